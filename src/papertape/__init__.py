@@ -1,0 +1,1 @@
+"""papertape: break the exchange on purpose, and get the same run every time."""

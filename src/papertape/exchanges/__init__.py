@@ -1,0 +1,1 @@
+"""BaseExchange, and the exchanges that keep its promises."""

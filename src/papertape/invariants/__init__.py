@@ -1,0 +1,1 @@
+"""Invariants: what must hold between the client's belief and the venue's truth."""

@@ -1,0 +1,1 @@
+"""Lanes to a venue."""

@@ -1,0 +1,177 @@
+"""Orders and fills, as a venue knows them and as a bot sees them. Amounts and prices are exact decimals of base and quote."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from papertape.model.event import Side
+from papertape.model.units import EXACT, MILLISECOND, SECOND, Nanos
+
+
+class OrderType(StrEnum):
+    """ccxt's words for what an order does."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class TimeInForce(StrEnum):
+    """How long an order stays: until cancelled, at once or not at all, whole or not at all."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderStatus(StrEnum):
+    """ccxt's words for where an order stands. `open` is the only one that may still change."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+    @property
+    def is_final(self) -> bool:
+        return self is not OrderStatus.OPEN
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks for, before any venue agreed.
+
+    Attributes:
+        amount: base; None only for a market buy by `cost`.
+        price: quote per base; None for a market order.
+        cost: quote to spend, market buys only.
+    """
+
+    symbol: str
+    type: OrderType
+    side: Side
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    cost: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+
+
+class Liquidity(StrEnum):
+    """Whether a fill rested in the book or came to it, in ccxt's words."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of one of our orders.
+
+    Attributes:
+        venue_ns: venue clock, nanoseconds since 1970-01-01 UTC.
+        amount: base, above zero.
+        cost: amount times price, quote, exact.
+        fee: quote (`fee_currency`), above zero where we paid.
+    """
+
+    trade_id: str
+    order_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    amount: Decimal
+    cost: Decimal
+    fee: Decimal
+    fee_currency: str
+    liquidity: Liquidity
+    venue_ns: Nanos
+
+    def to_ccxt(self) -> dict[str, Any]:
+        """The fill in ccxt's trade shape; floats, as ccxt has them."""
+        return {
+            "id": self.trade_id, "order": self.order_id, "clientOrderId": self.client_order_id, **_times(self.venue_ns),
+            "symbol": self.symbol, "type": None, "side": str(self.side), "takerOrMaker": str(self.liquidity),
+            "price": float(self.price), "amount": float(self.amount), "cost": float(self.cost),
+            "fee": {"cost": float(self.fee), "currency": self.fee_currency}, "info": {},
+        }  # fmt: skip
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One order at one instant, as the venue tells it.
+
+    Attributes:
+        amount: base asked for; 0 for a market buy by cost until it is done.
+        filled: base executed so far.
+        cost: quote executed so far, fees apart.
+        fee: quote paid so far.
+        created_ns, updated_ns: venue clock, nanoseconds since 1970-01-01 UTC.
+        reason: the venue's words for a rejection or a cancellation it made itself.
+    """
+
+    id: str
+    client_order_id: str
+    symbol: str
+    type: OrderType
+    side: Side
+    amount: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    status: OrderStatus
+    created_ns: Nanos
+    updated_ns: Nanos
+    filled: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    fills_count: int = 0
+    reason: str = ""
+
+    @property
+    def remaining(self) -> Decimal:
+        return EXACT.subtract(self.amount, self.filled) if self.amount else Decimal(0)
+
+    @property
+    def average(self) -> Decimal | None:
+        """Mean price of what was filled, to 28 digits; None before the first fill."""
+        return self.cost / self.filled if self.filled else None
+
+    def to_ccxt(self) -> dict[str, Any]:
+        """The order in ccxt's unified shape; floats, as ccxt has them."""
+        average = self.average
+        fee = {"cost": float(self.fee), "currency": self.symbol.split("/")[1].split(":")[0]}
+        return {
+            "id": self.id, "clientOrderId": self.client_order_id, **_times(self.created_ns), "lastTradeTimestamp": None,
+            "lastUpdateTimestamp": self.updated_ns // MILLISECOND, "symbol": self.symbol, "type": str(self.type),
+            "timeInForce": "PO" if self.post_only else str(self.time_in_force), "postOnly": self.post_only, "reduceOnly": False,
+            "side": str(self.side), "price": None if self.price is None else float(self.price), "triggerPrice": None,
+            "stopPrice": None, "takeProfitPrice": None, "stopLossPrice": None, "amount": float(self.amount), "cost": float(self.cost),
+            "average": None if average is None else float(average), "filled": float(self.filled), "remaining": float(self.remaining),
+            "status": str(self.status), "fee": fee, "fees": [fee], "trades": [], "info": {},
+        }  # fmt: skip
+
+
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="order"):
+    """A message of the user lane: an order's cumulative state, and the fill that brought it there if the venue says so."""
+
+    venue_ns: Nanos
+    order: Order
+    fill: Fill | None = None
+
+
+def iso(ns: Nanos) -> str:
+    """RFC 3339 with milliseconds, as ccxt writes it.
+
+    >>> iso(1_523_926_504_358_000_000)
+    '2018-04-17T00:55:04.358Z'
+    """
+    moment = datetime.fromtimestamp(ns // SECOND, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns % SECOND // MILLISECOND:03d}Z"
+
+
+def _times(ns: Nanos) -> dict[str, Any]:
+    return {"timestamp": ns // MILLISECOND, "datetime": iso(ns)}

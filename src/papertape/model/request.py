@@ -1,0 +1,113 @@
+"""What a client asks of a venue and what the venue answers, free of any wire format."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from papertape.model.account import Balances, Candle, Market
+from papertape.model.order import Fill, NewOrder, Order
+from papertape.model.units import Nanos
+
+
+class Lane(StrEnum):
+    """The three ways to a venue; each lives and dies on its own."""
+
+    REST = "rest"
+    MARKET = "market"
+    USER = "user"
+
+
+class Op(StrEnum):
+    """What a request wants done; faults and `nth` count by these names."""
+
+    ORDER_CREATE = "order.create"
+    ORDER_EDIT = "order.edit"
+    ORDER_CANCEL = "order.cancel"
+    ORDER_FETCH = "order.fetch"
+    ORDERS_OPEN = "orders.open"
+    FILLS_FETCH = "fills.fetch"
+    BALANCE_FETCH = "balance.fetch"
+    MARKETS_FETCH = "markets.fetch"
+    OHLCV_FETCH = "ohlcv.fetch"
+
+
+class Channel(StrEnum):
+    """What can be subscribed to."""
+
+    TRADES = "trades"
+    BOOK = "book"
+    TICKER = "ticker"
+    CANDLES = "candles"
+    ORDERS = "orders"
+    HEARTBEATS = "heartbeats"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request at the Door.
+
+    Attributes:
+        attempt: 1 for the first sending, counted by the client per intent.
+        client_order_id: names the intent, where the request is about one.
+        order_id: the venue's own id, where the client knows it.
+        order: what to create, or what an edit makes of it.
+        symbol: empty means all.
+        since_ns: nanoseconds since 1970-01-01 UTC.
+    """
+
+    op: Op
+    attempt: int = 1
+    client_order_id: str = ""
+    order_id: str = ""
+    symbol: str = ""
+    order: NewOrder | None = None
+    since_ns: Nanos | None = None
+    limit: int | None = None
+    span_ns: Nanos = 0
+
+
+class RefusalCode(StrEnum):
+    """Why a venue says no; each venue's dialect has its own words for these."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    PRICE_OFF_TICK = "price_off_tick"
+    AMOUNT_OFF_LOT = "amount_off_lot"
+    AMOUNT_TOO_SMALL = "amount_too_small"
+    COST_TOO_SMALL = "cost_too_small"
+    POST_ONLY_WOULD_TAKE = "post_only_would_take"
+    NO_LIQUIDITY = "no_liquidity"
+    SELF_TRADE = "self_trade"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    ORDER_NOT_FOUND = "order_not_found"
+    ORDER_NOT_OPEN = "order_not_open"
+    DUPLICATE_ID = "duplicate_id"
+    UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's no.
+
+    Attributes:
+        message: for a person: what was asked, what the rule is.
+        retry_after_ns: how long the venue asks us to wait.
+    """
+
+    code: RefusalCode
+    message: str
+    retry_after_ns: Nanos | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's answer: either `refusal`, or the fields that the op calls for."""
+
+    refusal: Refusal | None = None
+    order: Order | None = None
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    balances: Balances | None = None
+    markets: tuple[Market, ...] = ()
+    candles: tuple[Candle, ...] = ()

@@ -1,0 +1,49 @@
+"""A venue's rules as data; `venues/` holds one such table for each venue."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from papertape.model.instrument import Instrument
+from papertape.model.units import SECOND, Nanos
+
+
+class Reconcile(StrEnum):
+    """How a venue lets a client learn what became of an order whose answer was lost."""
+
+    LOOKUP = "lookup"
+    SCAN_RECENT = "scan_recent"
+    IDENTICAL_REPOST = "identical_repost"
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `count` requests in any window of `per_ns`."""
+
+    count: int
+    per_ns: Nanos = SECOND
+
+
+class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue allows and how it behaves, as far as a client can tell.
+
+    Attributes:
+        reconcile: how an unknown outcome is resolved.
+        private_quota, public_quota: REST requests; private ones are those about the account.
+        heartbeat_ns: how often a stream shows a sign of life.
+        retry_after_ns: what a rate-limit answer asks for if a fault does not say.
+        instruments: what is known of its markets when a tape does not say.
+    """
+
+    name: str
+    reconcile: Reconcile
+    private_quota: Quota
+    public_quota: Quota
+    maker_bps: Decimal
+    taker_bps: Decimal
+    heartbeat_ns: Nanos = SECOND
+    retry_after_ns: Nanos = SECOND
+    candle_spans_ns: tuple[Nanos, ...] = ()
+    instruments: tuple[Instrument, ...] = ()

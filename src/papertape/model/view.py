@@ -1,0 +1,69 @@
+"""The two sides that an invariant compares: what the client believes, and what the venue knows."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from papertape.model.account import Balances
+from papertape.model.order import Fill, NewOrder, Order
+from papertape.model.request import Op
+from papertape.model.units import Nanos
+
+
+class IntentView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order the bot wanted, as the client's own log has it.
+
+    Attributes:
+        state: the tracker's word for it.
+        is_settled: the client knows its outcome and it can no longer change.
+        order: the last the client heard of it.
+    """
+
+    client_order_id: str
+    wanted: NewOrder
+    state: str
+    is_settled: bool
+    is_unknown: bool
+    order: Order | None
+
+
+class BotView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client believes at one instant.
+
+    Attributes:
+        intents: everything it ever wanted, oldest first.
+        positions: base per symbol, by its own count of fills.
+        balances: as last fetched.
+    """
+
+    intents: tuple[IntentView, ...]
+    positions: dict[str, Decimal]
+    balances: Balances | None
+
+
+class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as the Door saw it: run time in nanoseconds, and how long the venue then asked the client to wait, if it refused."""
+
+    at_ns: Nanos
+    op: Op
+    client_order_id: str
+    attempt: int
+    is_private: bool
+    retry_after_ns: Nanos | None = None
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue knows at one instant.
+
+    Attributes:
+        orders: every order it accepted, oldest first.
+        opening: the account as the run began.
+    """
+
+    orders: tuple[Order, ...]
+    fills: tuple[Fill, ...]
+    opening: Balances
+    balances: Balances
+    requests: tuple[RequestSeen, ...]

@@ -1,0 +1,1 @@
+"""Pure machines that keep a client honest through every fault."""

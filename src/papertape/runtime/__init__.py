@@ -1,0 +1,1 @@
+"""Time and chance: clocks, the virtual loop, the in-memory network, named randomness."""

@@ -1,0 +1,1 @@
+"""Stories in: load and run them."""

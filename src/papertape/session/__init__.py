@@ -1,0 +1,1 @@
+"""One world, from start to end."""

@@ -1,0 +1,1 @@
+"""The simulated venue and the Door before it."""

@@ -1,0 +1,1 @@
+"""Fill models: when a resting order fills."""

@@ -1,0 +1,1 @@
+"""Recorded rows at rest."""

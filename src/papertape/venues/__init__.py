@@ -1,0 +1,1 @@
+"""Venues: their rules, and both sides of their wire formats."""

@@ -1,0 +1,1 @@
+"""A venue served as REST and WebSocket."""
