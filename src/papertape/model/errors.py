@@ -26,6 +26,39 @@ from typing import TYPE_CHECKING
 
 from papertape.model.units import Nanos
 
+__all__ = [
+    "AuthenticationError",
+    "BadRequest",
+    "BadSymbol",
+    "BaseError",
+    "ConfigError",
+    "DDoSProtection",
+    "DuplicateOrderId",
+    "EscapedSimulation",
+    "ExchangeError",
+    "ExchangeNotAvailable",
+    "IllegalMove",
+    "InsufficientFunds",
+    "InvalidOrder",
+    "NetworkError",
+    "NotSupported",
+    "OperationFailed",
+    "OrderImmediatelyFillable",
+    "OrderNotFillable",
+    "OrderNotFound",
+    "OutcomeUnknown",
+    "PapertapeError",
+    "PermissionDenied",
+    "RateLimitExceeded",
+    "RequestTimeout",
+    "StuckSimulation",
+    "TapeError",
+    "as_never_sent",
+    "never_sent",
+    "retry_after_ns",
+    "with_retry_after",
+]
+
 if TYPE_CHECKING:
     from ccxt.base.errors import (
         AuthenticationError,
@@ -130,7 +163,7 @@ def never_sent(error: BaseException) -> bool:
 
 def as_never_sent(error: BaseError) -> BaseError:
     """Mark `error` as one whose request never left this machine; only a link may know that."""
-    error.papertape_never_sent = True  # type: ignore[attr-defined]  # travels on ccxt's class, which has no such field
+    error.papertape_never_sent = True
     return error
 
 
@@ -140,5 +173,5 @@ def retry_after_ns(error: BaseException) -> Nanos | None:
 
 
 def with_retry_after(error: BaseError, ns: Nanos | None) -> BaseError:
-    error.papertape_retry_after_ns = ns  # type: ignore[attr-defined]  # as above
+    error.papertape_retry_after_ns = ns
     return error
