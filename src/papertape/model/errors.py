@@ -173,5 +173,6 @@ def retry_after_ns(error: BaseException) -> Nanos | None:
 
 
 def with_retry_after(error: BaseError, ns: Nanos | None) -> BaseError:
+    """Note on `error` how long the venue asked us to wait."""
     error.papertape_retry_after_ns = ns
     return error

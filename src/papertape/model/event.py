@@ -1,6 +1,7 @@
 """What a venue tells the public: one noun for each kind of message.
 
-Events carry integers only. `venue_ns` and `local_ns` are nanoseconds since 1970-01-01 UTC, as recorded; a run counts its own time from its first feed's start.
+Events carry integers only. `venue_ns` and `local_ns` are nanoseconds since 1970-01-01 UTC, as recorded; a run counts its own time from its
+first feed's start.
 """
 
 from __future__ import annotations
