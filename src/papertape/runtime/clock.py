@@ -1,0 +1,110 @@
+"""Time as the rest of papertape sees it: integer nanoseconds, from a clock that is handed in.
+
+This is the one module that reads the machine's time. Inside a simulation nothing else may: the run has a `VirtualClock`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from papertape.model.units import SECOND, Nanos
+from papertape.runtime.rank import TIMER
+
+_real_perf_counter = time.perf_counter  # taken before a run replaces it
+
+
+def wall_seconds() -> float:
+    """Seconds on the machine's own clock, also inside a run: for measuring papertape itself, never for deciding."""
+    return _real_perf_counter()
+
+
+class Timer(Protocol):
+    """Something that will happen unless it is cancelled."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now_ns(self) -> Nanos:
+        """Nanoseconds since the run began; never goes back."""
+        ...
+
+    def wall_ns(self) -> Nanos:
+        """Nanoseconds since 1970-01-01 UTC, as this machine believes."""
+        ...
+
+    def call_at_ns(self, when_ns: Nanos, callback: Callable[..., object], *args: Any) -> Timer:
+        """Call back when `now_ns` has reached `when_ns`; at the earliest in the loop's next turn."""
+        ...
+
+    async def sleep_ns(self, ns: Nanos) -> None:
+        """Wait that long; 0 or less gives way once."""
+        ...
+
+
+class RanksTimers(Protocol):
+    """What a `VirtualClock` needs of its loop; `runtime.loop.VirtualLoop` is one."""
+
+    now_ns: Nanos
+    epoch_ns: Nanos
+
+    def schedule_ns(self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any) -> Timer: ...
+
+    def create_future(self) -> asyncio.Future[Any]: ...
+
+
+class VirtualClock:
+    """The clock of a simulated run: stands still while code runs, jumps when nothing is left to do."""
+
+    def __init__(self, loop: RanksTimers) -> None:
+        self._loop = loop
+
+    def now_ns(self) -> Nanos:
+        return self._loop.now_ns
+
+    def wall_ns(self) -> Nanos:
+        return self._loop.epoch_ns + self._loop.now_ns
+
+    def call_at_ns(self, when_ns: Nanos, callback: Callable[..., object], *args: Any) -> Timer:
+        return self._loop.schedule_ns(when_ns, TIMER, callback, *args)
+
+    async def sleep_ns(self, ns: Nanos) -> None:
+        if ns <= 0:
+            await asyncio.sleep(0)
+            return
+        future = self._loop.create_future()
+        timer = self._loop.schedule_ns(self._loop.now_ns + ns, TIMER, _wake, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+
+
+class LoopClock:
+    """The machine's time, on any asyncio loop: for live trading, for papertape's servers on real sockets, and for tests."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
+        self._start_ns = time.monotonic_ns()  # noqa: TID251
+
+    def now_ns(self) -> Nanos:
+        return time.monotonic_ns() - self._start_ns  # noqa: TID251
+
+    def wall_ns(self) -> Nanos:
+        return time.time_ns()  # noqa: TID251
+
+    def call_at_ns(self, when_ns: Nanos, callback: Callable[..., object], *args: Any) -> Timer:
+        return self._loop.call_later(max(0, when_ns - self.now_ns()) / SECOND, callback, *args)
+
+    async def sleep_ns(self, ns: Nanos) -> None:
+        await asyncio.sleep(max(0, ns) / SECOND)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
