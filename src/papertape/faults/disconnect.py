@@ -1,0 +1,34 @@
+"""The line drops."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from papertape.faults.base import Fault
+from papertape.model.interference import Cut
+from papertape.model.request import Lane
+
+
+class Disconnect(Fault, frozen=True, kw_only=True, tag="disconnect"):
+    """Every connection of a lane ends, and none can be opened until the window is over.
+
+    A request that has reached the venue by then is carried out, but its answer is lost; one still on its way never arrives.
+
+    interface: streams close (a goodbye if `clean`, else a reset); open REST calls raise NetworkError; dialling raises ExchangeNotAvailable.
+    wire: WebSocket close frame 1001 or TCP reset; connects are refused.
+
+    Attributes:
+        connection: the lane that goes down.
+        clean: whether the venue says goodbye first; the REST lane has no goodbye and is always reset.
+    """
+
+    connection: Lane = Lane.MARKET
+    clean: bool = False
+
+    needs_start: ClassVar[bool] = True
+
+    def lanes(self) -> tuple[Lane, ...]:
+        return (self.connection,)
+
+    def cut(self) -> Cut | None:
+        return Cut(lane=self.connection, clean=self.clean)

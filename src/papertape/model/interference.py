@@ -1,0 +1,96 @@
+"""What a fault may do, in the Door's terms: four points, a trigger and a window. The Door knows these words and no fault by name."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from papertape.model.event import Event
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Answer, Lane, Op, Refusal, Request
+from papertape.model.units import Nanos
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """Which requests a fault is about, by meaning.
+
+    Attributes:
+        on: the op; None means any.
+        nth: counts matching requests at the Door, from 1.
+        nth_intent: counts distinct client order ids among them instead, from 1; every attempt for that intent matches.
+        times: how many matching requests from the nth on are hit; ignored with `nth_intent`.
+        where: what else must hold: side, symbol or type of the order.
+    """
+
+    on: Op | None
+    nth: int | None = None
+    nth_intent: int | None = None
+    times: int = 1
+    where: tuple[tuple[str, str], ...] = ()
+
+    def concerns(self, request: Request) -> bool:
+        if self.on is not None and request.op is not self.on:
+            return False
+        for key, wanted in self.where:
+            found = request.symbol if key == "symbol" and request.order is None else str(getattr(request.order, key, ""))
+            if found != wanted:
+                return False
+        return True
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """When a fault may act: run time in nanoseconds, from `start_ns` up to but not including `end_ns`.
+
+    A window with a trigger starts at the first request that the trigger hits; `start_ns` is then None and `lasts_ns` its length.
+    Without `lasts_ns` it stays open until the fault has done what it came for.
+    """
+
+    start_ns: Nanos | None
+    lasts_ns: Nanos | None
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """Every connection of a lane ends, with a goodbye (`clean`) or a reset, and none can be opened while the window lasts."""
+
+    lane: Lane
+    clean: bool
+
+
+class Interference(Protocol):
+    """A fault as the Door sees it. A method that a fault does not define is not called for it."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def trigger(self) -> Trigger | None: ...
+
+    def window(self) -> Window | None: ...
+
+    def lanes(self) -> tuple[Lane, ...]:
+        """Which lanes it disturbs; `heal` goes by these."""
+        ...
+
+    def before_venue(self, request: Request) -> Refusal | None:
+        """Answer in the venue's stead; the venue never sees the request."""
+        ...
+
+    def after_venue(self, request: Request, answer: Answer) -> Answer | None:
+        """What becomes of the answer; None loses it."""
+        ...
+
+    def delay_ns(self, lane: Lane, since_start_ns: Nanos) -> Nanos:
+        """How much longer a message or request of `lane` takes now."""
+        ...
+
+    def holds(self, lane: Lane) -> bool:
+        """Whether what goes to the client on `lane` waits until the window ends."""
+        ...
+
+    def drops(self, lane: Lane, message: Event | OrderUpdate, dropped: int) -> bool:
+        """Whether this stream message is lost on its way out; `dropped` counts what it already lost."""
+        ...
+
+    def cut(self) -> Cut | None:
+        """What ends as the window starts."""
+        ...
