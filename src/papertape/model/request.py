@@ -111,3 +111,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     balances: Balances | None = None
     markets: tuple[Market, ...] = ()
     candles: tuple[Candle, ...] = ()
+
+
+class ReplyLost(Exception):
+    """Raised behind a venue's front end: the request was carried out, or dropped, and its answer must never arrive."""

@@ -1,0 +1,88 @@
+"""What a venue server needs of the venue behind it. The Door satisfies it; so does a small scripted venue in a test.
+
+The server speaks the dialect and checks signatures, nothing else: what an order does, how long an answer takes, which message is lost and
+which number a stream message carries is decided behind the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from papertape.model.event import Trade
+from papertape.model.instrument import Instrument
+from papertape.model.order import Order
+from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
+from papertape.model.units import Nanos
+from papertape.model.venue import VenueRules
+
+__all__ = ["Closer", "ReplyLost", "Sender", "StreamHandle", "VenuePort"]
+
+Sender = Callable[[int, Any], None]
+"""`send(sequence, message)`: put one message on the wire. It is an `Event`, an `OrderUpdate`, or whatever the server gave to `say`."""
+
+Closer = Callable[[bool], None]
+"""`close(clean)`: end the connection, by a closing handshake, or by a reset if not clean."""
+
+
+class StreamHandle(Protocol):
+    """One stream connection as the venue sees it. Its numbers count from 0 over everything sent on it, whatever the channel."""
+
+    def subscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        """Begin a channel; a symbol of "" means all. A book begins with a `BookSnapshot`, in band."""
+        ...
+
+    def unsubscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None: ...
+
+    def say(self, message: object) -> None:
+        """Number a message of the server's own (an acknowledgement, a list of open orders), delay it like any other, then `send` it.
+
+        The venue does not look into it. It must not overtake nor be overtaken by what was sent before or after on this connection.
+        """
+        ...
+
+    def closed(self) -> None:
+        """The connection is gone and not by a call of `close`; nothing may be sent on it any more."""
+        ...
+
+
+class VenuePort(Protocol):
+    """A venue, as its own front end sees it.
+
+    Attributes:
+        rules: whose manners apply.
+        instruments: what can be traded; prices and amounts on the wire are decimals, here they are ticks and lots.
+    """
+
+    @property
+    def rules(self) -> VenueRules: ...
+
+    @property
+    def instruments(self) -> Sequence[Instrument]: ...
+
+    def wall_ns(self) -> Nanos:
+        """The venue's own wall clock, nanoseconds since 1970-01-01 UTC."""
+        ...
+
+    async def request(self, request: Request) -> Answer:
+        """Carry out one request; comes back when its answer leaves for the client, latency and faults included.
+
+        Raises `ReplyLost` where the answer must never arrive: the server then resets the connection before a byte of it.
+        """
+        ...
+
+    def open_stream(self, lane: Lane, send: Sender, close: Closer) -> StreamHandle:
+        """A client connected to a stream lane. `send` and `close` are called from the loop, never from within this call."""
+        ...
+
+    def accepts(self, lane: Lane) -> bool:
+        """Whether the lane takes new connections now."""
+        ...
+
+    def open_orders(self) -> Sequence[Order]:
+        """Every open order, oldest first, as the venue knows it: what the user channel begins with. Not a request, no fault acts on it."""
+        ...
+
+    def recent_trades(self, symbol: str) -> Sequence[Trade]:
+        """Up to the last 100 trades, oldest first; history that a trades channel begins with. May be empty."""
+        ...
