@@ -1,0 +1,130 @@
+"""From rows back to events: messages of several rows, rows with wide columns, and the book as it stood when a cut begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, Level, MarketEvent, Ticker
+from papertape.model.units import Nanos
+from papertape.tape import schema
+from papertape.tape.schema import ASK, BID, FIRST, LAST
+
+_CONNECTION_KINDS: Final = {
+    schema.OPENED: ConnectionKind.OPENED,
+    schema.DROPPED: ConnectionKind.DROPPED,
+    schema.GAP: ConnectionKind.GAP,
+    schema.ERROR: ConnectionKind.ERROR,
+}
+
+
+class Assembler:
+    """Builds the events that the reader's quick paths do not.
+
+    Book messages may begin in one batch of rows and end in a later one, so their levels wait here.
+    """
+
+    def __init__(self, symbols: Sequence[str], connections: Sequence[str]) -> None:
+        self._symbols = symbols
+        self._connections = connections
+        self._bids: list[Level] = []
+        self._asks: list[Level] = []
+
+    def add(
+        self, code: int, narrow: tuple[Nanos, Nanos, int, int, int, int], text: str | None, wide: Sequence[int | None]
+    ) -> MarketEvent | None:
+        """The event that this row completes, if it completes one.
+
+        Args:
+            code: `row_code` of the row.
+            narrow: venue_ns, local_ns, instrument, connection, price_ticks, qty_lots.
+            wide: the columns of `schema.WIDE`.
+        """
+        kind, flags, side = code >> 4, code >> 2 & 3, code & 3
+        venue_ns, local_ns, instrument, connection, price_ticks, qty_lots = narrow
+        symbol = self._symbols[instrument] if instrument >= 0 else ""
+        if kind in (schema.DELTA, schema.SNAPSHOT):
+            if flags & FIRST:
+                self._bids, self._asks = [], []
+            if side == BID:
+                self._bids.append((price_ticks, qty_lots))
+            elif side == ASK:
+                self._asks.append((price_ticks, qty_lots))
+            if not flags & LAST:
+                return None
+            book = BookSnapshot if kind == schema.SNAPSHOT else BookUpdate
+            return book(venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, bids=tuple(self._bids), asks=tuple(self._asks))
+        if kind == schema.TICKER:
+            last, bid, bid_lots, ask, ask_lots = wide[:5]
+            return Ticker(
+                venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, last_ticks=last,
+                bid_ticks=bid, bid_lots=bid_lots or 0, ask_ticks=ask, ask_lots=ask_lots or 0,
+            )  # fmt: skip
+        if kind == schema.CANDLE:
+            numbers = [number or 0 for number in wide[5:]]
+            return CandleEvent(
+                venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, open_ns=numbers[0], span_ns=numbers[1], open_ticks=numbers[2],
+                high_ticks=numbers[3], low_ticks=numbers[4], close_ticks=numbers[5], volume_lots=numbers[6],
+            )  # fmt: skip
+        name = self._connections[connection]
+        return ConnectionEvent(
+            venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, connection=name, what=_CONNECTION_KINDS[kind], text=text or ""
+        )
+
+
+class Roller:
+    """Keeps every instrument's book over the rows before a cut, and says it as one snapshot each."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self._symbols = symbols
+        self._books: dict[int, tuple[dict[int, int], dict[int, int]]] = {}
+        self._complete: dict[int, int] = {}  # instrument: connection that told its book last
+        self.local_ns = 0
+
+    def roll(self, codes: list[int], columns: dict[str, list[Any]], count: int) -> None:
+        """Take the first `count` rows of a batch."""
+        books = self._books
+        rows = zip(codes, columns["instrument"], columns["connection"], columns["price_ticks"], columns["qty_lots"], strict=True)
+        for index, (code, instrument, connection, price_ticks, qty_lots) in enumerate(rows):
+            if index == count:
+                break
+            kind = code >> 4
+            if kind != schema.DELTA and kind != schema.SNAPSHOT:
+                continue
+            book = books.get(instrument)
+            if book is None:
+                book = books[instrument] = ({}, {})
+            if kind == schema.SNAPSHOT:
+                if code >> 2 & FIRST:
+                    book[0].clear()
+                    book[1].clear()
+                self._complete[instrument] = connection
+            side = code & 3
+            if side:
+                levels = book[side - 1]
+                if qty_lots:
+                    levels[price_ticks] = qty_lots
+                else:
+                    levels.pop(price_ticks, None)
+        if count:
+            self.local_ns = columns["local_ns"][count - 1]
+
+    def snapshots(self, venue_ns: Nanos, first_row: int) -> list[tuple[int, int, BookSnapshot]]:
+        """(row, connection, snapshot) for each instrument whose book is known, in the order of the tape's instruments.
+
+        The rows end right before `first_row`. That many there are: every level of a book came by a row of its own.
+        """
+        found = []
+        for instrument in sorted(self._complete):
+            bids, asks = self._books[instrument]
+            snapshot = BookSnapshot(
+                venue_ns=venue_ns, local_ns=self.local_ns, symbol=self._symbols[instrument],
+                bids=tuple(sorted(bids.items(), reverse=True)), asks=tuple(sorted(asks.items())),
+            )  # fmt: skip
+            found.append((self._complete[instrument], snapshot))
+        result = []
+        row = first_row
+        for connection, snapshot in reversed(found):
+            result.append((row - 1, connection, snapshot))
+            row -= max(1, len(snapshot.bids) + len(snapshot.asks))
+        return result[::-1]

@@ -1,0 +1,134 @@
+"""Rows of a tape as columns of Python numbers, some thousands at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from papertape.model.errors import TapeError
+from papertape.model.units import MILLISECOND, Nanos
+from papertape.tape import schema
+from papertape.tape.header import Header
+
+FLOOR_NS: Final = MILLISECOND
+"""No message reaches a client sooner than this after it happened, so that nobody reacts before the cause."""
+
+BATCH_ROWS: Final = 16_384
+
+
+class Batch(msgspec.Struct):
+    """Some rows in a row.
+
+    Attributes:
+        first_row: number of the first one in the tape.
+        codes: `row_code` of each.
+        reaches: latest venue time so far, of each.
+        delivers: when a client could have it at the earliest, of each.
+        columns: the narrow columns by name; the wide ones too where any row here uses them.
+    """
+
+    first_row: int
+    codes: list[int]
+    reaches: list[Nanos]
+    delivers: list[Nanos]
+    columns: dict[str, list[Any]]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def between(self, begin: int, end: int) -> Batch:
+        """The rows from `begin` up to, not including, `end`."""
+        columns = {name: values[begin:end] for name, values in self.columns.items()}
+        return Batch(self.first_row + begin, self.codes[begin:end], self.reaches[begin:end], self.delivers[begin:end], columns)
+
+
+def row_code(kind: int, flags: int, side: int) -> int:
+    """Kind, flags and side of a row in one number, so that the reader tells rows apart by one comparison."""
+    return kind << 4 | flags << 2 | side
+
+
+def read_batches(path: Path, header: Header) -> Iterator[Batch]:
+    """All rows after the instruments; raises `TapeError` where they do not decode or are not in the order of arrival."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    skews = pa.array([connection.skew_ns for connection in header.connections], pa.int64())
+    floor = pa.scalar(FLOOR_NS, pa.int64())
+    row = header.row_base
+    reach_ns: Nanos | None = None
+    local_ns = 0
+    for arrow in arrow_batches(path):
+        venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
+        if local[0].as_py() < local_ns or (len(arrow) > 1 and pc.min(pc.pairwise_diff(local).slice(1)).as_py() < 0):
+            raise TapeError(
+                f"{path}: rows are not in the order of arrival (`local_ns` goes back after row {row}). "
+                f"Import the capture again; `papertape tape check {path}` names the row."
+            )
+        local_ns = local[len(local) - 1].as_py()
+        reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=reach_ns)
+        reach_ns = reaches[len(reaches) - 1].as_py()
+        delivers = pc.max_element_wise(pc.add(reaches, floor), pc.subtract(local, pc.take(skews, arrow.column("connection"))))
+        kinds = pc.multiply(arrow.column("kind").cast("int16"), pa.scalar(16, pa.int16()))
+        flags = pc.multiply(arrow.column("flags").cast("int16"), pa.scalar(4, pa.int16()))
+        codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
+        columns = {name: arrow.column(name).to_pylist() for name in arrow.schema.names if name not in ("kind", "flags", "side")}
+        yield Batch(row, codes.to_pylist(), reaches.to_pylist(), delivers.to_pylist(), columns)
+        row += len(arrow)
+
+
+def arrow_batches(path: Path) -> Iterator[Any]:
+    """The same rows as `pyarrow.RecordBatch`es; wide columns only where a row group uses them."""
+    import pyarrow as pa
+
+    try:
+        file = open_parquet(path)
+        names = file.schema_arrow.names
+        for group in range(1, file.metadata.num_row_groups):
+            statistics = file.metadata.row_group(group)
+            wanted = [
+                name
+                for index, name in enumerate(names)
+                if name in schema.NARROW or (name in schema.WIDE and _has_values(statistics, index))
+            ]
+            yield from (batch for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted) if len(batch))
+    except (OSError, pa.ArrowException) as error:
+        raise TapeError(f"{path}: the tape is damaged: its rows do not decode ({_first_line(error)}). Fetch or import it again.") from error
+
+
+def open_parquet(path: Path) -> Any:
+    """The file as `pyarrow.parquet.ParquetFile`; raises `TapeError` where it is missing, cut short or no Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "there is no such file"
+        raise TapeError(f"{path}: {what}; expected a tape. `papertape tape info FOLDER` lists the tapes of a folder.")
+    with path.open("rb") as file:
+        begins = file.read(4) == b"PAR1"
+        file.seek(max(0, path.stat().st_size - 4))
+        ends = file.read(4) == b"PAR1"
+    if not begins:
+        raise TapeError(
+            f"{path}: no tape: not a Parquet file. "
+            "Recordings of a venue become tapes with `papertape import --venue VENUE CAPTURE --out TAPE`."
+        )
+    if not ends:
+        raise TapeError(f"{path}: the tape is cut short: it begins like a Parquet file but has no footer. Fetch or import it again.")
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise TapeError(
+            f"{path}: the tape is damaged: its footer does not read ({_first_line(error)}). Fetch or import it again."
+        ) from error
+
+
+def _has_values(row_group: Any, index: int) -> bool:
+    statistics = row_group.column(index).statistics
+    return statistics is None or not statistics.has_null_count or statistics.null_count < row_group.num_rows
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

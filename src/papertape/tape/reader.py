@@ -1,0 +1,158 @@
+"""Read a tape as a stream: memory does not grow with the file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from papertape.model.errors import TapeError
+from papertape.model.event import BookUpdate, MarketEvent, Side, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.units import Nanos
+from papertape.tape import schema
+from papertape.tape.assemble import Assembler, Roller
+from papertape.tape.batch import FLOOR_NS, Batch, open_parquet, read_batches, row_code
+from papertape.tape.header import Connection, Header, read_header, read_instruments
+
+Message = tuple[int, Nanos, Nanos, MarketEvent]
+"""(row, reach_ns, deliver_ns, event); see `Tape.messages`."""
+
+_BID: Final = row_code(schema.DELTA, schema.WHOLE, schema.BID)
+_ASK: Final = row_code(schema.DELTA, schema.WHOLE, schema.ASK)
+_BOUGHT: Final = row_code(schema.TRADE, schema.WHOLE, schema.BID)
+_SOLD: Final = row_code(schema.TRADE, schema.WHOLE, schema.ASK)
+
+
+class Tape:
+    """An opened tape: its footer and instruments; rows are read when asked for.
+
+    Attributes:
+        header: what the footer says.
+        instruments: in the order in which rows number them.
+    """
+
+    def __init__(self, path: Path, header: Header, instruments: tuple[Instrument, ...]) -> None:
+        self.path = path
+        self.header = header
+        self.instruments = instruments
+
+    @property
+    def venue(self) -> str:
+        return self.header.venue
+
+    @property
+    def content_hash(self) -> str:
+        """The same for the same content, however the file stores it."""
+        return self.header.content_hash
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        return self.header.connections
+
+    @property
+    def first_ns(self) -> Nanos:
+        """The first `reach_ns`."""
+        return self.header.first_ns
+
+    @property
+    def last_ns(self) -> Nanos:
+        """The last `reach_ns`."""
+        return self.header.last_ns
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Messages by kind."""
+        return self.header.counts
+
+    @property
+    def rows(self) -> int:
+        """Rows after the instruments; a book message is as many as it has levels."""
+        return self.header.rows
+
+    def messages(self, start_ns: Nanos | None = None, end_ns: Nanos | None = None) -> Iterator[Message]:
+        """Every message in the order of arrival, as (row, reach_ns, deliver_ns, event).
+
+        row: number of the message's last row, the same in a tape cut from this one.
+        reach_ns: when it had reached the venue: the latest venue time so far, since some messages come late.
+        deliver_ns: when a client could have it at the earliest: max(reach_ns + 1 ms, recorder's clock - skew of its connection).
+        Neither ever decreases (`deliver_ns` within one connection).
+
+        With `start_ns` or `end_ns` only messages with `start_ns <= reach_ns < end_ns`; each instrument whose book is known at `start_ns`
+        then begins with a snapshot of it, stamped `start_ns`.
+
+        Raises `TapeError` where the file is damaged or not in the order of arrival.
+        """
+        symbols = [instrument.symbol for instrument in self.instruments]
+        assembler = Assembler(symbols, [connection.name for connection in self.connections])
+        roller = Roller(symbols) if start_ns is not None and start_ns > self.first_ns else None
+        for batch in read_batches(self.path, self.header):
+            begin, end = 0, len(batch)
+            if roller is not None and start_ns is not None:
+                begin = bisect_left(batch.reaches, start_ns)
+                roller.roll(batch.codes, batch.columns, begin)
+                if begin == end:
+                    continue
+                if end_ns is None or batch.reaches[begin] < end_ns:
+                    yield from self._opening(roller, start_ns, batch.first_row + begin)
+                roller = None
+            if end_ns is not None:
+                end = bisect_left(batch.reaches, end_ns)
+            is_whole = begin == 0 and end == len(batch)
+            yield from _events(batch if is_whole else batch.between(begin, end), symbols, assembler)
+            if end < len(batch):
+                return
+
+    def _opening(self, roller: Roller, start_ns: Nanos, first_row: int) -> Iterator[Message]:
+        for row, connection, snapshot in roller.snapshots(start_ns, first_row):
+            deliver_ns = max(start_ns + FLOOR_NS, snapshot.local_ns - self.connections[connection].skew_ns)
+            yield row, start_ns, deliver_ns, snapshot
+
+
+def open_tape(path: str | os.PathLike[str]) -> Tape:
+    """Open a tape; reads its footer and instruments only.
+
+    Raises `TapeError`, which names the file, where it is missing, cut short, no tape, of a newer schema or without instruments.
+    """
+    place = Path(path)
+    file = open_parquet(place)
+    header = read_header(place, file.metadata.metadata)
+    for name in (*schema.NARROW, schema.DESCRIPTION):
+        if name not in file.schema_arrow.names:
+            raise TapeError(f"{place}: the tape is damaged: it has no column `{name}`. Fetch or import it again.")
+    rows: list[dict[str, Any] | None] = []
+    if file.metadata.num_row_groups:
+        rows = file.read_row_group(0, columns=[schema.DESCRIPTION]).column(0).to_pylist()
+    return Tape(place, header, read_instruments(place, rows))
+
+
+def _events(batch: Batch, symbols: Sequence[str], assembler: Assembler) -> Iterator[Message]:
+    """The messages that end in a batch. Trades and updates of one level, nearly all there is, are made right here."""
+    columns = batch.columns
+    wide = [columns.get(name) for name in schema.WIDE]
+    rows = zip(
+        itertools.count(batch.first_row), batch.codes, batch.reaches, batch.delivers, columns["venue_ns"], columns["local_ns"],
+        columns["instrument"], columns["price_ticks"], columns["qty_lots"], columns["text"],
+    )  # fmt: skip
+    buy, sell = Side.BUY, Side.SELL
+    for row, code, reach, deliver, venue, local, instrument, price, qty, text in rows:
+        if code == _BID:
+            yield row, reach, deliver, BookUpdate(venue_ns=venue, local_ns=local, symbol=symbols[instrument], bids=((price, qty),))
+        elif code == _ASK:
+            yield row, reach, deliver, BookUpdate(venue_ns=venue, local_ns=local, symbol=symbols[instrument], asks=((price, qty),))
+        elif code in (_BOUGHT, _SOLD):
+            trade = Trade(
+                venue_ns=venue, local_ns=local, symbol=symbols[instrument], price_ticks=price, qty_lots=qty,
+                taker=buy if code == _BOUGHT else sell, trade_id=text or "",
+            )  # fmt: skip
+            yield row, reach, deliver, trade
+        else:
+            index = row - batch.first_row
+            values = [None if column is None else column[index] for column in wide]
+            narrow = (venue, local, instrument, columns["connection"][index], price, qty)
+            event = assembler.add(code, narrow, text, values)
+            if event is not None:
+                yield row, reach, deliver, event
