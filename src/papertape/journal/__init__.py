@@ -1,1 +1,5 @@
 """What happened in a run, and its digest."""
+
+from papertape.journal.journal import DIGEST_VERSION, Journal
+
+__all__ = ["DIGEST_VERSION", "Journal"]

@@ -36,17 +36,28 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
         intents: everything it ever wanted, oldest first.
         positions: base per symbol, by its own count of fills.
         balances: as last fetched.
+        asked: what the bot asked for, call by call, as noted outside the client's own books.
     """
 
     intents: tuple[IntentView, ...]
     positions: dict[str, Decimal]
     balances: Balances | None
+    asked: tuple[NewOrder, ...] = ()
 
 
 class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as the Door saw it: run time in nanoseconds, and how long the venue then asked the client to wait, if it refused."""
+    """A request as the Door saw it; run time in nanoseconds.
 
+    Attributes:
+        sent_ns: when it left the client.
+        at_ns: when it reached the venue.
+        told_ns: when the client heard the answer; None if it never did.
+        retry_after_ns: how long the venue then asked the client to wait, if it refused for coming too fast.
+    """
+
+    sent_ns: Nanos
     at_ns: Nanos
+    told_ns: Nanos | None
     op: Op
     client_order_id: str
     attempt: int

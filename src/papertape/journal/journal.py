@@ -1,0 +1,88 @@
+"""The observer's log of a run, and the digest over it.
+
+One JSON object a line: `{"n": 17, "t": 90000000000, "kind": "command", …}`; `t` is run time in nanoseconds. The first line is the header.
+The digest is SHA-256 over the lines, so it chains: it is equal exactly where every line up to there is. Market rows are not written one by one:
+what a connection received is written as ranges of rows of a tape whose content is hashed in the header.
+
+Nothing bot-side reads the journal; it knows the truth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final
+
+import msgspec
+
+from papertape.model.units import Nanos
+
+DIGEST_VERSION: Final = 1
+"""Changes only on purpose, with a line in CHANGELOG."""
+
+RECENT: Final = 400
+"""How many lines are kept in memory to explain a failure."""
+
+
+class Journal:
+    """Write what happened; know the digest at every point.
+
+    >>> journal = Journal({"seed": 7})
+    >>> journal.write(5, "fault", fault="gap")
+    >>> journal.lines[-1]
+    '{"n":1,"t":5,"kind":"fault","fault":"gap"}'
+    """
+
+    def __init__(self, header: dict[str, Any], path: Path | None = None) -> None:
+        self.count = 0
+        self.lines: deque[str] = deque(maxlen=RECENT)
+        self._hash = hashlib.sha256()
+        self._encode = msgspec.json.Encoder().encode
+        self._before_write: list[Callable[[], None]] = []
+        self._sink: IO[bytes] | None = path.open("wb") if path is not None else None
+        self._append({"n": 0, "t": 0, "kind": "header", "digest_version": DIGEST_VERSION, **header})
+
+    def before_write(self, flush: Callable[[], None]) -> None:
+        """Have `flush` called before each line, so that what is gathered cheaply is written in its place."""
+        self._before_write.append(flush)
+
+    def write(self, now_ns: Nanos, kind: str, **facts: Any) -> None:
+        """One line. Facts are what JSON has, decimals, enums, or structs of these."""
+        for flush in self._before_write:
+            flush()
+        self.write_gathered(now_ns, kind, **facts)
+
+    def write_gathered(self, now_ns: Nanos, kind: str, **facts: Any) -> None:
+        """One line from within a `before_write` flush."""
+        self.count += 1
+        self._append({"n": self.count, "t": now_ns, "kind": kind, **facts})
+
+    def close(self) -> None:
+        """Write what is gathered and close the file."""
+        for flush in self._before_write:
+            flush()
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of everything written so far."""
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = self._encode(entry)
+        self._hash.update(line)
+        self._hash.update(b"\n")
+        self.lines.append(line.decode())
+        if self._sink is not None:
+            self._sink.write(line + b"\n")

@@ -1,0 +1,48 @@
+"""A venue's no, as the ccxt class that a bot expects to catch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from papertape.model.errors import (
+    BadSymbol,
+    BaseError,
+    DuplicateOrderId,
+    ExchangeError,
+    ExchangeNotAvailable,
+    InsufficientFunds,
+    InvalidOrder,
+    NotSupported,
+    OrderImmediatelyFillable,
+    OrderNotFillable,
+    OrderNotFound,
+    RateLimitExceeded,
+    with_retry_after,
+)
+from papertape.model.request import Refusal, RefusalCode
+
+ERROR_OF: Final[dict[RefusalCode, type[BaseError]]] = {
+    RefusalCode.INSUFFICIENT_FUNDS: InsufficientFunds,
+    RefusalCode.PRICE_OFF_TICK: InvalidOrder,
+    RefusalCode.AMOUNT_OFF_LOT: InvalidOrder,
+    RefusalCode.AMOUNT_TOO_SMALL: InvalidOrder,
+    RefusalCode.COST_TOO_SMALL: InvalidOrder,
+    RefusalCode.POST_ONLY_WOULD_TAKE: OrderImmediatelyFillable,
+    RefusalCode.NO_LIQUIDITY: OrderNotFillable,
+    RefusalCode.SELF_TRADE: InvalidOrder,
+    RefusalCode.UNKNOWN_SYMBOL: BadSymbol,
+    RefusalCode.ORDER_NOT_FOUND: OrderNotFound,
+    RefusalCode.ORDER_NOT_OPEN: OrderNotFound,
+    RefusalCode.DUPLICATE_ID: DuplicateOrderId,
+    RefusalCode.UNSUPPORTED: NotSupported,
+    RefusalCode.INVALID: ExchangeError,
+    RefusalCode.RATE_LIMITED: RateLimitExceeded,
+    RefusalCode.UNAVAILABLE: ExchangeNotAvailable,
+}
+"""ccxt's class for each refusal; a cancel of a finished order is OrderNotFound there too."""
+
+
+def error_of(refusal: Refusal, what: str) -> BaseError:
+    """The error to raise for a refusal; `what` names the venue and the op."""
+    error = ERROR_OF[refusal.code](f"{what}: {refusal.message}")
+    return with_retry_after(error, refusal.retry_after_ns)

@@ -1,0 +1,62 @@
+"""A fault together with what it has done so far: the counting that the fault itself, a mere table, does not do."""
+
+from __future__ import annotations
+
+from papertape.model.interference import Interference, Trigger, Window
+from papertape.model.request import Request
+from papertape.model.units import Nanos
+
+
+class Armed:
+    """One fault of a run.
+
+    Attributes:
+        fired: how many requests or messages it hit, or windows it opened.
+        is_open: its window is running.
+        ended_ns: when it last stopped disturbing, run time; None while it never has or still does.
+    """
+
+    def __init__(self, fault: Interference) -> None:
+        self.fault = fault
+        self.trigger: Trigger | None = fault.trigger()
+        self.window: Window | None = fault.window()
+        self.fired = 0
+        self.dropped = 0
+        self.is_open = False
+        self.is_healed = False
+        self.started_ns: Nanos = 0
+        self.ended_ns: Nanos | None = None
+        self._seen = 0
+        self._intents: dict[str, None] = {}  # a dict keeps order
+
+    @property
+    def starts_by_request(self) -> bool:
+        return self.window is not None and self.window.start_ns is None
+
+    def hit_by(self, request: Request) -> bool:
+        """Count `request`, and say whether the fault is about it."""
+        if self.is_healed:
+            return False
+        if self.window is not None and self.window.start_ns is not None and not self.is_open:
+            return False
+        trigger = self.trigger
+        if trigger is None:
+            return self.is_open
+        if not trigger.concerns(request):
+            return False
+        self._seen += 1
+        if trigger.nth_intent is not None:
+            self._intents.setdefault(request.client_order_id, None)
+            return list(self._intents).index(request.client_order_id) == trigger.nth_intent - 1
+        if trigger.nth is not None:
+            return trigger.nth <= self._seen < trigger.nth + trigger.times
+        return True
+
+    def open(self, now_ns: Nanos) -> None:
+        self.is_open = True
+        self.started_ns = now_ns
+        self.ended_ns = None
+
+    def end(self, now_ns: Nanos) -> None:
+        self.is_open = False
+        self.ended_ns = now_ns

@@ -1,0 +1,217 @@
+"""What leaves the venue on its streams: who is connected, who wants what, and in which order it goes out."""
+
+from __future__ import annotations
+
+from papertape.journal import Journal
+from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Channel, Lane
+from papertape.model.units import Nanos
+from papertape.runtime.rank import COMMAND, DELIVERY, TIMER
+from papertape.sim.plan import FaultPlan
+from papertape.sim.stream import Close, Message, Send, Stream
+from papertape.sim.timeline import Timeline
+from papertape.sim.venue import SimVenue
+
+
+class Broadcast:
+    """The venue's side of every stream connection.
+
+    Attributes:
+        reached: how many market messages have reached the venue; a subscription's snapshot holds them all.
+        lost: what a cut took away and nobody has asked for again, by lane.
+        untold: client order ids whose last news was lost on its way to the client.
+    """
+
+    def __init__(
+        self, venue: SimVenue, timeline: Timeline, plan: FaultPlan, journal: Journal, heartbeat_ns: Nanos, epoch_ns: Nanos
+    ) -> None:
+        self.reached = 0
+        self.lost: dict[Lane, dict[tuple[Channel, str], None]] = {Lane.MARKET: {}, Lane.USER: {}}
+        self.untold: dict[str, None] = {}
+        self.market_is_quiet = True
+        self._venue = venue
+        self._timeline = timeline
+        self._plan = plan
+        self._journal = journal
+        self._heartbeat_ns = heartbeat_ns
+        self._epoch_ns = epoch_ns
+        self._streams: dict[Lane, list[Stream]] = {Lane.MARKET: [], Lane.USER: []}
+        self._market = self._streams[Lane.MARKET]
+        self._opened = 0
+        journal.before_write(self._write_delivered)
+
+    # ---- connections
+
+    def open(self, lane: Lane, send: Send, close: Close) -> Stream:
+        """A client has connected."""
+        self._opened += 1
+        stream = Stream(self._opened, lane, send, close)
+        self._streams[lane].append(stream)
+        self._journal.write(self._timeline.now_ns, "stream", what="opened", lane=lane, number=stream.number)
+        return stream
+
+    def closed(self, stream: Stream) -> None:
+        """The client went away; nothing more is sent to it."""
+        if stream.is_open:
+            self._journal.write(self._timeline.now_ns, "stream", what="closed by client", lane=stream.lane, number=stream.number)
+            self._forget(stream)
+
+    def cut(self, lane: Lane, clean: bool) -> int:
+        """Every connection of `lane` ends; how many there were."""
+        streams = list(self._streams[lane])
+        for stream in streams:
+            self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=lane, number=stream.number, clean=clean)
+            self.lost[lane].update(dict.fromkeys(stream.rows_after))
+            self._forget(stream)
+            stream.close(clean)
+        return len(streams)
+
+    # ---- subscriptions; they take effect when they reach the venue
+
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, COMMAND, self._subscribed, stream, channel, symbol)
+
+    def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, COMMAND, self._unsubscribed, stream, channel, symbol)
+
+    def _subscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
+        if not stream.is_open:
+            return
+        now_ns = self._timeline.now_ns
+        self._journal.write(now_ns, "subscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol)
+        stream.rows_after[channel, symbol] = self.reached
+        self.lost[stream.lane].pop((channel, symbol), None)
+        if channel is not Channel.BOOK and (Channel.BOOK, symbol) not in stream.rows_after:
+            stream.missed.pop(symbol, None)
+        if channel is Channel.BOOK:
+            snapshot = self._snapshot(symbol)
+            if snapshot is not None:
+                self._send(stream, snapshot, row=-1, delay_ns=0)
+        elif channel is Channel.HEARTBEATS:
+            self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
+
+    def _unsubscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
+        if stream.rows_after.pop((channel, symbol), None) is not None:
+            self._journal.write(
+                self._timeline.now_ns, "unsubscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol
+            )
+
+    def _snapshot(self, symbol: str) -> BookSnapshot | None:
+        book = self._venue.books.get(symbol)
+        if book is None or not book.is_complete:
+            return None
+        stamp_ns = self._epoch_ns + self._timeline.now_ns
+        bids, asks = tuple(book.levels(Side.BUY)), tuple(book.levels(Side.SELL))
+        return BookSnapshot(venue_ns=stamp_ns, local_ns=stamp_ns, symbol=symbol, bids=bids, asks=asks)
+
+    def _beat(self, stream: Stream) -> None:
+        if stream.is_open and (Channel.HEARTBEATS, "") in stream.rows_after:
+            now_ns = self._timeline.now_ns
+            stamp_ns = self._epoch_ns + now_ns
+            self._send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats), row=-1, delay_ns=0)
+            stream.heartbeats += 1
+            self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
+
+    # ---- messages
+
+    def deliver(self, index: int, row: int, event: Event) -> None:
+        """A market message, the `index`-th that reached the venue, is due at the client."""
+        for stream in self._market:
+            if stream.wants(event, index):
+                if self.market_is_quiet and not stream.waiting:
+                    sequence = stream.sequence
+                    stream.sequence = sequence + 1
+                    stream.delivered(row, self._timeline.now_ns)
+                    stream.send(sequence, event)
+                else:
+                    self._send(stream, event, row, delay_ns=0)
+
+    def tell(self, update: OrderUpdate, delay_ns: Nanos) -> None:
+        """Something happened to an order of ours; whoever listens hears it `delay_ns` later."""
+        for stream in self._streams[Lane.USER]:
+            if (Channel.ORDERS, "") in stream.rows_after:
+                self._send(stream, update, row=-1, delay_ns=delay_ns)
+
+    def say(self, stream: Stream, message: Message) -> None:
+        """A message of the server's own: numbered, delayed and kept in order like any other."""
+        if stream.is_open:
+            self._send(stream, message, row=-1, delay_ns=0)
+
+    def release(self, lane: Lane) -> None:
+        """What was held may go."""
+        for stream in list(self._streams.get(lane, ())):
+            self._drain(stream)
+
+    @property
+    def is_whole(self) -> bool:
+        """No connection misses a message of a book, and all that a cut took away was asked for again."""
+        if self.untold or any(self.lost.values()):
+            return False
+        return not any(stream.missed for streams in self._streams.values() for stream in streams)
+
+    def forget_lost(self) -> None:
+        """The client is leaving on purpose: nothing is owed to it."""
+        self.untold.clear()
+        for wanted in self.lost.values():
+            wanted.clear()
+
+    def _send(self, stream: Stream, message: Message, row: int, delay_ns: Nanos) -> None:
+        lane = stream.lane
+        sequence = stream.number_next()
+        if self._plan.drops(lane, message):
+            if isinstance(message, OrderUpdate):
+                self.untold[message.order.client_order_id] = None
+            elif not isinstance(message, Heartbeat):
+                stream.missed[message.symbol] = None
+            return
+        due_ns = self._timeline.now_ns + delay_ns + self._plan.delay_ns(lane)
+        if stream.waiting:
+            due_ns = max(due_ns, stream.waiting[-1][0])
+        stream.waiting.append((due_ns, sequence, message, row))
+        if self._plan.holds(lane):
+            self._plan.count_held(lane)
+        elif len(stream.waiting) == 1:
+            self._drain(stream)
+
+    def _drain(self, stream: Stream) -> None:
+        waiting = stream.waiting
+        now_ns = self._timeline.now_ns
+        while waiting and stream.is_open and not self._plan.holds(stream.lane):
+            due_ns, sequence, message, row = waiting[0]
+            if due_ns > now_ns:
+                self._timeline.schedule_ns(due_ns, DELIVERY, self._drain, stream)
+                return
+            waiting.popleft()
+            if row >= 0:
+                stream.delivered(row, now_ns)
+            if isinstance(message, BookSnapshot):
+                stream.missed.pop(message.symbol, None)
+            elif isinstance(message, OrderUpdate):
+                self.untold.pop(message.order.client_order_id, None)
+            if not isinstance(message, Heartbeat) and row < 0:
+                kind = "order" if isinstance(message, OrderUpdate) else "snapshot"
+                self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
+            stream.send(sequence, message)
+
+    def _forget(self, stream: Stream) -> None:
+        self._write_delivered()
+        stream.is_open = False
+        stream.waiting.clear()
+        self._streams[stream.lane].remove(stream)
+
+    def _write_delivered(self) -> None:
+        for stream in self._market:
+            if stream.rows:
+                span = {"rows": stream.rows, "first": stream.first_row, "last": stream.last_row, "since": stream.first_ns}
+                stream.rows = 0
+                self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)
+
+
+def _gist(message: Message) -> dict[str, object]:
+    if isinstance(message, OrderUpdate):
+        order = message.order
+        return {"client_order_id": order.client_order_id, "status": order.status, "filled": order.filled}
+    if isinstance(message, BookSnapshot):
+        return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
+    return {"symbol": message.symbol}

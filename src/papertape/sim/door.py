@@ -1,0 +1,275 @@
+"""The Door: every request and every stream message of a venue passes here, and here faults with a meaning act.
+
+A request leaves the client, takes the order latency, reaches the venue (first the faults before it, then the venue, then the faults after
+it), and its answer takes the answer latency back. The same Door stands behind the in-process link, the in-memory server and the one on
+loopback, so that a fault means the same at every depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Final
+
+from papertape.journal import Journal
+from papertape.model.event import Event
+from papertape.model.interference import Interference
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Answer, Channel, Lane, Op, Request
+from papertape.model.units import Nanos
+from papertape.model.view import RequestSeen, Truth
+from papertape.runtime.chance import Chance
+from papertape.runtime.rank import COMMAND, DELIVERY
+from papertape.sim.armed import Armed
+from papertape.sim.broadcast import Broadcast
+from papertape.sim.latency import LatencyLaw
+from papertape.sim.plan import FaultPlan
+from papertape.sim.stream import Close, Send, Stream
+from papertape.sim.timeline import Handle, Timeline
+from papertape.sim.venue import SimVenue
+
+PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH)
+
+
+class Lost(Enum):
+    """How a client learns that it will get no answer."""
+
+    REPLY = "the venue did it, and nothing comes back"
+    RESET = "the connection is gone"
+
+
+Done = Callable[[Answer | Lost], None]
+
+
+class Pending:
+    """A request on its way: to the venue, or its answer back."""
+
+    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos) -> None:
+        self.number = number
+        self.request = request
+        self.done = done
+        self.sent_ns = sent_ns
+        self.at_ns: Nanos | None = None
+        self.told_ns: Nanos | None = None
+        self.retry_after_ns: Nanos | None = None
+        self.timer: Handle | None = None
+
+
+class Door:
+    """One venue's door.
+
+    Attributes:
+        plan: the faults.
+        broadcast: the streams.
+        on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
+        on_disturbed: told when a fault has just done something whose end is worth timing.
+    """
+
+    def __init__(
+        self,
+        venue: SimVenue,
+        *,
+        name: str,
+        timeline: Timeline,
+        chance: Chance,
+        journal: Journal,
+        faults: Sequence[Interference],
+        order_law: LatencyLaw,
+        answer_law: LatencyLaw,
+        heartbeat_ns: Nanos,
+        epoch_ns: Nanos,
+    ) -> None:
+        self.venue = venue
+        self.plan = FaultPlan(faults, timeline, journal)
+        self.broadcast = Broadcast(venue, timeline, self.plan, journal, heartbeat_ns, epoch_ns)
+        self.plan.on_open, self.plan.on_end = self._fault_begins, self._fault_ends
+        self.on_rest_cut: Callable[[], None] = lambda: None
+        self.on_disturbed: Callable[[Armed], None] = lambda armed: None
+        self._name = name
+        self._timeline = timeline
+        self._chance = chance
+        self._journal = journal
+        self._order_law, self._answer_law = order_law, answer_law
+        self._count = 0
+        self._told = 0
+        self._pending: dict[int, Pending] = {}
+        self._held: list[tuple[Pending, Answer]] = []
+        self._seen: list[Pending] = []
+
+    # ---- requests
+
+    def accepts(self, lane: Lane) -> bool:
+        """Whether a connection of `lane` can be opened now."""
+        return not self.plan.refuses(lane)
+
+    def submit(self, request: Request, done: Done) -> Pending:
+        """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it."""
+        self._count += 1
+        now_ns = self._timeline.now_ns
+        pending = Pending(self._count, request, done, sent_ns=now_ns)
+        delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
+        self._pending[pending.number] = pending
+        pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
+        return pending
+
+    def abandon(self, pending: Pending) -> None:
+        """The client has stopped waiting; the request itself goes on."""
+        pending.done = _ignore
+
+    def _arrive(self, pending: Pending) -> None:
+        if pending.number not in self._pending:
+            return  # cut on its way
+        request, now_ns = pending.request, self._timeline.now_ns
+        pending.at_ns = now_ns
+        self._seen.append(pending)
+        hit = self.plan.hit_by(request)
+        if pending.number not in self._pending:
+            return  # the fault that it woke cut its own connection
+        refusal = self.plan.before_venue(hit, request)
+        answer = Answer(refusal=refusal) if refusal is not None else self.venue.execute(request, now_ns)
+        self._write_command(pending, answer)
+        if answer.refusal is not None:
+            pending.retry_after_ns = answer.refusal.retry_after_ns
+        reply = self.plan.after_venue(hit, request, answer)
+        if reply is None:
+            del self._pending[pending.number]
+            if request.client_order_id:
+                self.broadcast.untold[request.client_order_id] = None
+            pending.done(Lost.REPLY)
+            return
+        delay_ns = self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
+        pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
+
+    def _answer(self, pending: Pending, answer: Answer) -> None:
+        if pending.number not in self._pending:
+            return
+        if self.plan.holds(Lane.REST):
+            self.plan.count_held(Lane.REST)
+            self._held.append((pending, answer))
+            return
+        del self._pending[pending.number]
+        pending.told_ns = self._timeline.now_ns
+        if answer.order is not None and pending.done is not _ignore:
+            self.broadcast.untold.pop(answer.order.client_order_id, None)
+        code = None if answer.refusal is None else answer.refusal.code
+        self._journal.write(self._timeline.now_ns, "answered", request=pending.number, op=pending.request.op, refusal=code)
+        pending.done(answer)
+
+    def _cut_rest(self) -> int:
+        pendings = list(self._pending.values())
+        self._pending.clear()
+        self._held.clear()
+        for pending in pendings:
+            if pending.timer is not None:
+                pending.timer.cancel()
+            arrived = pending.at_ns is not None
+            self._journal.write(self._timeline.now_ns, "request_lost", request=pending.number, op=pending.request.op, arrived=arrived)
+            if arrived and pending.request.client_order_id:
+                self.broadcast.untold[pending.request.client_order_id] = None
+            pending.done(Lost.RESET)
+        self.on_rest_cut()
+        return len(pendings)
+
+    def _write_command(self, pending: Pending, answer: Answer) -> None:
+        request = pending.request
+        facts: dict[str, object] = {"request": pending.number, "op": request.op, "attempt": request.attempt}
+        for key in ("client_order_id", "order_id", "symbol"):
+            if value := getattr(request, key):
+                facts[key] = value
+        if request.order is not None:
+            facts["order"] = request.order
+        if answer.refusal is not None:
+            facts["refusal"] = answer.refusal.code
+        elif answer.order is not None:
+            order = answer.order
+            facts |= {"id": order.id, "status": order.status, "filled": order.filled}
+        self._journal.write(self._timeline.now_ns, "command", **facts)
+
+    # ---- streams
+
+    def open_stream(self, lane: Lane, send: Send, close: Close) -> Stream:
+        return self.broadcast.open(lane, send, close)
+
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
+        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns())
+
+    def unsubscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
+        self.broadcast.unsubscribe(stream, channel, symbol, self._way_in_ns())
+
+    def closed(self, stream: Stream) -> None:
+        self.broadcast.closed(stream)
+
+    def deliver(self, index: int, row: int, event: Event) -> None:
+        """A market message is due at the client."""
+        self.broadcast.deliver(index, row, event)
+
+    def tell(self, update: OrderUpdate) -> None:
+        """The venue has news of an order of ours."""
+        self._told += 1
+        order, fill = update.order, update.fill
+        facts: dict[str, object] = {
+            "id": order.id,
+            "client_order_id": order.client_order_id,
+            "status": order.status,
+            "filled": order.filled,
+        }
+        if fill is not None:
+            facts |= {"trade_id": fill.trade_id, "price": fill.price, "amount": fill.amount, "fee": fill.fee, "liquidity": fill.liquidity}
+        self._journal.write(self._timeline.now_ns, "order", **facts)
+        self.broadcast.tell(update, self._answer_law.ns(self._chance.keyed(f"latency/user/{self._name}", self._told)))
+
+    def _way_in_ns(self) -> Nanos:
+        self._count += 1
+        return self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count))
+
+    # ---- faults that act over time
+
+    def _fault_begins(self, armed: Armed) -> None:
+        self._notice_quiet()
+        cut = armed.fault.cut()
+        if cut is not None:
+            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
+
+    def _fault_ends(self, armed: Armed) -> None:
+        self._notice_quiet()
+        if not self.plan.holds(Lane.REST):
+            held, self._held = self._held, []
+            for pending, answer in held:
+                self._answer(pending, answer)
+        for lane in (Lane.USER, Lane.MARKET):
+            if not self.plan.holds(lane):
+                self.broadcast.release(lane)
+        self.on_disturbed(armed)
+
+    def _notice_quiet(self) -> None:
+        self.broadcast.market_is_quiet = not self.plan.disturbs_stream(Lane.MARKET)
+
+    # ---- what the venue knows
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing that the client asked for is missing: no message, no answer about an order, no subscription lost to a cut."""
+        return self.broadcast.is_whole
+
+    def truth(self) -> Truth:
+        """The venue's side of every comparison."""
+        seen = tuple(_seen(pending) for pending in self._seen)
+        return self.venue.truth(seen)
+
+
+def _seen(pending: Pending) -> RequestSeen:
+    request = pending.request
+    return RequestSeen(
+        sent_ns=pending.sent_ns,
+        at_ns=pending.at_ns or 0,
+        told_ns=pending.told_ns,
+        op=request.op,
+        client_order_id=request.client_order_id,
+        attempt=request.attempt,
+        is_private=request.op not in PUBLIC_OPS,
+        retry_after_ns=pending.retry_after_ns,
+    )
+
+
+def _ignore(outcome: Answer | Lost) -> None:
+    return None

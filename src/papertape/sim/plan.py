@@ -1,0 +1,154 @@
+"""The faults of a run: which windows are open, and what that means for a lane now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from papertape.journal import Journal
+from papertape.model.interference import Interference
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Answer, Lane, Refusal, Request
+from papertape.model.units import Nanos
+from papertape.runtime.rank import COMMAND
+from papertape.sim.armed import Armed
+from papertape.sim.stream import Message
+from papertape.sim.timeline import Timeline
+
+
+class FaultPlan:
+    """Open and close windows on time, count requests, and answer the Door's questions.
+
+    Attributes:
+        faults: in the scenario's order.
+        on_open: called with a fault whose window has just opened.
+        on_end: called with a fault that has just stopped disturbing.
+    """
+
+    def __init__(self, faults: Sequence[Interference], timeline: Timeline, journal: Journal) -> None:
+        self.faults = [Armed(fault) for fault in faults]
+        self.on_open: Callable[[Armed], None] = lambda armed: None
+        self.on_end: Callable[[Armed], None] = lambda armed: None
+        self._timeline = timeline
+        self._journal = journal
+        self._open: list[Armed] = []
+        self._by_request = [armed for armed in self.faults if armed.window is None or armed.trigger is not None]
+        self._by_request += [armed for armed in self.faults if armed not in self._by_request and _defines(armed, "before_venue")]
+        for armed in self.faults:
+            if armed.window is not None and armed.window.start_ns is not None:
+                timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
+
+    def disturbs_stream(self, lane: Lane) -> bool:
+        """Whether any message of `lane` needs a closer look now."""
+        return any(lane in armed.fault.lanes() for armed in self._open)
+
+    def delay_ns(self, lane: Lane) -> Nanos:
+        """How much longer a message or request of `lane` takes now."""
+        total = 0
+        for armed in self._open:
+            extra = armed.fault.delay_ns(lane, self._timeline.now_ns - armed.started_ns)
+            if extra:
+                armed.fired += 1
+                total += extra
+        return total
+
+    def holds(self, lane: Lane) -> bool:
+        return any(armed.fault.holds(lane) for armed in self._open)
+
+    def count_held(self, lane: Lane) -> None:
+        for armed in self._open:
+            if armed.fault.holds(lane):
+                armed.fired += 1
+
+    def refuses(self, lane: Lane) -> bool:
+        """Whether a connection of `lane` cannot be opened now."""
+        for armed in self._open:
+            cut = armed.fault.cut()
+            if cut is not None and cut.lane is lane:
+                armed.fired += 1
+                return True
+        return False
+
+    def drops(self, lane: Lane, message: Message) -> bool:
+        """Whether this message is lost on its way out."""
+        for armed in self._open:
+            if armed.fault.drops(lane, message, armed.dropped):
+                armed.dropped += 1
+                armed.fired += 1
+                self.write(armed, "dropped", what=type(message).__name__, symbol=_symbol(message))
+                if not armed.fault.drops(lane, message, armed.dropped):
+                    self._end_window(armed)
+                return True
+        return False
+
+    def hit_by(self, request: Request) -> list[Armed]:
+        """Count a request that has just reached the Door; the faults that are about it, their windows opened if it starts them."""
+        hit = [armed for armed in self._by_request if armed.hit_by(request)]
+        for armed in hit:
+            if armed.starts_by_request and not armed.is_open:
+                self._open_window(armed)
+        return hit
+
+    def before_venue(self, hit: list[Armed], request: Request) -> Refusal | None:
+        for armed in hit:
+            refusal = armed.fault.before_venue(request)
+            if refusal is not None:
+                self._fired(armed, request)
+                return refusal
+        return None
+
+    def after_venue(self, hit: list[Armed], request: Request, answer: Answer) -> Answer | None:
+        now: Answer | None = answer
+        for armed in hit:
+            if now is not None:
+                changed = armed.fault.after_venue(request, now)
+                if changed is not now:
+                    self._fired(armed, request)
+                now = changed
+        return now
+
+    def heal(self, lanes: tuple[Lane, ...]) -> None:
+        """From now on no fault acts on `lanes` any more; on none at all if it is empty."""
+        self._journal.write(self._timeline.now_ns, "heal", lanes=list(lanes))
+        for armed in self.faults:
+            if not lanes or all(lane in lanes for lane in armed.fault.lanes()):
+                armed.is_healed = True
+                if armed.is_open:
+                    self._end_window(armed)
+
+    def write(self, armed: Armed, what: str, **facts: object) -> None:
+        self._journal.write(self._timeline.now_ns, "fault", fault=armed.fault.kind, what=what, **facts)
+
+    def _fired(self, armed: Armed, request: Request) -> None:
+        armed.fired += 1
+        self.write(armed, "hit", op=request.op, client_order_id=request.client_order_id, attempt=request.attempt)
+        if armed.window is None:
+            armed.end(self._timeline.now_ns)
+            self.on_end(armed)
+
+    def _open_window(self, armed: Armed) -> None:
+        if armed.is_healed or armed.window is None:
+            return
+        now_ns = self._timeline.now_ns
+        armed.open(now_ns)
+        self._open.append(armed)
+        self.write(armed, "begins")
+        self.on_open(armed)
+        if armed.window.lasts_ns is not None:
+            self._timeline.schedule_ns(now_ns + armed.window.lasts_ns, COMMAND, self._end_window, armed)
+
+    def _end_window(self, armed: Armed) -> None:
+        if not armed.is_open:
+            return
+        armed.end(self._timeline.now_ns)
+        self._open.remove(armed)
+        self.write(armed, "ends", fired=armed.fired)
+        self.on_end(armed)
+
+
+def _defines(armed: Armed, point: str) -> bool:
+    kind = type(armed.fault)
+    return any(point in vars(base) for base in kind.__mro__ if base is not object and base.__name__ not in ("Fault", "Interference"))
+
+
+def _symbol(message: Message) -> str:
+    return message.order.symbol if isinstance(message, OrderUpdate) else message.symbol

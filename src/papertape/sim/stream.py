@@ -1,0 +1,72 @@
+"""One client connection of a stream lane, seen from the venue: what it asked for, its own numbering, what waits to go out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Channel, Lane
+from papertape.model.units import Nanos
+
+Message = Event | OrderUpdate
+Send = Callable[[int, Message], None]
+Close = Callable[[bool], None]
+
+CHANNEL_OF = {
+    Trade: Channel.TRADES,
+    BookSnapshot: Channel.BOOK,
+    BookUpdate: Channel.BOOK,
+    Ticker: Channel.TICKER,
+    CandleEvent: Channel.CANDLES,
+}
+
+
+class Stream:
+    """A connection's state at the Door.
+
+    Attributes:
+        number: counts connections of a run, from 1.
+        sequence: the next message's number.
+        rows_after: per (channel, symbol) subscribed: only rows later than this one are sent (an earlier one is in the snapshot).
+        waiting: (due_ns, sequence, message, row) held back by latency, stall or a snapshot on its way; first in, first out.
+        missed: symbols whose book this connection can no longer have right, because a message was lost.
+    """
+
+    def __init__(self, number: int, lane: Lane, send: Send, close: Close) -> None:
+        self.number = number
+        self.lane = lane
+        self.send = send
+        self.close = close
+        self.sequence = 0
+        self.rows_after: dict[tuple[Channel, str], int] = {}
+        self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
+        self.missed: dict[str, None] = {}
+        self.is_open = True
+        self.heartbeats = 0
+        # What was delivered since the journal last looked: tape rows, and when.
+        self.first_row = -1
+        self.last_row = -1
+        self.rows = 0
+        self.first_ns: Nanos = 0
+        self.last_ns: Nanos = 0
+
+    def wants(self, message: Event, row: int) -> bool:
+        channel = CHANNEL_OF.get(type(message))
+        if channel is None:
+            return False
+        after = self.rows_after.get((channel, message.symbol))
+        return after is not None and row > after
+
+    def number_next(self) -> int:
+        sequence = self.sequence
+        self.sequence = sequence + 1
+        return sequence
+
+    def delivered(self, row: int, now_ns: Nanos) -> None:
+        """Remember a row for the journal; what a fault altered is written singly instead."""
+        if self.rows == 0:
+            self.first_row, self.first_ns = row, now_ns
+        self.rows += 1
+        self.last_row, self.last_ns = row, now_ns
