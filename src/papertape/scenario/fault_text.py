@@ -1,0 +1,71 @@
+"""A fault as one word of a command line: `KIND[,key=value…]`, such as `lost_reply,nth=3,where.side=buy`; and the command that runs it."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from papertape.faults.base import Fault, as_table
+from papertape.model.errors import ConfigError
+from papertape.scenario.make import make_fault
+
+
+def parse_fault(text: str) -> Fault:
+    """The fault that `--fault TEXT` asks for.
+
+    >>> parse_fault("lost_reply,nth=3,where.side=buy").where
+    {'side': 'buy'}
+    >>> parse_fault("disconnect,at=90s,lasts=5s,clean=true").clean
+    True
+
+    Raises:
+        ConfigError: what is wrong with it.
+    """
+    kind, *settings = text.split(",")
+    table: dict[str, Any] = {"kind": kind.strip()}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f'--fault {text}: "{setting}" is no setting; expected key=value, such as nth=3')
+        outer, _, inner = key.strip().partition(".")
+        if inner:
+            table[outer] = {**table.get(outer, {}), inner: _value(value.strip())}
+        else:
+            table[outer] = _value(value.strip())
+    return make_fault(table, f"--fault {text}", table["kind"] or "the fault")
+
+
+def fault_text(fault: Fault) -> str:
+    """The text from which `parse_fault` makes the same fault.
+
+    >>> fault_text(parse_fault("lost_reply, nth=3, where.side=buy"))
+    'lost_reply,nth=3,where.side=buy'
+    """
+    words = [fault.kind]
+    for key, value in as_table(fault).items():
+        if key == "kind":
+            continue
+        for name, each in [(f"{key}.{inner}", one) for inner, one in value.items()] if isinstance(value, dict) else [(key, value)]:
+            words.append(f"{name}={str(each).lower() if isinstance(each, bool) else each}")
+    return ",".join(words)
+
+
+def rerun_command(path: Path, *, seed: int, depth: object = None, faults: Sequence[Fault] = (), venue: str = "") -> str:
+    """The one command line that runs this again."""
+    words = ["papertape", "run", path.as_posix()]
+    words += ["--venue", venue] if venue else []
+    words += ["--depth", str(depth)] if depth is not None else []
+    for fault in faults:
+        words += ["--fault", fault_text(fault)]
+    return shlex.join([*words, "--seed", str(seed)])
+
+
+def _value(text: str) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word or a duration
+    return value if isinstance(value, bool | int | float | str) else text

@@ -1,0 +1,254 @@
+"""Make a scenario from plain values in the shape of the file, and say what is wrong with them before anything starts.
+
+Everything that can be known without running is checked here: keys, names, durations, tapes that are not there. One mistake, one
+`ConfigError` that names file, table and key; a missing tape is a `TapeError`, since nobody has to edit anything if it is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from papertape.faults.base import Fault, checked
+from papertape.model.errors import ConfigError
+from papertape.model.notes import Mark
+from papertape.model.request import Lane
+from papertape.model.units import exact, parse_duration
+from papertape.scenario import shelves
+from papertape.scenario.table import Table, shown
+from papertape.session.spec import (
+    Depth,
+    Expect,
+    ExpectVenue,
+    FeedSpec,
+    Heal,
+    HostPolicy,
+    LatencySpec,
+    ModelSpec,
+    Quantity,
+    Scenario,
+    VenueSpec,
+    moment_ns,
+)
+
+SUFFIX: Final = ".scenario.toml"
+
+_KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "venue", "fault", "heal", "expect", "hosts")
+
+
+def make_scenario(
+    raw: Mapping[str, Any],
+    *,
+    source: str,
+    folder: Path,
+    path: Path | None = None,
+    repro: str = "",
+    more_faults: Sequence[Fault] = (),
+) -> Scenario:
+    """A checked scenario from plain values in the shape of the file; `source` names them in messages."""
+    top = Table(raw, source)
+    top.allow(*_KEYS)
+    bot, program = _bot(top), top.text("program")
+    if (bot is None) == (program is None):
+        both = "stands beside `bot`; a run has one of the two" if bot is not None else "is missing; name what is to run"
+        raise top.problem("bot" if bot is None else "program", f'{both}: bot = "module:Name" or program = "script.py"')
+    if program is not None and not (folder / program).is_file():
+        raise top.problem("program", f'holds "{program}"; there is no file {(folder / program).as_posix()}')
+    depth = top.choice("depth", Depth, Depth.INTERFACE if program is None else Depth.WIRE)
+    if program is not None and depth is not Depth.WIRE:
+        raise top.problem("depth", f'holds "{depth}"; a program runs at depth "wire" only')
+    venues = _venues(top, folder)
+    faults = [_fault(top, each, index, venues) for index, each in enumerate(_list_of(top, "fault"), start=1)]
+    config = top.table("bot_config")
+    title = top.text("title") or (path.name.removesuffix(SUFFIX) if path is not None else str(getattr(bot, "__name__", bot or program)))
+    return Scenario(
+        title=title, seed=top.whole("seed", 0), depth=depth, bot=bot, bot_config=dict(config.raw) if config else {}, program=program,
+        venues=venues, faults=(*faults, *more_faults), heal=_heal(top), expect=_expect(top), hosts=_hosts(top), path=path, folder=folder,
+        repro=repro,
+    )  # fmt: skip
+
+
+def _bot(top: Table) -> Any:
+    bot = top.raw.get("bot")
+    if callable(bot):
+        return bot
+    text = top.text("bot")
+    if text is not None and ":" not in text:
+        raise top.problem("bot", f'holds "{text}"; expected "module:Name", such as "papertape.bots:MarketMaker", or "bot.py:main"')
+    return text
+
+
+def _venues(top: Table, folder: Path) -> dict[str, VenueSpec]:
+    section = top.table("venue")
+    if section is None or not section.raw:
+        raise top.problem("venue", "is missing; expected a table such as [venue.coinbase]; `papertape list venues` shows all")
+    venues = {}
+    for name, value in section.raw.items():
+        section.known(name, name, shelves.venues(), "venue", "papertape list venues")
+        if isinstance(value, VenueSpec):
+            venues[name] = value
+            continue
+        table = Table(top.within("venue", section.raw).within(name, value).raw, top.source, f"[venue.{name}]")
+        table.allow("feed", "account", "model")
+        venues[name] = VenueSpec(feed=_feeds(table, folder), account=_account(table), model=_model(table))
+    return venues
+
+
+def _feeds(venue: Table, folder: Path) -> tuple[FeedSpec, ...]:
+    value = venue.raw.get("feed")
+    if value is None:
+        raise venue.problem("feed", 'is missing; expected a tape, such as feed = { tape = "builtin:btc-usd", start = "0s", end = "10m" }')
+    each = list(value) if isinstance(value, list | tuple) else [value]
+    if not each:
+        raise venue.problem("feed", "is empty; a venue needs a market to play")
+    return tuple(_feed(venue, one, folder) for one in each)
+
+
+def _feed(venue: Table, value: Any, folder: Path) -> FeedSpec:
+    feed = venue.within("feed", {"tape": value} if isinstance(value, str) else value)
+    feed.allow("tape", "start", "end")
+    tape = feed.text("tape")
+    if tape is None:
+        raise feed.problem("tape", 'is missing; expected a path or "builtin:NAME"')
+    start, end = _moment(feed, "start"), _moment(feed, "end")
+    if start is not None and end is not None and start[4:5] != "-" != end[4:5] and parse_duration(end) <= parse_duration(start):
+        raise feed.problem("end", f'holds "{end}", which is not after start = "{start}"')
+    shelves.check_tape(feed, tape, folder)
+    return FeedSpec(tape=tape, start=start, end=end)
+
+
+def _moment(feed: Table, key: str) -> str | None:
+    value = feed.raw.get(key)
+    if isinstance(value, datetime | date):  # TOML has times of its own
+        value = value.isoformat()
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise feed.problem(key, f'holds {shown(value)}; expected a duration such as "2m" or an ISO 8601 time')
+    try:
+        moment_ns(value, 0)
+    except ValueError as error:
+        raise feed.problem(key, str(error)) from None
+    return value
+
+
+def _account(venue: Table) -> dict[str, Decimal]:
+    account = venue.table("account")
+    if account is None or not account.raw:
+        raise venue.problem("account", 'is missing; expected what we own there, such as account = { USD = "100000", BTC = "1" }')
+    amounts = {currency: account.number(currency) for currency in account.raw}
+    for currency, amount in amounts.items():
+        if amount < 0:
+            raise account.problem(currency, f"holds {amount}; expected 0 or more")
+    return amounts
+
+
+def _model(venue: Table) -> ModelSpec:
+    model = venue.table("model")
+    if model is None:
+        return ModelSpec()
+    model.allow("fills", "fees", "latency")
+    laws = model.table("latency")
+    latency = LatencySpec()
+    if laws is not None:
+        laws.allow("market", "order", "answer")
+        latency = LatencySpec(**{way: _model_member(laws, way, "latency") for way in laws.raw})
+    fills, fees = _model_member(model, "fills", "fills"), _model_member(model, "fees", "fees")
+    return ModelSpec(fills=fills, fees=fees, latency=latency)
+
+
+def _model_member(table: Table, key: str, shelf: str) -> Any:
+    value = table.raw.get(key)
+    if value is None or not isinstance(value, Mapping | str):
+        if value is None or type(value) in shelves.models(shelf).values():
+            return value
+        raise table.problem(
+            key, f'holds {shown(value)}; expected a table with `kind`, such as {{ kind = "{next(iter(shelves.models(shelf)))}" }}'
+        )
+    inner = table.within(key, {"kind": value} if isinstance(value, str) else value)
+    return inner.member(shelves.models(shelf), shelves.MODEL_NOUNS[shelf], "papertape list models")
+
+
+def _list_of(top: Table, key: str) -> Sequence[Any]:
+    value = top.raw.get(key, ())
+    if not isinstance(value, list | tuple):
+        raise top.problem(key, f"holds {shown(value)}; expected tables under [[{key}]]")
+    return value
+
+
+def _fault(top: Table, value: Any, index: int, venues: Mapping[str, VenueSpec]) -> Fault:
+    where = f"[[fault]] {index}"
+    return make_fault(value, top.source, where, venues)
+
+
+def make_fault(value: Any, source: str, where: str, venues: Mapping[str, object] | None = None) -> Fault:
+    """A checked fault from a table, or from a fault made in code."""
+    if isinstance(value, str):
+        value = {"kind": value}
+    if isinstance(value, Fault):
+        fault = value
+        table = Table({}, source, where)
+    else:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f'{source}: {where}: holds {shown(value)}; expected a table with `kind`, such as kind = "lost_reply"')
+        table = Table(value, source, where)
+        fault = table.member(shelves.faults(), "fault", "papertape list faults")
+    if venues is not None and fault.venue is not None:
+        table.known("venue", fault.venue, venues, "venue of this scenario", "papertape list venues")
+    return checked(fault, f"{source}: {where}")
+
+
+def _heal(top: Table) -> Heal | None:
+    heal = top.table("heal")
+    if heal is None:
+        return None
+    heal.allow("at", "only")
+    at = heal.duration("at")
+    if at is None:
+        raise heal.problem("at", 'is missing; expected when, such as at = "8m"')
+    only = heal.names("only", [str(lane) for lane in Lane], "lane", "papertape list lanes") or ()
+    return Heal(at=at, only=tuple(Lane(name) for name in only))
+
+
+def _expect(top: Table) -> Expect:
+    expect = top.table("expect")
+    everything = tuple(shelves.invariants())
+    if expect is None:
+        return Expect(invariants=everything)
+    expect.allow("invariants", "recovers_within", "must_happen", "venue")
+    invariants = expect.names("invariants", everything, "invariant", "papertape list invariants")
+    marks = expect.names("must_happen", [str(mark) for mark in Mark], "mark", "papertape list marks") or ()
+    return Expect(
+        invariants=everything if invariants is None else invariants,
+        recovers_within=expect.duration("recovers_within"),
+        must_happen=marks,
+        venue=_expect_venue(expect),
+    )
+
+
+def _expect_venue(expect: Table) -> ExpectVenue:
+    venue = expect.table("venue")
+    if venue is None:
+        return ExpectVenue()
+    venue.allow("max_position")
+    text = venue.text("max_position")
+    if text is None:
+        return ExpectVenue()
+    number, _, currency = text.partition(" ")
+    try:
+        amount = exact(number)
+    except ValueError:
+        amount = Decimal(-1)
+    if amount < 0 or not currency.strip():
+        raise venue.problem("max_position", f'holds "{text}"; expected an amount and a currency, such as "0.05 BTC"')
+    return ExpectVenue(max_position=Quantity(amount, currency.strip()))
+
+
+def _hosts(top: Table) -> dict[str, HostPolicy]:
+    hosts = top.table("hosts")
+    if hosts is None:
+        return {}
+    return {name: hosts.choice(name, HostPolicy, HostPolicy.REFUSE) for name in hosts.raw}

@@ -1,0 +1,77 @@
+"""`papertape.simulate`: the one entry point under the command line, tests and sweeps."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from papertape.faults.base import Fault
+from papertape.model.errors import ConfigError
+from papertape.scenario.load import load_scenario
+from papertape.scenario.make import make_scenario
+from papertape.scenario.quick import DEFAULT_VENUE, DEFAULT_VENUE_TABLE
+from papertape.session.result import RunResult
+from papertape.session.run import run_scenario
+from papertape.session.spec import Depth, Scenario, VenueSpec
+
+
+def simulate(
+    scenario: Scenario | Path | str | Callable[..., Any],
+    *,
+    venues: Mapping[str, VenueSpec | Mapping[str, Any]] | None = None,
+    faults: Sequence[Fault | Mapping[str, Any] | str] = (),
+    heal: Mapping[str, Any] | None = None,
+    expect: Mapping[str, Any] | None = None,
+    hosts: Mapping[str, str] | None = None,
+    bot_config: Mapping[str, Any] | None = None,
+    title: str = "",
+    seed: int | None = None,
+    depth: Depth | str | None = None,
+    journal_path: Path | str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RunResult:
+    """Run a scenario in virtual time and say what came of it. Synchronous: it makes its own event loop.
+
+    Args:
+        scenario: a `Scenario`, the path of a scenario file, or the bot itself: a Bot class or `async def main(exchange, **bot_config)`.
+        venues: with a bot: tables in the shape of the file's [venue.NAME]; Coinbase on the builtin market if left out.
+        faults: with a bot: faults, tables in the shape of [[fault]], or bare kinds.
+        heal, expect, hosts, bot_config, title: with a bot: as in the file.
+        seed: instead of the scenario's.
+        depth: instead of the scenario's.
+        journal_path: where to write the journal.
+        progress: called now and then with (run time, the feed's end), both nanoseconds.
+
+    Raises:
+        ConfigError: something in the scenario or the call must be edited.
+        TapeError: a tape is missing or damaged.
+    """
+    in_code = {"venues": venues, "faults": faults, "heal": heal, "expect": expect, "hosts": hosts, "bot_config": bot_config, "title": title}
+    if isinstance(scenario, Scenario | str | Path):
+        given = [key for key, value in in_code.items() if value]
+        if given:
+            raise ConfigError(f"simulate(): `{given[0]}` goes with a bot; a scenario brings its own, so edit that")
+        made = load_scenario(scenario, seed=seed, depth=depth) if not isinstance(scenario, Scenario) else _changed(scenario, seed, depth)
+    elif callable(scenario):
+        tables = {"venue": venues or {DEFAULT_VENUE: DEFAULT_VENUE_TABLE}, "fault": list(faults), "title": title, "bot_config": bot_config}
+        tables |= {"heal": heal, "expect": expect, "hosts": hosts, "seed": seed, "depth": depth, "bot": scenario}
+        raw = {key: value for key, value in tables.items() if value}
+        made = make_scenario(raw, source="simulate()", folder=Path(), repro=_call(scenario, seed or 0))
+    else:
+        raise ConfigError(f"simulate(): the first argument is {scenario!r}; expected a Scenario, the path of one, or a bot")
+    return run_scenario(made, journal_path=None if journal_path is None else Path(journal_path), progress=progress)
+
+
+def _changed(scenario: Scenario, seed: int | None, depth: Depth | str | None) -> Scenario:
+    seed = scenario.seed if seed is None else seed
+    return msgspec.structs.replace(scenario, seed=seed, depth=scenario.depth if depth is None else Depth(depth))
+
+
+def _call(bot: Callable[..., Any], seed: int) -> str:
+    """No command line can name a function in somebody's program; say which call it was."""
+    where = inspect.getmodule(bot)
+    return f"papertape.simulate({getattr(bot, '__qualname__', repr(bot))}, …, seed={seed}) in {where.__name__ if where else 'your program'}"
