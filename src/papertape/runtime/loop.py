@@ -1,0 +1,312 @@
+"""An asyncio event loop in virtual time: it never waits, it jumps to the next thing that is due.
+
+Time is an integer of nanoseconds from 0. What is due at one nanosecond happens by rank (`runtime.rank`), then in the order of scheduling,
+one at a time: everything that the first thing causes at once is done before the second. There are no sockets, no threads and no signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from papertape.model.errors import StuckSimulation
+from papertape.model.units import SECOND, Nanos, format_duration
+from papertape.runtime.ordered import OrderedWeakSet
+from papertape.runtime.outside import Outside
+from papertape.runtime.place import waiting_at, who_waits
+from papertape.runtime.rank import END, TIMER
+from papertape.runtime.sequenced import SequencedFuture, SequencedTask
+
+FOREVER_NS: Final = 1 << 62
+TURNS_MAX: Final = 100_000
+"""How often the loop may turn without time moving on."""
+
+_TURNS_WATCHED: Final = 1_000
+_CANCELLED_MIN: Final = 64
+
+Entry = tuple[Nanos, int, int, "VirtualTimer"]
+
+
+class Feed(Protocol):
+    """A second source of things to happen, walked along with the loop's own: a tape."""
+
+    def next_key(self) -> tuple[Nanos, int] | None:
+        """(run nanosecond, rank) of what comes next; None when nothing ever will."""
+        ...
+
+    def step(self) -> None:
+        """Let it happen, after `loop.advance_ns`.
+
+        Also what follows, as long as its key is at most `loop.limit_key()` and `loop.is_idle()`.
+        """
+        ...
+
+
+class TimeIsUp(StuckSimulation):
+    """The run reached its limit of virtual time before its end."""
+
+
+class VirtualTimer(asyncio.TimerHandle):
+    """What `schedule_ns`, `call_at` and `call_later` hand out."""
+
+    __slots__ = ()
+    _scheduled: bool
+
+
+class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outside refuses whatever the arguments
+    """The loop of one run.
+
+    Attributes:
+        now_ns: run time; read it as you like, move it with `advance_ns` only.
+        epoch_ns: the run's nanosecond 0, since 1970-01-01 UTC.
+        ready: callbacks to run before anything else; not to be changed.
+        agenda: heap of (ns, rank, sequence, timer), its last entry is the end of the run; always the same list, not to be changed.
+        unhandled: what asyncio's exception handler was told, in order.
+        feed: see `Feed`.
+    """
+
+    if TYPE_CHECKING:
+        _stopping: bool
+        _thread_id: int | None
+        _task_factory: Any
+
+        def _check_closed(self) -> None: ...
+
+    def __init__(self, *, epoch_ns: Nanos = 0, limit_ns: Nanos | None = None, feed: Feed | None = None) -> None:
+        super().__init__()
+        self.now_ns: Nanos = 0
+        self.epoch_ns = epoch_ns
+        self.feed = feed
+        self.unhandled: list[dict[str, Any]] = []
+        self._clock_resolution = 1e-9
+        self._numbers = itertools.count(1)
+        self._names = itertools.count(1)
+        self._sequence = itertools.count(1)
+        self._ready: deque[asyncio.Handle] = deque()
+        self.ready = self._ready
+        self._end: Entry = self._end_at(limit_ns)
+        self.agenda: list[Entry] = [self._end]
+        self._asyncgens = OrderedWeakSet()
+        self._turns = 0  # since time last moved
+        self._turned_ns: Nanos = 0
+        self._hot: Counter[str] = Counter()
+        self._cancelled = 0
+
+    # Time
+
+    def time(self) -> float:
+        """Seconds from 0; floats are for asyncio's sake."""
+        return self.now_ns / SECOND
+
+    def wall_ns(self) -> Nanos:
+        """The venue's own date and time: nanoseconds since 1970-01-01 UTC."""
+        return self.epoch_ns + self.now_ns
+
+    def advance_ns(self, ns: Nanos) -> None:
+        """Move time on to `ns`; time that has passed stays so."""
+        if ns > self.now_ns:
+            self.now_ns = ns
+
+    def set_limit_ns(self, limit_ns: Nanos | None) -> None:
+        """Raise `TimeIsUp` when run time has reached `limit_ns` and everything due then has happened; None lifts the limit."""
+        self.agenda.remove(self._end)
+        self._end = self._end_at(limit_ns)
+        self.agenda.append(self._end)
+        heapq.heapify(self.agenda)
+
+    def _end_at(self, limit_ns: Nanos | None) -> Entry:
+        return (FOREVER_NS if limit_ns is None else limit_ns, END, 0, VirtualTimer(0.0, _nothing, (), self))
+
+    def limit_key(self) -> tuple[Nanos, int, int, VirtualTimer]:
+        """The head of the agenda: what a feed's next key must not be greater than. Read it again after each callback."""
+        return self.agenda[0]
+
+    def is_idle(self) -> bool:
+        """Whether no callback waits to be run at once."""
+        return not self._ready
+
+    # Timers
+
+    def schedule_ns(
+        self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> VirtualTimer:
+        """Call back at `when_ns` or, where that has passed, now; ties by rank, then first come, first served."""
+        self._check_closed()
+        timer = VirtualTimer(when_ns / SECOND, callback, args, self, context)
+        timer._scheduled = True
+        heapq.heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
+        return timer
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+        # To the nearest nanosecond, so that 0.1 + 0.2 is 0.3; but what is still ahead may not be due at this very instant, or code that
+        # asks again until its deadline has passed would ask for ever.
+        when_ns = round(when * SECOND)
+        if when_ns <= self.now_ns and when > self.now_ns / SECOND:
+            when_ns = self.now_ns + 1
+        return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+        delay_ns = round(delay * SECOND)
+        if delay_ns <= 0 < delay:
+            delay_ns = 1
+        return self.schedule_ns(self.now_ns + delay_ns, TIMER, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if not handle._scheduled:  # type: ignore[attr-defined]
+            return
+        self._cancelled += 1
+        if self._cancelled > _CANCELLED_MIN and self._cancelled * 2 > len(self.agenda):
+            self.agenda[:] = [entry for entry in self.agenda if not entry[3]._cancelled]  # in place: feeds hold on to the list
+            heapq.heapify(self.agenda)
+            self._cancelled = 0
+
+    # Turning
+
+    def _run_once(self) -> None:
+        if self.now_ns != self._turned_ns:
+            self._turned_ns = self.now_ns
+            self._turns = 0
+            self._hot.clear()
+        else:
+            self._turns += 1
+            if self._turns > TURNS_MAX:
+                self._watch()
+        ready = self._ready
+        if not ready:
+            if not self._stopping:
+                self._happen()
+            return
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _happen(self) -> None:
+        """Let the next due thing happen, or say that nothing ever will."""
+        self.raise_foreign()
+        agenda = self.agenda
+        head = agenda[0]
+        while head[3]._cancelled:
+            heapq.heappop(agenda)
+            self._cancelled -= 1
+            head = agenda[0]
+        feed = self.feed
+        if feed is not None:
+            key = feed.next_key()
+            if key is None:
+                self.feed = feed = None
+            elif key <= head:
+                feed.step()
+                return
+        if head is self._end:
+            if len(agenda) == 1 and feed is None:
+                raise StuckSimulation(
+                    f"nothing can ever happen again after {format_duration(self.now_ns)} of virtual time; still waiting: {who_waits(self)}"
+                )
+            self.advance_ns(head[0])
+            raise TimeIsUp(f"the limit of {format_duration(head[0])} of virtual time is reached; still waiting: {who_waits(self)}")
+        heapq.heappop(agenda)
+        if head[0] > self.now_ns:
+            self.now_ns = head[0]
+        timer = head[3]
+        timer._scheduled = False
+        timer._run()
+
+    def _watch(self) -> None:
+        """Time has stood still for long: see who keeps the loop busy, then say so."""
+        self._hot.update(_owner(handle) for handle in self._ready)
+        if self._turns > TURNS_MAX + _TURNS_WATCHED:
+            busiest = "; ".join(f"{owner} ({count} times)" for owner, count in self._hot.most_common(3))
+            self._turns = 0
+            raise StuckSimulation(
+                f"virtual time stands still at {format_duration(self.now_ns)}: {TURNS_MAX} turns of the loop without anything that waits; "
+                f"busiest: {busiest or 'timers that are always due'}"
+            )
+
+    # What asyncio asks of a loop
+
+    def next_number(self) -> int:
+        return next(self._numbers)
+
+    def next_task_name(self) -> str:
+        return f"Task-{next(self._names)}"
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return SequencedFuture(loop=self)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+        if self._task_factory is not None:
+            return super().create_task(coro, name=name or self.next_task_name(), context=context, **options)
+        self._check_closed()
+        return SequencedTask(coro, loop=self, name=name, context=context, **options)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what nobody caught; whoever runs the loop decides what it means."""
+        self.unhandled.append(context)
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        if self._thread_id is not None and self._thread_id != threading.get_ident():
+            self.refuse_thread("call_soon_threadsafe from another thread", "use asyncio.to_thread, which runs inline here")
+        return self.call_soon(callback, *args, context=context)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        """Run `func` inline, one turn later; the executor is not used."""
+        self._check_closed()
+        future = self.create_future()
+        self.call_soon(self._run_inline, future, func, args)
+        return future
+
+    def _run_inline(self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if future.cancelled():
+            return
+        asyncio._set_running_loop(None)  # as in a thread: code there may ask whether it is inside a loop
+        try:
+            result = func(*args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        finally:
+            asyncio._set_running_loop(self)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        self._executor_shutdown_called = True
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Accept any; none is used."""
+
+    def _process_events(self, event_list: Any) -> None:
+        """No selector, no events."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps who would have to be woken."""
+
+    def close(self) -> None:
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        super().close()
+        self.agenda[:] = [self._end]
+        self.feed = None
+
+
+def _nothing() -> None:
+    """What happens at the end of the run."""
+
+
+def _owner(handle: asyncio.Handle) -> str:
+    """Whose turn a handle is."""
+    callback = handle._callback  # type: ignore[attr-defined]
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return waiting_at(owner)
+    code = getattr(callback, "__code__", None)
+    name = getattr(callback, "__qualname__", None) or type(callback).__qualname__
+    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code is not None else str(name)

@@ -1,0 +1,98 @@
+"""One run in virtual time, from nothing to nothing: a new loop, a main coroutine, and every trace of it removed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, TypeVar
+
+from papertape.model.errors import StuckSimulation
+from papertape.model.units import Nanos
+from papertape.runtime.loop import Feed, VirtualLoop
+from papertape.runtime.outside import NetworkMethods
+from papertape.runtime.place import who_waits
+
+T = TypeVar("T")
+
+ROUNDS_MAX: Final = 3
+"""How often tasks that outlive the run are cancelled before they are given up."""
+
+PATIENCE_S: Final = 60
+"""Seconds of virtual time that each round may take."""
+
+
+def run_virtual(
+    main: Callable[[VirtualLoop], Coroutine[Any, Any, T]],
+    *,
+    seed: int | str = 0,
+    epoch_ns: Nanos = 0,
+    feed: Feed | None = None,
+    network: Callable[[VirtualLoop], NetworkMethods] | None = None,
+    limit_ns: Nanos | None = None,
+    patch: bool = False,
+) -> T:
+    """Run `main(loop)` to its end in virtual time; may be called from inside another loop, which waits.
+
+    Args:
+        main: makes the run's main coroutine; it may set `loop.feed` and `loop.network` itself.
+        seed: of the randomness that the program draws from the machine (`random`, `os.urandom`, `uuid4`, …).
+        epoch_ns: what the wall clock shows at run time 0, since 1970-01-01 UTC.
+        limit_ns: the run time at which `TimeIsUp` is raised.
+        patch: replace clocks and entropy, and refuse threads, sockets and processes, while the run lasts; off for code of ours alone.
+
+    Returns:
+        What main returned.
+
+    Raises:
+        StuckSimulation: nothing can happen any more, time stands still, or `limit_ns` is reached.
+        EscapedSimulation: another thread called into the run.
+        BaseException: whatever main raised.
+    """
+    outer = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    collecting = gc.isenabled()
+    gc.disable()  # finalizers would run at instants that depend on the process
+    gc.freeze()  # what was there before is not ours to collect
+    loop = VirtualLoop(epoch_ns=epoch_ns, limit_ns=limit_ns, feed=feed)
+    try:
+        if network is not None:
+            loop.network = network(loop)
+        with _patched(loop, seed) if patch else nullcontext():
+            try:
+                return loop.run_until_complete(main(loop))
+            finally:
+                clear_away(loop)
+                gc.collect()
+    finally:
+        loop.close()
+        gc.unfreeze()
+        if collecting:
+            gc.enable()
+        asyncio._set_running_loop(outer)
+
+
+def clear_away(loop: VirtualLoop) -> None:
+    """End what outlived main: tasks in the order they were made, then async generators. What will not end dies with the loop."""
+    loop.feed = None
+    loop.set_limit_ns(None)
+    try:
+        for _ in range(ROUNDS_MAX):
+            tasks = sorted(asyncio.all_tasks(loop), key=hash)
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE_S))
+        else:
+            loop.unhandled.append({"message": f"would not end when cancelled: {who_waits(loop)}"})
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    except StuckSimulation as stuck:
+        loop.unhandled.append({"message": "stuck while the run was cleared away", "exception": stuck})
+
+
+def _patched(loop: VirtualLoop, seed: int | str) -> AbstractContextManager[object]:
+    from papertape.runtime.patch import patched
+
+    return patched(loop, seed)
