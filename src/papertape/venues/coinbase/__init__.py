@@ -1,0 +1,1 @@
+"""Coinbase Advanced Trade: its rules, and its dialect from both sides."""

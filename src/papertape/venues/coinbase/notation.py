@@ -1,0 +1,163 @@
+"""How Coinbase writes times, numbers, names and sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from papertape.model.event import Side
+from papertape.model.instrument import Instrument
+from papertape.model.units import EXACT, HOUR, MINUTE, SECOND, Nanos, plain
+
+EPOCH_ORDINAL: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+
+GRANULARITIES: Final = {
+    "ONE_MINUTE": MINUTE,
+    "FIVE_MINUTE": 5 * MINUTE,
+    "FIFTEEN_MINUTE": 15 * MINUTE,
+    "THIRTY_MINUTE": 30 * MINUTE,
+    "ONE_HOUR": HOUR,
+    "TWO_HOUR": 2 * HOUR,
+    "SIX_HOUR": 6 * HOUR,
+    "ONE_DAY": 24 * HOUR,
+}
+"""Bar lengths by Coinbase's names, in nanoseconds."""
+
+_days: dict[str, Nanos] = {}
+
+
+def parse_time(text: str) -> Nanos:
+    """Nanoseconds since 1970-01-01 UTC of an RFC 3339 time with up to nine decimals, in UTC.
+
+    >>> parse_time("2026-08-09T21:05:48.50436Z")
+    1786309548504360000
+    >>> parse_time("2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341")
+    1786309548854840045
+    """
+    day_ns = _days.get(text[:10])  # frames of a day share it, and dates are dear to parse
+    if day_ns is None:
+        day_ns = _remember_day(text[:10])
+    time = text[11:].removesuffix("Z").split(" ", 1)[0]
+    fraction = time[9:]
+    seconds = int(time[:2]) * 3600 + int(time[3:5]) * 60 + int(time[6:8])
+    return day_ns + seconds * SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
+
+
+def _remember_day(text: str) -> Nanos:
+    day_ns = (datetime(int(text[:4]), int(text[5:7]), int(text[8:10]), tzinfo=UTC).toordinal() - EPOCH_ORDINAL) * 24 * HOUR
+    if len(_days) > 1_000:
+        _days.clear()
+    _days[text] = day_ns
+    return day_ns
+
+
+def format_time(ns: Nanos) -> str:
+    """RFC 3339 with as many decimals as needed and no more, as Coinbase's servers write it.
+
+    >>> format_time(1786309548504360000), format_time(0)
+    ('2026-08-09T21:05:48.50436Z', '1970-01-01T00:00:00Z')
+    """
+    seconds, fraction = divmod(ns, SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{f'{fraction:09d}'.rstrip('0')}Z" if fraction else f"{moment}Z"
+
+
+def format_heartbeat_time(ns: Nanos) -> str:
+    """The other way of writing a time, which only heartbeats have.
+
+    >>> format_heartbeat_time(1786309548854840045)
+    '2026-08-09 21:05:48.854840045 +0000 UTC'
+    """
+    return format_time(ns).replace("T", " ").replace("Z", " +0000 UTC")
+
+
+def parse_side(text: str) -> Side:
+    """A side in capitals."""
+    return Side.BUY if text == "BUY" else Side.SELL
+
+
+def format_side(side: Side) -> str:
+    """A side in capitals."""
+    return "BUY" if side is Side.BUY else "SELL"
+
+
+def product_id(symbol: str) -> str:
+    """Coinbase's name for "BTC/USD"."""
+    return symbol.split(":")[0].replace("/", "-")
+
+
+def symbol_of(product: str) -> str:
+    """The unified symbol of "BTC-USD"; "" stays ""."""
+    return product.replace("-", "/")
+
+
+def decimal_or(text: str | None, default: Decimal = Decimal(0)) -> Decimal:
+    """A number in a field that Coinbase leaves empty at times."""
+    return Decimal(text) if text else default
+
+
+class Steps:
+    """Between decimals on the wire and counts of one step; fast where the step is a power of ten.
+
+    >>> tick = Steps(Decimal("0.01"))
+    >>> tick.count("65062.5"), tick.count("0"), tick.text(6506250), tick.text(6506200)
+    (6506250, 0, '65062.5', '65062')
+    >>> tick.count("65062.505")
+    Traceback (most recent call last):
+    ValueError: 65062.505 is not a multiple of 0.01
+    """
+
+    def __init__(self, step: Decimal) -> None:
+        self.step = step
+        digits, exponent = step.normalize().as_tuple()[1:]
+        self._places = -int(exponent) if digits == (1,) and int(exponent) <= 0 else None
+        self._zeros = "0" * (self._places or 0)
+
+    def count(self, text: str) -> int:
+        places = self._places
+        if places is not None:
+            whole, _, fraction = text.partition(".")
+            if len(fraction) <= places:
+                return int(whole + fraction + self._zeros[len(fraction) :])
+        steps, rest = divmod(Decimal(text), self.step)
+        if rest:
+            raise ValueError(f"{text} is not a multiple of {plain(self.step)}")
+        return int(steps)
+
+    def text(self, count: int) -> str:
+        places = self._places
+        if places and count >= 0:
+            digits = str(count).rjust(places + 1, "0")
+            fraction = digits[-places:].rstrip("0")
+            return f"{digits[:-places]}.{fraction}" if fraction else digits[:-places]
+        return plain(EXACT.multiply(self.step, Decimal(count)))
+
+
+class Product:
+    """An instrument under Coinbase's name, ready for its numbers."""
+
+    __slots__ = ("instrument", "lots", "name", "symbol", "ticks")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.symbol
+        self.name = product_id(instrument.symbol)
+        self.ticks = Steps(instrument.tick)
+        self.lots = Steps(instrument.lot)
+
+
+class Products:
+    """The products that both ends of a connection know, by either name."""
+
+    def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
+        self.by_name: dict[str, Product] = {}
+        self.by_symbol: dict[str, Product] = {}
+        self.learn(instruments)
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        for instrument in instruments:
+            product = Product(instrument)
+            self.by_name[product.name] = product
+            self.by_symbol[product.symbol] = product
