@@ -57,9 +57,10 @@ def simulate(
             raise ConfigError(f"simulate(): `{given[0]}` goes with a bot; a scenario brings its own, so edit that")
         made = load_scenario(scenario, seed=seed, depth=depth) if not isinstance(scenario, Scenario) else _changed(scenario, seed, depth)
     elif callable(scenario):
-        tables = {"venue": venues or {DEFAULT_VENUE: DEFAULT_VENUE_TABLE}, "fault": list(faults), "title": title, "bot_config": bot_config}
-        tables |= {"heal": heal, "expect": expect, "hosts": hosts, "seed": seed, "depth": depth, "bot": scenario}
-        raw = {key: value for key, value in tables.items() if value}
+        tables: dict[str, Any] = {"title": title, "bot": scenario, "bot_config": bot_config, "seed": seed, "depth": depth}
+        tables |= {"venue": venues or {DEFAULT_VENUE: DEFAULT_VENUE_TABLE}, "fault": list(faults)}
+        tables |= {"heal": heal, "expect": expect, "hosts": hosts}
+        raw = {key: value for key, value in tables.items() if value is not None and value != ""}
         made = make_scenario(raw, source="simulate()", folder=Path(), repro=_call(scenario, seed or 0))
     else:
         raise ConfigError(f"simulate(): the first argument is {scenario!r}; expected a Scenario, the path of one, or a bot")

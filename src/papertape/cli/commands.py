@@ -1,0 +1,48 @@
+"""What the command line can do. A command's module is imported only when it is the one that was asked for."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: its words, where its function lives, and a line for the help page."""
+
+    name: str
+    target: str
+    summary: str
+
+
+COMMANDS: Final = (
+    Command("run", "papertape.cli.run:run", "run scenarios, or a bot file against the builtin market"),
+    Command("diff", "papertape.cli.diff:diff", "where two journals part"),
+    Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),
+    Command("explain", "papertape.cli.list:explain", "what one of these does, and its settings"),
+    Command("import", "papertape.cli.import_:import_capture", "make a tape from a venue's recorded frames"),
+    Command("tape info", "papertape.cli.tape:info", "what a tape holds"),
+    Command("tape check", "papertape.cli.tape:check", "find every fault of tapes"),
+    Command("tape cut", "papertape.cli.tape:cut", "a part of a tape"),
+    Command("tape merge", "papertape.cli.tape:merge", "one tape from several"),
+    Command("tape synth", "papertape.cli.tape:synth", "make a market from a seed"),
+)
+
+
+def help_page() -> str:
+    """The page behind `papertape --help`; written by hand, since the parser's own takes longer to load than to read."""
+    width = max(len(command.name) for command in COMMANDS)
+    rows = [f"  {command.name.ljust(width)}  {command.summary}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "papertape: break the exchange on purpose, and get the same run every time.",
+            "",
+            "usage: papertape COMMAND [ARGUMENTS]        papertape COMMAND --help for one of them",
+            "",
+            *rows,
+            "",
+            "  papertape run bot.py --venue coinbase --fault lost_reply     your bot, the builtin market, one lost reply",
+            "  papertape run scenarios/                                     every scenario in a folder",
+            "",
+            "Exit codes: 0 all passed · 1 something failed or proved nothing · 2 usage or configuration · 3 two runs differed",
+            "            4 data missing or damaged · 5 an error of papertape's own · 130 interrupted; of several, the highest",
+        ]
+    )

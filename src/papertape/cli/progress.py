@@ -1,0 +1,53 @@
+"""How far a run has come: a bar on a terminal, plain lines elsewhere; always on stderr, so that results can be piped."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, Final
+
+from papertape.model.units import SECOND, Nanos, format_duration
+from papertape.runtime.clock import wall_seconds
+
+BAR: Final = 24
+REDRAW_S: Final = 0.1
+PLAIN_S: Final = 10.0
+
+
+class Progress:
+    """Say how far each of `total` scenarios has come."""
+
+    def __init__(self, total: int, file: IO[str] | None = None) -> None:
+        self._file = sys.stderr if file is None else file
+        self._is_terminal = self._file.isatty()
+        self._total = total
+        self._index = 0
+        self._name = ""
+        self._next_s = 0.0
+
+    def begin(self, name: str) -> None:
+        self._index += 1
+        self._name = name
+        self._next_s = wall_seconds() + (0.0 if self._is_terminal else PLAIN_S)
+
+    def advance(self, now_ns: Nanos, total_ns: Nanos) -> None:
+        """Called by the run, often; looks at the clock and mostly does nothing."""
+        now_s = wall_seconds()
+        if now_s < self._next_s:
+            return
+        share = min(1.0, now_ns / total_ns) if total_ns else 1.0
+        whole = f"{format_duration(now_ns // SECOND * SECOND)} of {format_duration(total_ns // SECOND * SECOND)}"
+        if self._is_terminal:
+            self._next_s = now_s + REDRAW_S
+            filled = int(share * BAR)
+            self._draw(f"\r\x1b[2K[{self._index}/{self._total}] {'█' * filled}{'░' * (BAR - filled)} {share:4.0%}  {whole}  {self._name}")
+        else:
+            self._next_s = now_s + PLAIN_S
+            self._draw(f"[{self._index}/{self._total}] {self._name}: {share:.0%}, {whole}\n")
+
+    def end(self, verdict: str, wall_s: float) -> None:
+        clear = "\r\x1b[2K" if self._is_terminal else ""
+        self._draw(f"{clear}[{self._index}/{self._total}] {self._name}: {verdict} in {wall_s:.2f} s\n")
+
+    def _draw(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()

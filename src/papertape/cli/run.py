@@ -1,0 +1,175 @@
+"""`papertape run`: scenarios in, verdicts out."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from papertape import reports
+from papertape.cli.determinism import differs_when_repeated
+from papertape.cli.main import bug
+from papertape.cli.progress import Progress
+from papertape.faults.base import Fault
+from papertape.model.errors import ConfigError, PapertapeError, TapeError
+from papertape.reports.table import write as write_table
+from papertape.runtime.clock import wall_seconds
+from papertape.scenario.fault_text import parse_fault
+from papertape.scenario.load import find_scenarios, load_scenario
+from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
+from papertape.session.result import ExitCode, RunResult, Status
+from papertape.session.run import run_scenario
+from papertape.session.spec import Scenario
+
+Load = Callable[[], Scenario]
+
+
+def run(
+    *paths: Path,
+    seed: int | None = None,
+    depth: str | None = None,
+    venue: str | None = None,
+    fault: list[str] | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    junit: Path | None = None,
+    journal: Path | None = None,
+    check_determinism: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run scenarios, or a bot file against the builtin market.
+
+    Results go to stdout, progress to stderr.
+
+    Parameters
+    ----------
+    paths
+        Scenario files, folders of them, or a bot: a file with `async def main(exchange)`, or any script (which runs at wire depth).
+    seed
+        Instead of the scenario's own.
+    depth
+        Instead of the scenario's own: interface or wire.
+    venue
+        For a bot file: which venue's rules and manners; coinbase if left out.
+    fault
+        One more fault: KIND[,key=value...], such as lost_reply,nth=3 or disconnect,at=90s,lasts=5s. May be given several times.
+    json
+        One JSON object for each scenario on stdout instead of the table.
+    junit
+        Write a JUnit XML report to this file.
+    journal
+        Write what happened, line by line, to this file (to a folder, if several scenarios run).
+    check_determinism
+        Run each scenario once more in another process with another PYTHONHASHSEED; exit 3 if the two runs differ.
+    """
+    if not paths:
+        raise ConfigError("run: what? Name a scenario file, a folder of them, or a bot.py; `papertape run --help` explains")
+    jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=[parse_fault(text) for text in fault or []])
+    journals = _journals(journal, [name for name, _ in jobs])
+    progress = Progress(len(jobs))
+    results: list[RunResult] = []
+    code = 0
+    try:
+        for (name, load), journal_path in zip(jobs, journals, strict=True):
+            results.append(attempt(name, load, journal_path, progress, check=check_determinism))
+            code = max(code, results[-1].exit_code)
+    except KeyboardInterrupt:
+        print("papertape: interrupted", file=sys.stderr)
+        code = ExitCode.INTERRUPTED
+    if json:
+        sys.stdout.write(reports.render("json", results))
+    elif results:
+        write_table(results, sys.stdout)
+    if junit is not None:
+        _write(junit, reports.render("junit", results))
+    return code
+
+
+def attempt(name: str, load: Load, journal_path: Path | None, progress: Progress, *, check: bool = False) -> RunResult:
+    """The result of one scenario, whatever happens; only an interrupt gets through."""
+    began_s = wall_seconds()
+    progress.begin(name)
+    scenario: Scenario | None = None
+    try:
+        scenario = load()
+        result = _checked(scenario, journal_path, progress) if check else _once(scenario, journal_path, progress)
+    except Exception as error:
+        result = _error(name, scenario, error)
+    progress.end(str(result.status), wall_seconds() - began_s)
+    return result
+
+
+def _once(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
+    return run_scenario(scenario, journal_path=journal_path, progress=progress.advance)
+
+
+def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
+    with tempfile.TemporaryDirectory(prefix="papertape-") as folder:
+        first = journal_path or Path(folder, "first.jsonl")
+        result = _once(scenario, first, progress)
+        return differs_when_repeated(result, first, Path(folder, "second.jsonl"))
+
+
+def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:
+    exits = ((ConfigError, ExitCode.CONFIG), (TapeError, ExitCode.DATA))
+    code = next((code for kind, code in exits if isinstance(error, kind)), ExitCode.INTERNAL)
+    if isinstance(error, ConfigError | TapeError):
+        message = str(error)
+    else:
+        message = f"{type(error).__name__}: {error}" if isinstance(error, PapertapeError) else bug(error)
+    if scenario is None:
+        return RunResult(scenario=name, seed=0, status=Status.ERROR, failures=(message,), error_exit=code, repro=f"papertape run {name}")
+    return RunResult(
+        scenario=scenario.name,
+        title=scenario.title,
+        seed=scenario.seed,
+        depth=str(scenario.depth),
+        status=Status.ERROR,
+        failures=(message,),
+        error_exit=code,
+        repro=scenario.repro,
+    )
+
+
+def _jobs(
+    paths: Sequence[Path], *, seed: int | None, depth: str | None, venue: str | None, faults: Sequence[Fault]
+) -> list[tuple[str, Load]]:
+    jobs: list[tuple[str, Load]] = []
+    for path in paths:
+        if path.suffix == ".py":
+            jobs.append((path.as_posix(), _bot_job(path, seed, depth, venue, faults)))
+            continue
+        if venue is not None:
+            raise ConfigError(f"--venue {venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
+        jobs += [(each.as_posix(), _file_job(each, seed, depth, faults)) for each in find_scenarios(path)]
+    return jobs
+
+
+def _bot_job(path: Path, seed: int | None, depth: str | None, venue: str | None, faults: Sequence[Fault]) -> Load:
+    return lambda: bot_scenario(path, venue=venue or DEFAULT_VENUE, seed=seed or 0, depth=depth, faults=faults)
+
+
+def _file_job(path: Path, seed: int | None, depth: str | None, faults: Sequence[Fault]) -> Load:
+    return lambda: load_scenario(path, seed=seed, depth=depth, faults=faults)
+
+
+def _journals(journal: Path | None, names: Sequence[str]) -> list[Path | None]:
+    if journal is None:
+        return [None for _ in names]
+    if len(names) == 1 and not journal.is_dir():
+        if not journal.parent.is_dir():
+            raise ConfigError(f"--journal {journal.as_posix()}: there is no folder {journal.parent.as_posix()}")
+        return [journal]
+    if journal.is_file():
+        raise ConfigError(f"--journal {journal.as_posix()}: is a file; {len(names)} scenarios need a folder")
+    journal.mkdir(parents=True, exist_ok=True)
+    return [journal / (name.replace("/", "-").removesuffix(".toml").removesuffix(".scenario") + ".jsonl") for name in names]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path.as_posix()}: cannot be written: {error.strerror}") from None

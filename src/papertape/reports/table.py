@@ -1,0 +1,115 @@
+"""Results as a table on a terminal, and below it, for everything that did not pass, why and how to see it again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration, plain
+from papertape.session.result import RunResult, Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PLAIN_WIDTH: Final = 160
+"""Columns to use where the output is no terminal, and so has no width of its own."""
+
+_STYLE: Final = {Status.PASSED: "green", Status.FAILED: "bold red", Status.VACUOUS: "yellow", Status.ERROR: "bold red"}
+
+_NUMBERS: Final = ("events", "orders", "fills", "recovery", "balances", "PnL")
+
+
+def render(results: Sequence[RunResult]) -> str:
+    """The report as plain text."""
+    text = io.StringIO()
+    write(results, text)
+    return text.getvalue()
+
+
+def write(results: Sequence[RunResult], file: IO[str]) -> None:
+    """Write the report to `file`, in colour and to its width if that is a terminal."""
+    from rich.console import Console
+
+    console = Console(file=file, width=None if file.isatty() else PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
+    console.print(table(results))
+    for result in results:
+        if not result.is_passed:
+            _explain(result, console)
+    console.print(summary(results))
+
+
+def table(results: Sequence[RunResult]) -> Table:
+    """One row for each scenario."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
+    for name in ("scenario", "verdict", "events", "orders", "fills", "faults fired", "recovery", "balances", "PnL", "digest"):
+        grid.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=name != "scenario", overflow="fold")
+    for result in results:
+        grid.add_row(
+            Text(short_name(result)),
+            Text(str(result.status), style=_STYLE[result.status]),
+            f"{result.events:,}", f"{result.orders:,}", f"{result.fills:,}",
+            "\n".join(f"{fault.kind} ×{fault.fired}" for fault in result.faults) or "none",
+            "\n".join(recovery(fault.recovery_ns) for fault in result.faults),
+            "\n".join(f"{money(amount)} {currency}" for amounts in result.balances.values() for currency, amount in amounts.items()),
+            "\n".join(f"{money(amount, signed=True)} {currency}" for currency, amount in result.pnl.items()),
+            result.digest[:12],
+        )  # fmt: skip
+    return grid
+
+
+def short_name(result: RunResult) -> str:
+    """The file's name without folder and ending, or the title.
+
+    >>> short_name(RunResult(scenario="scenarios/lost.scenario.toml", seed=0, status=Status.PASSED))
+    'lost'
+    """
+    name = result.scenario.removesuffix(".scenario.toml")
+    short = name if name == result.scenario and not name.endswith(".py") else Path(name).name
+    return short if result.depth == "interface" else f"{short} ({result.depth})"
+
+
+def recovery(ns: Nanos | None) -> str:
+    """How long until trading was allowed again, to a precision that people read; a dash where nothing had to recover.
+
+    >>> recovery(1_234_567_890), recovery(15_000_000), recovery(None)
+    ('1.23s', '15ms', '-')
+    """
+    if ns is None:
+        return "-"
+    return format_duration(ns // (10 * MILLISECOND) * 10 * MILLISECOND if ns >= SECOND else ns // MILLISECOND * MILLISECOND)
+
+
+def money(amount: Decimal, *, signed: bool = False) -> str:
+    """An amount to 8 decimals at most, thousands marked.
+
+    >>> money(Decimal("99999.250000000001")), money(Decimal("-12.5"), signed=True), money(Decimal("3"), signed=True)
+    ('99,999.25', '-12.5', '+3')
+    """
+    rounded = Decimal(plain(round(amount, 8)))
+    return f"{rounded:+,f}" if signed and rounded else f"{rounded:,f}"
+
+
+def summary(results: Sequence[RunResult]) -> str:
+    """How many of each verdict, and how long it all took."""
+    counts = [(status, sum(result.status is status for result in results)) for status in Status]
+    words = ", ".join(f"{count} {status}" for status, count in counts if count) or "nothing ran"
+    return f"{words} in {sum(result.wall_s for result in results):.2f} s"
+
+
+def _explain(result: RunResult, console: Console) -> None:
+    console.print(f"{result.scenario}: {result.status}", style=_STYLE[result.status])
+    for failure in result.failures:
+        console.print(f"  {failure}", soft_wrap=True)
+    for name in result.not_judged:
+        console.print(f"  not judged: {name}", soft_wrap=True)
+    if result.repro:
+        console.print(f"  again: {result.repro}", soft_wrap=True)
+    console.print()
