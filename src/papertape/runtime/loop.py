@@ -68,6 +68,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         ready: callbacks to run before anything else; not to be changed.
         agenda: heap of (ns, rank, sequence, timer), its last entry is the end of the run; always the same list, not to be changed.
         unhandled: what asyncio's exception handler was told, in order.
+        stalls: what `time.sleep` blocked: (run nanosecond, nanoseconds, line).
         feed: see `Feed`.
     """
 
@@ -84,6 +85,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self.epoch_ns = epoch_ns
         self.feed = feed
         self.unhandled: list[dict[str, Any]] = []
+        self.stalls: list[tuple[Nanos, Nanos, str]] = []
         self._clock_resolution = 1e-9
         self._numbers = itertools.count(1)
         self._names = itertools.count(1)

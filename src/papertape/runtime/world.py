@@ -31,7 +31,7 @@ def run_virtual(
     feed: Feed | None = None,
     network: Callable[[VirtualLoop], NetworkMethods] | None = None,
     limit_ns: Nanos | None = None,
-    patch: bool = False,
+    patch: bool = True,
 ) -> T:
     """Run `main(loop)` to its end in virtual time; may be called from inside another loop, which waits.
 
