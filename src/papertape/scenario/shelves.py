@@ -64,9 +64,9 @@ def bots() -> Mapping[str, Callable[..., Any]]:
 
 def builtin_tapes() -> tuple[str, ...]:
     """Names of the tapes that papertape makes by itself."""
-    from papertape.tape.builtin import BUILTINS
+    from papertape.tape import builtin
 
-    return tuple(BUILTINS)
+    return tuple(builtin.BUILTIN)
 
 
 def check_tape(feed: Table, tape: str, folder: Path) -> None:
@@ -78,8 +78,10 @@ def check_tape(feed: Table, tape: str, folder: Path) -> None:
     """
     if tape.startswith(BUILTIN):
         feed.known("tape", tape, [BUILTIN + name for name in builtin_tapes()], "tape", "papertape list tapes")
-    elif not (folder / tape).is_file():
+        return
+    path = folder / Path(tape).expanduser()
+    if not path.is_file():
         raise TapeError(
-            f'{feed.source}: {feed.where}, key `tape`: holds "{tape}"; there is no file {(folder / tape).as_posix()}. '
+            f'{feed.source}: {feed.where}, key `tape`: holds "{tape}"; there is no file {path.as_posix()}. '
             "`papertape import` makes a tape from a capture, `papertape tape synth` from a seed"
         )

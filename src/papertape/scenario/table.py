@@ -110,7 +110,8 @@ class Table:
         """Raise unless `name` is one of `known`."""
         known = list(known)
         if name not in known:
-            raise self.problem(key, f"no {noun} is called {shown(name)}{_near(name, known)}; `{command}` shows all")
+            near = _near(name, known)
+            raise self.problem(key, f"no {noun} is called {shown(name)}{near}{'' if near else ';'} `{command}` shows all.")
 
     def table(self, key: str) -> Table | None:
         """A table within this one."""

@@ -1,0 +1,43 @@
+# make demo: the scenarios, in a table.  make test: every test.  make check: format, lint, types, layers.  make bench: how fast.
+PYTHON ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+SCENARIOS ?= scenarios
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check bench format constraints wheel clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.ready
+	$(BIN)/papertape run $(SCENARIOS)
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(VENV)/.ready
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m pytest -q benchmarks --benchmark-only -p no:randomly
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The versions that everything here was tested with; `uv` is the one tool that is not installed for you.
+constraints:
+	uv pip compile --quiet --universal --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o constraints.txt
+
+wheel: $(VENV)/.ready
+	$(BIN)/python -m build --wheel --outdir dist
+
+clean:
+	rm -rf $(VENV) dist build
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	.ci/venv $(VENV) $(PYTHON)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
