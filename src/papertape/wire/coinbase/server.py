@@ -1,0 +1,54 @@
+"""A whole Coinbase on one port: REST under /api and /v2, streams under every other path. The same code in memory and on loopback."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from papertape.model.request import Lane
+from papertape.venues.coinbase.auth import Credentials, Keyring
+from papertape.venues.coinbase.notation import Products
+from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort
+from papertape.wire.coinbase.stream import StreamFront
+from papertape.wire.port import VenuePort
+
+REST_HOST: Final = "api.coinbase.com"
+MARKET_HOST: Final = "advanced-trade-ws.coinbase.com"
+USER_HOST: Final = "advanced-trade-ws-user.coinbase.com"
+
+LANES: Final = {REST_HOST: Lane.REST, MARKET_HOST: Lane.MARKET, USER_HOST: Lane.USER}
+"""Which lane a connection to a host is; where one host serves all, /user is the user lane and any other path the market's."""
+
+
+class CoinbaseServer:
+    """Serves a venue to whoever speaks Coinbase's protocol.
+
+    Args:
+        port: the venue behind it.
+        credentials: the keys it knows.
+    """
+
+    def __init__(self, port: VenuePort, *credentials: Credentials) -> None:
+        self._port = port
+        self._keys = Keyring(*credentials)
+        self._products = Products(port.instruments)
+        self._rest = RestFront(port, self._keys)
+
+    def app(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(client_max_size=BODY_MAX)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    def runner(self) -> web.AppRunner:
+        """An application runner: no signals, no access log, and connections are kept until they are closed."""
+        return web.AppRunner(self.app(), handle_signals=False, access_log=None, keepalive_timeout=3600, shutdown_timeout=1.0)
+
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
+        if http.headers.get("Upgrade", "").lower() != "websocket":
+            return await self._rest.handle(http)
+        lane = LANES.get(http.host.partition(":")[0], Lane.USER if http.path.startswith("/user") else Lane.MARKET)
+        if not self._port.accepts(lane):
+            return abort(http)
+        return await StreamFront(self._port, self._keys, self._products, lane).serve(http)

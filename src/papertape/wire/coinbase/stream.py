@@ -1,0 +1,193 @@
+"""The stream half of a Coinbase: one connection, its subscriptions, and what goes out on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from papertape.model.event import Event
+from papertape.model.order import Order
+from papertape.model.request import Channel, Lane
+from papertape.model.units import Nanos
+from papertape.venues.coinbase import frame
+from papertape.venues.coinbase.auth import Keyring
+from papertape.venues.coinbase.notation import Products, product_id, symbol_of
+from papertape.wire.port import VenuePort
+
+CHANNELS: Final = {
+    "level2": Channel.BOOK,
+    "market_trades": Channel.TRADES,
+    "ticker": Channel.TICKER,
+    "candles": Channel.CANDLES,
+    "heartbeats": Channel.HEARTBEATS,
+    "user": Channel.ORDERS,
+}
+WHOLE_VENUE: Final = ("heartbeats", "user")
+"""Channels that are subscribed to once, whatever products are named."""
+
+SUBSCRIBE_WITHIN_S: Final = 5
+"""Who has not subscribed to anything by then is shown the door."""
+
+FRAME_MAX: Final = 64 * 1024
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    type: str
+    channel: str
+    product_ids: list[str] = []
+    jwt: str = ""
+
+
+class Said(Event, frozen=True, gc=False, kw_only=True, tag="said"):
+    """A message that only this dialect has; it takes a number and keeps its place like any other.
+
+    Attributes:
+        render: the frame, given its number.
+    """
+
+    render: Callable[[int], bytes]
+
+
+class StreamFront:
+    """One client's stream connection."""
+
+    def __init__(self, port: VenuePort, keys: Keyring, products: Products, lane: Lane) -> None:
+        self._port = port
+        self._keys = keys
+        self._products = products
+        self._lane = lane
+        self._subscriptions: dict[str, list[str]] = {}
+        self._socket = web.WebSocketResponse(autoping=True, max_msg_size=FRAME_MAX, compress=False, timeout=1.0)
+        self._outbox: asyncio.Queue[bytes | bool] = asyncio.Queue()
+        self._transport: asyncio.Transport | None = None
+        self._is_over = False
+
+    async def serve(self, http: web.Request) -> web.StreamResponse:
+        """Talk to the client until either side has enough."""
+        await self._socket.prepare(http)
+        self._transport = http.transport
+        handle = self._port.open_stream(self._lane, self._send, self._close)
+        writer = asyncio.ensure_future(self._write())
+        try:
+            deadline = asyncio.timeout(SUBSCRIBE_WITHIN_S)
+            try:
+                async with deadline:
+                    async for message in self._socket:
+                        if message.type is WSMsgType.TEXT and self._hear(message.data, handle):
+                            deadline.reschedule(None)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"no subscription")
+        finally:
+            if not self._is_over:
+                self._is_over = True
+                handle.closed()
+            writer.cancel()
+        return self._socket
+
+    # From the venue
+
+    def _send(self, sequence: int, message: Any) -> None:
+        if not self._is_over:
+            data = message.render(sequence) if isinstance(message, Said) else frame.render(message, sequence, self._products)
+            self._outbox.put_nowait(data)
+
+    def _close(self, clean: bool) -> None:
+        self._is_over = True
+        if clean:
+            self._outbox.put_nowait(True)
+        elif self._transport is not None:
+            self._transport.abort()
+
+    async def _write(self) -> None:
+        while True:
+            item = await self._outbox.get()
+            if isinstance(item, bool):
+                await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"")
+                return
+            try:
+                await self._socket.send_frame(item, WSMsgType.TEXT)
+            except ConnectionError:
+                return  # the reading side notices too, and tells the venue
+
+    # From the client
+
+    def _hear(self, text: str, handle: Any) -> bool:
+        """One message of the client; whether it was a valid wish."""
+        try:
+            wish = msgspec.json.decode(text, type=_Wish)
+        except ValueError:
+            return self._complain("failure to parse message")
+        if wish.type not in ("subscribe", "unsubscribe"):
+            return self._complain(f"type {wish.type} is not supported")
+        channel = CHANNELS.get(wish.channel)
+        if channel is None:
+            return self._complain(f"channel {wish.channel} is not supported")
+        if channel is Channel.ORDERS and not wish.jwt:
+            return self._complain("authentication failure")
+        if wish.jwt and self._keys.fault(wish.jwt, self._port.wall_ns()) is not None:
+            return self._complain("authentication failure")
+        products = [] if wish.channel in WHOLE_VENUE else wish.product_ids
+        unknown = [name for name in products if name not in self._products.by_name]
+        if unknown or (not products and wish.channel not in WHOLE_VENUE):
+            return self._complain(f"ErrMsg: no valid product_ids: {', '.join(unknown)}")
+        if wish.type == "subscribe":
+            self._subscribe(handle, wish.channel, channel, products)
+        else:
+            self._unsubscribe(handle, wish.channel, channel, products)
+        current = {name: list(each) for name, each in self._subscriptions.items()}
+        self._say(handle, lambda sequence, at_ns: frame.acknowledgement(current, at_ns, sequence))
+        return True
+
+    def _subscribe(self, handle: Any, name: str, channel: Channel, products: list[str]) -> None:
+        held = self._subscriptions.setdefault(name, [])
+        if name in WHOLE_VENUE:
+            if not held:
+                held.append(name)
+                if channel is Channel.ORDERS:
+                    self._say_open_orders(handle)
+                handle.subscribe(channel, "")
+            return
+        for product in products:
+            if product not in held:
+                held.append(product)
+            symbol = symbol_of(product)
+            if channel is Channel.TRADES:
+                self._say_history(handle, symbol)
+            # A product subscribed to again begins again: that is how a client gets a new snapshot.
+            handle.subscribe(channel, symbol, frame.CANDLE_SPAN_NS if channel is Channel.CANDLES else 0)
+
+    def _unsubscribe(self, handle: Any, name: str, channel: Channel, products: list[str]) -> None:
+        held = self._subscriptions.get(name, [])
+        if name in WHOLE_VENUE and held:
+            handle.unsubscribe(channel, "")
+            held.clear()
+        for product in products:
+            if product in held:
+                held.remove(product)
+                handle.unsubscribe(channel, symbol_of(product), frame.CANDLE_SPAN_NS if channel is Channel.CANDLES else 0)
+        if not held:
+            self._subscriptions.pop(name, None)
+
+    def _say_open_orders(self, handle: Any) -> None:
+        orders = list(self._port.open_orders())
+        for start in range(0, max(1, len(orders)), frame.SNAPSHOT_ORDERS_MAX):
+            batch: list[Order] = orders[start : start + frame.SNAPSHOT_ORDERS_MAX]
+            self._say(handle, lambda sequence, at_ns, batch=batch: frame.open_orders(batch, at_ns, sequence))
+
+    def _say_history(self, handle: Any, symbol: str) -> None:
+        trades, product = self._port.recent_trades(symbol), self._products.by_name[product_id(symbol)]
+        self._say(handle, lambda sequence, at_ns: frame.trade_history(trades, product, at_ns, sequence))
+
+    def _say(self, handle: Any, write: Callable[..., bytes]) -> None:
+        at_ns: Nanos = self._port.wall_ns()
+        handle.say(Said(venue_ns=at_ns, local_ns=at_ns, symbol="", render=lambda sequence: write(sequence, at_ns)))
+
+    def _complain(self, text: str) -> bool:
+        self._outbox.put_nowait(frame.error(text))
+        return False
