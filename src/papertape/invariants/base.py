@@ -11,7 +11,7 @@ from papertape.model.venue import VenueRules
 from papertape.model.view import BotView, Truth
 
 
-class NotJudged(Exception):  # noqa: N818 - it is no error: the case lacks what the invariant needs, and says which
+class NotJudged(Exception):
     """The case cannot be judged; a pass would claim something nobody looked at."""
 
 

@@ -39,9 +39,9 @@ class EveryOrderKnown:
                     f"{who}: the client believes {intent.order.status}, filled {plain(intent.order.filled)}; "
                     f"the venue has {order.status}, filled {plain(order.filled)}"
                 )
-        for order in at_venue.values():
-            if order.status is not OrderStatus.REJECTED:
-                problems.append(
-                    f"{case.venue}: order {order.id} ({order.side} {plain(order.amount)} {order.symbol}) is unknown to the client"
-                )
+        problems += [
+            f"{case.venue}: order {order.id} ({order.side} {plain(order.amount)} {order.symbol}) is unknown to the client"
+            for order in at_venue.values()
+            if order.status is not OrderStatus.REJECTED
+        ]
         return problems

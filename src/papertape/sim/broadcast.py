@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
 from papertape.runtime.rank import COMMAND, DELIVERY, TIMER
-from papertape.sim.plan import FaultPlan
+from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.stream import Close, Message, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -20,6 +22,7 @@ class Broadcast:
     Attributes:
         reached: how many market messages have reached the venue; a subscription's snapshot holds them all.
         lost: what a cut took away and nobody has asked for again, by lane.
+        on_progress: told when the client may have just been told what it lacked.
         untold: client order ids whose last news was lost on its way to the client.
     """
 
@@ -29,6 +32,7 @@ class Broadcast:
         self.reached = 0
         self.lost: dict[Lane, dict[tuple[Channel, str], None]] = {Lane.MARKET: {}, Lane.USER: {}}
         self.untold: dict[str, None] = {}
+        self.on_progress: Callable[[], None] = lambda: None
         self.market_is_quiet = True
         self._venue = venue
         self._timeline = timeline
@@ -193,6 +197,7 @@ class Broadcast:
                 kind = "order" if isinstance(message, OrderUpdate) else "snapshot"
                 self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
             stream.send(sequence, message)
+            self.on_progress()
 
     def _forget(self, stream: Stream) -> None:
         self._write_delivered()

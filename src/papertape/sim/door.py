@@ -22,8 +22,8 @@ from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.broadcast import Broadcast
+from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.latency import LatencyLaw
-from papertape.sim.plan import FaultPlan
 from papertape.sim.stream import Close, Send, Stream
 from papertape.sim.timeline import Handle, Timeline
 from papertape.sim.venue import SimVenue
@@ -62,7 +62,8 @@ class Door:
         plan: the faults.
         broadcast: the streams.
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
-        on_disturbed: told when a fault has just done something whose end is worth timing.
+        on_disturbed: told when a fault has just stopped disturbing.
+        on_progress: told when the client may have just been told what it lacked.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class Door:
         self.plan = FaultPlan(faults, timeline, journal)
         self.broadcast = Broadcast(venue, timeline, self.plan, journal, heartbeat_ns, epoch_ns)
         self.plan.on_open, self.plan.on_end = self._fault_begins, self._fault_ends
-        self.on_rest_cut: Callable[[], None] = lambda: None
+        self.on_rest_cut: Callable[[], None] = _nothing
         self.on_disturbed: Callable[[Armed], None] = lambda armed: None
+        self.on_progress: Callable[[], None] = _nothing
+        self.broadcast.on_progress = lambda: self.on_progress()
         self._name = name
         self._timeline = timeline
         self._chance = chance
@@ -154,6 +157,7 @@ class Door:
         code = None if answer.refusal is None else answer.refusal.code
         self._journal.write(self._timeline.now_ns, "answered", request=pending.number, op=pending.request.op, refusal=code)
         pending.done(answer)
+        self.on_progress()
 
     def _cut_rest(self) -> int:
         pendings = list(self._pending.values())
@@ -247,6 +251,11 @@ class Door:
     # ---- what the venue knows
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a request is on its way, or its answer."""
+        return bool(self._pending)
+
+    @property
     def is_whole(self) -> bool:
         """Nothing that the client asked for is missing: no message, no answer about an order, no subscription lost to a cut."""
         return self.broadcast.is_whole
@@ -272,4 +281,8 @@ def _seen(pending: Pending) -> RequestSeen:
 
 
 def _ignore(outcome: Answer | Lost) -> None:
+    return None
+
+
+def _nothing() -> None:
     return None

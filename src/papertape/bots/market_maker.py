@@ -1,0 +1,102 @@
+"""A market maker: one bid and one ask, each at the best price or behind it, moved when the market moves."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from papertape.exchanges.base import BaseExchange
+from papertape.model.book import Book
+from papertape.model.errors import BaseError, ExchangeError, OutcomeUnknown
+from papertape.model.event import Side
+from papertape.model.order import Order
+from papertape.model.units import SECOND, Nanos, exact, parse_duration
+
+SIDES: Final = (Side.BUY, Side.SELL)
+
+
+class MarketMaker:
+    """Quote both sides of one market.
+
+    Attributes:
+        symbol: what to trade.
+        size: amount of each quote, base.
+        behind: how many ticks behind the best price to quote.
+        move: how many ticks the best price must have moved before a quote follows.
+        every: the shortest time between two moves, a duration.
+        position_max: base; a quote that would take the position beyond it on either side is not made.
+    """
+
+    def __init__(
+        self, symbol: str = "BTC/USD", size: str = "0.01", behind: int = 0, move: int = 5, every: str = "500ms", position_max: str = "0.05"
+    ) -> None:
+        self.symbol = symbol
+        self.size = exact(size)
+        self.behind = behind
+        self.move = move
+        self.every_ns = parse_duration(every)
+        self.position_max = exact(position_max)
+        self.position = Decimal(0)
+        self._exchange: BaseExchange | None = None
+        self._quotes: dict[Side, Order] = {}
+        self._filled: dict[str, Decimal] = {}
+        self._quoted_ns: Nanos = -SECOND
+
+    async def start(self, exchange: BaseExchange) -> None:
+        self._exchange = exchange
+        await exchange.subscribe_orders(self.on_order)
+        await exchange.subscribe_order_book(self.symbol, self.on_book)
+
+    async def stop(self) -> None:
+        for order in list(self._quotes.values()):
+            await self._withdraw(order)
+
+    def on_order(self, order: Order) -> None:
+        before = self._filled.get(order.client_order_id, Decimal(0))
+        if order.filled > before:
+            self._filled[order.client_order_id] = order.filled
+            gained = order.filled - before
+            self.position += gained if order.side is Side.BUY else -gained
+        if order.status.is_final:
+            self._quotes = {side: quote for side, quote in self._quotes.items() if quote.client_order_id != order.client_order_id}
+
+    async def on_book(self, book: Book) -> None:
+        if book.venue_ns - self._quoted_ns < self.every_ns or not book.bids or not book.asks:
+            return
+        for side in SIDES:
+            price_ticks = book.best_bid[0] - self.behind if side is Side.BUY else book.best_ask[0] + self.behind  # type: ignore[index]
+            price = book.instrument.price(price_ticks)
+            quote = self._quotes.get(side)
+            if quote is not None and quote.price is not None:
+                if abs(quote.price - price) < self.move * book.instrument.tick:
+                    continue
+                await self._withdraw(quote)
+            if side not in self._quotes and self._may_quote(side):
+                self._quoted_ns = book.venue_ns
+                await self._quote(side, price)
+
+    def _may_quote(self, side: Side) -> bool:
+        after = self.position + (self.size if side is Side.BUY else -self.size)
+        return abs(after) <= self.position_max
+
+    async def _quote(self, side: Side, price: Decimal) -> None:
+        assert self._exchange is not None
+        try:
+            order = await self._exchange.place_order(self.symbol, "limit", side, self.size, price, post_only=True)
+        except OutcomeUnknown as unknown:
+            order = await self._exchange.resolve(unknown.client_order_id)
+        except BaseError:
+            return  # the price has moved, the money is out, or the line is down: the next book decides anew
+        if not order.status.is_final:
+            self._quotes[side] = order
+        self.on_order(order)
+
+    async def _withdraw(self, order: Order) -> None:
+        assert self._exchange is not None
+        try:
+            order = await self._exchange.cancel_order(order.id, order.symbol)
+        except ExchangeError:
+            order = await self._exchange.fetch_order_status(order.id, order.symbol)  # too late to cancel: it was filled
+        except BaseError:
+            return
+        self.on_order(order)

@@ -1,0 +1,156 @@
+"""Drive a bot from the first connect to the last answer: start it, notice its end or its error, stop it, let things come to rest."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+from papertape.exchanges.base import BaseExchange
+from papertape.model.errors import ConfigError, EscapedSimulation, StuckSimulation
+from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.rank import END
+from papertape.session.world import VenueWorld
+
+STOP_WITHIN_NS: Final = 30 * SECOND
+"""How long a bot may take to end once it is told to."""
+
+REST_WITHIN_NS: Final = 120 * SECOND
+"""How long after the bot's end the last answers may take."""
+
+
+class Drive:
+    """One bot's life.
+
+    Attributes:
+        failures: what the bot did wrong, a sentence each.
+        escaped: the bot left the simulation; nothing that followed counts.
+    """
+
+    def __init__(self, bot: Any, config: dict[str, Any], worlds: list[VenueWorld], loop: VirtualLoop, end_ns: Nanos) -> None:
+        self.failures: list[str] = []
+        self.escaped: EscapedSimulation | None = None
+        self._bot = bot
+        self._config = config
+        self._worlds = worlds
+        self._loop = loop
+        self._end_ns = end_ns
+        self._over: asyncio.Future[None] = loop.create_future()
+
+    def bot_failed(self, error: BaseException) -> None:
+        """A callback of the bot raised; the bot is stopped."""
+        self._note(error)
+        self._finish()
+
+    async def run(self) -> None:
+        self._loop.schedule_ns(self._end_ns, END, self._finish)
+        made, start = self._make()
+        exchanges = [world.exchange for world in self._worlds if world.exchange is not None]
+        connected = asyncio.ensure_future(self._connect(exchanges))
+        await asyncio.wait([connected, self._over], return_when=asyncio.FIRST_COMPLETED)
+        if not connected.done():
+            connected.cancel()
+            self.failures.append("the exchange was not connected before the feed ended")
+        elif connected.exception() is not None:
+            self._note(connected.exception())
+        else:
+            main = asyncio.ensure_future(start(exchanges[0]))
+            main.add_done_callback(self._main_done)
+            await self._over
+            await self._stop(made, main)
+        for world in self._worlds:
+            world.observer.is_over = True
+            world.door.plan.heal(())
+            world.door.broadcast.forget_lost()
+        await self._rest(exchanges)
+
+    async def _connect(self, exchanges: list[Any]) -> None:
+        for exchange in exchanges:
+            await exchange.connect()
+
+    async def _stop(self, made: Any, main: asyncio.Future[Any]) -> None:
+        """Tell the bot to end; a loop that does not is cancelled, and one that will not be cancelled is reported."""
+        stop = getattr(made, "stop", None)
+        waiting: list[asyncio.Future[Any]] = []
+        if stop is not None and self.escaped is None:
+            waiting.append(asyncio.ensure_future(stop()))
+        if not main.done():
+            main.cancel()
+            waiting.append(main)
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=STOP_WITHIN_NS / SECOND)
+        for task in waiting:
+            if task in late:
+                who = "its `stop()` did not return" if task is not main else "it goes on although it was cancelled"
+                self.failures.append(f"the bot did not end within {format_duration(STOP_WITHIN_NS)}: {who}; {_where(task)}")
+                task.cancel()
+            elif not task.cancelled() and task.exception() is not None and task is not main:
+                self._note(task.exception())
+
+    async def _rest(self, exchanges: list[Any]) -> None:
+        for exchange in exchanges:
+            try:
+                await exchange.disconnect()
+            except Exception as error:  # whatever it is, it must not hide what came before
+                self.failures.append(f"disconnect raised {type(error).__name__}: {error}")
+        give_up_ns = self._loop.now_ns + REST_WITHIN_NS
+        while any(world.door.is_busy for world in self._worlds) and self._loop.now_ns < give_up_ns:
+            await asyncio.sleep(10 * MILLISECOND / SECOND)
+
+    def _main_done(self, main: asyncio.Future[Any]) -> None:
+        if main.cancelled():
+            if not self._over.done():
+                self.failures.append("the bot was cancelled, and not by us")
+            self._finish()
+        elif main.exception() is not None:
+            self._note(main.exception())
+            self._finish()
+        elif not any(world.exchange is not None and world.exchange.is_subscribed for world in self._worlds):
+            self._finish()  # it has returned and left nobody to call
+
+    def _finish(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _make(self) -> tuple[Any, Callable[[BaseExchange], Coroutine[Any, Any, Any]]]:
+        bot, config = self._bot, self._config
+        try:
+            if inspect.isclass(bot):
+                made = bot(**config)
+                return made, made.start
+            inspect.signature(bot).bind(None, **config)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"key `bot_config`: {getattr(bot, '__name__', bot)} does not take it: {error}") from error
+        return None, lambda exchange: bot(exchange, **config)
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is None:
+            return
+        if isinstance(error, EscapedSimulation):
+            self.escaped = self.escaped or error
+        if isinstance(error, StuckSimulation):
+            raise error
+        self.failures.append(f"the bot raised {type(error).__name__}: {error}{_line_of(error)}")
+
+
+def _line_of(error: BaseException) -> str:
+    """The last line of the user's own code in a traceback, for people to click on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if "papertape" not in Path(frame.filename).parts and "asyncio" not in frame.filename:
+            return f" ({Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line})"
+    for frame in reversed(frames):
+        return f" ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"
+    return ""
+
+
+def _where(task: asyncio.Future[Any]) -> str:
+    if isinstance(task, asyncio.Task):
+        for frame in task.get_stack(limit=1):
+            return f"it waits in {Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return "nobody knows where it waits"

@@ -1,0 +1,141 @@
+"""From a run that is over to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from papertape.invariants import INVARIANTS, Case, NotJudged
+from papertape.model.event import Side
+from papertape.model.notes import Mark
+from papertape.model.units import EXACT, Nanos, format_duration, plain
+from papertape.model.view import Truth
+from papertape.session.result import FaultResult, Status
+from papertape.session.spec import ExpectVenue, Scenario
+from papertape.session.world import VenueWorld
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judges found.
+
+    Attributes:
+        failures: what was not as it must be.
+        hollow: why the run proves nothing, where it does not.
+        not_judged: invariants nobody could judge, with the reason.
+    """
+
+    failures: tuple[str, ...]
+    hollow: tuple[str, ...]
+    not_judged: tuple[str, ...]
+
+    @property
+    def status(self) -> Status:
+        if self.failures:
+            return Status.FAILED
+        return Status.VACUOUS if self.hollow else Status.PASSED
+
+
+def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[str], end_ns: Nanos) -> Verdict:
+    """Invariants, recoveries, must-happens and limits; `failures` are those that the run already has."""
+    found, hollow, not_judged = list(failures), [], []
+    names = scenario.expect.invariants or tuple(INVARIANTS)
+    judged = 0
+    for world in worlds:
+        case = case_of(world, end_ns)
+        for name in names:
+            try:
+                found += INVARIANTS[name].judge(case)
+                judged += 1
+            except NotJudged as reason:
+                not_judged.append(f"{name} ({world.name}): {reason}")
+                if scenario.expect.invariants:
+                    hollow.append(f"invariant {name} was not judged: {reason}")
+        found += _recoveries(scenario, world)
+        found += _limits(scenario.expect.venue, world.name, case.truth)
+        hollow += [
+            f"fault {place + 1} ({armed.fault.kind}) hit nothing" for place, armed in enumerate(world.door.plan.faults) if not armed.fired
+        ]
+    seen = {mark for world in worlds for mark in world.observer.marks}
+    hollow += [f'"{mark}" had to happen and did not' for mark in scenario.expect.must_happen if Mark(mark) not in seen]
+    if not judged:
+        hollow.append("nothing was judged")
+    return Verdict(failures=tuple(found), hollow=tuple(hollow), not_judged=tuple(not_judged))
+
+
+def case_of(world: VenueWorld, end_ns: Nanos) -> Case:
+    """Both sides of one venue, for the invariants."""
+    view = None
+    if world.exchange is not None:
+        view = msgspec.structs.replace(world.exchange.view(), asked=tuple(world.asked))
+    return Case(venue=world.name, rules=world.rules, truth=world.door.truth(), view=view, end_ns=end_ns)
+
+
+def fault_results(worlds: Sequence[VenueWorld]) -> tuple[FaultResult, ...]:
+    """What each fault did, in the order of the plan."""
+    return tuple(
+        FaultResult(kind=armed.fault.kind, fired=armed.fired, recovery_ns=world.observer.recoveries.get(place))
+        for world in worlds
+        for place, armed in enumerate(world.door.plan.faults)
+    )
+
+
+def fees_paid(truths: Sequence[Truth]) -> dict[str, Decimal]:
+    """What all fills cost in fees, by currency."""
+    paid: dict[str, Decimal] = {}
+    for truth in truths:
+        for fill in truth.fills:
+            paid[fill.fee_currency] = EXACT.add(paid.get(fill.fee_currency, Decimal(0)), fill.fee)
+    return paid
+
+
+def pnl(worlds: Sequence[VenueWorld]) -> dict[str, Decimal]:
+    """Gain after fees by quote currency: what the fills moved, the base at the last middle price."""
+    gain: dict[str, Decimal] = {}
+    for world in worlds:
+        held: dict[str, Decimal] = {}
+        for fill in world.door.truth().fills:
+            sign = 1 if fill.side is Side.BUY else -1
+            held[fill.symbol] = EXACT.add(held.get(fill.symbol, Decimal(0)), sign * fill.amount)
+            spent = EXACT.add(sign * fill.cost, fill.fee)
+            gain[fill.fee_currency] = EXACT.subtract(gain.get(fill.fee_currency, Decimal(0)), spent)
+        for symbol, amount in held.items():
+            mid = world.venue.books[symbol].mid
+            quote = symbol.split("/")[1].split(":")[0]
+            if amount and mid is not None:
+                gain[quote] = EXACT.add(gain.get(quote, Decimal(0)), EXACT.multiply(amount, mid))
+    return gain
+
+
+def _recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
+    limit_ns = scenario.expect.recovers_within_ns
+    if limit_ns is None:
+        return []
+    problems = []
+    for place, took_ns in sorted(world.observer.recoveries.items()):
+        if took_ns > limit_ns:
+            kind = world.door.plan.faults[place].fault.kind
+            problems.append(
+                f"{world.name}: {kind} took {format_duration(took_ns)} to recover from; {format_duration(limit_ns)} are allowed"
+            )
+    why = world.observer.why
+    for armed, ended_ns in world.observer.waiting:
+        problems.append(
+            f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; last known: {why}"
+        )
+    return problems
+
+
+def _limits(expect: ExpectVenue, venue: str, truth: Truth) -> list[str]:
+    limit = expect.max_position
+    if limit is None:
+        return []
+    held = Decimal(0)
+    for fill in truth.fills:
+        if fill.symbol.split("/")[0] != limit.currency:
+            continue
+        held = EXACT.add(held, fill.amount if fill.side is Side.BUY else -fill.amount)
+        if abs(held) > limit.amount:
+            return [f"{venue}: the position reached {plain(held)} {limit.currency}; {plain(limit.amount)} is the most"]
+    return []

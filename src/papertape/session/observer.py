@@ -1,0 +1,78 @@
+"""The observer: hears what the client's machinery says of itself, counts marks, and times recoveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from papertape.journal import Journal
+from papertape.model.notes import Mark
+from papertape.model.units import Nanos
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.rank import TIMER
+from papertape.sim.armed import Armed
+from papertape.sim.door import Door
+
+
+class Observer:
+    """One venue's notes. It may look at both sides, and touches neither.
+
+    A fault's recovery runs from its end until the client says that trading is allowed and its books are valid, and the Door says that the
+    client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet.
+
+    Attributes:
+        marks: how often each mark was seen.
+        recoveries: the longest recovery of each fault, by its place in the plan.
+        waiting: faults that ended and whose recovery goes on, with when they ended.
+    """
+
+    def __init__(self, venue: str, loop: VirtualLoop, journal: Journal) -> None:
+        self.marks: dict[Mark, int] = {}
+        self.recoveries: dict[int, Nanos] = {}
+        self.waiting: list[tuple[Armed, Nanos]] = []
+        self.is_healthy = False
+        self.why = "not connected yet"
+        self.is_over = False
+        self._venue = venue
+        self._loop = loop
+        self._journal = journal
+        self._door: Door | None = None
+
+    def watch(self, door: Door) -> None:
+        self._door = door
+        door.on_disturbed = self._disturbed
+        door.on_progress = self.look
+
+    def mark(self, mark: Mark, detail: str = "") -> None:
+        self.marks[mark] = self.marks.get(mark, 0) + 1
+        self._journal.write(self._loop.now_ns, "mark", venue=self._venue, mark=mark, detail=detail)
+
+    def health_changed(self, is_healthy: bool, why: str) -> None:
+        if (is_healthy, why) == (self.is_healthy, self.why):
+            return
+        self.is_healthy, self.why = is_healthy, why
+        self._journal.write(self._loop.now_ns, "health", venue=self._venue, healthy=is_healthy, why=why)
+        self.look()
+
+    def look(self) -> None:
+        """See whether what is waited for has come about."""
+        if not self.waiting or not self.is_healthy or self._door is None or not self._door.is_whole:
+            return
+        for armed, ended_ns in self.waiting:
+            place = self._door.plan.faults.index(armed)
+            took_ns = self._loop.now_ns - ended_ns
+            self.recoveries[place] = max(took_ns, self.recoveries.get(place, 0))
+            self._journal.write(self._loop.now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
+        self.waiting.clear()
+
+    def _disturbed(self, armed: Armed) -> None:
+        if self.is_over or not armed.fired:
+            return
+        self.waiting = [(other, ended_ns) for other, ended_ns in self.waiting if other is not armed]
+        self.waiting.append((armed, self._loop.now_ns))
+        # Later at this instant: a client told at the same nanosecond should have had its say.
+        self._loop.schedule_ns(self._loop.now_ns, TIMER, self.look)
+
+
+def total_marks(observers: Sequence[Observer]) -> dict[str, int]:
+    """Marks of all venues together, in the order of `Mark`."""
+    return {str(mark): count for mark in Mark if (count := sum(observer.marks.get(mark, 0) for observer in observers))}

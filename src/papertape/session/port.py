@@ -1,0 +1,81 @@
+"""The Door as a venue server sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from papertape.model.event import Trade
+from papertape.model.instrument import Instrument
+from papertape.model.order import Order
+from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
+from papertape.model.units import Nanos
+from papertape.model.venue import VenueRules
+from papertape.runtime.loop import VirtualLoop
+from papertape.sim.door import Door, Lost
+from papertape.sim.stream import Stream
+from papertape.wire.port import Closer, Sender, StreamHandle
+
+
+class DoorStream:
+    """One stream connection; see `wire.port.StreamHandle`."""
+
+    def __init__(self, door: Door, stream: Stream) -> None:
+        self._door = door
+        self._stream = stream
+
+    def subscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        self._door.subscribe(self._stream, channel, symbol)
+
+    def unsubscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        self._door.unsubscribe(self._stream, channel, symbol)
+
+    def say(self, message: object) -> None:
+        self._door.broadcast.say(self._stream, message)
+
+    def closed(self) -> None:
+        self._door.closed(self._stream)
+
+
+class DoorPort:
+    """One venue's Door; see `wire.port.VenuePort`."""
+
+    def __init__(self, door: Door, rules: VenueRules, loop: VirtualLoop) -> None:
+        self.rules = rules
+        self._door = door
+        self._loop = loop
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        return tuple(self._door.venue.instruments.values())
+
+    def wall_ns(self) -> Nanos:
+        return self._loop.wall_ns()
+
+    async def request(self, request: Request) -> Answer:
+        future: asyncio.Future[Answer | Lost] = self._loop.create_future()
+
+        def done(outcome: Answer | Lost) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        pending = self._door.submit(request, done)
+        try:
+            outcome = await future
+        finally:
+            self._door.abandon(pending)
+        if isinstance(outcome, Lost):
+            raise ReplyLost(outcome.value)
+        return outcome
+
+    def open_stream(self, lane: Lane, send: Sender, close: Closer) -> StreamHandle:
+        return DoorStream(self._door, self._door.open_stream(lane, send, close))
+
+    def accepts(self, lane: Lane) -> bool:
+        return self._door.accepts(lane)
+
+    def open_orders(self) -> Sequence[Order]:
+        return [order for order in self._door.venue.truth_orders() if not order.status.is_final]
+
+    def recent_trades(self, symbol: str) -> Sequence[Trade]:
+        return ()

@@ -1,0 +1,220 @@
+"""Run one scenario, from tapes to verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from papertape.exchanges.factory import ExchangeFactory
+from papertape.exchanges.simulated import SimulatedExchange
+from papertape.faults.base import as_table
+from papertape.journal import Journal
+from papertape.model.errors import EscapedSimulation, StuckSimulation
+from papertape.model.units import MINUTE, Nanos
+from papertape.resilience.intents import MemoryIntents
+from papertape.resilience.settings import ShellSettings
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import VirtualClock, wall_seconds
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.rank import END
+from papertape.runtime.world import run_virtual
+from papertape.session.asking import note_asked
+from papertape.session.botfile import load_bot
+from papertape.session.drive import Drive
+from papertape.session.judge import Verdict, fault_results, fees_paid, judge, pnl
+from papertape.session.observer import total_marks
+from papertape.session.replay import Replay
+from papertape.session.result import ExitCode, RunResult, Status
+from papertape.session.spec import Depth, Scenario
+from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
+
+OVERTIME_NS: Final = 10 * MINUTE
+"""How long after its feed a run may go on before it counts as stuck."""
+
+Progress = Callable[[Nanos, Nanos], None]
+
+
+def run_scenario(scenario: Scenario, *, journal_path: Path | None = None, progress: Progress | None = None) -> RunResult:
+    """Run `scenario` in virtual time.
+
+    Args:
+        journal_path: where to write the journal; nowhere if None.
+        progress: called now and then with (run time, the feeds' end), nanoseconds.
+
+    Raises:
+        ConfigError: something in the scenario must be edited.
+        TapeError: a tape is missing or damaged.
+    """
+    started = wall_seconds()
+    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]") for name, spec in scenario.venues.items()}
+    every = [feed for each in feeds.values() for feed in each]
+    epoch_ns = min(feed.start_ns for feed in every)
+    end_ns = max(feed.end_ns for feed in every) - epoch_ns
+    bot = load_bot(scenario.bot or "", scenario.folder)
+    with Journal(_header(scenario, feeds), journal_path) as journal:
+        run = _Run(scenario, feeds, journal, bot, end_ns, progress)
+        try:
+            run_virtual(run.main, seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=end_ns + OVERTIME_NS)
+        except StuckSimulation as stuck:
+            run.failures.append(f"the run got stuck: {stuck}")
+        except EscapedSimulation as escaped:
+            run.escaped = escaped
+        return run.result(wall_seconds() - started)
+
+
+class _Run:
+    """What `main` needs and what it leaves behind."""
+
+    def __init__(
+        self, scenario: Scenario, feeds: dict[str, list[Feed]], journal: Journal, bot: Any, end_ns: Nanos, progress: Progress | None
+    ) -> None:
+        self.scenario = scenario
+        self.feeds = feeds
+        self.journal = journal
+        self.bot = bot
+        self.end_ns = end_ns
+        self.progress = progress
+        self.failures: list[str] = []
+        self.escaped: EscapedSimulation | None = None
+        self.worlds: list[VenueWorld] = []
+        self.verdict: Verdict | None = None
+        self.ended_ns: Nanos = 0
+        self.events = 0
+        self.wire_digest: str | None = None
+
+    async def main(self, loop: VirtualLoop) -> None:
+        scenario, journal = self.scenario, self.journal
+        chance = Chance(scenario.seed)
+        tapes = []
+        for name, spec in scenario.venues.items():
+            world = build_venue(scenario, name, spec, self.feeds[name], loop=loop, journal=journal, chance=chance)
+            self.worlds.append(world)
+            for number, feed in enumerate(world.feeds):
+                tapes.append(cursors(world, spec, number, feed, loop=loop, chance=chance))
+        drive = Drive(self.bot, scenario.bot_config, self.worlds, loop, self.end_ns)
+        close = await self._connect(loop, chance, drive)
+        replay = loop.feed = Replay(loop, tapes)
+        if scenario.heal is not None:
+            for world in self.worlds:
+                loop.schedule_ns(scenario.heal.at_ns, END, world.door.plan.heal, scenario.heal.only)
+        self._report_progress(loop)
+        try:
+            with ExchangeFactory.running({world.name: world.exchange for world in self.worlds if world.exchange is not None}):
+                await drive.run()
+            await close()
+        finally:
+            self.failures += drive.failures
+            self.escaped = drive.escaped
+            self.ended_ns = loop.now_ns
+            self.events = replay.seen
+        self.failures += [_unhandled(context) for context in loop.unhandled]
+        self.verdict = judge(scenario, self.worlds, self.failures, loop.now_ns)
+        for world in self.worlds:
+            truth = world.door.truth()
+            journal.write(loop.now_ns, "end", venue=world.name, balances=totals(world), orders=len(truth.orders), fills=len(truth.fills))
+
+    async def _connect(self, loop: VirtualLoop, chance: Chance, drive: Drive) -> Callable[[], Any]:
+        """An exchange of ours for each venue, over the link that the depth calls for."""
+        closers = []
+        for world in self.worlds:
+            kind: type = SimulatedExchange
+            if self.scenario.depth is Depth.WIRE:
+                from papertape.session.wire import wire_up
+
+                wired = await wire_up(world, loop, chance, self.scenario.hosts)
+                link, kind = wired.link, wired.exchange_class
+                closers.append(wired.close)
+            else:
+                link = simulated_link(world, loop)
+            world.exchange = kind(
+                link, clock=VirtualClock(loop), chance=chance, notes=world.observer, store=MemoryIntents(),
+                run_id=f"pt{self.scenario.seed}", settings=ShellSettings(), on_bot_error=drive.bot_failed,
+            )  # fmt: skip
+            note_asked(world.exchange, world.asked)
+
+        async def close() -> None:
+            for closer in closers:
+                await closer()
+
+        return close
+
+    def _report_progress(self, loop: VirtualLoop) -> None:
+        if self.progress is None:
+            return
+        progress, end_ns = self.progress, self.end_ns
+        step_ns = max(end_ns // 200, 1)
+
+        def tick() -> None:
+            progress(loop.now_ns, end_ns)
+            if loop.now_ns + step_ns <= end_ns:
+                loop.schedule_ns(loop.now_ns + step_ns, END, tick)
+
+        loop.schedule_ns(0, END, tick)
+
+    def result(self, wall_s: float) -> RunResult:
+        verdict = self.verdict or Verdict(failures=tuple(self.failures), hollow=(), not_judged=())
+        status, failures = verdict.status, verdict.failures + verdict.hollow
+        if self.escaped is not None:
+            status, failures = Status.ERROR, (f"the bot left the simulation: {self.escaped}",)
+        truths = [world.door.truth() for world in self.worlds]
+        self.journal.close()
+        return RunResult(
+            scenario=self.scenario.name,
+            title=self.scenario.title,
+            seed=self.scenario.seed,
+            depth=str(self.scenario.depth),
+            status=status,
+            failures=failures,
+            not_judged=verdict.not_judged,
+            digest=self.journal.digest,
+            wire_digest=self.wire_digest,
+            events=self.events,
+            orders=sum(len(truth.orders) for truth in truths),
+            fills=sum(len(truth.fills) for truth in truths),
+            faults=fault_results(self.worlds),
+            marks=total_marks([world.observer for world in self.worlds]),
+            balances={world.name: totals(world) for world in self.worlds},
+            fees=fees_paid(truths),
+            pnl=pnl(self.worlds),
+            virtual_ns=self.ended_ns,
+            wall_s=wall_s,
+            repro=self.scenario.repro,
+            error_exit=ExitCode.INTERNAL,
+        )
+
+
+def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
+    """What the digest begins with: all that decides the run, and nothing about the machine."""
+    venues = {
+        name: {
+            "feed": [{"content": feed.tape.content_hash, "start": feed.start_ns, "end": feed.end_ns} for feed in feeds[name]],
+            "account": spec.account,
+            "model": spec.model,
+        }
+        for name, spec in scenario.venues.items()
+    }
+    bot = scenario.bot if isinstance(scenario.bot, str) else getattr(scenario.bot, "__qualname__", "")
+    return {
+        "papertape": _version(),
+        "title": scenario.title,
+        "seed": scenario.seed,
+        "depth": scenario.depth,
+        "bot": bot,
+        "bot_config": scenario.bot_config,
+        "venues": venues,
+        "faults": [as_table(fault) for fault in scenario.faults],
+        "heal": scenario.heal,
+    }
+
+
+def _version() -> str:
+    from papertape.version import VERSION
+
+    return VERSION
+
+
+def _unhandled(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    told = context.get("message", "something went wrong")
+    return f"unhandled in the background: {told}" + (f": {type(error).__name__}: {error}" if error is not None else "")

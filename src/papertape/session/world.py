@@ -1,0 +1,155 @@
+"""A world: venues with their tapes and doors, and an exchange of ours to each, on one virtual loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+from papertape.exchanges.resilient import ResilientExchange
+from papertape.journal import Journal
+from papertape.links.base import Link
+from papertape.links.simulated import SimulatedLink
+from papertape.model.errors import ConfigError
+from papertape.model.event import MarketEvent
+from papertape.model.instrument import Instrument
+from papertape.model.order import NewOrder
+from papertape.model.units import Nanos
+from papertape.model.venue import VenueRules
+from papertape.runtime.chance import Chance
+from papertape.runtime.loop import VirtualLoop
+from papertape.session.observer import Observer
+from papertape.session.replay import Cursors, Row
+from papertape.session.spec import Scenario, VenueSpec
+from papertape.sim.door import Door
+from papertape.sim.fees import FlatFees
+from papertape.sim.fills import QueueFills
+from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency
+from papertape.sim.venue import SimVenue
+from papertape.tape.builtin import resolve
+from papertape.tape.reader import Tape, open_tape
+from papertape.venues import VENUES
+
+DEFAULT_LAW: Final = ConstantLatency(value="15ms")
+"""For orders and answers, if the scenario does not say."""
+
+
+class Feed:
+    """A tape and the part of it that is played, nanoseconds since 1970-01-01 UTC."""
+
+    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos) -> None:
+        self.tape = tape
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+
+    def rows(self) -> Iterator[Row]:
+        return self.tape.messages(self.start_ns, self.end_ns)
+
+
+class VenueWorld:
+    """One venue of a run.
+
+    Attributes:
+        asked: what the bot asked for, call by call; see `invariants.no_duplicate_exposure`.
+    """
+
+    def __init__(self, name: str, rules: VenueRules, venue: SimVenue, door: Door, observer: Observer, feeds: list[Feed]) -> None:
+        self.name = name
+        self.rules = rules
+        self.venue = venue
+        self.door = door
+        self.observer = observer
+        self.feeds = feeds
+        self.exchange: ResilientExchange | None = None
+        self.asked: list[NewOrder] = []
+
+
+def open_feeds(scenario: Scenario, spec: VenueSpec, where: str) -> list[Feed]:
+    """The tapes of one venue, opened; raises `TapeError` or `ConfigError` naming what must be edited."""
+    feeds = []
+    for feed in spec.feed:
+        tape = open_tape(resolve(feed.tape, scenario.folder))
+        start_ns, end_ns = feed.window(tape.first_ns)
+        end_ns = tape.last_ns + 1 if end_ns is None else min(end_ns, tape.last_ns + 1)
+        if start_ns >= end_ns:
+            raise ConfigError(
+                f"{where}, key `feed`: the part of {tape.path.name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
+                f"holds nothing; `papertape tape info {feed.tape}` shows its span"
+            )
+        feeds.append(Feed(tape, start_ns, end_ns))
+    return feeds
+
+
+def build_venue(
+    scenario: Scenario, name: str, spec: VenueSpec, feeds: list[Feed], *, loop: VirtualLoop, journal: Journal, chance: Chance
+) -> VenueWorld:
+    """The venue, its door with its share of the faults, and the observer between both sides."""
+    rules = VENUES[name]
+    latency = spec.model.latency
+    order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
+    fees = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)
+    observer = Observer(name, loop, journal)
+    told: list[Callable[..., None]] = []
+    venue = SimVenue(
+        rules,
+        instruments_of(feeds),
+        spec.account,
+        fills=spec.model.fills or QueueFills(),  # type: ignore[arg-type]  # the spec holds a member of the shelf
+        fees=fees,  # type: ignore[arg-type]  # likewise
+        epoch_ns=loop.epoch_ns,
+        emit=lambda update: told[0](update),
+    )
+    faults = [fault for fault in scenario.faults if fault.venue in (None, name)]
+    door = Door(
+        venue, name=name, timeline=loop, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
+        heartbeat_ns=rules.heartbeat_ns, epoch_ns=loop.epoch_ns,
+    )  # fmt: skip
+    told.append(door.tell)
+    observer.watch(door)
+    return VenueWorld(name, rules, venue, door, observer, feeds)
+
+
+def simulated_link(world: VenueWorld, loop: VirtualLoop) -> Link:
+    """The link that ends in this process."""
+    return SimulatedLink(world.door, world.rules, loop)
+
+
+def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop: VirtualLoop, chance: Chance) -> Cursors:
+    """The two cursors of one tape of a venue."""
+    law = _law(spec.model.latency.market, RecordedLatency())
+    delay = None if isinstance(law, RecordedLatency) else partial(_drawn, law, chance, f"latency/market/{world.name}/{number}")
+    broadcast, apply = world.door.broadcast, world.venue.apply
+
+    def reached(event: MarketEvent, now_ns: Nanos) -> int:
+        broadcast.reached = index = broadcast.reached + 1
+        apply(event, now_ns)
+        return index
+
+    return Cursors(feed.rows(), origin_ns=loop.epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
+
+
+def instruments_of(feeds: list[Feed]) -> list[Instrument]:
+    """What can be traded: the tapes' instruments, each symbol once, as the tape that names it first has it at its start."""
+    found: dict[str, Instrument] = {}
+    for feed in feeds:
+        for instrument in feed.tape.instruments:
+            is_valid = instrument.valid_from_ns <= feed.start_ns and (
+                instrument.valid_to_ns is None or feed.start_ns < instrument.valid_to_ns
+            )
+            if is_valid or instrument.symbol not in found:
+                found.setdefault(instrument.symbol, instrument)
+    return list(found.values())
+
+
+def totals(world: VenueWorld) -> dict[str, Decimal]:
+    """What the account holds in all, by currency."""
+    return {currency: balance.total for currency, balance in world.door.truth().balances.currencies.items()}
+
+
+def _law(given: object, default: LatencyLaw) -> LatencyLaw:
+    return default if given is None else given  # type: ignore[return-value]  # the spec holds a member of the shelf
+
+
+def _drawn(law: LatencyLaw, chance: Chance, stream: str, row: int) -> Nanos:
+    return law.ns(chance.keyed(stream, row))
