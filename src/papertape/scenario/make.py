@@ -215,14 +215,13 @@ def _heal(top: Table) -> Heal | None:
 
 def _expect(top: Table) -> Expect:
     expect = top.table("expect")
-    everything = tuple(shelves.invariants())
     if expect is None:
-        return Expect(invariants=everything)
+        return Expect()
     expect.allow("invariants", "recovers_within", "must_happen", "venue")
-    invariants = expect.names("invariants", everything, "invariant", "papertape list invariants")
+    invariants = expect.names("invariants", shelves.invariants(), "invariant", "papertape list invariants")
     marks = expect.names("must_happen", [str(mark) for mark in Mark], "mark", "papertape list marks") or ()
     return Expect(
-        invariants=everything if invariants is None else invariants,
+        invariants=invariants or (),
         recovers_within=expect.duration("recovers_within"),
         must_happen=marks,
         venue=_expect_venue(expect),

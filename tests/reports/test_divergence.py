@@ -1,0 +1,54 @@
+"""Two journals: the same, or where they part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from papertape.journal import Journal
+from papertape.model.errors import ConfigError
+from papertape.reports.divergence import first_divergence
+
+
+def journal(path: Path, *amounts: str) -> Path:
+    with Journal({"seed": 7}, path) as written:
+        for index, amount in enumerate(amounts, start=1):
+            written.write(index * 1_000_000_000, "command", op="order.create", amount=amount)
+    return path
+
+
+def test_equal_journals_do_not_part(tmp_path: Path) -> None:
+    """Line for line the same."""
+    assert first_divergence(journal(tmp_path / "a", "1", "2"), journal(tmp_path / "b", "1", "2")) is None
+
+
+def test_the_first_difference_is_shown_with_what_came_before(tmp_path: Path) -> None:
+    """Its number, its time, both sides and the facts that differ."""
+    found = first_divergence(journal(tmp_path / "a", "1", "2", "3"), journal(tmp_path / "b", "1", "5", "6"))
+    assert found is not None
+    assert (found.line, found.keys) == (3, ("amount",))
+    assert [each["kind"] for each in found.before] == ["header", "command"]
+    text = found.render("a", "b")
+    assert text.startswith("a and b part at line 3, event 2, run time 2s:")
+    assert "  -      2              2s  command    op=order.create amount=2" in text
+    assert "  +      2              2s  command    op=order.create amount=5" in text
+    assert text.endswith("differs in: amount")
+
+
+def test_a_journal_that_ends_early_parts_there(tmp_path: Path) -> None:
+    """The shorter one says that it ends."""
+    found = first_divergence(journal(tmp_path / "a", "1"), journal(tmp_path / "b", "1", "2"))
+    assert found is not None
+    assert found.left is None
+    assert "  - the journal ends here" in found.render("a", "b")
+
+
+@pytest.mark.parametrize("text", ["hello", '{"n": 1}', "[1]", '{"n":"x","t":0,"kind":"header"}'])
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path, text: str) -> None:
+    """File and line, and how journals are made."""
+    (tmp_path / "a").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"a: line 1 is no journal line; `papertape run … --journal FILE` writes journals"):
+        first_divergence(tmp_path / "a", tmp_path / "a")
+    with pytest.raises(ConfigError, match="there is no such file"):
+        first_divergence(tmp_path / "b", tmp_path / "a")
