@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.runtime.ordered import OrderedSet
-from papertape.runtime.patch import clocks, entropy, escapes, order
+from papertape.runtime.patch import clocks, connect, entropy, escapes, order
 from papertape.runtime.patch.active import Run, enter, leave
 from papertape.runtime.patch.scan import Scanner
 
@@ -66,7 +66,7 @@ class Patches:
 
     def _replace(self) -> None:
         self._modules_before = dict.fromkeys(sys.modules)
-        late = [pair for pair in escapes.proxies() if id(pair[0]) not in self._pairs]
+        late = [pair for pair in [*escapes.proxies(), *connect.replaced()] if id(pair[0]) not in self._pairs]
         if late:
             self._add_pairs(late)
             self._scanner.forget()

@@ -1,0 +1,134 @@
+"""One direction of a connection: bytes in order, each written piece as late as the law of latency says but never before an earlier one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol
+
+from papertape.model.units import Nanos
+from papertape.runtime.rank import DELIVERY
+
+if TYPE_CHECKING:
+    from papertape.runtime.loop import VirtualLoop, VirtualTimer
+
+IN_FLIGHT_MAX: Final = 1 << 20
+"""Bytes that the two kernels take between them; what is beyond waits in the writer's transport."""
+
+
+class Mark(Enum):
+    """What travels in a pipe besides bytes."""
+
+    OPEN = "open"
+    FIN = "fin"
+    RST = "rst"
+
+
+Piece = bytes | Mark
+
+
+class End(Protocol):
+    """Who a pipe delivers to."""
+
+    is_paused: bool
+
+    def on_piece(self, piece: Piece) -> None: ...
+
+
+class Pipe:
+    """First in, first out; one timer, for the head, so that nothing can overtake.
+
+    Attributes:
+        name: "3>" for what the client of connection 3 sends, "3<" for what it gets.
+        waiting: bytes written and not yet delivered.
+        pieces: how many were written.
+    """
+
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        name: str,
+        latency: Callable[[int], Nanos],
+        trace: Callable[[str, Piece], None],
+        on_drain: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.waiting = 0
+        self.pieces = 0
+        self.end: End | None = None
+        self._loop = loop
+        self._latency = latency
+        self._trace = trace
+        self._on_drain = on_drain
+        self._queue: deque[tuple[Nanos, Piece]] = deque()
+        self._last_ns: Nanos = 0
+        self._held_until_ns: Nanos | None = 0  # None: until released
+        self._timer: VirtualTimer | None = None
+
+    def push(self, piece: Piece) -> None:
+        """Send something off."""
+        self.pieces += 1
+        due_ns = max(self._loop.now_ns + self._latency(self.pieces), self._last_ns)
+        self._last_ns = due_ns
+        if isinstance(piece, bytes):
+            self.waiting += len(piece)
+        self._queue.append((due_ns, piece))
+        self._arm()
+
+    def hold(self, until_ns: Nanos | None) -> None:
+        """Deliver nothing until then, or with None until `release`; what is sent meanwhile arrives afterwards, in order."""
+        self._held_until_ns = until_ns
+        self._arm()
+
+    def release(self) -> None:
+        """Deliver again, first what was held."""
+        self.hold(0)
+
+    def resume(self) -> None:
+        """The reader takes bytes again."""
+        self._arm()
+
+    def discard(self) -> None:
+        """Forget what is on its way."""
+        self._queue.clear()
+        self.waiting = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._queue and self._held_until_ns is not None and self._may_deliver():
+            due_ns = max(self._queue[0][0], self._held_until_ns, self._loop.now_ns)
+            self._timer = self._loop.schedule_ns(due_ns, DELIVERY, self._deliver)
+
+    def _may_deliver(self) -> bool:
+        """Whether the reader takes what comes next; a paused one hears of a reset all the same."""
+        if self.end is None:
+            return False
+        return not self.end.is_paused or self._queue[-1][1] is Mark.RST
+
+    def _deliver(self) -> None:
+        self._timer = None
+        end = self.end
+        assert end is not None
+        queue = self._queue
+        if end.is_paused:  # then a reset stands at the end of the queue, and what is before it will never be read
+            last = queue[-1]
+            self.discard()
+            queue.append(last)
+        while queue and queue[0][0] <= self._loop.now_ns and self._may_deliver() and self._is_open():
+            piece = queue.popleft()[1]
+            if isinstance(piece, bytes):
+                self.waiting -= len(piece)
+            self._trace(self.name, piece)
+            end.on_piece(piece)
+            self._on_drain()
+        if self._timer is None:
+            self._arm()
+
+    def _is_open(self) -> bool:
+        return self._held_until_ns is not None and self._held_until_ns <= self._loop.now_ns
