@@ -59,10 +59,8 @@ def test_the_table_says_what_a_run_came_to() -> None:
 def test_the_table_explains_what_did_not_pass() -> None:
     """Below the table: why, and the one command that shows it again."""
     text = reports.render("table", [PASSED, FAILED, VACUOUS])
-    assert (
-        "no_duplicate_exposure: intent 3 has two orders, o-000004 and o-000005\n  again: papertape run scenarios/twice.scenario.toml --seed 1\n"
-        in text
-    )
+    why = "no_duplicate_exposure: intent 3 has two orders, o-000004 and o-000005"
+    assert f"{why}\n  again: papertape run scenarios/twice.scenario.toml --seed 1\n" in text
     assert "fault 1 (gap) hit nothing" in text
     assert text.rstrip().endswith("1 passed, 1 failed, 1 vacuous in 0.75 s")
 
