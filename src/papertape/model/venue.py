@@ -33,6 +33,8 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
         reconcile: how an unknown outcome is resolved.
         private_quota, public_quota: REST requests; private ones are those about the account.
         heartbeat_ns: how often a stream shows a sign of life.
+        reuses_client_ids: whether a client order id may name a new order once its old one is done. Where it may not, a repetition is
+            refused, except with `IDENTICAL_REPOST`, where it answers the old order.
         retry_after_ns: what a rate-limit answer asks for if a fault does not say.
         instruments: what is known of its markets when a tape does not say.
     """
@@ -43,6 +45,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     public_quota: Quota
     maker_bps: Decimal
     taker_bps: Decimal
+    reuses_client_ids: bool = False
     heartbeat_ns: Nanos = SECOND
     retry_after_ns: Nanos = SECOND
     candle_spans_ns: tuple[Nanos, ...] = ()

@@ -1,1 +1,18 @@
-"""Latency laws."""
+"""The shelf of latency laws: how long things are on their way."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from papertape.sim.latency.base import LatencyLaw
+from papertape.sim.latency.constant import ConstantLatency
+from papertape.sim.latency.lognormal import LognormalLatency
+from papertape.sim.latency.recorded import RecordedLatency
+
+__all__ = ["LATENCIES", "AnyLatency", "ConstantLatency", "LatencyLaw", "LognormalLatency", "RecordedLatency"]
+
+LATENCIES: Final[dict[str, type[LatencyLaw]]] = {"constant": ConstantLatency, "lognormal": LognormalLatency, "recorded": RecordedLatency}
+"""By the word that a scenario's `kind` holds."""
+
+AnyLatency = ConstantLatency | LognormalLatency | RecordedLatency
+"""What a scenario's `latency` tables may be."""

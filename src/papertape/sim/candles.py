@@ -1,0 +1,58 @@
+"""Bars made of the trades that have reached the venue."""
+
+from __future__ import annotations
+
+from papertape.model.account import Candle
+from papertape.model.event import Trade
+from papertape.model.instrument import Instrument
+from papertape.model.units import MINUTE, Nanos
+
+
+class Candles:
+    """One instrument's minute bars, and longer ones made of them. Nothing of the future is in them: a bar holds what was told so far.
+
+    A minute in which nothing was traded has no bar, as on Coinbase.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._bars: dict[int, list[int]] = {}  # minute since 1970 → open, high, low, close ticks, volume lots
+        self._minute = -1
+        self._bar: list[int] = []
+
+    def on_trade(self, trade: Trade) -> None:
+        ticks = trade.price_ticks
+        minute = trade.venue_ns // MINUTE
+        if minute != self._minute:
+            self._minute = minute
+            self._bar = self._bars.setdefault(minute, [ticks, ticks, ticks, ticks, 0])
+        bar = self._bar
+        if ticks > bar[1]:
+            bar[1] = ticks
+        elif ticks < bar[2]:
+            bar[2] = ticks
+        bar[3] = ticks
+        bar[4] += trade.qty_lots
+
+    def bars(self, span_ns: Nanos, *, since_ns: Nanos | None, limit: int) -> tuple[Candle, ...]:
+        """Bars of `span_ns`, a whole number of minutes, oldest first: the first `limit` that open at or after `since_ns`, else the last."""
+        merged: dict[int, list[int]] = {}
+        for minute in sorted(self._bars):
+            open_ns = minute * MINUTE // span_ns * span_ns
+            if since_ns is not None and open_ns < since_ns:
+                continue
+            bar, whole = self._bars[minute], merged.get(open_ns)
+            if whole is None:
+                merged[open_ns] = list(bar)
+            else:
+                whole[1], whole[2] = max(whole[1], bar[1]), min(whole[2], bar[2])
+                whole[3] = bar[3]
+                whole[4] += bar[4]
+        rows = list(merged.items())
+        rows = rows[:limit] if since_ns is not None else rows[-limit:]
+        return tuple(self._candle(open_ns, bar) for open_ns, bar in rows)
+
+    def _candle(self, open_ns: Nanos, bar: list[int]) -> Candle:
+        it = self._instrument
+        open, high, low, close = (it.price(ticks) for ticks in bar[:4])
+        return Candle(open_ns=open_ns, open=open, high=high, low=low, close=close, volume=it.amount(bar[4]))

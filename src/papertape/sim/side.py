@@ -1,0 +1,148 @@
+"""One side of one instrument's book: what the tape shows, what of it is gone, and our own orders that rest there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sortedcontainers import SortedDict
+
+from papertape.model.event import Level, Side, Trade
+from papertape.model.units import Nanos
+from papertape.sim.order import LiveOrder
+from papertape.sim.prints import CLOCKS_AGREE_NS, RECENT_MAX, credit, since, unreported
+
+overwrite: Any = dict.__setitem__
+
+FAR = 1 << 62
+"""A price beyond all prices."""
+
+
+class BookSide:
+    """Bids (BUY) or asks (SELL).
+
+    Attributes:
+        levels: the recorded book's own ladder, ticks to lots; shared with the `Book` that everybody sees.
+        taken: lots by price that our orders took of `levels`, until the tape changes that level.
+        own: our resting orders by price, oldest first.
+        recent: the recent past of this side, see `prints.Fact`; plain tuples, for speed.
+        low, high: a level of this side at or below `low`, or at or above `high`, meets an order of ours on the other side.
+    """
+
+    __slots__ = ("high", "is_asks", "levels", "low", "own", "recent", "side", "snapshot_ns", "taken")
+
+    def __init__(self, side: Side, levels: SortedDict[int, int]) -> None:
+        self.side = side
+        self.is_asks = side is Side.SELL
+        self.levels = levels
+        self.taken: dict[int, int] = {}
+        self.own: SortedDict[int, dict[str, LiveOrder]] = SortedDict()
+        self.recent: deque[tuple[int, int, Nanos, bool]] = deque(maxlen=RECENT_MAX)
+        self.snapshot_ns = -FAR
+        self.low = -FAR
+        self.high = FAR
+
+    # What the tape says
+
+    def change(self, changes: tuple[Level, ...], at_ns: Nanos) -> bool:
+        """Take over changed levels; returns whether one of them meets an order of ours on the other side.
+
+        The hottest lines of the venue.
+        """
+        levels, recent, low, high = self.levels, self.recent, self.low, self.high
+        is_watched = self.taken or self.own
+        meets = False
+        for ticks, lots in changes:
+            old = levels.get(ticks, 0)
+            if lots:
+                if old:
+                    overwrite(levels, ticks, lots)  # the price is there already, so the sorted keys stay as they are
+                else:
+                    levels[ticks] = lots
+                if not low < ticks < high:
+                    meets = True
+            elif old:
+                del levels[ticks]
+            recent.append((ticks, old - lots, at_ns, False))
+            if is_watched:
+                self._changed(ticks, old, lots, at_ns)
+        return meets
+
+    def replace(self, levels: tuple[Level, ...], at_ns: Nanos) -> None:
+        """Take over a snapshot. What we took stays taken where the level did not change."""
+        before = dict(self.levels)
+        self.levels.clear()
+        self.levels.update(levels)
+        self.recent.clear()
+        self.snapshot_ns = at_ns
+        for ticks in list(self.taken):
+            if self.levels.get(ticks, 0) != before.get(ticks, 0):
+                del self.taken[ticks]
+        for ticks, orders in self.own.items():
+            for order in orders.values():
+                if order.place is not None:
+                    order.place.on_level(self.levels.get(ticks, 0), is_past=at_ns <= order.arrived_ns)
+
+    def _changed(self, ticks: int, old: int, lots: int, at_ns: Nanos) -> None:
+        if old != lots:
+            self.taken.pop(ticks, None)
+        for order in self.own.get(ticks, {}).values():
+            if order.place is not None:
+                order.place.on_level(lots, is_past=at_ns <= order.arrived_ns)
+
+    def printed(self, trade: Trade) -> list[tuple[int, Nanos]]:
+        """Note a trade whose taker hit this side; returns what of it the book has told already, as (lots, stamp)."""
+        told: list[tuple[int, Nanos]] = []
+        if trade.venue_ns <= self.snapshot_ns:
+            return [(trade.qty_lots, trade.venue_ns)]  # a snapshot holds whatever happened before it
+        if self.own:
+            told = credit(since(self.recent, trade.venue_ns - CLOCKS_AGREE_NS), trade)
+        self.recent.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
+        return told
+
+    # What may be had
+
+    def open_levels(self, limit: int | None, book_ns: Nanos) -> Iterator[Level]:
+        """(ticks, lots) that an order of the other side with this limit may take now, best first: the tape's levels, less what we took
+        and less what trades have taken that the book has yet to tell."""
+        gone = unreported(since(self.recent, book_ns - 2 * CLOCKS_AGREE_NS), book_ns)
+        for ticks in list(self.levels) if self.is_asks else list(reversed(self.levels)):
+            if limit is not None and (ticks > limit if self.is_asks else ticks < limit):
+                return
+            lots = self.levels[ticks] - self.taken.get(ticks, 0) - gone.get(ticks, 0)
+            if lots > 0:
+                yield ticks, lots
+
+    def open_lots(self, ticks: int, book_ns: Nanos) -> int:
+        """What stands at one price that is not gone."""
+        gone = unreported(since(self.recent, book_ns - 2 * CLOCKS_AGREE_NS), book_ns)
+        return max(self.levels.get(ticks, 0) - self.taken.get(ticks, 0) - gone.get(ticks, 0), 0)
+
+    def take(self, ticks: int, lots: int) -> None:
+        self.taken[ticks] = self.taken.get(ticks, 0) + lots
+
+    # Our own orders
+
+    @property
+    def own_best(self) -> int | None:
+        """The price of ours that is first in line."""
+        if not self.own:
+            return None
+        ticks, _ = self.own.peekitem(0 if self.is_asks else -1)
+        return ticks
+
+    def own_reaching(self, ticks: int) -> Iterable[LiveOrder]:
+        """Our orders that an order of the other side with limit `ticks` would meet, by price, then time."""
+        for price in list(self.own) if self.is_asks else list(reversed(self.own)):
+            if price > ticks if self.is_asks else price < ticks:
+                return
+            yield from list(self.own[price].values())
+
+    def add(self, order: LiveOrder, ticks: int) -> None:
+        self.own.setdefault(ticks, {})[order.id] = order
+
+    def remove(self, order: LiveOrder, ticks: int) -> None:
+        orders = self.own.get(ticks)
+        if orders is not None and orders.pop(order.id, None) is not None and not orders:
+            del self.own[ticks]

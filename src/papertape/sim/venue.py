@@ -1,0 +1,322 @@
+"""A simulated venue: what a tape says happened, plus our own orders in it.
+
+It decides and does no I/O: market messages and requests go in with the run time at which they reach the venue, answers come back, and what
+the user lane would say goes out through `emit`, in order, before the call returns. What may fill is told in `sim.matcher`, when a resting
+order fills in `sim.fills`. Our orders never change the tape: the published book does not show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+from papertape.model.account import Balances, Market
+from papertape.model.book import Book
+from papertape.model.errors import ConfigError, IllegalMove, InsufficientFunds
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
+from papertape.model.units import Nanos, plain
+from papertape.model.venue import Reconcile, VenueRules
+from papertape.model.view import RequestSeen, Truth
+from papertape.sim.candles import Candles
+from papertape.sim.checks import Refused, check_book, measure
+from papertape.sim.fees.base import FeeModel
+from papertape.sim.fills.base import FillModel
+from papertape.sim.ledger import Ledger
+from papertape.sim.matcher import Matcher
+from papertape.sim.order import LiveOrder
+from papertape.sim.settlement import Settlement
+from papertape.sim.taking import Taking, take_cost, take_lots
+
+CANDLES_MAX = 300
+"""Bars in one answer where the request does not say."""
+
+NOTHING = Taking((), is_whole=False)
+
+
+class SimVenue:
+    """One account at one venue.
+
+    Attributes:
+        instruments: those that are valid as the run begins, by symbol.
+        books: the recorded books by symbol, as the market lane shows them.
+        now_ns: run time of the last call; no call may be earlier, so no order ever meets a past price.
+        opening: the account before the run.
+        ledger: every movement of money.
+    """
+
+    def __init__(
+        self,
+        rules: VenueRules,
+        instruments: Sequence[Instrument],
+        account: Mapping[str, Decimal],
+        *,
+        fills: FillModel,
+        fees: FeeModel,
+        epoch_ns: Nanos,
+        emit: Callable[[OrderUpdate], None],
+    ) -> None:
+        self.rules = rules
+        self.epoch_ns = epoch_ns
+        self.now_ns: Nanos = 0
+        self.instruments = {it.symbol: it for it in instruments if _is_valid(it, epoch_ns)}
+        if not self.instruments:
+            raise ConfigError(f"{rules.name}: no instrument is valid when the run begins; give one that is")
+        currencies = [currency for it in self.instruments.values() for currency in (it.base, it.quote)]
+        self.ledger = Ledger(account, currencies=currencies, at_ns=epoch_ns)
+        self.opening = self.ledger.balances()
+        self._fees = fees
+        self._settlement = Settlement(self.ledger, fees, emit, epoch_ns)
+        self._matchers = {symbol: Matcher(it, fills, self._settlement.fill) for symbol, it in self.instruments.items()}
+        self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
+        self._candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
+        self._orders: dict[str, LiveOrder] = {}
+        self._by_client_id: dict[str, LiveOrder] = {}
+
+    # What reaches the venue
+
+    def apply(self, event: MarketEvent, now_ns: Nanos) -> None:
+        """One market message reached the venue at run time `now_ns`."""
+        if now_ns < self.now_ns:
+            raise IllegalMove(f"a market message at {now_ns} ns, after the venue has been at {self.now_ns} ns")
+        self.now_ns = now_ns
+        self._settlement.at_ns = self.epoch_ns + now_ns
+        if type(event) is BookUpdate:
+            matcher = self._matchers[event.symbol]
+            matcher.on_update(event)
+            if matcher.ready:
+                self._enter_ready(matcher)
+        elif type(event) is Trade:
+            self._candles[event.symbol].on_trade(event)
+            self._matchers[event.symbol].on_trade(event)
+        elif type(event) is BookSnapshot:
+            matcher = self._matchers[event.symbol]
+            matcher.on_snapshot(event)
+            if matcher.ready:
+                self._enter_ready(matcher)
+        elif type(event) is ConnectionEvent and event.what in (ConnectionKind.DROPPED, ConnectionKind.GAP):
+            for symbol in [event.symbol] if event.symbol else list(self._matchers):
+                self._matchers[symbol].on_lost()
+
+    def execute(self, request: Request, now_ns: Nanos) -> Answer:
+        """One request reached the venue at run time `now_ns`; whatever a client sent, the answer is an answer."""
+        if now_ns < self.now_ns:
+            raise IllegalMove(f"a request at {now_ns} ns, after the venue has been at {self.now_ns} ns")
+        self.now_ns = now_ns
+        self._settlement.at_ns = self.epoch_ns + now_ns
+        try:
+            return self._answer(request)
+        except Refused as no:
+            return Answer(refusal=no.refusal)
+        except InsufficientFunds as error:
+            return Answer(refusal=Refusal(code=RefusalCode.INSUFFICIENT_FUNDS, message=str(error)))
+
+    # What only the observer may know
+
+    def truth_orders(self) -> tuple[Order, ...]:
+        """Every order the venue accepted, oldest first, as it stands."""
+        return tuple(order.snapshot() for order in self._orders.values())
+
+    def truth_fills(self) -> tuple[Fill, ...]:
+        """Every fill, oldest first."""
+        return tuple(self._settlement.fills)
+
+    def truth_balances(self) -> Balances:
+        return self.ledger.balances()
+
+    def truth(self, requests: Sequence[RequestSeen] = ()) -> Truth:
+        """All the venue knows; `requests` is what the Door saw."""
+        return Truth(
+            orders=self.truth_orders(),
+            fills=self.truth_fills(),
+            opening=self.opening,
+            balances=self.truth_balances(),
+            requests=tuple(requests),
+        )
+
+    # Requests, one method each
+
+    def _answer(self, request: Request) -> Answer:
+        match request.op:
+            case Op.ORDER_CREATE:
+                return self._create(request)
+            case Op.ORDER_EDIT:
+                return self._edit(request)
+            case Op.ORDER_CANCEL:
+                return self._cancel(request)
+            case Op.ORDER_FETCH:
+                return Answer(order=self._order(request).snapshot())
+            case Op.ORDERS_OPEN:
+                return self._fetch_open(request)
+            case Op.FILLS_FETCH:
+                return self._fetch_fills(request)
+            case Op.BALANCE_FETCH:
+                return Answer(balances=self.ledger.balances())
+            case Op.MARKETS_FETCH:
+                return self._fetch_markets(request)
+            case Op.OHLCV_FETCH:
+                return self._fetch_candles(request)
+
+    def _create(self, request: Request) -> Answer:
+        wanted = request.order
+        if wanted is None:
+            raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
+        known = self._known(request.client_order_id)
+        if known is not None:
+            return Answer(order=known.snapshot())
+        it = self._instrument(wanted.symbol)
+        matcher = self._matchers[it.symbol]
+        measured = measure(wanted, it)
+        levels = matcher.open_levels(wanted.side, measured.limit_ticks)
+        taking = take_cost(measured.cost, levels, it, self._fees) if measured.cost is not None else take_lots(measured.lots, levels)
+        check_book(wanted, measured, levels, taking, matcher.own_best_against(wanted.side), it)
+        if wanted.type is OrderType.LIMIT and wanted.time_in_force is TimeInForce.FOK and not taking.is_whole:
+            taking = NOTHING
+        order_id = f"o-{len(self._orders) + 1:06d}"
+        lots = measured.lots or taking.lots
+        order = LiveOrder(order_id, request.client_order_id or order_id, wanted, it, measured.limit_ticks, lots, self._settlement.at_ns)
+        self._settlement.accept(order, taking)
+        self._orders[order.id] = order
+        self._by_client_id[order.client_order_id] = order
+        self._enter(order, matcher, taking)
+        return Answer(order=order.snapshot())
+
+    def _edit(self, request: Request) -> Answer:
+        """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""
+        order = self._open_order(request)
+        it, matcher = order.instrument, self._matchers[order.instrument.symbol]
+        wanted = self._edited(order, request.order)
+        measured = measure(wanted, it)
+        left = measured.lots - order.filled_lots
+        if measured.limit_ticks is None or left <= 0:
+            raise Refused(
+                RefusalCode.INVALID, f"order {order.id}: {plain(it.amount(order.filled_lots))} is filled; amount must exceed that"
+            )
+        keeps_place = measured.limit_ticks == order.limit_ticks and measured.lots <= order.amount_lots
+        levels = [] if keeps_place else matcher.open_levels(order.side, measured.limit_ticks)
+        taking = take_lots(left, levels)
+        check_book(wanted, measured, levels, taking, matcher.own_best_against(order.side), it)
+        self._settlement.hold(order, self._settlement.needed(order, measured.limit_ticks, left))
+        if not keeps_place:
+            matcher.remove(order)
+            order.limit_ticks = measured.limit_ticks
+            order.arrived_ns = self._settlement.at_ns
+        order.amount_lots, order.left_lots, order.updated_ns = measured.lots, left, self._settlement.at_ns
+        self._settlement.tell(order)
+        if not keeps_place:
+            self._enter(order, matcher, taking)
+        return Answer(order=order.snapshot())
+
+    def _cancel(self, request: Request) -> Answer:
+        order = self._open_order(request)
+        self._matchers[order.instrument.symbol].remove(order)
+        self._settlement.finish(order, OrderStatus.CANCELED, "")
+        return Answer(order=order.snapshot())
+
+    def _fetch_open(self, request: Request) -> Answer:
+        found = [order.snapshot() for order in self._settlement.open.values() if request.symbol in ("", order.instrument.symbol)]
+        return Answer(orders=tuple(found[: _limit(request, len(found))]))
+
+    def _fetch_fills(self, request: Request) -> Answer:
+        """Oldest first: the first `limit` since `since_ns`, or where that is not given the last."""
+        found = [
+            fill
+            for fill in self._settlement.fills
+            if request.symbol in ("", fill.symbol)
+            and request.order_id in ("", fill.order_id)
+            and request.client_order_id in ("", fill.client_order_id)
+            and (request.since_ns is None or fill.venue_ns >= request.since_ns)
+        ]
+        limit = _limit(request, len(found))
+        return Answer(fills=tuple(found[len(found) - limit :] if request.since_ns is None else found[:limit]))
+
+    def _fetch_markets(self, request: Request) -> Answer:
+        maker, taker = self._fees.bps(Liquidity.MAKER), self._fees.bps(Liquidity.TAKER)
+        markets = [Market(instrument=it, maker_bps=maker, taker_bps=taker) for it in self.instruments.values()]
+        return Answer(markets=tuple(market for market in markets if request.symbol in ("", market.symbol)))
+
+    def _fetch_candles(self, request: Request) -> Answer:
+        it = self._instrument(request.symbol)
+        if request.span_ns not in self.rules.candle_spans_ns:
+            raise Refused(RefusalCode.UNSUPPORTED, f"{self.rules.name} has no candles of {request.span_ns} ns")
+        limit = _limit(request, CANDLES_MAX)
+        return Answer(candles=self._candles[it.symbol].bars(request.span_ns, since_ns=request.since_ns, limit=limit))
+
+    # Within
+
+    def _enter(self, order: LiveOrder, matcher: Matcher, taking: Taking) -> None:
+        """An accepted order meets the book: it takes, and what is left rests or ends."""
+        for ticks, lots in taking.levels:
+            matcher.take(order, ticks, lots)
+        if order.status is not OrderStatus.OPEN:
+            return
+        if order.rests:
+            matcher.rest(order)
+        else:
+            self._settlement.finish(order, OrderStatus.CANCELED, "there was no more to take at once")
+
+    def _enter_ready(self, matcher: Matcher) -> None:
+        """Orders that waited for a sound book meet it as takers, oldest first."""
+        ready, matcher.ready = matcher.ready, []
+        for order in ready:
+            taking = take_lots(order.left_lots, matcher.open_levels(order.side, order.limit_ticks))
+            order.arrived_ns = self._settlement.at_ns
+            if order.post_only and taking.levels:
+                self._settlement.finish(order, OrderStatus.CANCELED, "post-only, and would take")
+            else:
+                self._enter(order, matcher, taking)
+
+    def _known(self, client_order_id: str) -> LiveOrder | None:
+        """The order that a repeated client id stands for, where the venue answers with it; elsewhere the repetition is refused."""
+        order = self._by_client_id.get(client_order_id)
+        if self.rules.reconcile is Reconcile.IDENTICAL_REPOST:
+            if not client_order_id:
+                raise Refused(RefusalCode.INVALID, "client_order_id is required")
+            return order
+        if order is not None and (order.status is OrderStatus.OPEN or not self.rules.reuses_client_ids):
+            raise Refused(RefusalCode.DUPLICATE_ID, f"client_order_id {client_order_id} is that of order {order.id}")
+        return None
+
+    def _instrument(self, symbol: str) -> Instrument:
+        it = self.instruments.get(symbol)
+        if it is None:
+            raise Refused(RefusalCode.UNKNOWN_SYMBOL, f'{self.rules.name} has no market "{symbol}"; it has {", ".join(self.instruments)}')
+        return it
+
+    def _order(self, request: Request) -> LiveOrder:
+        order = self._orders.get(request.order_id) if request.order_id else self._by_client_id.get(request.client_order_id)
+        if order is None or request.symbol not in ("", order.instrument.symbol):
+            raise Refused(RefusalCode.ORDER_NOT_FOUND, f"no order {request.order_id or request.client_order_id}")
+        return order
+
+    def _open_order(self, request: Request) -> LiveOrder:
+        order = self._order(request)
+        if order.status is not OrderStatus.OPEN:
+            raise Refused(RefusalCode.ORDER_NOT_OPEN, f"order {order.id} is {order.status}")
+        return order
+
+    def _edited(self, order: LiveOrder, change: NewOrder | None) -> NewOrder:
+        it = order.instrument
+        if change is None or change.cost is not None:
+            raise Refused(RefusalCode.INVALID, "an edit needs a new amount or price, and no cost")
+        if change.symbol not in ("", it.symbol) or change.side is not order.side or change.type is not order.type:
+            raise Refused(RefusalCode.INVALID, "an edit changes amount and price, nothing else")
+        assert order.limit_ticks is not None, "only limit orders stay open"
+        return NewOrder(
+            symbol=it.symbol,
+            type=order.type,
+            side=order.side,
+            amount=it.amount(order.amount_lots) if change.amount is None else change.amount,
+            price=it.price(order.limit_ticks) if change.price is None else change.price,
+            post_only=order.post_only,
+        )
+
+
+def _limit(request: Request, otherwise: int) -> int:
+    return otherwise if request.limit is None else min(max(request.limit, 0), otherwise)
+
+
+def _is_valid(it: Instrument, at_ns: Nanos) -> bool:
+    return it.valid_from_ns <= at_ns and (it.valid_to_ns is None or at_ns < it.valid_to_ns)
