@@ -1,0 +1,131 @@
+"""Capture files as records: who received what, when, and on which line it stands."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+
+from papertape.model.errors import TapeError
+from papertape.model.units import SECOND, Nanos
+
+FEED: Final = "feed"
+"""The connection of captures that do not name theirs."""
+
+
+class Kind(Enum):
+    """What a line of a capture is."""
+
+    FRAME = "a frame as the venue sent it"
+    ANSWER = "the answer to a REST request"
+    OPENED = "the recorder connected"
+    DROPPED = "the recorder's connection ended"
+    OTHER = "nothing that a tape keeps"
+    BROKEN = "a line that does not read"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One line of a capture.
+
+    Attributes:
+        file: its path, as given.
+        line: counted from 1.
+        local_ns: recorder's clock, nanoseconds since 1970-01-01 UTC.
+        connection: the recorder's name for it.
+        payload: the venue's bytes; for `BROKEN` lines what is wrong with them.
+    """
+
+    kind: Kind
+    file: str
+    line: int
+    local_ns: Nanos = 0
+    connection: str = FEED
+    payload: bytes = b""
+
+
+def stamped_lines(paths: Sequence[Path]) -> Iterator[Record]:
+    """Captures of lines `<recv_ns> <frame>`."""
+    for file, line, text in _lines(paths):
+        stamp, space, payload = text.partition(b" ")
+        if not space or not stamp.isdigit():
+            why = b"expected `<recv_ns> <frame>`"
+            yield Record(Kind.BROKEN, file, line, payload=why)
+        else:
+            yield Record(Kind.FRAME, file, line, int(stamp), FEED, payload)
+
+
+class _Line(msgspec.Struct):
+    t: str
+    ts: Decimal = Decimal(0)  # a float would lose the last digits
+    conn: str = FEED
+    data: str = ""
+
+
+_KINDS: Final = {
+    "recv": Kind.FRAME,
+    "http": Kind.ANSWER,
+    "connect": Kind.OPENED,
+    "disconnect": Kind.DROPPED,
+    "close": Kind.DROPPED,
+    "header": Kind.OTHER,
+    "send": Kind.OTHER,
+}
+
+
+def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
+    """Captures of one JSON object a line: `t` says what, `ts` when (seconds), `conn` where, `data` what was said."""
+    decoder = msgspec.json.Decoder(_Line)
+    for file, line, text in _lines(paths):
+        try:
+            it = decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            yield Record(Kind.BROKEN, file, line, payload=str(error).encode())
+            continue
+        kind = _KINDS.get(it.t)
+        if kind is None:
+            why = f"no line of this format is of type {it.t!r}; known are {', '.join(_KINDS)}"
+            yield Record(Kind.BROKEN, file, line, payload=why.encode())
+        else:
+            yield Record(kind, file, line, int(it.ts * SECOND), it.conn, it.data.encode())
+
+
+def _lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+    for path in paths:
+        number = 0
+        try:
+            with _open(path) as stream:
+                for number, text in enumerate(stream, 1):
+                    stripped = text.strip()
+                    if stripped:
+                        yield str(path), number, stripped
+        except _unreadable() as error:
+            what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            where = f" after line {number}" if number else ""
+            raise TapeError(f"{path}: the capture does not read{where}: {what}. Fetch it again, or leave it out.") from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    if magic == b"\x28\xb5\x2f\xfd":
+        import zstandard
+
+        plain: Any = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
+        return io.BufferedReader(plain, 1 << 20)
+    return path.open("rb")
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What the readers raise for a file that is cut short or damaged."""
+    import zstandard
+
+    return (OSError, EOFError, zlib.error, zstandard.ZstdError)
