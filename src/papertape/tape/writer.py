@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -181,6 +182,8 @@ class TapeWriter:
 
     def discard(self) -> None:
         """Throw away what was written; an older tape at the path stays."""
+        with suppress(OSError):  # what does not fit on the disk need not
+            self._parquet.close()
         if not self._file.closed:
             self._file.close()
         self._temporary.unlink(missing_ok=True)

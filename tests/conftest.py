@@ -1,0 +1,29 @@
+"""What tests of several packages need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REALDATA = "PAPERTAPE_REALDATA"
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Callable[[str], Path]:
+    """Finds a real capture by its path in the folder $PAPERTAPE_REALDATA.
+
+    Without the variable the test is skipped; with it, a capture that is not there is a failure.
+    """
+    folder = os.environ.get(REALDATA)
+    if not folder:
+        pytest.skip(f"${REALDATA} is not set; real captures are not part of the repository")
+
+    def find(name: str) -> Path:
+        path = Path(folder) / name
+        assert path.is_file(), f"{path}: ${REALDATA} is set, but this capture is not there"
+        return path
+
+    return find
