@@ -20,6 +20,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _AT: re.Pattern[str] = re.compile(r" - at `\$\.?(\w*).*`$")
 _UNKNOWN: re.Pattern[str] = re.compile(r"Object (contains unknown|missing required) field `(\w+)`")
+_NAMED: re.Pattern[str] = re.compile(r"key `(\w+)`: (.*)")
 _CALLED: Mapping[type, str] = {
     str: "text", int: "a whole number", bool: "true or false", float: "a number", dict: "a table", list: "a list", Decimal: "a number",
 }  # fmt: skip
@@ -150,6 +151,9 @@ class Table:
         if missing:
             key = missing[2]
             return self.problem(key, f"is missing; {noun} {kind} needs it: expected {_expected(member, key)}")
+        named = _NAMED.search(complaint)  # a member's own check says which key it means
+        if named:
+            return self.problem(named[1], _AT.sub("", named[2]))
         found = _AT.search(complaint)
         if not found or not found[1]:
             return self.problem("kind", f"{noun} {kind}: {_AT.sub('', complaint)}")
