@@ -1,0 +1,1 @@
+"""The way to the real Coinbase: REST through ccxt, streams through websockets."""

@@ -1,0 +1,257 @@
+"""The link to Coinbase: three lanes to its real hosts, or to whatever answers under their names.
+
+Importing this imports ccxt, which takes seconds; do it before a run in virtual time begins, not inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from papertape.links.base import Receiver
+from papertape.links.coinbase.memory import Memory
+from papertape.links.coinbase.rest import CoinbaseRest, Reply
+from papertape.links.coinbase.stream import CoinbaseStream
+from papertape.links.refusal import error_of
+from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
+from papertape.model.event import Event
+from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.request import Answer, Channel, Lane, Op, Request
+from papertape.model.units import SECOND, Nanos
+from papertape.model.venue import VenueRules
+from papertape.runtime.clock import Clock
+from papertape.venues.coinbase import answer as answers
+from papertape.venues.coinbase.auth import Credentials, sign
+from papertape.venues.coinbase.frame import CANDLE_SPAN_NS
+from papertape.venues.coinbase.notation import Products, product_id
+from papertape.venues.coinbase.request import Call, encode
+
+CHANNELS: Final = {
+    Channel.BOOK: "level2",
+    Channel.TRADES: "market_trades",
+    Channel.TICKER: "ticker",
+    Channel.CANDLES: "candles",
+    Channel.HEARTBEATS: "heartbeats",
+    Channel.ORDERS: "user",
+}
+
+
+class CoinbaseUrls(msgspec.Struct, frozen=True):
+    """Where the three lanes lead."""
+
+    rest: str = "https://api.coinbase.com"
+    market: str = "wss://advanced-trade-ws.coinbase.com"
+    user: str = "wss://advanced-trade-ws-user.coinbase.com"
+
+
+class CoinbaseLink:
+    """Three lanes to Coinbase; see `links.base.Link`.
+
+    Coinbase acknowledges a create by its id alone. What can rest is returned as open and unfilled, and the user lane tells the rest; what
+    cannot rest, and what may be an older order because the same id was sent before, is looked at once more. A cancel and an edit are
+    acknowledged by a yes: the order is returned as last heard of.
+
+    Attributes:
+        spend: awaited before each request beyond the one that `request` was called for; the shell's limiter.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        *,
+        rules: VenueRules,
+        clock: Clock,
+        urls: CoinbaseUrls | None = None,
+        timeout_ns: Nanos = 10 * SECOND,
+    ) -> None:
+        self.rules = rules
+        self.spend: Callable[[Op], Awaitable[object]] | None = None
+        self._credentials = credentials
+        self._clock = clock
+        self._urls = urls or CoinbaseUrls()
+        self._timeout_ns = timeout_ns
+        self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns)
+        self._streams: dict[Lane, CoinbaseStream] = {}
+        self._products = Products()
+        self._memory = Memory()
+        self._receiver: Receiver | None = None
+        self._tokens = 0
+
+    def bind(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    async def open(self, lane: Lane) -> None:
+        if lane is Lane.REST:
+            await self._rest.open()
+            return
+        receiver = self._receiver
+        assert receiver is not None, "bind a receiver before opening a stream lane"
+
+        def on_message(sequence: int | None, message: Event | OrderUpdate) -> None:
+            if type(message) is OrderUpdate:
+                message = self._memory.complete_update(message)
+            receiver.on_message(lane, sequence, message)
+
+        def on_closed(reason: str) -> None:
+            self._streams.pop(lane, None)
+            receiver.on_closed(lane, reason)
+
+        url = self._urls.user if lane is Lane.USER else self._urls.market
+        self._streams[lane] = await CoinbaseStream.dial(url, self._products, self._clock, on_message, on_closed, self._timeout_ns)
+
+    async def close(self, lane: Lane) -> None:
+        if lane is Lane.REST:
+            await self._rest.close()
+            return
+        stream = self._streams.pop(lane, None)
+        if stream is not None:
+            await stream.close()
+
+    async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        await self._wish("subscribe", lane, channel, symbol, span_ns)
+
+    async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        await self._wish("unsubscribe", lane, channel, symbol, span_ns)
+
+    async def _wish(self, type: str, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos) -> None:
+        stream = self._streams.get(lane)
+        if stream is None:
+            raise NetworkError(f"coinbase: the {lane} lane is closed")
+        if symbol and symbol not in self._products.by_symbol:
+            raise BadSymbol(f"coinbase: {symbol} is not among its products")
+        if channel is Channel.CANDLES and span_ns not in (0, CANDLE_SPAN_NS):
+            raise NotSupported(f"coinbase streams bars of five minutes only, not of {span_ns // SECOND} s")
+        message: dict[str, Any] = {"type": type, "channel": CHANNELS[channel], "product_ids": [product_id(symbol)] if symbol else []}
+        if lane is Lane.USER and self._credentials is not None:
+            self._tokens += 1
+            now_ns = self._clock.wall_ns()
+            message["jwt"] = sign(self._credentials, now_ns, nonce=f"{now_ns:x}{self._tokens:x}")
+        await stream.say(message)
+
+    async def request(self, request: Request) -> Answer:
+        if not request.order_id and request.op in (Op.ORDER_FETCH, Op.ORDER_CANCEL, Op.ORDER_EDIT):
+            request = msgspec.structs.replace(request, order_id=self._memory.id_of(request.client_order_id))
+        match request.op:
+            case Op.ORDER_CREATE:
+                return await self._create(request)
+            case Op.MARKETS_FETCH:
+                return await self._markets(request)
+            case Op.ORDER_CANCEL | Op.ORDER_EDIT:
+                await self._ask(request)
+                return Answer(order=await self._order_after(request))
+            case Op.ORDER_FETCH:
+                answer = await self._ask(request)
+                assert answer.order is not None
+                return Answer(order=self._memory.complete(answer.order))
+            case Op.ORDERS_OPEN:
+                pages = await self._pages(request)
+                return Answer(orders=tuple(self._memory.complete(order) for page in pages for order in page.orders))
+            case Op.FILLS_FETCH:
+                pages = await self._pages(request)
+                fills = [self._memory.complete_fill(fill) for page in reversed(pages) for fill in page.fills]  # the newest page came first
+                return Answer(fills=tuple(fills))
+        return await self._ask(request)
+
+    async def _create(self, request: Request) -> Answer:
+        wanted = request.order
+        assert wanted is not None
+        self._memory.wanted(request.client_order_id, wanted)
+        reply = await self._rest.call(encode(request, self._clock.wall_ns()))
+        self._read(request, reply)
+        order = _acknowledged(request, wanted, _id_in(reply), self._clock.wall_ns())
+        may_be_old = request.attempt > 1
+        if may_be_old or wanted.type is OrderType.MARKET or wanted.time_in_force is not TimeInForce.GTC:
+            try:
+                return Answer(order=await self._look(order.id, wanted.symbol))
+            except BaseError as error:
+                if may_be_old:  # what it says now is not known, and asking again is safe
+                    raise ExchangeNotAvailable(f"coinbase: order {order.id} exists, but was not shown: {error}") from error
+        known = self._memory.order(order.id)  # the user lane may have been faster
+        return Answer(order=known if known is not None else self._memory.complete(order))
+
+    async def _order_after(self, request: Request) -> Order:
+        """Where an order stands after a yes to a cancel or an edit, as far as we were told."""
+        known = self._memory.order(request.order_id)
+        if known is None:
+            try:
+                return await self._look(request.order_id, request.symbol)
+            except ExchangeError:
+                raise
+            except BaseError as error:  # the command itself was carried out
+                raise ExchangeNotAvailable(f"coinbase: {request.op} was taken, but the order was not shown: {error}") from error
+        if request.op is Op.ORDER_EDIT and request.order is not None and request.order.amount is not None:
+            known = msgspec.structs.replace(known, amount=request.order.amount, price=request.order.price)
+        return known
+
+    async def _look(self, order_id: str, symbol: str) -> Order:
+        if self.spend is not None:
+            await self.spend(Op.ORDER_FETCH)
+        answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol))
+        assert answer.order is not None
+        return self._memory.complete(answer.order)
+
+    async def _markets(self, request: Request) -> Answer:
+        answer = await self._ask(request)
+        self._products.learn(market.instrument for market in answer.markets)
+        maker_bps, taker_bps = self.rules.maker_bps, self.rules.taker_bps
+        if self._credentials is not None:
+            if self.spend is not None:
+                await self.spend(Op.BALANCE_FETCH)
+            reply = await self._rest.call(Call("GET", "brokerage/transaction_summary", {"product_type": "SPOT"}))
+            self._read(request, reply)
+            maker_bps, taker_bps = answers.decode_fees(reply.body)
+        markets = [msgspec.structs.replace(market, maker_bps=maker_bps, taker_bps=taker_bps) for market in answer.markets]
+        return Answer(markets=tuple(markets))
+
+    async def _pages(self, request: Request) -> list[Answer]:
+        pages: list[Answer] = []
+        cursor = ""
+        while True:
+            if pages and self.spend is not None:
+                await self.spend(request.op)
+            reply = await self._rest.call(encode(request, self._clock.wall_ns(), cursor))
+            answer, cursor = self._read(request, reply)
+            pages.append(answer)
+            if not cursor or request.limit is not None:
+                return pages
+
+    async def _ask(self, request: Request) -> Answer:
+        reply = await self._rest.call(encode(request, self._clock.wall_ns()))
+        return self._read(request, reply)[0]
+
+    def _read(self, request: Request, reply: Reply) -> tuple[Answer, str]:
+        what = f"coinbase {request.op}"
+        try:
+            answer, cursor = answers.decode(request, reply.status, reply.body, reply.headers)
+        except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, AssertionError, IndexError) as error:
+            raise ExchangeNotAvailable(f"{what}: an answer that cannot be read: {error!r}") from error
+        if answer.refusal is not None:
+            raise error_of(answer.refusal, what)
+        return answer, cursor
+
+
+def _id_in(reply: Reply) -> str:
+    try:
+        return answers.acknowledged_id(reply.body)
+    except (KeyError, AttributeError) as error:
+        raise ExchangeNotAvailable(f"coinbase {Op.ORDER_CREATE}: acknowledged without an id: {reply.body!r}") from error
+
+
+def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nanos) -> Order:
+    return Order(
+        id=order_id,
+        client_order_id=request.client_order_id,
+        symbol=wanted.symbol,
+        type=wanted.type,
+        side=wanted.side,
+        amount=wanted.amount if wanted.amount is not None else Decimal(0),
+        price=wanted.price,
+        time_in_force=wanted.time_in_force,
+        post_only=wanted.post_only,
+        status=OrderStatus.OPEN,
+        created_ns=now_ns,
+        updated_ns=now_ns,
+    )

@@ -1,0 +1,150 @@
+"""REST to Coinbase through ccxt: its signing, its session and its endpoints, with our clock and our reading of what went wrong.
+
+Importing this imports ccxt, which takes seconds; do it before a run in virtual time begins, not inside.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+import aiohttp
+import ccxt.async_support
+import msgspec
+
+from papertape.model.errors import (
+    AuthenticationError,
+    BaseError,
+    ExchangeNotAvailable,
+    PermissionDenied,
+    RequestTimeout,
+    as_never_sent,
+)
+from papertape.model.units import MILLISECOND, SECOND, Nanos
+from papertape.runtime.clock import Clock
+from papertape.venues.coinbase.auth import Credentials
+from papertape.venues.coinbase.request import Call
+
+API: Final = {True: ["v3", "private"], False: ["v3", "public"]}
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came back, whatever it says; the dialect reads it.
+
+    Attributes:
+        status: HTTP's.
+        body: JSON, or the text where it is none.
+        headers: names as the venue wrote them.
+    """
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-ignore]
+    """ccxt's Coinbase on the clock that it is given; every HTTP answer is handed on as it is."""
+
+    papertape_clock: Clock
+
+    def milliseconds(self) -> int:
+        return self.papertape_clock.wall_ns() // MILLISECOND
+
+    def seconds(self) -> int:
+        return self.papertape_clock.wall_ns() // SECOND
+
+    def microseconds(self) -> int:
+        return self.papertape_clock.wall_ns() // 1_000
+
+    def handle_errors(self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *rest: Any) -> None:
+        # ccxt forgets the reason of most refusals; ours are read from the answer itself.
+        self._papertape_reply = (code, dict(headers), body)
+
+    def handle_http_status_code(self, code: int, *rest: Any) -> None:
+        return None
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Reply:
+        content = await super().fetch(url, method, headers, body)
+        status, names, text = self._papertape_reply  # set in this very step of the loop
+        return Reply(status, content if isinstance(content, dict | list) else text, names)
+
+
+class CoinbaseRest:
+    """One ccxt exchange, kept from `open` to `close`.
+
+    A call returns whatever answer the venue gave about the request, a refusal included. It raises `AuthenticationError` or
+    `PermissionDenied` for what is wrong with the key, and a `NetworkError` for the line: marked `never_sent` only where no connection
+    came about.
+    """
+
+    def __init__(self, credentials: Credentials | None, clock: Clock, url: str, timeout_ns: Nanos) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._url = url
+        self._timeout_ns = timeout_ns
+        self._client: CoinbaseClient | None = None
+
+    async def open(self) -> None:
+        """Make the client, and ask the venue for the time: does it answer at all?"""
+        if self._client is None:
+            self._client = self._make()
+        await self.call(Call("GET", "brokerage/time", {}, is_private=False))
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def call(self, call: Call) -> Reply:
+        """Send one request, once, and return what came back."""
+        what = f"coinbase {call.method} {call.path}"
+        if self._client is None:
+            raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
+        try:
+            reply: Reply = await self._client.request(call.path, API[call.is_private], call.method, call.params)
+        except BaseError as error:
+            raise _line_fault(error, what) from error
+        except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
+            raise ExchangeNotAvailable(f"{what}: {error!r}") from error
+        return _readable(reply, what)
+
+    def _make(self) -> CoinbaseClient:
+        key = {"apiKey": self._credentials.name, "secret": self._credentials.secret} if self._credentials is not None else {}
+        client = CoinbaseClient(
+            {
+                **key,
+                "enableRateLimit": False,  # the shell's limiter decides; ccxt's would poll the machine's clock
+                "timeout": self._timeout_ns // MILLISECOND,
+                "urls": {"api": {"rest": self._url}},
+            }
+        )
+        client.papertape_clock = self._clock
+        return client
+
+
+def _readable(reply: Reply, what: str) -> Reply:
+    """The reply, if it is the venue's word about the request; else the error that it stands for."""
+    status = reply.status
+    words = reply.body if isinstance(reply.body, str) else msgspec.json.encode(reply.body).decode()
+    text = f"{what}: {words.strip()[:200] or 'no words'} ({status})"
+    if status == 401:
+        raise AuthenticationError(f"{text}; is the key right, and this machine's clock?")
+    if status == 403:
+        raise PermissionDenied(text)
+    if status in (408, 504):
+        raise RequestTimeout(text)
+    if status >= 500 or (status != 429 and not isinstance(reply.body, dict)):
+        raise ExchangeNotAvailable(text)  # it may have been carried out
+    return reply
+
+
+def _line_fault(error: BaseError, what: str) -> BaseError:
+    """ccxt's error, as one that says truly whether the request can have reached the venue."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | socket.gaierror):
+        return as_never_sent(ExchangeNotAvailable(f"{what}: no connection: {cause}"))
+    if isinstance(error, RequestTimeout):
+        return RequestTimeout(f"{what}: no answer in time")
+    if cause is not None:
+        return ExchangeNotAvailable(f"{what}: the connection broke before the answer was complete: {cause!r}")
+    return error

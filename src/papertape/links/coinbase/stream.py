@@ -1,0 +1,110 @@
+"""One stream connection to Coinbase through `websockets`: dial, subscribe, decode, and say when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
+from papertape.model.event import Event
+from papertape.model.order import OrderUpdate
+from papertape.model.units import SECOND, Nanos
+from papertape.runtime.clock import Clock
+from papertape.venues.coinbase.frame import Frame, decode
+from papertape.venues.coinbase.notation import Products
+
+FRAME_MAX: Final = 64 * 1024 * 1024
+"""The book of BTC-USD comes as one frame of more than 5 MB; libraries stop at one."""
+
+CLOSE_WITHIN_S: Final = 1.0
+
+OnMessage = Callable[[int | None, Event | OrderUpdate], None]
+OnClosed = Callable[[str], None]
+
+
+class CoinbaseStream:
+    """An open connection. Frames are handed on as they come; the numbers count only frames that say something.
+
+    Coinbase counts acknowledgements and history too. Nobody hears of these, so their numbers are taken out of the count: what is handed on
+    goes up by one unless something was lost.
+    """
+
+    def __init__(self, connection: ClientConnection, products: Products, clock: Clock, on_message: OnMessage, on_closed: OnClosed) -> None:
+        self._connection = connection
+        self._products = products
+        self._clock = clock
+        self._on_message = on_message
+        self._on_closed = on_closed
+        self._silent = 0  # numbered frames that told nothing
+        self._is_ours_to_close = False
+        self._reader = asyncio.ensure_future(self._read())
+
+    @classmethod
+    async def dial(
+        cls, url: str, products: Products, clock: Clock, on_message: OnMessage, on_closed: OnClosed, timeout_ns: Nanos
+    ) -> CoinbaseStream:
+        """Connect, or raise `ccxt.NetworkError`."""
+        try:
+            connection = await connect(
+                url,
+                max_size=FRAME_MAX,
+                ping_interval=None,  # heartbeats and the shell's staleness watch tell sooner whether the line lives
+                compression=None,
+                open_timeout=timeout_ns / SECOND,
+                close_timeout=CLOSE_WITHIN_S,
+                proxy=None,
+            )
+        except TimeoutError as error:
+            raise as_never_sent(RequestTimeout(f"coinbase {url}: no connection in time")) from error
+        except (OSError, InvalidHandshake, EOFError) as error:
+            raise as_never_sent(ExchangeNotAvailable(f"coinbase {url}: no connection: {error}")) from error
+        return cls(connection, products, clock, on_message, on_closed)
+
+    async def say(self, message: dict[str, Any]) -> None:
+        """Send one message; raises `ccxt.NetworkError` if the connection is gone."""
+        try:
+            await self._connection.send(msgspec.json.encode(message), text=True)
+        except ConnectionClosed as error:
+            raise NetworkError(f"coinbase: the stream is closed: {error}") from error
+
+    async def close(self) -> None:
+        """Close with a goodbye, and wait for the other side's for a second at most; `on_closed` is not called."""
+        self._is_ours_to_close = True
+        await self._connection.close()
+        self._reader.cancel()
+        await _quietly(self._reader)
+
+    async def _read(self) -> None:
+        connection, clock, products = self._connection, self._clock, self._products
+        try:
+            while True:
+                data = await connection.recv(decode=False)
+                self._hear(decode(data, products, clock.wall_ns()))
+        except ConnectionClosed as error:
+            reason = str(error)
+        except ValueError as error:  # a frame that is none: nothing that follows can be trusted either
+            reason = f"a frame that cannot be read: {error}"
+            self._connection.transport.abort()
+        if not self._is_ours_to_close:
+            self._is_ours_to_close = True
+            self._on_closed(reason)
+
+    def _hear(self, frame: Frame) -> None:
+        if frame.error:
+            raise ValueError(f"coinbase says: {frame.error}")
+        if not frame.messages:
+            self._silent += 1
+            return
+        sequence = None if frame.sequence is None else frame.sequence - self._silent
+        for message in frame.messages:
+            self._on_message(sequence, message)
+
+
+async def _quietly(task: asyncio.Future[None]) -> None:
+    waiting: Coroutine[Any, Any, Any] = asyncio.wait([task])
+    await waiting
