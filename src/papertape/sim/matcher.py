@@ -80,10 +80,14 @@ class Matcher:
 
     def on_trade(self, trade: Trade) -> None:
         maker_side, taker_side = (self.asks, self.bids) if trade.taker is Side.BUY else (self.bids, self.asks)
-        told = maker_side.printed(trade)
         ticks = trade.price_ticks
-        if taker_side.low < ticks < taker_side.high:
-            return
+        if not taker_side.low < ticks < taker_side.high:
+            self._share(trade, maker_side)
+        maker_side.printed(trade)
+
+    def _share(self, trade: Trade, maker_side: BookSide) -> None:
+        ticks = trade.price_ticks
+        told = maker_side.told(trade)
         absorbed = 0
         for order in maker_side.own_reaching(ticks):
             if trade.venue_ns <= order.arrived_ns or order.place is None:

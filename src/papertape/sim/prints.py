@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from papertape.model.event import Trade
 from papertape.model.units import MILLISECOND, Nanos
 
-CLOCKS_AGREE_NS: Final = 50 * MILLISECOND
-"""A level change stamped longer than this before a trade does not report it; ten times what real captures show."""
+CLOCKS_AGREE_NS: Final = 10 * MILLISECOND
+"""A level change stamped longer than this before a trade does not report it; twice what real captures show."""
 
 RECENT_MAX: Final = 8192
 """Facts kept for each side of a book; more than a venue tells of it while a trade is on its way."""

@@ -25,16 +25,20 @@ class Settlement:
     Attributes:
         fills: every fill, oldest first.
         open: orders that may still change, oldest first.
-        at_ns: venue clock; the venue sets it before anything happens.
+        at_ns: venue clock.
     """
 
-    def __init__(self, ledger: Ledger, fees: FeeModel, emit: Callable[[OrderUpdate], None], at_ns: Nanos) -> None:
+    def __init__(self, ledger: Ledger, fees: FeeModel, emit: Callable[[OrderUpdate], None], clock: Callable[[], Nanos]) -> None:
         self.ledger = ledger
         self.fees = fees
         self.fills: list[Fill] = []
         self.open: dict[str, LiveOrder] = {}
-        self.at_ns = at_ns
         self._emit = emit
+        self._clock = clock
+
+    @property
+    def at_ns(self) -> Nanos:
+        return self._clock()
 
     def accept(self, order: LiveOrder, taking: Taking) -> None:
         """Take an order on: hold what it needs, or raise `ccxt.InsufficientFunds` and change nothing. `taking` is what it takes at once."""

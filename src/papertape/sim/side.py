@@ -91,15 +91,16 @@ class BookSide:
             if order.place is not None:
                 order.place.on_level(lots, is_past=at_ns <= order.arrived_ns)
 
-    def printed(self, trade: Trade) -> list[tuple[int, Nanos]]:
-        """Note a trade whose taker hit this side; returns what of it the book has told already, as (lots, stamp)."""
-        told: list[tuple[int, Nanos]] = []
+    def printed(self, trade: Trade) -> None:
+        """Note a trade whose taker hit this side."""
+        if trade.venue_ns > self.snapshot_ns:  # a snapshot holds whatever happened before it
+            self.recent.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
+
+    def told(self, trade: Trade) -> list[tuple[int, Nanos]]:
+        """What of a trade, not yet noted, the book has told already, as (lots, stamp)."""
         if trade.venue_ns <= self.snapshot_ns:
-            return [(trade.qty_lots, trade.venue_ns)]  # a snapshot holds whatever happened before it
-        if self.own:
-            told = credit(since(self.recent, trade.venue_ns - CLOCKS_AGREE_NS), trade)
-        self.recent.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
-        return told
+            return [(trade.qty_lots, self.snapshot_ns)]
+        return credit(since(self.recent, trade.venue_ns - CLOCKS_AGREE_NS), trade)
 
     # What may be had
 

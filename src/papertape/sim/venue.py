@@ -68,7 +68,7 @@ class SimVenue:
         self.ledger = Ledger(account, currencies=currencies, at_ns=epoch_ns)
         self.opening = self.ledger.balances()
         self._fees = fees
-        self._settlement = Settlement(self.ledger, fees, emit, epoch_ns)
+        self._settlement = Settlement(self.ledger, fees, emit, lambda: self.epoch_ns + self.now_ns)
         self._matchers = {symbol: Matcher(it, fills, self._settlement.fill) for symbol, it in self.instruments.items()}
         self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
         self._candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
@@ -82,7 +82,6 @@ class SimVenue:
         if now_ns < self.now_ns:
             raise IllegalMove(f"a market message at {now_ns} ns, after the venue has been at {self.now_ns} ns")
         self.now_ns = now_ns
-        self._settlement.at_ns = self.epoch_ns + now_ns
         if type(event) is BookUpdate:
             matcher = self._matchers[event.symbol]
             matcher.on_update(event)
@@ -105,7 +104,6 @@ class SimVenue:
         if now_ns < self.now_ns:
             raise IllegalMove(f"a request at {now_ns} ns, after the venue has been at {self.now_ns} ns")
         self.now_ns = now_ns
-        self._settlement.at_ns = self.epoch_ns + now_ns
         try:
             return self._answer(request)
         except Refused as no:
