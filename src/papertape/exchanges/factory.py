@@ -1,0 +1,88 @@
+"""One call between a bot and an exchange, whatever mode it runs in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+from papertape.exchanges.base import BaseExchange
+from papertape.model.errors import ConfigError
+
+_RUNNING: ContextVar[Mapping[str, BaseExchange] | None] = ContextVar("papertape_running_exchanges", default=None)
+
+
+class ExchangeFactory:
+    """Knows every kind of exchange by name; inside a session it hands out the session's own.
+
+    >>> ExchangeFactory.get_exchange("coinbse")
+    Traceback (most recent call last):
+    papertape.model.errors.ConfigError: no exchange is called "coinbse"; did you mean "coinbase"? Known: ...
+    """
+
+    _kinds: ClassVar[dict[str, type[BaseExchange]]] = {}
+    _modules: ClassVar[dict[str, str]] = {"coinbase": "papertape.exchanges.coinbase", "simulated": "papertape.exchanges.simulated"}
+
+    @classmethod
+    def register_exchange(cls, name: str, kind: type[BaseExchange]) -> None:
+        """Make an adapter known; done by its module at import. A name is taken once."""
+        other = cls._kinds.get(name)
+        if other is not None and other is not kind:
+            raise ConfigError(
+                f'exchange "{name}" is already {other.__module__}.{other.__qualname__}; register {kind.__qualname__} differently'
+            )
+        cls._kinds[name] = kind
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Names that `get_exchange` knows, sorted."""
+        return sorted({**cls._kinds, **cls._modules})
+
+    @classmethod
+    def kind(cls, name: str) -> type[BaseExchange]:
+        """The adapter of a name; raises ConfigError naming the nearest."""
+        if name not in cls._kinds and name in cls._modules:
+            import importlib
+
+            importlib.import_module(cls._modules[name])
+        if name not in cls._kinds:
+            raise ConfigError(f'no exchange is called "{name}"{_nearest(name, cls.known())} Known: {", ".join(cls.known())}.')
+        return cls._kinds[name]
+
+    @classmethod
+    def get_exchange(cls, name: str, **options: Any) -> BaseExchange:
+        """The exchange of that name.
+
+        Inside a running session it is the session's, and `options` are of no account. Elsewhere the mode decides; paper and live are not
+        built yet, and saying so is better than trading.
+        """
+        running = _RUNNING.get()
+        if running is not None:
+            if name not in running:
+                raise ConfigError(
+                    f'this session has no venue "{name}"{_nearest(name, list(running))} It has: {", ".join(running)}. '
+                    f"Add [venue.{name}] to the scenario."
+                )
+            return running[name]
+        cls.kind(name)
+        raise ConfigError(
+            f'exchange "{name}": no session is running here, and the modes "paper" and "live" are not built yet; '
+            "run the bot with `papertape run`, or `papertape.simulate(main, ...)`"
+        )
+
+    @staticmethod
+    @contextmanager
+    def running(exchanges: Mapping[str, BaseExchange]) -> Iterator[None]:
+        """While this lasts, `get_exchange` hands out these, by venue."""
+        token = _RUNNING.set(exchanges)
+        try:
+            yield
+        finally:
+            _RUNNING.reset(token)
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f'; did you mean "{near[0]}"?' if near else "."

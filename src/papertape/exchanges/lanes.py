@@ -1,0 +1,217 @@
+"""The shell of one lane: it dials, repairs, waits and closes as its machine says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from papertape.links.base import Link
+from papertape.model.errors import ExchangeError, NetworkError
+from papertape.model.request import Lane
+from papertape.model.units import Nanos
+from papertape.resilience.health import LaneHealth
+from papertape.resilience.reconnect import Deliver, Dial, LaneState, Reconnect, Repair, Rest, Signal, Wait
+from papertape.resilience.sequence import Sequence
+from papertape.resilience.silence import Silence
+from papertape.runtime.clock import Clock, Timer
+
+NO_SEQUENCE = -1
+"""What a closed lane expects: no message fits, so whatever still trickles in takes the slow path and is dropped there."""
+
+
+class LaneKeeper:
+    """Keeps one lane open for as long as it is wanted.
+
+    Attributes:
+        heard: messages since the start; the hot path counts here.
+        sequence: the connection's counter; the hot path compares `sequence.expected`.
+        is_open: messages are wanted: from dialling until the connection ends.
+        reason: why the lane was last lost.
+        refused: what the venue said no with while we dialled or repaired; None while all is well.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        link: Link,
+        *,
+        clock: Clock,
+        machine: Reconnect,
+        silence: Silence | None,
+        repair: Callable[[], Awaitable[None]],
+        on_lost: Callable[[str], None],
+        on_change: Callable[[LaneKeeper], None],
+        on_silent: Callable[[str], None],
+        is_starved: Callable[[Nanos], str],
+    ) -> None:
+        self.lane = lane
+        self.heard = 0
+        self.sequence = Sequence()
+        self.sequence.expected = NO_SEQUENCE
+        self.is_open = False
+        self.reason = ""
+        self.refused: ExchangeError | None = None
+        self._link = link
+        self._clock = clock
+        self._machine = machine
+        self._silence = silence
+        self._repair = repair
+        self._on_lost = on_lost
+        self._on_change = on_change
+        self._on_silent = on_silent
+        self._is_starved = is_starved
+        self._signal: Signal | None = None  # what interrupts whatever is being done
+        self._work: asyncio.Task[Any] | asyncio.Future[None] | None = None
+        self._tick: Timer | None = None
+
+    @property
+    def state(self) -> LaneState:
+        """Where the lane stands, counting what has just happened to it and is yet to be acted upon."""
+        if self._signal is Signal.DROPPED:
+            return LaneState.DOWN
+        if self._signal is Signal.MISSED:
+            return LaneState.SYNCING
+        return self._machine.state
+
+    @property
+    def is_live(self) -> bool:
+        return self._machine.state is LaneState.LIVE and self._signal is None
+
+    @property
+    def times_live(self) -> int:
+        return self._machine.times_live
+
+    def health(self) -> LaneHealth:
+        quiet_ns = None
+        if self._silence is not None and self.is_open:
+            quiet_ns = self._clock.now_ns() - self._silence.quiet_since_ns
+        return LaneHealth(
+            lane=self.lane,
+            state=self.state,
+            reconnects=max(0, self.times_live - 1),
+            failures=self._machine.failures,
+            quiet_ns=quiet_ns,
+            reason=self.reason,
+        )
+
+    async def run(self) -> None:
+        """Keep the lane until `signal(CLOSED)`."""
+        signal = Signal.RETRY_DUE
+        while True:
+            action = self._machine.on(signal, self._clock.now_ns())
+            self._on_change(self)
+            match action:
+                case Dial():
+                    signal = await self._during(self._dial())
+                case Repair():
+                    signal = await self._during(self._mend())
+                case Deliver():
+                    signal = await self._during(None)
+                case Wait(until_ns):
+                    signal = await self._during(self._pause(until_ns))
+                case Rest():
+                    await self._close()
+                    return
+
+    def signal(self, signal: Signal, reason: str = "") -> None:
+        """Something happened to the lane from outside of what it is doing; the worst that happened counts."""
+        if signal is Signal.DROPPED:
+            if not self.is_open:
+                return
+            self._lost(reason)
+        elif signal is Signal.MISSED and (not self.is_open or self.state not in (LaneState.SYNCING, LaneState.LIVE)):
+            return
+        if self._signal is not Signal.CLOSED and (self._signal is None or signal is not Signal.MISSED):
+            self._signal = signal
+        if self._work is not None and not self._work.done():
+            self._work.cancel()
+
+    async def _during(self, work: Coroutine[Any, Any, Signal] | None) -> Signal:
+        """Do `work`, or nothing, until it is done or something happens to the lane."""
+        if self._signal is None:
+            loop = asyncio.get_running_loop()
+            self._work = loop.create_future() if work is None else loop.create_task(work)
+            try:
+                signal = await self._work
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not self._is_interrupted() or (task is not None and task.cancelling()):
+                    self._work.cancel()
+                    raise
+            else:
+                if not self._is_interrupted() or (signal is Signal.DROPPED and self._signal is Signal.MISSED):
+                    self._signal = signal
+            finally:
+                self._work = None
+        elif work is not None:
+            work.close()
+        signal, self._signal = self._signal, None
+        assert signal is not None
+        return signal
+
+    def _is_interrupted(self) -> bool:
+        return self._signal is not None
+
+    async def _dial(self) -> Signal:
+        self.is_open = True
+        self.sequence.restart()
+        try:
+            await self._link.open(self.lane)
+        except (NetworkError, ExchangeError) as error:
+            self._failed(error)
+            return Signal.DROPPED
+        if self._silence is not None:
+            self._silence.restart(self._clock.now_ns(), self.heard)
+            self._look_later()
+        return Signal.OPENED
+
+    async def _mend(self) -> Signal:
+        try:
+            await self._repair()
+        except (NetworkError, ExchangeError) as error:
+            self._failed(error)
+            await self._link.close(self.lane)
+            return Signal.DROPPED
+        self.refused = None
+        return Signal.REPAIRED
+
+    async def _pause(self, until_ns: Nanos) -> Signal:
+        # A lane that was dropped by us, not by the venue, may still be open on the other side.
+        await self._link.close(self.lane)
+        await self._clock.sleep_ns(until_ns - self._clock.now_ns())
+        return Signal.RETRY_DUE
+
+    async def _close(self) -> None:
+        self._lost("closed by us")
+        await self._link.close(self.lane)
+
+    def _failed(self, error: NetworkError | ExchangeError) -> None:
+        self.refused = error if isinstance(error, ExchangeError) else None
+        self._lost(f"{type(error).__name__}: {error}")
+
+    def _lost(self, reason: str) -> None:
+        self.reason = reason
+        if self.is_open:
+            self.is_open = False
+            self.sequence.expected = NO_SEQUENCE
+            if self._tick is not None:
+                self._tick.cancel()
+                self._tick = None
+            self._on_lost(reason)
+
+    def _look_later(self) -> None:
+        assert self._silence is not None
+        # Five looks within the limit: silence is noticed at most a fifth of it late.
+        self._tick = self._clock.call_at_ns(self._clock.now_ns() + max(1, self._silence.limit_ns // 5), self._look)
+
+    def _look(self) -> None:
+        if not self.is_open or self._silence is None:
+            return
+        now_ns = self._clock.now_ns()
+        why = f"silent for {self._silence.limit_ns} ns" if self._silence.is_dead(self.heard, now_ns) else self._is_starved(now_ns)
+        if why:
+            self._on_silent(why)
+            self.signal(Signal.DROPPED, why)
+        else:
+            self._look_later()

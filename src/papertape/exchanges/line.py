@@ -1,0 +1,353 @@
+"""The line to a venue: three lanes kept up, what they bring handed on, and everything else built around them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+from papertape.exchanges.account import Account
+from papertape.exchanges.amending import Amending
+from papertape.exchanges.bell import Bell
+from papertape.exchanges.lanes import LaneKeeper
+from papertape.exchanges.placing import Placing
+from papertape.exchanges.reconcile import reconcile
+from papertape.exchanges.requests import Requests
+from papertape.exchanges.streams import Streams
+from papertape.exchanges.subscribing import Subscribing
+from papertape.links.base import Link
+from papertape.model.account import Market
+from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Ticker, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.notes import Mark, Notes
+from papertape.model.order import Order, OrderUpdate
+from papertape.model.request import Channel, Lane, Op, Request
+from papertape.model.units import SECOND, format_duration
+from papertape.resilience.backoff import Backoff
+from papertape.resilience.health import Health, missing
+from papertape.resilience.intents import IntentStore
+from papertape.resilience.reconnect import Reconnect, Signal
+from papertape.resilience.sequence import Order as Succession
+from papertape.resilience.settings import ShellSettings
+from papertape.resilience.silence import Silence
+from papertape.resilience.tracker import IntentState
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import Clock
+
+_MARKET: Final = Lane.MARKET
+_BEATS_MISSED: Final = 5  # a stream that missed so many heartbeats is dead
+_CLOSE_WITHIN_NS: Final = 2 * SECOND  # how long a lane may take to close before it is left to itself
+
+
+class Line:
+    """The inside of a `ResilientExchange`; its parts are public because that is what it is for.
+
+    Attributes:
+        instruments: what can be traded, by symbol; known once the REST lane is live.
+        account: our orders and money, as far as we know.
+        is_closing: `disconnect` was called.
+        is_over: nothing can be asked or heard any more.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        clock: Clock,
+        chance: Chance,
+        notes: Notes,
+        store: IntentStore,
+        run_id: str,
+        settings: ShellSettings,
+        on_bot_error: Callable[[BaseException], None],
+    ) -> None:
+        self._link = link
+        self._clock = clock
+        self._notes = notes
+        self._settings = settings
+        self._on_bot_error = on_bot_error
+        self._bell = Bell(clock)
+        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        self._task_count = 0
+        self._lane_tasks: list[asyncio.Task[Any]] = []
+        self._leaving: asyncio.Task[None] | None = None
+        self._is_started = self._is_recovered = self.is_closing = self.is_over = False
+        self._user_is_subscribed = False
+        self._times_live = dict.fromkeys(Lane, 0)
+        self._gaps: dict[Lane, None] = {}  # lanes that lost a message and are not whole again
+        self._said: tuple[bool, str] = (False, "not connected")
+        self.instruments: dict[str, Instrument] = {}
+        self._markets: tuple[Market, ...] = ()
+        backoff = partial(Backoff, first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns)
+        name = link.rules.name
+        self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
+        self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
+        self.account = Account(clock=clock, store=store, bell=self._bell, notes=notes, run_id=run_id)
+        self.requests = Requests(
+            link, clock=clock, notes=notes, settings=settings, bell=self._bell,
+            backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
+            rest_is_live=lambda: self._rest.is_live, on_line_dead=partial(self._rest.signal, Signal.DROPPED),
+        )  # fmt: skip
+        self.placing = Placing(
+            account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self._bell, notes=notes, settings=settings,
+            line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
+        )  # fmt: skip
+        self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self._bell, settings=settings)
+        self._streams = Streams(link, clock, on_books_changed=self._review)
+        self.subscribing = Subscribing(
+            instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
+            settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
+            on_orders_lost=lambda: self._user.signal(Signal.MISSED),
+        )  # fmt: skip
+        link.bind(self)
+
+    def _keeper(self, lane: Lane, backoff: Backoff) -> LaneKeeper:
+        settings = self._settings
+        limit_ns = settings.stale_after_ns or _BEATS_MISSED * self._link.rules.heartbeat_ns
+        is_market = lane is Lane.MARKET
+        return LaneKeeper(
+            lane,
+            self._link,
+            clock=self._clock,
+            machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
+            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns),
+            repair=partial(self._repair, lane),
+            on_lost=partial(self._lane_lost, lane),
+            on_change=self._lane_changed,
+            on_silent=partial(self._lane_silent, lane),
+            is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
+        )
+
+    # What the link brings: `links.base.Receiver`
+
+    def on_message(self, lane: Lane, sequence: int | None, message: Event | OrderUpdate) -> None:
+        keeper = self._market if lane is _MARKET else self._user
+        keeper.heard += 1
+        counter = keeper.sequence
+        if sequence == counter.expected:
+            counter.expected = sequence + 1
+        elif not self._follows(keeper, sequence):
+            return
+        kind = type(message)
+        if kind is Trade:
+            trades = self._streams.trades.get(message.symbol)  # type: ignore[union-attr]
+            if trades is not None:
+                trades(message)  # type: ignore[arg-type]
+        elif kind is BookUpdate:
+            book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
+            if book is not None and book.invalid_since_ns is None:
+                book(message)  # type: ignore[arg-type]
+        elif kind is OrderUpdate:
+            self.account.hear(message.order, show=True)  # type: ignore[union-attr]
+        elif kind is Ticker:
+            ticker = self._streams.tickers.get(message.symbol)  # type: ignore[union-attr]
+            if ticker is not None:
+                ticker(message)  # type: ignore[arg-type]
+        elif kind is BookSnapshot:
+            book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
+            if book is not None:
+                self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
+
+    def on_closed(self, lane: Lane, reason: str) -> None:
+        self._lanes[lane].signal(Signal.DROPPED, reason)
+
+    def _follows(self, keeper: LaneKeeper, sequence: int | None) -> bool:
+        """Whether a message that is not simply the next may be used; notices what was lost before it."""
+        if not keeper.is_open:
+            return False  # left over from a connection that is gone
+        if sequence is None:
+            return True  # a link that does not count
+        expected = keeper.sequence.expected
+        match keeper.sequence.on(sequence):
+            case Succession.OLD:
+                return False
+            case Succession.GAP:
+                self._gaps[keeper.lane] = None
+                self._notes.mark(Mark.GAP_DETECTED, f"{keeper.lane} lane: expected {expected}, got {sequence}")
+                if keeper.lane is Lane.MARKET:
+                    self._streams.missed()
+                    self.subscribing.tear_bars()
+                keeper.signal(Signal.MISSED)
+                self._review()
+        return True
+
+    # Lanes
+
+    async def _repair(self, lane: Lane) -> None:
+        """What a fresh or torn connection needs before its lane is LIVE."""
+        if lane is Lane.REST:
+            if not self._markets:
+                await self.requests.spend(Op.MARKETS_FETCH, urgent=False)
+                answer = await self.requests.send(Request(op=Op.MARKETS_FETCH))
+                self.learn(answer.markets)
+        elif lane is Lane.MARKET:
+            asked = await self._streams.repair()
+            if asked and self._market.times_live:
+                self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
+        else:
+            if not self._user_is_subscribed:
+                await self._link.subscribe(lane, Channel.HEARTBEATS, "")
+                await self._link.subscribe(lane, Channel.ORDERS, "")
+                self._user_is_subscribed = True
+            count = await reconcile(self.account, self.requests)
+            if lane in self._gaps:
+                del self._gaps[lane]
+                self._notes.mark(Mark.RESYNCED_AFTER_GAP, f"user lane, {count} orders")
+            elif self._user.times_live:
+                self._notes.mark(Mark.RECONCILED_AFTER_RECONNECT, f"{count} orders")
+
+    def learn(self, markets: tuple[Market, ...]) -> None:
+        self._markets = markets
+        self.instruments.update((market.symbol, market.instrument) for market in markets)
+
+    def _lane_lost(self, lane: Lane, reason: str) -> None:
+        if lane is Lane.MARKET:
+            self._streams.lost()
+            self.subscribing.tear_bars()
+        elif lane is Lane.USER:
+            self._user_is_subscribed = False
+        self._review()
+
+    def _lane_changed(self, keeper: LaneKeeper) -> None:
+        if keeper.times_live > self._times_live[keeper.lane]:
+            self._times_live[keeper.lane] = keeper.times_live
+            if keeper.times_live > 1:
+                self._notes.mark(Mark.RECONNECTED, f"{keeper.lane} lane: {keeper.reason}")
+        self._review()
+        self._bell.ring()
+
+    def _lane_silent(self, lane: Lane, why: str) -> None:
+        self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}")
+
+    def _review(self) -> None:
+        """Say so if health changed, or if a gap in market data is closed."""
+        if self.is_over:
+            return
+        stale = self._streams.stale_books()
+        why = missing([(lane, keeper.state) for lane, keeper in self._lanes.items()], stale)
+        if Lane.MARKET in self._gaps and self._market.is_live and not stale:
+            del self._gaps[Lane.MARKET]
+            self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
+        self._say(not why, why)
+
+    def _say(self, is_healthy: bool, why: str) -> None:
+        if self._said != (is_healthy, why):
+            self._said = (is_healthy, why)
+            self._notes.health_changed(is_healthy, why)
+
+    def health(self) -> Health:
+        """The state of everything, right now."""
+        stale = self._streams.stale_books()
+        lanes = tuple(keeper.health() for keeper in self._lanes.values())
+        why = "disconnected" if self.is_over else missing([(lane.lane, lane.state) for lane in lanes], stale)
+        may_trade = self._rest.is_live and self._user.is_live
+        return Health(
+            is_healthy=not why,
+            why=why,
+            may_trade=may_trade and not self.is_closing,
+            lanes=lanes,
+            queue_depth=len(self.placing.outbox),
+            unknown_orders=len(self.account.tracker.unknown()),
+            rate_left=self.requests.private.left(self._clock.now_ns()),
+            stale_books=tuple(stale),
+        )
+
+    # Life
+
+    async def connect(self) -> None:
+        if self.is_closing:
+            raise as_never_sent(ExchangeNotAvailable(f"{self._link.rules.name}: disconnected; make a new exchange to connect again"))
+        if not self._is_started:
+            self._is_started = True
+            self.account.load()
+            for lane, keeper in self._lanes.items():
+                self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
+        within_ns = self._settings.connect_within_ns
+        await self._bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self._clock.now_ns() + within_ns)
+        if not self._is_live():
+            refused = self._refused()
+            if refused is not None:
+                raise refused
+            raise as_never_sent(
+                ExchangeNotAvailable(f"{self._link.rules.name}: not connected within {format_duration(within_ns)}: {self._said[1]}")
+            )
+        if not self._is_recovered:
+            self._is_recovered = True
+            for intent in self.account.tracker.unknown():
+                self.placing.hunt(intent, may_repeat=False)
+
+    def _is_live(self) -> bool:
+        return all(keeper.is_live for keeper in self._lanes.values())
+
+    def _refused(self) -> BaseError | None:
+        """Why dialling again is of no use: the venue does not want us."""
+        for keeper in self._lanes.values():
+            if isinstance(keeper.refused, AuthenticationError):
+                return keeper.refused
+        return None
+
+    async def disconnect(self) -> None:
+        if self._leaving is None:
+            self.is_closing = self.placing.is_closing = True
+            self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="disconnect")
+        await asyncio.shield(self._leaving)
+
+    async def _leave(self) -> None:
+        deadline_ns = self._clock.now_ns() + self._settings.drain_within_ns
+        self.subscribing.end_market()
+        tracker = self.account.tracker
+        for client_order_id in self.placing.outbox.empty():
+            self.account.given_up(tracker[client_order_id])
+
+        def has_drained() -> bool:
+            return not any(intent.state in (IntentState.SENT, IntentState.UNKNOWN) for intent in tracker.unsettled())
+
+        if self._is_started:
+            await self._bell.until(has_drained, deadline_ns)
+            if self._settings.cancel_on_disconnect:
+                open_orders = [intent.order for intent in tracker.unsettled() if intent.order is not None]
+                cancels = [self.spawn(f"cancel {order.id}", self._cancel_last(order)) for order in open_orders]
+                await self._bell.until(lambda: all(cancel.done() for cancel in cancels), deadline_ns)
+        self.is_over = self.placing.is_over = self.requests.is_over = True
+        self._say(False, "disconnected")
+        self.subscribing.end_all()
+        self._bell.ring()
+        for keeper in self._lanes.values():
+            keeper.signal(Signal.CLOSED)
+        if self._is_started:
+            closed_ns = self._clock.now_ns() + _CLOSE_WITHIN_NS
+            await self._bell.until(lambda: all(task.done() for task in self._lane_tasks), closed_ns)
+        leftover = list(self._tasks.values())
+        for task in leftover:
+            task.cancel()
+        await asyncio.gather(*leftover, return_exceptions=True)
+
+    async def _cancel_last(self, order: Order) -> None:
+        try:
+            await self.amending.cancel(order.id, order.symbol)
+        except BaseError:
+            return  # it stays open, and `view` says so
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something beside; what goes wrong there unexpectedly ends the bot rather than vanish."""
+        self._task_count += 1
+        number = self._task_count
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks[number] = task
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            del self._tasks[number]
+            if not task.cancelled():
+                error = task.exception()
+                if error is not None and not isinstance(error, BaseError):
+                    self._bot_failed(error)
+            self._bell.ring()
+
+        task.add_done_callback(ended)
+        return task
+
+    def _bot_failed(self, error: BaseException) -> None:
+        self.subscribing.end_all()
+        self._on_bot_error(error)

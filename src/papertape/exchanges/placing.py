@@ -1,0 +1,306 @@
+"""Placing orders: never two effective orders for one intent, whatever happens to the line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from papertape.exchanges.account import Account
+from papertape.exchanges.bell import Bell
+from papertape.exchanges.requests import Requests
+from papertape.model.errors import (
+    AuthenticationError,
+    BaseError,
+    DuplicateOrderId,
+    ExchangeError,
+    ExchangeNotAvailable,
+    OrderNotFound,
+    OutcomeUnknown,
+    RateLimitExceeded,
+    as_never_sent,
+    never_sent,
+)
+from papertape.model.notes import Mark, Notes
+from papertape.model.order import NewOrder, Order
+from papertape.model.request import Op, Request
+from papertape.model.units import MINUTE, format_duration
+from papertape.model.venue import Reconcile, VenueRules
+from papertape.resilience.outbox import Outbox, Verdict
+from papertape.resilience.settings import ShellSettings
+from papertape.resilience.tracker import Intent, IntentState
+from papertape.runtime.clock import Clock
+
+LOOK_BACK_NS: Final = 10 * MINUTE
+"""How much older than its loss a fill of a lost order may look: the venue's clock is not ours, and the loss was noticed late."""
+
+
+class Placing:
+    """Takes an intent from the bot's wish to the venue's word."""
+
+    def __init__(
+        self,
+        *,
+        account: Account,
+        requests: Requests,
+        rules: VenueRules,
+        clock: Clock,
+        bell: Bell,
+        notes: Notes,
+        settings: ShellSettings,
+        line_is_up: Callable[[], bool],
+        rest_is_live: Callable[[], bool],
+        spawn: Callable[[str, Coroutine[Any, Any, Any]], asyncio.Task[Any]],
+    ) -> None:
+        self.outbox = Outbox(ttl_ns=settings.outbox_ttl_ns, limit=settings.outbox_max)
+        self.is_closing = False  # no new order is taken in
+        self.is_over = False  # nobody can find anything out any more
+        self._account = account
+        self._requests = requests
+        self._rules = rules
+        self._clock = clock
+        self._bell = bell
+        self._notes = notes
+        self._settings = settings
+        self._line_is_up = line_is_up
+        self._rest_is_live = rest_is_live
+        self._spawn = spawn
+
+    def take_in(self, wanted: NewOrder, client_order_id: str | None) -> Intent:
+        """Accept an order from the bot, or refuse it before anything is written or sent."""
+        symbol = wanted.symbol
+        if self.is_closing:
+            raise as_never_sent(ExchangeNotAvailable(f"{symbol}: the exchange is disconnecting; nothing was sent"))
+        unknown = self._account.tracker.unknown(symbol)
+        if unknown:
+            ids = ", ".join(intent.client_order_id for intent in unknown)
+            raise as_never_sent(
+                ExchangeNotAvailable(f"{symbol}: no new order while the outcome of {ids} is unknown; `resolve` it first; nothing was sent")
+            )
+        if self.outbox.is_full:
+            raise as_never_sent(ExchangeNotAvailable(f"{symbol}: {len(self.outbox)} orders already wait for the line; nothing was sent"))
+        if client_order_id is not None and client_order_id in self._account.tracker:
+            raise DuplicateOrderId(f"order {client_order_id}: that client order id was used before; nothing was sent")
+        intent = self._account.want(wanted, client_order_id)
+        self.outbox.put(intent.client_order_id, symbol, self._clock.now_ns())
+        return intent
+
+    async def see_through(self, intent: Intent) -> Order:
+        """From the outbox to an outcome; raises what `BaseExchange.place_order` says."""
+        try:
+            await self._send_once(intent)
+        finally:
+            self.outbox.withdraw(intent.client_order_id)
+        if intent.is_unknown:
+            self.hunt(intent, may_repeat=True)
+            deadline_ns = self._clock.now_ns() + self._settings.resolve_within_ns
+            await self._bell.until(lambda: self.is_over or not intent.is_unknown, deadline_ns)
+            if intent.is_unknown:
+                raise OutcomeUnknown(intent.client_order_id)
+        return self.outcome(intent)
+
+    def outcome(self, intent: Intent) -> Order:
+        """What became of an intent whose outcome is known: its order, or the error that says why there is none."""
+        if intent.order is not None:
+            return intent.order
+        key = intent.client_order_id
+        if intent.state is IntentState.REFUSED:
+            raise self._account.refusals.get(key) or ExchangeError(f"order {key}: refused by the venue before this start")
+        if intent.state is IntentState.NOT_FOUND:
+            raise OrderNotFound(f"order {key}: its request was lost, and the venue never had it")
+        raise as_never_sent(ExchangeNotAvailable(f"order {key}: given up before it was sent"))
+
+    async def resolve(self, intent: Intent) -> Order:
+        """Wait for an outcome as long as it takes."""
+        await self._bell.until(lambda: self.is_over or intent.order is not None or intent.is_settled)
+        if intent.order is None and not intent.is_settled:
+            raise OutcomeUnknown(intent.client_order_id)
+        return self.outcome(intent)
+
+    # The way out
+
+    async def _send_once(self, intent: Intent) -> None:
+        """Send until one request may have had an effect, or none ever will."""
+        key, symbol = intent.client_order_id, intent.wanted.symbol
+        trouble: BaseError | None = None
+        has_waited = False
+        while intent.state is IntentState.WANTED:
+            verdict = self.outbox.ask(key, self._clock.now_ns(), may_go=self._may_go(symbol))
+            if verdict is Verdict.EXPIRED:
+                raise self._expire(intent, trouble)
+            until_ns = self.outbox.deadline_ns(key)
+            if verdict is Verdict.WAIT:
+                if not has_waited:
+                    has_waited = True
+                    self._notes.mark(Mark.ORDER_WAITED_IN_OUTBOX, key)
+                await self._bell.until(lambda: intent.state is not IntentState.WANTED or self._may_go(symbol), until_ns)
+                continue
+            if not await self._requests.spend(Op.ORDER_CREATE, urgent=False, until_ns=until_ns):
+                await self._bell.until(lambda: intent.state is not IntentState.WANTED, until_ns)
+                continue
+            if intent.state is not IntentState.WANTED or not self._may_go(symbol) or self._clock.now_ns() >= until_ns:
+                continue  # things changed while the budget was spent
+            waiting = self.outbox.sent(key)
+            if isinstance(trouble, RateLimitExceeded):
+                self._notes.mark(Mark.RETRIED_AFTER_RATE_LIMIT, key)
+            trouble = await self._attempt(intent)
+            if intent.state is IntentState.WANTED:
+                self.outbox.back(waiting)
+
+    def _may_go(self, symbol: str) -> bool:
+        return self._line_is_up() and not self._account.tracker.unknown(symbol)
+
+    def _expire(self, intent: Intent, trouble: BaseError | None) -> BaseError:
+        self._notes.mark(Mark.ORDER_EXPIRED_IN_OUTBOX, intent.client_order_id)
+        self._account.given_up(intent)
+        if isinstance(trouble, RateLimitExceeded):
+            return trouble
+        waited = format_duration(self._settings.outbox_ttl_ns)
+        error = as_never_sent(ExchangeNotAvailable(f"order {intent.client_order_id}: the line stayed down for {waited}; it was never sent"))
+        error.__cause__ = trouble
+        return error
+
+    async def _attempt(self, intent: Intent) -> BaseError | None:
+        """One request for an intent; returns what held it back, if something certainly did."""
+        account = self._account
+        account.sending(intent)
+        try:
+            answer = await self._requests.send(_create(intent))
+        except RateLimitExceeded as error:
+            account.held_back(intent)
+            return error
+        except ExchangeError as error:
+            if isinstance(error, DuplicateOrderId) and intent.attempts > 1:
+                account.lost(intent, "the venue knows this id, so an earlier attempt got through after all")
+            else:
+                account.refused(intent, error)
+        except asyncio.CancelledError:
+            account.lost(intent, "abandoned on its way")
+            raise
+        except Exception as error:  # whatever it was, the request may have got through
+            if isinstance(error, BaseError) and never_sent(error):
+                account.held_back(intent)
+                return error
+            account.lost(intent, f"{type(error).__name__}: {error}")
+        else:
+            self._answered(intent, answer.order)
+        return None
+
+    def _answered(self, intent: Intent, order: Order | None, by: str = "") -> None:
+        """The venue took the request for an intent and answered with an order."""
+        if order is not None and order.client_order_id == intent.client_order_id:
+            if is_answer_to(intent.wanted, order):
+                self._account.hear(order, by=by)
+            else:  # an id from an earlier run that nobody remembers; the venue repeats what it did then
+                text = f"order {order.client_order_id}: the venue answers with another order, {order.id}, of the same client order id"
+                self._account.refused(intent, DuplicateOrderId(text))
+        if intent.state is IntentState.SENT:
+            self._account.lost(intent, "answered without an order")
+
+    # The hunt for an unknown outcome
+
+    def hunt(self, intent: Intent, *, may_repeat: bool) -> None:
+        """Find out what became of it, however long that takes; one left by an earlier life is only looked for, never sent again."""
+        self._spawn(f"hunt {intent.client_order_id}", self._hunt(intent, may_repeat))
+
+    async def _hunt(self, intent: Intent, may_repeat: bool) -> None:
+        failures = 0
+        sent_ns = self._clock.now_ns()
+        repeat_until_ns = sent_ns + (self._settings.resolve_within_ns if may_repeat else 0)
+        while intent.is_unknown:
+            if not self._rest_is_live():
+                await self._bell.until(lambda: self._rest_is_live() or not intent.is_unknown)
+                continue
+            # A request repeated long after the bot was told would be an order at a price from long ago: from then on we only look.
+            repeats = self._rules.reconcile is Reconcile.IDENTICAL_REPOST and self._clock.now_ns() < repeat_until_ns
+            op = Op.ORDER_CREATE if repeats else Op.ORDER_FETCH
+            if not await self._requests.spend(op, urgent=True) or not intent.is_unknown:
+                continue
+            if repeats:
+                sent_ns = self._clock.now_ns()
+                is_there = await self._repeat(intent)
+            else:
+                is_there = await self._look(intent)
+            if intent.state is not IntentState.UNKNOWN:
+                return
+            if is_there is False and self._clock.now_ns() >= sent_ns + self._settings.settle_after_ns:
+                self._account.not_found(intent)
+                return
+            failures += 1
+            await self._bell.until(lambda: not intent.is_unknown, self._clock.now_ns() + self._requests.backoff(failures))
+
+    async def _repeat(self, intent: Intent) -> bool | None:
+        """The same request again: a venue that knows the id answers with the order it already has."""
+        account = self._account
+        account.sending(intent)
+        try:
+            answer = await self._requests.send(_create(intent))
+        except DuplicateOrderId:
+            return await self._look(intent) or None  # proof that it is there, whatever a look says
+        except AuthenticationError as error:
+            account.lost(intent, f"{type(error).__name__}: {error}")  # refused before anyone looked at the order
+        except ExchangeError as error:
+            account.refused(intent, error)
+        except RateLimitExceeded:
+            account.held_back(intent)
+        except Exception as error:
+            account.lost(intent, f"{type(error).__name__}: {error}")
+        else:
+            self._answered(intent, answer.order, by=f"attempt {intent.attempts}")
+        return None
+
+    async def _look(self, intent: Intent) -> bool | None:
+        """Ask without touching; whether it is there, None if that could not be learnt."""
+        try:
+            if self._rules.reconcile is Reconcile.LOOKUP:
+                return await self._look_up(intent)
+            return await self._scan(intent)
+        except OrderNotFound:
+            return False
+        except BaseError:
+            return None
+
+    async def _look_up(self, intent: Intent) -> bool:
+        request = Request(op=Op.ORDER_FETCH, client_order_id=intent.client_order_id, symbol=intent.wanted.symbol)
+        answer = await self._requests.send(request)
+        if answer.order is None or answer.order.client_order_id != intent.client_order_id:
+            return False
+        self._account.hear(answer.order, by="looking it up", show=True)
+        return True
+
+    async def _scan(self, intent: Intent) -> bool:
+        """Look for it among the open orders, then among recent fills."""
+        key, symbol = intent.client_order_id, intent.wanted.symbol
+        answer = await self._requests.send(Request(op=Op.ORDERS_OPEN, symbol=symbol))
+        for order in answer.orders:
+            if order.client_order_id == key:
+                self._account.hear(order, by="looking through open orders", show=True)
+                return True
+        since_ns = (intent.lost_at_ns or self._clock.wall_ns()) - LOOK_BACK_NS
+        await self._requests.spend(Op.FILLS_FETCH, urgent=True)
+        answer = await self._requests.send(Request(op=Op.FILLS_FETCH, symbol=symbol, since_ns=since_ns))
+        for fill in answer.fills:
+            if fill.client_order_id == key:
+                await self._requests.spend(Op.ORDER_FETCH, urgent=True)
+                found = await self._requests.send(Request(op=Op.ORDER_FETCH, order_id=fill.order_id, client_order_id=key, symbol=symbol))
+                if found.order is not None:
+                    self._account.hear(found.order, by="looking through fills", show=True)
+                    return True
+        return False
+
+
+def _create(intent: Intent) -> Request:
+    """The request for an intent: for each attempt the same but for its number."""
+    return Request(
+        op=Op.ORDER_CREATE,
+        attempt=intent.attempts,
+        client_order_id=intent.client_order_id,
+        symbol=intent.wanted.symbol,
+        order=intent.wanted,
+    )
+
+
+def is_answer_to(wanted: NewOrder, order: Order) -> bool:
+    """Whether an order can be what came of that wish: a venue that knows the id may answer with something else entirely."""
+    same = (wanted.symbol, wanted.side, wanted.type) == (order.symbol, order.side, order.type)
+    return same and (wanted.price is None or wanted.price == order.price) and (wanted.amount is None or wanted.amount == order.amount)

@@ -1,0 +1,178 @@
+"""The one exchange behind every name: a bot's calls and callbacks over a link to any venue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from papertape.exchanges.base import (
+    BaseExchange,
+    BookCallback,
+    CandleCallback,
+    Number,
+    OrderCallback,
+    Subscription,
+    TickerCallback,
+    TradeCallback,
+)
+from papertape.exchanges.drafting import draft, known, new_amount, new_price, refuse_unbuilt
+from papertape.exchanges.line import Line
+from papertape.links.base import Link
+from papertape.model.account import Balances, Candle, Market, Position
+from papertape.model.errors import OrderNotFound, OutcomeUnknown
+from papertape.model.notes import Notes
+from papertape.model.order import Order
+from papertape.model.request import Op, Request
+from papertape.model.units import MILLISECOND, Nanos
+from papertape.model.view import BotView
+from papertape.resilience.bars import span_of
+from papertape.resilience.health import Health
+from papertape.resilience.intents import IntentStore
+from papertape.resilience.settings import ShellSettings
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import Clock
+
+
+class ResilientExchange(BaseExchange):
+    """Keeps the promises of `BaseExchange` through whatever happens to the line.
+
+    It is handed everything it needs: a link, a clock, chance, a log of intents, someone who takes notes. It makes no connection and no task
+    before `connect`, and serves one connection's life: after `disconnect` make another.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        clock: Clock,
+        chance: Chance,
+        notes: Notes,
+        store: IntentStore,
+        run_id: str,
+        settings: ShellSettings,
+        on_bot_error: Callable[[BaseException], None],
+    ) -> None:
+        self._line = Line(
+            link, clock=clock, chance=chance, notes=notes, store=store, run_id=run_id, settings=settings, on_bot_error=on_bot_error
+        )  # fmt: skip
+
+    async def connect(self) -> None:
+        await self._line.connect()
+
+    async def disconnect(self) -> None:
+        await self._line.disconnect()
+
+    # Orders
+
+    async def place_order(
+        self,
+        symbol: str,
+        type: str,
+        side: str,
+        amount: Number | None = None,
+        price: Number | None = None,
+        *,
+        client_order_id: str | None = None,
+        time_in_force: str = "GTC",
+        expires_at: Nanos | None = None,
+        cost: Number | None = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        trigger_price: Number | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Order:
+        refuse_unbuilt(expires_at=expires_at, reduce_only=reduce_only, trigger_price=trigger_price, params=params)
+        wanted = draft(
+            self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only
+        )  # fmt: skip
+        intent = self._line.placing.take_in(wanted, client_order_id)
+        task = self._line.spawn(f"place {intent.client_order_id}", self._line.placing.see_through(intent))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if task.cancelled() and not (waiting is not None and waiting.cancelling()):
+                raise OutcomeUnknown(intent.client_order_id) from None  # we disconnected, and the request was on its way
+            raise
+
+    async def edit_order(
+        self, order_id: str, symbol: str | None = None, *, amount: Number | None = None, price: Number | None = None
+    ) -> Order:
+        order = self._line.account.known(order_id) or await self.fetch_order_status(order_id, symbol)
+        instrument = known(self._line.instruments, order.symbol)
+        return await self._line.amending.edit(order, new_amount(instrument, amount), new_price(instrument, price))
+
+    async def resolve(self, client_order_id: str) -> Order:
+        if client_order_id not in self._line.account.tracker:
+            raise OrderNotFound(f"order {client_order_id}: this exchange never placed it")
+        return await self._line.placing.resolve(self._line.account.tracker[client_order_id])
+
+    async def cancel_order(self, order_id: str, symbol: str | None = None) -> Order:
+        return await self._line.amending.cancel(order_id, symbol or "")
+
+    async def fetch_order_status(self, order_id: str, symbol: str | None = None) -> Order:
+        return await self._line.amending.fetch(order_id, symbol or "")
+
+    async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
+        answer = await self._line.requests.repeat(Request(op=Op.ORDERS_OPEN, symbol=symbol or ""))
+        return [self._line.account.hear(order) for order in answer.orders]
+
+    # Account and markets
+
+    async def fetch_balance(self) -> Balances:
+        answer = await self._line.requests.repeat(Request(op=Op.BALANCE_FETCH))
+        self._line.account.balances = answer.balances
+        return answer.balances or Balances({})
+
+    async def fetch_positions(self, symbols: list[str] | None = None) -> list[Position]:
+        tracker = self._line.account.tracker
+        wanted = list(tracker.positions) if symbols is None else symbols
+        return [
+            Position(symbol=symbol, amount=tracker.positions[symbol], cost=tracker.costs[symbol])
+            for symbol in wanted
+            if tracker.positions.get(symbol)
+        ]
+
+    async def fetch_markets(self) -> list[Market]:
+        answer = await self._line.requests.repeat(Request(op=Op.MARKETS_FETCH))
+        self._line.learn(answer.markets)
+        return list(answer.markets)
+
+    async def fetch_ohlcv(self, symbol: str, timeframe: str = "1m", since: int | None = None, limit: int | None = None) -> list[Candle]:
+        known(self._line.instruments, symbol)
+        since_ns = None if since is None else since * MILLISECOND
+        request = Request(op=Op.OHLCV_FETCH, symbol=symbol, span_ns=span_of(timeframe), since_ns=since_ns, limit=limit)
+        return list((await self._line.requests.repeat(request)).candles)
+
+    # Subscriptions
+
+    async def subscribe_ohlcv(self, symbol: str, timeframe: str, callback: CandleCallback) -> Subscription:
+        return await self._line.subscribing.bars(symbol, timeframe, callback)
+
+    async def subscribe_trades(self, symbol: str, callback: TradeCallback) -> Subscription:
+        return await self._line.subscribing.trades(symbol, callback)
+
+    async def subscribe_order_book(self, symbol: str, callback: BookCallback) -> Subscription:
+        return await self._line.subscribing.order_book(symbol, callback)
+
+    async def subscribe_ticker(self, symbol: str, callback: TickerCallback) -> Subscription:
+        return await self._line.subscribing.ticker(symbol, callback)
+
+    async def subscribe_orders(self, callback: OrderCallback) -> Subscription:
+        return await self._line.subscribing.orders(callback)
+
+    # What can be seen
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether any callback may still be called."""
+        return self._line.subscribing.count > 0
+
+    @property
+    def health(self) -> Health:
+        return self._line.health()
+
+    def view(self) -> BotView:
+        """What this client believes now; an invariant compares it with the venue's truth."""
+        return self._line.account.view()

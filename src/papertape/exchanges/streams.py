@@ -1,0 +1,193 @@
+"""What a bot is subscribed to: kept through every reconnect, and never delivered from a book that cannot be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from papertape.exchanges.delivery import Delivery
+from papertape.links.base import Link
+from papertape.model.errors import NetworkError
+from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.public import PublicTicker, PublicTrade
+from papertape.model.request import Channel, Lane
+from papertape.model.units import Nanos
+from papertape.resilience.mirror import MirrorBook
+from papertape.runtime.clock import Clock
+
+Topic = tuple[Channel, str]
+NOBODY: Final[tuple[Any, ...]] = ()
+
+
+class TradeFeed:
+    """Trades of one instrument, to bars being built and to callbacks."""
+
+    __slots__ = ("builders", "deliveries", "instrument")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
+        self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
+
+    def __call__(self, event: Trade) -> None:
+        for build in self.builders:
+            build(event)
+        if self.deliveries:
+            trade = PublicTrade(event, self.instrument)
+            for deliver in self.deliveries:
+                deliver(trade)
+
+
+class TickerFeed:
+    """Tickers of one instrument."""
+
+    __slots__ = ("deliveries", "instrument")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+
+    def __call__(self, event: Ticker) -> None:
+        ticker = PublicTicker(event, self.instrument)
+        for deliver in self.deliveries:
+            deliver(ticker)
+
+
+class BookFeed:
+    """One instrument's book as delivered.
+
+    Attributes:
+        invalid_since_ns: run time since when a snapshot is missing; None while the book is valid.
+    """
+
+    __slots__ = ("book", "deliveries", "invalid_since_ns")
+
+    def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
+        self.book = MirrorBook(instrument)
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+        self.invalid_since_ns: Nanos | None = now_ns
+
+    def invalidate(self, now_ns: Nanos) -> None:
+        """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
+        self.book.clear()
+        if self.invalid_since_ns is None:
+            self.invalid_since_ns = now_ns
+
+    def __call__(self, event: BookSnapshot | BookUpdate) -> None:
+        book = self.book
+        book.apply(event)
+        for deliver in self.deliveries:
+            deliver(book)
+
+
+class Streams:
+    """The market lane's subscriptions.
+
+    Attributes:
+        trades, books, tickers: feeds by symbol; the hot path looks here.
+    """
+
+    def __init__(self, link: Link, clock: Clock, *, on_books_changed: Callable[[], None]) -> None:
+        self.trades: dict[str, TradeFeed] = {}
+        self.books: dict[str, BookFeed] = {}
+        self.tickers: dict[str, TickerFeed] = {}
+        self._link = link
+        self._clock = clock
+        self.on_books_changed = on_books_changed
+        self._users: dict[Topic, int] = {(Channel.HEARTBEATS, ""): 1}  # how many subscriptions want it; heartbeats, always and first
+        self._asked: dict[Topic, None] = {}  # asked for on this connection
+        self._is_connected = False
+
+    # What is wanted
+
+    async def want(self, channel: Channel, symbol: str) -> None:
+        """One more subscription needs a channel; asks for it if the lane stands, else it is asked for when it does."""
+        topic = (channel, symbol)
+        self._users[topic] = self._users.get(topic, 0) + 1
+        if self._is_connected and topic not in self._asked:
+            try:
+                await self._ask(topic)
+            except NetworkError:
+                return  # the lane is going; the next connection asks
+
+    async def release(self, channel: Channel, symbol: str) -> None:
+        """One subscription less; the last one ends the channel."""
+        topic = (channel, symbol)
+        self._users[topic] -= 1
+        if self._users[topic]:
+            return
+        del self._users[topic]
+        if channel is Channel.BOOK:
+            self.books.pop(symbol, None)
+            self.on_books_changed()
+        elif channel is Channel.TICKER:
+            self.tickers.pop(symbol, None)
+        elif channel is Channel.TRADES:
+            self.trades.pop(symbol, None)
+        if topic in self._asked:
+            del self._asked[topic]
+            try:
+                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
+            except NetworkError:
+                return  # gone with the lane
+
+    # What is so
+
+    def stale_books(self) -> list[str]:
+        """Subscribed books that wait for their snapshot."""
+        return [symbol for symbol, feed in self.books.items() if feed.invalid_since_ns is not None]
+
+    def starved(self, now_ns: Nanos, within_ns: Nanos) -> str:
+        """Why the connection is no good although it talks: a book that never gets its snapshot; empty if all is well."""
+        for symbol, feed in self.books.items():
+            if feed.invalid_since_ns is not None and now_ns - feed.invalid_since_ns >= within_ns and (Channel.BOOK, symbol) in self._asked:
+                return f"no snapshot of the book {symbol}"
+        return ""
+
+    def on_snapshot(self, feed: BookFeed, event: BookSnapshot) -> None:
+        """A book is whole again."""
+        was_invalid, feed.invalid_since_ns = feed.invalid_since_ns is not None, None
+        feed(event)
+        if was_invalid:
+            self.on_books_changed()
+
+    def lost(self) -> None:
+        """The connection is gone, and what it was asked for with it."""
+        self._is_connected = False
+        self._asked.clear()
+        self.missed()
+
+    def missed(self) -> None:
+        """Something was lost: no book can be trusted, and nobody may see one."""
+        now_ns = self._clock.now_ns()
+        for feed in self.books.values():
+            feed.invalidate(now_ns)
+        if self.books:
+            self.on_books_changed()
+
+    async def repair(self) -> int:
+        """Ask for everything that is wanted and not asked for, and for each book anew that lost its thread; returns for how many."""
+        now_ns = self._clock.now_ns()
+        for feed in self.books.values():
+            if feed.invalid_since_ns is not None:
+                feed.invalid_since_ns = now_ns  # its wait for a snapshot begins with the question
+        self._is_connected = True
+        asked = 0
+        for topic in list(self._users):
+            channel, symbol = topic
+            if topic in self._asked:
+                if channel is not Channel.BOOK or symbol not in self.books or self.books[symbol].invalid_since_ns is None:
+                    continue
+                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
+            await self._ask(topic)
+            asked += channel is not Channel.HEARTBEATS
+        return asked
+
+    async def _ask(self, topic: Topic) -> None:
+        self._asked[topic] = None  # before it is done, so that nobody asks twice meanwhile
+        try:
+            await self._link.subscribe(Lane.MARKET, *topic)
+        except BaseException:
+            self._asked.pop(topic, None)
+            raise

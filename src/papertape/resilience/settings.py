@@ -1,0 +1,48 @@
+"""How patient the shell is. Every wait has a limit, and every limit stands here."""
+
+from __future__ import annotations
+
+import msgspec
+
+from papertape.model.units import MILLISECOND, SECOND, Nanos
+
+
+class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of a `ResilientExchange`; all durations in nanoseconds.
+
+    Attributes:
+        connect_within_ns: how long `connect` waits for every lane.
+        backoff_first_ns, backoff_max_ns: wait before the first redial, and the longest one; in between it doubles, half of it by chance.
+        stable_after_ns: how long a lane must have lived before its failures are forgotten, so that one that drops at once is not hammered.
+        stale_after_ns: silence after which a stream is taken for dead; None means five of the venue's heartbeats.
+        snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
+        outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
+        outbox_max: how many orders may wait at once.
+        resolve_within_ns: how long `place_order` hunts for an unknown outcome before it raises `OutcomeUnknown`; the hunt itself goes on.
+        settle_after_ns: how long after its loss an order may still turn up at a venue; only then is its "not found" believed.
+        read_within_ns: how long a fetch is repeated.
+        drain_within_ns: how long `disconnect` waits for requests on their way.
+        cancel_on_disconnect: whether `disconnect` cancels our own open orders.
+        inbox_max: how many events wait for one slow callback; books and tickers conflate and never wait.
+        rate_reserve: requests per window that only cancels and reconciliation may spend.
+        rate_margin_ns: added to the venue's window, because latency can bring requests closer together than they were sent.
+        bar_grace_ns: how long after its end a bar waits for late trades.
+    """
+
+    connect_within_ns: Nanos = 60 * SECOND
+    backoff_first_ns: Nanos = 250 * MILLISECOND
+    backoff_max_ns: Nanos = 15 * SECOND
+    stable_after_ns: Nanos = 10 * SECOND
+    stale_after_ns: Nanos | None = None
+    snapshot_within_ns: Nanos = 10 * SECOND
+    outbox_ttl_ns: Nanos = 30 * SECOND
+    outbox_max: int = 1_000
+    resolve_within_ns: Nanos = 30 * SECOND
+    settle_after_ns: Nanos = 120 * SECOND
+    read_within_ns: Nanos = 30 * SECOND
+    drain_within_ns: Nanos = 10 * SECOND
+    cancel_on_disconnect: bool = True
+    inbox_max: int = 10_000
+    rate_reserve: int = 5
+    rate_margin_ns: Nanos = 250 * MILLISECOND
+    bar_grace_ns: Nanos = 1 * SECOND
