@@ -17,6 +17,7 @@ from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import VirtualClock, wall_seconds
 from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.network import Network
 from papertape.runtime.rank import END
 from papertape.runtime.world import run_virtual
 from papertape.session.asking import note_asked
@@ -27,6 +28,7 @@ from papertape.session.observer import total_marks
 from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, RunResult, Status
 from papertape.session.spec import Depth, Scenario
+from papertape.session.wire import load_adapter, network_of, wire_up
 from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
 OVERTIME_NS: Final = 10 * MINUTE
@@ -51,6 +53,9 @@ def run_scenario(scenario: Scenario, *, journal_path: Path | None = None, progre
     every = [feed for each in feeds.values() for feed in each]
     epoch_ns = min(feed.start_ns for feed in every)
     end_ns = max(feed.end_ns for feed in every) - epoch_ns
+    if scenario.depth is Depth.WIRE:
+        for name in scenario.venues:
+            load_adapter(name)
     bot = load_bot(scenario.bot or "", scenario.folder)
     with Journal(_header(scenario, feeds), journal_path) as journal:
         run = _Run(scenario, feeds, journal, bot, end_ns, progress)
@@ -81,7 +86,7 @@ class _Run:
         self.verdict: Verdict | None = None
         self.ended_ns: Nanos = 0
         self.events = 0
-        self.wire_digest: str | None = None
+        self.network: Network | None = None
 
     async def main(self, loop: VirtualLoop) -> None:
         scenario, journal = self.scenario, self.journal
@@ -105,7 +110,7 @@ class _Run:
             await close()
         finally:
             self.failures += drive.failures
-            self.escaped = drive.escaped
+            self.escaped = drive.escaped or next(iter(loop.escapes), None)
             self.ended_ns = loop.now_ns
             self.events = replay.seen
         self.failures += [_unhandled(context) for context in loop.unhandled]
@@ -117,12 +122,12 @@ class _Run:
     async def _connect(self, loop: VirtualLoop, chance: Chance, drive: Drive) -> Callable[[], Any]:
         """An exchange of ours for each venue, over the link that the depth calls for."""
         closers = []
+        network = network_of(loop, self.scenario.hosts)
+        loop.network = self.network = network
         for world in self.worlds:
             kind: type = SimulatedExchange
             if self.scenario.depth is Depth.WIRE:
-                from papertape.session.wire import wire_up
-
-                wired = await wire_up(world, loop, chance, self.scenario.hosts)
+                wired = await wire_up(world, loop, network, chance)
                 link, kind = wired.link, wired.exchange_class
                 closers.append(wired.close)
             else:
@@ -168,7 +173,7 @@ class _Run:
             failures=failures,
             not_judged=verdict.not_judged,
             digest=self.journal.digest,
-            wire_digest=self.wire_digest,
+            wire_digest=self.network.digest() if self.network is not None and self.scenario.depth is Depth.WIRE else None,
             events=self.events,
             orders=sum(len(truth.orders) for truth in truths),
             fills=sum(len(truth.fills) for truth in truths),

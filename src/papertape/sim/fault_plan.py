@@ -74,7 +74,7 @@ class FaultPlan:
             if armed.fault.drops(lane, message, armed.dropped):
                 armed.dropped += 1
                 armed.fired += 1
-                self.write(armed, "dropped", what=type(message).__name__, symbol=_symbol(message))
+                self.write(armed, "dropped", message=type(message).__name__, symbol=_symbol(message))
                 if not armed.fault.drops(lane, message, armed.dropped):
                     self._end_window(armed)
                 return True

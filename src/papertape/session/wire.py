@@ -1,0 +1,87 @@
+"""Wire depth: the live adapter, with its libraries and its real URLs, over an in-memory network to the venue's own server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from papertape.links.base import Link
+from papertape.model.errors import ConfigError
+from papertape.model.request import Lane
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import VirtualClock
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.network import Network, Policy
+from papertape.session.port import DoorPort
+from papertape.session.spec import HostPolicy
+from papertape.session.world import VenueWorld
+
+HTTPS: Final = 443
+
+SERVED: Final = ("coinbase",)
+"""Venues that have a server of ours; the others run at interface depth."""
+
+
+class Wired(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue that is being served in memory, and the live adapter's way to it."""
+
+    link: Link
+    exchange_class: type
+    close: Callable[[], Awaitable[None]]
+
+
+def load_adapter(venue: str) -> None:
+    """Import what the live adapter needs. It takes seconds, and must happen before virtual time begins; raises `ConfigError` where there is
+    no adapter.
+    """
+    if venue not in SERVED:
+        raise ConfigError(
+            f'[venue.{venue}]: depth "wire" is not there yet for {venue}; it is for {", ".join(SERVED)}. Use depth = "interface"'
+        )
+    import papertape.exchanges.coinbase
+    import papertape.links.coinbase.link
+    import papertape.wire.coinbase.server  # noqa: F401 - all three for their import alone
+
+
+def network_of(loop: VirtualLoop, hosts: Mapping[str, HostPolicy]) -> Network:
+    """The network of a run; a Door adds the latency that has a meaning, so here bytes take next to none."""
+    return Network(loop, hosts={host: Policy(str(policy)) for host, policy in hosts.items()})
+
+
+async def wire_up(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Wired:
+    """Serve `world` under the venue's real hosts, and make the live adapter's link to it, with throwaway keys."""
+    from papertape.exchanges.coinbase import CoinbaseExchange
+    from papertape.links.coinbase.link import CoinbaseLink
+    from papertape.venues.coinbase.auth import throwaway_credentials
+    from papertape.wire.coinbase.server import LANES, CoinbaseServer
+
+    credentials = throwaway_credentials(f"{chance.seed}/{world.name}")
+    server = CoinbaseServer(DoorPort(world.door, world.rules, loop), credentials)
+    runner = server.runner()
+    await runner.setup()
+    assert runner.server is not None
+    listeners = []
+    for host, lane in LANES.items():
+        listeners.append(await loop.create_server(runner.server, host, HTTPS))
+        network.set_gate(host, _gate(world, lane))
+    rest_hosts = [host for host, lane in LANES.items() if lane is Lane.REST]
+
+    def reset_rest() -> None:
+        for host in rest_hosts:
+            network.reset_all(host)
+
+    world.door.on_rest_cut = reset_rest
+
+    async def close() -> None:
+        for listener in listeners:
+            listener.close()
+        await runner.cleanup()
+
+    link = CoinbaseLink(credentials, clock=VirtualClock(loop))
+    return Wired(link=link, exchange_class=CoinbaseExchange, close=close)
+
+
+def _gate(world: VenueWorld, lane: Lane) -> Callable[[int], bool]:
+    return lambda port: world.door.accepts(lane)
