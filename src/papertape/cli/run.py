@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -102,7 +103,8 @@ def attempt(name: str, load: Load, journal_path: Path | None, progress: Progress
 
 
 def _once(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
-    return run_scenario(scenario, journal_path=journal_path, progress=progress.advance)
+    with contextlib.redirect_stdout(sys.stderr):  # what a bot prints is no result
+        return run_scenario(scenario, journal_path=journal_path, progress=progress.advance)
 
 
 def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:

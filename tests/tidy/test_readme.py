@@ -1,0 +1,51 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+BOT, PROGRAM = [text for language, text in BLOCKS if language == "python"]
+(SCENARIO,) = [text for language, text in BLOCKS if language == "toml"]
+COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the README's files in it, and nothing else."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "bot.py").write_text(BOT, encoding="utf-8")
+    (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
+    (folder / "lost.scenario.toml").write_text(SCENARIO, encoding="utf-8")
+    return folder
+
+
+def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
+    return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_the_readme_has_something_to_run() -> None:
+    """Snippets that nobody found would all pass."""
+    assert len(COMMANDS) > 8
+
+
+def test_its_commands_succeed(folder: Path) -> None:
+    """Each line of its sh blocks, in order, ends with exit code 0."""
+    for line in COMMANDS:
+        done = run(["-m", *shlex.split(line)], folder)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def test_its_program_runs(folder: Path) -> None:
+    """The Python block with `papertape.simulate`, assertions and all."""
+    done = run(["program.py"], folder)
+    assert done.returncode == 0, done.stderr
