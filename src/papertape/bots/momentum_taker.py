@@ -20,7 +20,7 @@ class MomentumTaker:
         rest: the shortest time between two orders, a duration.
     """
 
-    def __init__(self, symbol: str = "BTC/USD", size: str = "0.01", lookback: int = 20, trigger_bps: str = "2", rest: str = "5s") -> None:
+    def __init__(self, symbol: str = "BTC/USD", size: str = "0.01", lookback: int = 60, trigger_bps: str = "0.5", rest: str = "5s") -> None:
         self.symbol = symbol
         self.size = exact(size)
         self.trigger_bps = exact(trigger_bps)

@@ -50,7 +50,7 @@ class Journal:
         self._before_write.append(flush)
 
     def write(self, now_ns: Nanos, kind: str, **facts: Any) -> None:
-        """One line. Facts are what JSON has, decimals, enums, or structs of these."""
+        """One line. Facts are what JSON has and enums; amounts are text in canonical form (`model.units.plain`)."""
         for flush in self._before_write:
             flush()
         self.write_gathered(now_ns, kind, **facts)

@@ -121,7 +121,7 @@ class Drive:
         bot, config = self._bot, self._config
         try:
             if inspect.isclass(bot):
-                made = bot(**config)
+                made: Any = bot(**config)
                 return made, made.start
             inspect.signature(bot).bind(None, **config)
         except (TypeError, ValueError) as error:

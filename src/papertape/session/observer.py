@@ -16,8 +16,9 @@ from papertape.sim.door import Door
 class Observer:
     """One venue's notes. It may look at both sides, and touches neither.
 
-    A fault's recovery runs from its end until the client says that trading is allowed and its books are valid, and the Door says that the
-    client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet.
+    A fault's recovery runs from its end (or the end of the last that overlapped it) until the client says that trading is allowed and its
+    books are valid, and the Door says that the client has been told everything it asked for. The client's own word is not enough: it may
+    not have noticed yet.
 
     Attributes:
         marks: how often each mark was seen.
@@ -68,6 +69,8 @@ class Observer:
         if self.is_over or not armed.fired:
             return
         self.waiting = [(other, ended_ns) for other, ended_ns in self.waiting if other is not armed]
+        if armed.window is not None:  # nobody can be whole again while another fault still disturbs: the clock starts at the last one's end
+            self.waiting = [(other, self._loop.now_ns) for other, _ in self.waiting]
         self.waiting.append((armed, self._loop.now_ns))
         # Later at this instant: a client told at the same nanosecond should have had its say.
         self._loop.schedule_ns(self._loop.now_ns, TIMER, self.look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from papertape.exchanges.simulated import SimulatedExchange
 from papertape.faults.base import as_table
 from papertape.journal import Journal
 from papertape.model.errors import EscapedSimulation, StuckSimulation
-from papertape.model.units import MINUTE, Nanos
+from papertape.model.units import MINUTE, Nanos, plain
 from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
@@ -117,7 +118,9 @@ class _Run:
         self.verdict = judge(scenario, self.worlds, self.failures, loop.now_ns)
         for world in self.worlds:
             truth = world.door.truth()
-            journal.write(loop.now_ns, "end", venue=world.name, balances=totals(world), orders=len(truth.orders), fills=len(truth.fills))
+            journal.write(
+                loop.now_ns, "end", venue=world.name, balances=_texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
+            )
 
     async def _connect(self, loop: VirtualLoop, chance: Chance, drive: Drive) -> Callable[[], Any]:
         """An exchange of ours for each venue, over the link that the depth calls for."""
@@ -194,7 +197,7 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
     venues = {
         name: {
             "feed": [{"content": feed.tape.content_hash, "start": feed.start_ns, "end": feed.end_ns} for feed in feeds[name]],
-            "account": spec.account,
+            "account": _texts(spec.account),
             "model": spec.model,
         }
         for name, spec in scenario.venues.items()
@@ -211,6 +214,10 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
         "faults": [as_table(fault) for fault in scenario.faults],
         "heal": scenario.heal,
     }
+
+
+def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
+    return {currency: plain(amount) for currency, amount in amounts.items()}
 
 
 def _version() -> str:

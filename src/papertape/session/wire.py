@@ -79,7 +79,7 @@ async def wire_up(world: VenueWorld, loop: VirtualLoop, network: Network, chance
             listener.close()
         await runner.cleanup()
 
-    link = CoinbaseLink(credentials, clock=VirtualClock(loop))
+    link = CoinbaseLink(credentials, rules=world.rules, clock=VirtualClock(loop))
     return Wired(link=link, exchange_class=CoinbaseExchange, close=close)
 
 

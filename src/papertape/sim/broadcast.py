@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
-from papertape.model.units import Nanos
+from papertape.model.units import Nanos, plain
 from papertape.runtime.rank import COMMAND, DELIVERY, TIMER
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.stream import Close, Message, Send, Stream
@@ -137,7 +138,7 @@ class Broadcast:
             if (Channel.ORDERS, "") in stream.rows_after:
                 self._send(stream, update, row=-1, delay_ns=delay_ns)
 
-    def say(self, stream: Stream, message: Message) -> None:
+    def say(self, stream: Stream, message: Any) -> None:
         """A message of the server's own: numbered, delayed and kept in order like any other."""
         if stream.is_open:
             self._send(stream, message, row=-1, delay_ns=0)
@@ -216,7 +217,7 @@ class Broadcast:
 def _gist(message: Message) -> dict[str, object]:
     if isinstance(message, OrderUpdate):
         order = message.order
-        return {"client_order_id": order.client_order_id, "status": order.status, "filled": order.filled}
+        return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
     if isinstance(message, BookSnapshot):
         return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
     return {"symbol": message.symbol}

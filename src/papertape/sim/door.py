@@ -14,9 +14,9 @@ from typing import Final
 from papertape.journal import Journal
 from papertape.model.event import Event
 from papertape.model.interference import Interference
-from papertape.model.order import OrderUpdate
+from papertape.model.order import NewOrder, OrderType, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
-from papertape.model.units import Nanos
+from papertape.model.units import Nanos, plain
 from papertape.model.view import RequestSeen, Truth
 from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
@@ -181,12 +181,12 @@ class Door:
             if value := getattr(request, key):
                 facts[key] = value
         if request.order is not None:
-            facts["order"] = request.order
+            facts["order"] = in_words(request.order)
         if answer.refusal is not None:
             facts["refusal"] = answer.refusal.code
         elif answer.order is not None:
             order = answer.order
-            facts |= {"id": order.id, "status": order.status, "filled": order.filled}
+            facts |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
         self._journal.write(self._timeline.now_ns, "command", **facts)
 
     # ---- streams
@@ -218,7 +218,8 @@ class Door:
             "filled": order.filled,
         }
         if fill is not None:
-            facts |= {"trade_id": fill.trade_id, "price": fill.price, "amount": fill.amount, "fee": fill.fee, "liquidity": fill.liquidity}
+            facts |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
+            facts |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
         self._journal.write(self._timeline.now_ns, "order", **facts)
         self.broadcast.tell(update, self._answer_law.ns(self._chance.keyed(f"latency/user/{self._name}", self._told)))
 
@@ -264,6 +265,20 @@ class Door:
         """The venue's side of every comparison."""
         seen = tuple(_seen(pending) for pending in self._seen)
         return self.venue.truth(seen)
+
+
+def in_words(order: NewOrder) -> dict[str, object]:
+    """What was asked for, in the journal's form: numbers as canonical text, nothing that was left out."""
+    table: dict[str, object] = {"symbol": order.symbol, "type": order.type, "side": order.side}
+    for key in ("amount", "price", "cost"):
+        value = getattr(order, key)
+        if value is not None:
+            table[key] = plain(value)
+    if order.type is OrderType.LIMIT:
+        table["time_in_force"] = order.time_in_force
+    if order.post_only:
+        table["post_only"] = True
+    return table
 
 
 def _seen(pending: Pending) -> RequestSeen:
