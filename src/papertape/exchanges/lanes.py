@@ -64,6 +64,8 @@ class LaneKeeper:
         self._signal: Signal | None = None  # what interrupts whatever is being done
         self._work: asyncio.Task[Any] | asyncio.Future[None] | None = None
         self._tick: Timer | None = None
+        self._was_silent = False
+        self._heard_before = 0  # this connection opened
 
     @property
     def state(self) -> LaneState:
@@ -155,6 +157,7 @@ class LaneKeeper:
 
     async def _dial(self) -> Signal:
         self.is_open = True
+        self._heard_before = self.heard
         self.sequence.restart()
         try:
             await self._link.open(self.lane)
@@ -174,6 +177,11 @@ class LaneKeeper:
             await self._link.close(self.lane)
             return Signal.DROPPED
         self.refused = None
+        if self._was_silent and self._silence is not None:
+            # The last connection took everything and said nothing; this one is believed when it has spoken.
+            while self.heard == self._heard_before:
+                await self._clock.sleep_ns(max(1, self._silence.limit_ns // 50))
+        self._was_silent = False
         return Signal.REPAIRED
 
     async def _pause(self, until_ns: Nanos) -> Signal:
@@ -211,6 +219,7 @@ class LaneKeeper:
         now_ns = self._clock.now_ns()
         why = f"silent for {self._silence.limit_ns} ns" if self._silence.is_dead(self.heard, now_ns) else self._is_starved(now_ns)
         if why:
+            self._was_silent = True
             self._on_silent(why)
             self.signal(Signal.DROPPED, why)
         else:

@@ -64,11 +64,11 @@ class Line:
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
         self._link = link
-        self._clock = clock
+        self.clock = clock
         self._notes = notes
-        self._settings = settings
+        self.settings = settings
         self._on_bot_error = on_bot_error
-        self._bell = Bell(clock)
+        self.bell = Bell(clock)
         self._tasks: dict[int, asyncio.Task[Any]] = {}
         self._task_count = 0
         self._lane_tasks: list[asyncio.Task[Any]] = []
@@ -84,17 +84,17 @@ class Line:
         name = link.rules.name
         self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
         self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
-        self.account = Account(clock=clock, store=store, bell=self._bell, notes=notes, run_id=run_id)
+        self.account = Account(clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id)
         self.requests = Requests(
-            link, clock=clock, notes=notes, settings=settings, bell=self._bell,
+            link, clock=clock, notes=notes, settings=settings, bell=self.bell,
             backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
             rest_is_live=lambda: self._rest.is_live, on_line_dead=partial(self._rest.signal, Signal.DROPPED),
         )  # fmt: skip
         self.placing = Placing(
-            account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self._bell, notes=notes, settings=settings,
+            account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
         )  # fmt: skip
-        self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self._bell, settings=settings)
+        self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
         self._streams = Streams(link, clock, on_books_changed=self._review)
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
@@ -104,13 +104,13 @@ class Line:
         link.bind(self)
 
     def _keeper(self, lane: Lane, backoff: Backoff) -> LaneKeeper:
-        settings = self._settings
+        settings = self.settings
         limit_ns = settings.stale_after_ns or _BEATS_MISSED * self._link.rules.heartbeat_ns
         is_market = lane is Lane.MARKET
         return LaneKeeper(
             lane,
             self._link,
-            clock=self._clock,
+            clock=self.clock,
             machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
             silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns),
             repair=partial(self._repair, lane),
@@ -216,7 +216,7 @@ class Line:
             if keeper.times_live > 1:
                 self._notes.mark(Mark.RECONNECTED, f"{keeper.lane} lane: {keeper.reason}")
         self._review()
-        self._bell.ring()
+        self.bell.ring()
 
     def _lane_silent(self, lane: Lane, why: str) -> None:
         self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}")
@@ -250,7 +250,7 @@ class Line:
             lanes=lanes,
             queue_depth=len(self.placing.outbox),
             unknown_orders=len(self.account.tracker.unknown()),
-            rate_left=self.requests.private.left(self._clock.now_ns()),
+            rate_left=self.requests.private.left(self.clock.now_ns()),
             stale_books=tuple(stale),
         )
 
@@ -264,8 +264,8 @@ class Line:
             self.account.load()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
-        within_ns = self._settings.connect_within_ns
-        await self._bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self._clock.now_ns() + within_ns)
+        within_ns = self.settings.connect_within_ns
+        await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():
             refused = self._refused()
             if refused is not None:
@@ -295,7 +295,7 @@ class Line:
         await asyncio.shield(self._leaving)
 
     async def _leave(self) -> None:
-        deadline_ns = self._clock.now_ns() + self._settings.drain_within_ns
+        deadline_ns = self.clock.now_ns() + self.settings.drain_within_ns
         self.subscribing.end_market()
         tracker = self.account.tracker
         for client_order_id in self.placing.outbox.empty():
@@ -305,20 +305,20 @@ class Line:
             return not any(intent.state in (IntentState.SENT, IntentState.UNKNOWN) for intent in tracker.unsettled())
 
         if self._is_started:
-            await self._bell.until(has_drained, deadline_ns)
-            if self._settings.cancel_on_disconnect:
+            await self.bell.until(has_drained, deadline_ns)
+            if self.settings.cancel_on_disconnect:
                 open_orders = [intent.order for intent in tracker.unsettled() if intent.order is not None]
                 cancels = [self.spawn(f"cancel {order.id}", self._cancel_last(order)) for order in open_orders]
-                await self._bell.until(lambda: all(cancel.done() for cancel in cancels), deadline_ns)
+                await self.bell.until(lambda: all(cancel.done() for cancel in cancels), deadline_ns)
         self.is_over = self.placing.is_over = self.requests.is_over = True
         self._say(False, "disconnected")
         self.subscribing.end_all()
-        self._bell.ring()
+        self.bell.ring()
         for keeper in self._lanes.values():
             keeper.signal(Signal.CLOSED)
         if self._is_started:
-            closed_ns = self._clock.now_ns() + _CLOSE_WITHIN_NS
-            await self._bell.until(lambda: all(task.done() for task in self._lane_tasks), closed_ns)
+            closed_ns = self.clock.now_ns() + _CLOSE_WITHIN_NS
+            await self.bell.until(lambda: all(task.done() for task in self._lane_tasks), closed_ns)
         leftover = list(self._tasks.values())
         for task in leftover:
             task.cancel()
@@ -343,7 +343,7 @@ class Line:
                 error = task.exception()
                 if error is not None and not isinstance(error, BaseError):
                     self._bot_failed(error)
-            self._bell.ring()
+            self.bell.ring()
 
         task.add_done_callback(ended)
         return task

@@ -175,7 +175,8 @@ class Placing:
             else:
                 account.refused(intent, error)
         except asyncio.CancelledError:
-            account.lost(intent, "abandoned on its way")
+            if intent.order is None:
+                account.lost(intent, "we disconnected while it was on its way")
             raise
         except Exception as error:  # whatever it was, the request may have got through
             if isinstance(error, BaseError) and never_sent(error):

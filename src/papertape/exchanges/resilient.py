@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -88,13 +87,14 @@ class ResilientExchange(BaseExchange):
         )  # fmt: skip
         intent = self._line.placing.take_in(wanted, client_order_id)
         task = self._line.spawn(f"place {intent.client_order_id}", self._line.placing.see_through(intent))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            waiting = asyncio.current_task()
-            if task.cancelled() and not (waiting is not None and waiting.cancelling()):
-                raise OutcomeUnknown(intent.client_order_id) from None  # we disconnected, and the request was on its way
-            raise
+        # Whoever stops waiting here leaves the order on its way. Where the user lane tells of the order and no answer comes, the answer is lost.
+        await self._line.bell.until(lambda: task.done() or intent.order is not None)
+        await self._line.bell.until(task.done, self._line.clock.now_ns() + self._line.settings.answer_grace_ns)
+        if intent.order is not None:
+            return intent.order
+        if task.cancelled():
+            raise OutcomeUnknown(intent.client_order_id)  # we disconnected, and the request was on its way
+        return task.result()  # type: ignore[no-any-return]
 
     async def edit_order(
         self, order_id: str, symbol: str | None = None, *, amount: Number | None = None, price: Number | None = None
