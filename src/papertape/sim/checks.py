@@ -13,7 +13,7 @@ from papertape.model.event import Level, Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, OrderType, TimeInForce
 from papertape.model.request import Refusal, RefusalCode
-from papertape.model.units import plain
+from papertape.model.units import exact, plain
 from papertape.sim.taking import Taking
 
 DIGITS_MAX: Final = 18
@@ -34,6 +34,22 @@ class Refused(Exception):
     def __init__(self, code: RefusalCode, message: str) -> None:
         super().__init__(message)
         self.refusal = Refusal(code=code, message=message)
+
+
+def typed(wanted: NewOrder) -> NewOrder:
+    """The order with its words and numbers checked, for a client may have put anything there."""
+    try:
+        return msgspec.structs.replace(
+            wanted,
+            type=OrderType(wanted.type),
+            side=Side(wanted.side),
+            time_in_force=TimeInForce(wanted.time_in_force),
+            amount=None if wanted.amount is None else exact(wanted.amount),
+            price=None if wanted.price is None else exact(wanted.price),
+            cost=None if wanted.cost is None else exact(wanted.cost),
+        )
+    except (TypeError, ValueError) as error:
+        raise Refused(RefusalCode.INVALID, str(error)) from None
 
 
 def measure(wanted: NewOrder, it: Instrument) -> Measured:

@@ -94,13 +94,12 @@ class Matcher:
                 continue
             past = sum(lots for lots, at_ns in told if at_ns <= order.arrived_ns)
             reported = sum(lots for lots, _ in told) - past
-            volume = trade.qty_lots - past - absorbed
-            if volume <= 0:
-                continue
+            sold = trade.qty_lots - past
+            spared = min(absorbed, sold)
             if order.limit_ticks == ticks:
-                reaching = order.place.on_trade(volume, reported=reported, absorbed=absorbed)
+                reaching = order.place.on_trade(sold - spared, reported=reported, absorbed=spared)
             else:
-                reaching = order.place.on_through(volume)
+                reaching = order.place.on_through(sold - spared)
             absorbed += self._fill_resting(order, reaching)
 
     def settle(self) -> None:

@@ -21,7 +21,7 @@ from papertape.model.units import Nanos, plain
 from papertape.model.venue import Reconcile, VenueRules
 from papertape.model.view import RequestSeen, Truth
 from papertape.sim.candles import Candles
-from papertape.sim.checks import Refused, check_book, measure
+from papertape.sim.checks import Refused, check_book, measure, typed
 from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import FillModel
 from papertape.sim.ledger import Ledger
@@ -158,12 +158,12 @@ class SimVenue:
                 return self._fetch_candles(request)
 
     def _create(self, request: Request) -> Answer:
-        wanted = request.order
-        if wanted is None:
+        if request.order is None:
             raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
         known = self._known(request.client_order_id)
         if known is not None:
             return Answer(order=known.snapshot())
+        wanted = typed(request.order)
         it = self._instrument(wanted.symbol)
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
@@ -185,7 +185,9 @@ class SimVenue:
         """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""
         order = self._open_order(request)
         it, matcher = order.instrument, self._matchers[order.instrument.symbol]
-        wanted = self._edited(order, request.order)
+        if request.order is None:
+            raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
+        wanted = self._edited(order, typed(request.order))
         measured = measure(wanted, it)
         left = measured.lots - order.filled_lots
         if measured.limit_ticks is None or left <= 0:
@@ -295,11 +297,9 @@ class SimVenue:
             raise Refused(RefusalCode.ORDER_NOT_OPEN, f"order {order.id} is {order.status}")
         return order
 
-    def _edited(self, order: LiveOrder, change: NewOrder | None) -> NewOrder:
+    def _edited(self, order: LiveOrder, change: NewOrder) -> NewOrder:
         it = order.instrument
-        if change is None or change.cost is not None:
-            raise Refused(RefusalCode.INVALID, "an edit needs a new amount or price, and no cost")
-        if change.symbol not in ("", it.symbol) or change.side is not order.side or change.type is not order.type:
+        if change.cost is not None or change.symbol not in ("", it.symbol) or change.side != order.side or change.type != order.type:
             raise Refused(RefusalCode.INVALID, "an edit changes amount and price, nothing else")
         assert order.limit_ticks is not None, "only limit orders stay open"
         return NewOrder(
