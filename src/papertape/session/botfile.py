@@ -12,6 +12,9 @@ from typing import Any
 
 from papertape.model.errors import ConfigError
 
+_FROM: dict[str, None] = {}  # folders that bots came from, as an ordered set
+_OURS: dict[str, None] = {}  # modules that were there before the first bot was
+
 
 def load_bot(spec: str | Callable[..., Any], folder: Path) -> Any:
     """The object that `spec` names; modules are looked for in `folder`, then in the current folder, then where Python looks.
@@ -41,9 +44,12 @@ def load_bot(spec: str | Callable[..., Any], folder: Path) -> Any:
 
 def _load_module(spec: str, module_name: str, folder: Path) -> Any:
     for place in (folder, Path()):
-        path = place.joinpath(*module_name.split(".")).with_suffix(".py")
-        if path.is_file():
-            return _load_file(spec, path)
+        path = place.joinpath(*module_name.split("."))
+        if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+            _settle_in(place)
+            if module_name in sys.modules:  # a bot in json.py must not get json
+                return _load_file(spec, path.with_suffix(".py"))
+            break
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -59,27 +65,37 @@ def _load_module(spec: str, module_name: str, folder: Path) -> Any:
 
 def _load_file(spec: str, path: Path) -> Any:
     if not path.is_file():
-        raise ConfigError(f'key `bot`: "{spec}": there is no file {path}')
-    name = path.stem
-    if name in sys.modules and getattr(sys.modules[name], "__file__", None) != str(path):
-        name = f"bot_{name}"  # a bot called json.py must not hide json
+        raise ConfigError(f'key `bot`: "{spec}": there is no file {path.as_posix()}')
+    _settle_in(path.parent)
+    name = path.stem if path.stem not in sys.modules else f"bot_{path.stem}"  # a bot in json.py must not hide json
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
-        raise ConfigError(f'key `bot`: "{spec}": {path} is no Python file')
+        raise ConfigError(f'key `bot`: "{spec}": {path.as_posix()} is no Python file')
     module = importlib.util.module_from_spec(found)
-    before, sys.modules[name] = sys.modules.get(name), module  # so that dataclasses and pickle find it
-    here = str(path.resolve().parent)
-    sys.path.insert(0, here)  # a script may import its neighbours
+    sys.modules[name] = module  # so that dataclasses and pickle find it
     try:
         found.loader.exec_module(module)
     except Exception as error:  # whatever the user's module raises
-        sys.modules.pop(name)
-        if before is not None:
-            sys.modules[name] = before
+        del sys.modules[name]
         raise _does_not_import(spec, error) from error
-    finally:
-        sys.path.remove(here)
     return module
+
+
+def _settle_in(folder: Path) -> None:
+    """Let a bot import its neighbours, as a script does, and forget those of the bot before it, so that every run gets fresh ones."""
+    if not _FROM:
+        _OURS.update(dict.fromkeys(sys.modules))
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name not in _OURS and file and any(Path(file).is_relative_to(place) for place in _FROM):
+            del sys.modules[name]
+    here = str(folder.resolve())
+    for place in _FROM:
+        if place in sys.path:
+            sys.path.remove(place)
+    _FROM[here] = None
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()
 
 
 def _does_not_import(spec: str, error: Exception) -> ConfigError:
