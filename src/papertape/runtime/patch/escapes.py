@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -56,7 +57,11 @@ def _lookups() -> list[tuple[object, object]]:
     return [(getattr(socket, name), _refusing(getattr(socket, name), f"socket.{name}", _SOCKET)) for name in names]
 
 
-REPLACED: Final[list[tuple[object, object]]] = [*_os_functions(), *_lookups()]
+REPLACED: Final[list[tuple[object, object]]] = [
+    *_os_functions(),
+    *_lookups(),
+    (asyncio.new_event_loop, _refusing(asyncio.new_event_loop, "another event loop", "use the one that is running")),
+]
 
 ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
     (threading.Thread, "start", _refusing(threading.Thread.start, "a thread", _THREAD)),
