@@ -19,6 +19,9 @@ from papertape.session.world import VenueWorld
 STOP_WITHIN_NS: Final = 30 * SECOND
 """How long a bot may take to end once it is told to."""
 
+LAST_ROW_WITHIN_NS: Final = 60 * SECOND
+"""How long after the feed's end its last rows may be on their way."""
+
 REST_WITHIN_NS: Final = 120 * SECOND
 """How long after the bot's end the last answers may take."""
 
@@ -47,7 +50,7 @@ class Drive:
         self._finish()
 
     async def run(self) -> None:
-        self._loop.schedule_ns(self._end_ns, END, self._finish)
+        self._loop.schedule_ns(self._end_ns, END, self._feed_ended)
         made, start = self._make()
         exchanges = [world.exchange for world in self._worlds if world.exchange is not None]
         connected = asyncio.ensure_future(self._connect(exchanges))
@@ -112,6 +115,14 @@ class Drive:
             self._finish()
         elif not any(world.exchange is not None and world.exchange.is_subscribed for world in self._worlds):
             self._finish()  # it has returned and left nobody to call
+
+    def _feed_ended(self) -> None:
+        """No row reaches the venue any more; the bot ends once the last has been delivered."""
+        key = None if self._loop.feed is None else self._loop.feed.next_key()
+        if key is not None and key[0] <= self._end_ns + LAST_ROW_WITHIN_NS:
+            self._loop.schedule_ns(key[0], END, self._feed_ended)
+        else:
+            self._finish()
 
     def _finish(self) -> None:
         if not self._over.done():

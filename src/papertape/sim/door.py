@@ -215,7 +215,7 @@ class Door:
             "id": order.id,
             "client_order_id": order.client_order_id,
             "status": order.status,
-            "filled": order.filled,
+            "filled": plain(order.filled),
         }
         if fill is not None:
             facts |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
