@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -25,9 +25,12 @@ from papertape.model.venue import VenueRules
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase import answer as answers
 from papertape.venues.coinbase.auth import Credentials, sign
+from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.frame import CANDLE_SPAN_NS
 from papertape.venues.coinbase.notation import Products, product_id
 from papertape.venues.coinbase.request import Call, encode
+
+T = TypeVar("T")
 
 CHANNELS: Final = {
     Channel.BOOK: "level2",
@@ -161,7 +164,8 @@ class CoinbaseLink:
         self._memory.wanted(request.client_order_id, wanted)
         reply = await self._rest.call(encode(request, self._clock.wall_ns()))
         self._read(request, reply)
-        order = _acknowledged(request, wanted, _id_in(reply), self._clock.wall_ns())
+        order_id = self._readable(request.op, lambda: answers.acknowledged_id(reply.body))
+        order = _acknowledged(request, wanted, order_id, self._clock.wall_ns())
         may_be_old = request.attempt > 1
         if may_be_old or wanted.type is OrderType.MARKET or wanted.time_in_force is not TimeInForce.GTC:
             try:
@@ -201,8 +205,10 @@ class CoinbaseLink:
             if self.spend is not None:
                 await self.spend(Op.BALANCE_FETCH)
             reply = await self._rest.call(Call("GET", "brokerage/transaction_summary", {"product_type": "SPOT"}))
-            self._read(request, reply)
-            maker_bps, taker_bps = answers.decode_fees(reply.body)
+            refusal = decode_refusal(reply.status, reply.body, reply.headers)
+            if refusal is not None:
+                raise error_of(refusal, f"coinbase {request.op}")
+            maker_bps, taker_bps = self._readable(Op.MARKETS_FETCH, lambda: answers.decode_fees(reply.body))
         markets = [msgspec.structs.replace(market, maker_bps=maker_bps, taker_bps=taker_bps) for market in answer.markets]
         return Answer(markets=tuple(markets))
 
@@ -223,21 +229,17 @@ class CoinbaseLink:
         return self._read(request, reply)[0]
 
     def _read(self, request: Request, reply: Reply) -> tuple[Answer, str]:
-        what = f"coinbase {request.op}"
-        try:
-            answer, cursor = answers.decode(request, reply.status, reply.body, reply.headers)
-        except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, AssertionError, IndexError) as error:
-            raise ExchangeNotAvailable(f"{what}: an answer that cannot be read: {error!r}") from error
+        answer, cursor = self._readable(request.op, lambda: answers.decode(request, reply.status, reply.body, reply.headers))
         if answer.refusal is not None:
-            raise error_of(answer.refusal, what)
+            raise error_of(answer.refusal, f"coinbase {request.op}")
         return answer, cursor
 
-
-def _id_in(reply: Reply) -> str:
-    try:
-        return answers.acknowledged_id(reply.body)
-    except (KeyError, AttributeError) as error:
-        raise ExchangeNotAvailable(f"coinbase {Op.ORDER_CREATE}: acknowledged without an id: {reply.body!r}") from error
+    def _readable(self, op: Op, read: Callable[[], T]) -> T:
+        """What an answer says; one that cannot be read leaves open what was done."""
+        try:
+            return read()
+        except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, AssertionError, IndexError) as error:
+            raise ExchangeNotAvailable(f"coinbase {op}: an answer that cannot be read: {error!r}") from error
 
 
 def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nanos) -> Order:
