@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -252,7 +253,7 @@ def test_binance_frames_are_all_accounted_for(binance: Imported) -> None:
 def test_binance_updates_follow_each_other(binance: Imported, realdata: Find) -> None:
     """In the original, U and u leave no gap, over midnight too; each of those updates is on the tape."""
     depths = [frame["data"] for name in BINANCE for _, frame in lines(realdata(name)) if "depth" in frame.get("stream", "")]
-    assert all(later["U"] == earlier["u"] + 1 for earlier, later in zip(depths, depths[1:], strict=False))
+    assert all(later["U"] == earlier["u"] + 1 for earlier, later in itertools.pairwise(depths))
     assert len(binance.of(BookUpdate)) == len(depths) - 2
 
 
@@ -263,9 +264,8 @@ def test_binance_trade_ids_are_contiguous(binance: Imported) -> None:
 
 def test_binance_buyer_maker_means_the_taker_sold(binance: Imported, realdata: Find) -> None:
     """`m` true: the buyer's order was resting."""
-    said = {
-        str(frame["data"]["t"]): frame["data"]["m"] for name in BINANCE for _, frame in lines(realdata(name)) if "trade" in frame.get("stream", "")
-    }
+    frames = [frame for name in BINANCE for _, frame in lines(realdata(name)) if "trade" in frame.get("stream", "")]
+    said = {str(frame["data"]["t"]): frame["data"]["m"] for frame in frames}
     assert all((trade.taker is Side.SELL) is said[trade.trade_id] for trade in binance.of(Trade))
 
 

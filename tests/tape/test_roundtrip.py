@@ -3,73 +3,40 @@
 from __future__ import annotations
 
 import tempfile
-from decimal import Decimal
+import tracemalloc
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
 
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, MarketEvent, Side, Ticker, Trade
-from papertape.model.instrument import Instrument
+from papertape.model.errors import TapeError
+from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
 from papertape.tape import FLOOR_NS, Connection, TapeWriter, open_tape, schema
+from papertape.tape.check import check_tape
+from tape.strategies import BTC, ETH, Arrived, arrivals, write
 
-BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.00000001"), cost_min=Decimal(1))
-ETH = Instrument(symbol="ETH/USD", venue_symbol="ETH-USD", tick=Decimal("0.01"), lot=Decimal("0.0001"), valid_from_ns=5, valid_to_ns=9)
-NAMES = ("one", "two")
-
-number = st.integers(-(2**62), 2**62)
-levels = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 9)), max_size=4).map(tuple)
-symbol = st.sampled_from(["BTC/USD", "ETH/USD"])
-maybe = st.none() | number
-times = {"venue_ns": st.integers(0, 10**6), "local_ns": st.just(0)}
-
-event = st.one_of(
-    st.builds(Trade, **times, symbol=symbol, price_ticks=number, qty_lots=number, taker=st.sampled_from(Side), trade_id=st.text(max_size=3)),
-    st.builds(BookSnapshot, **times, symbol=symbol, bids=levels, asks=levels),
-    st.builds(BookUpdate, **times, symbol=symbol, bids=levels, asks=levels),
-    st.builds(Ticker, **times, symbol=symbol, last_ticks=maybe, bid_ticks=maybe, bid_lots=number, ask_ticks=maybe, ask_lots=number),
-    st.builds(
-        CandleEvent, **times, symbol=symbol, open_ns=number, span_ns=number, open_ticks=number, high_ticks=number,
-        low_ticks=number, close_ticks=number, volume_lots=number,
-    ),
-    st.builds(
-        ConnectionEvent, **times, symbol=st.just(""), connection=st.sampled_from(NAMES), what=st.sampled_from(ConnectionKind),
-        text=st.text(max_size=5),
-    ),
-)  # fmt: skip
+TRADE = Trade(venue_ns=1, local_ns=4, symbol="BTC/USD", price_ticks=1, qty_lots=1, taker=Side.BUY)
 
 
-def at(event: MarketEvent, local_ns: int) -> MarketEvent:
-    fields = {name: getattr(event, name) for name in event.__struct_fields__}
-    return type(event)(**{**fields, "local_ns": local_ns})
-
-
-@st.composite
-def arrivals(draw: st.DrawFn) -> list[tuple[MarketEvent, int]]:
-    local_ns, out = 1_000, []
-    for each in draw(st.lists(event, min_size=1, max_size=30)):
-        local_ns += draw(st.integers(0, 10**6))
-        moved = at(each, local_ns)
-        connection = NAMES.index(each.connection) if isinstance(each, ConnectionEvent) else draw(st.integers(0, 1))
-        out.append((moved, connection))
-    return out
-
-
-def write(path: Path, arrived: list[tuple[MarketEvent, int]]) -> None:
-    with TapeWriter(path, venue="coinbase", instruments=[BTC, ETH], connections=NAMES, source="a test") as writer:
-        for each, connection in arrived:
-            writer.write(each, connection)
+def make(path: Path, *events: MarketEvent) -> Path:
+    with TapeWriter(path, venue="coinbase", instruments=[BTC]) as writer:
+        for event in events:
+            writer.write(event)
+    return path
 
 
 @given(arrivals())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_reads_what_was_written(arrived: list[tuple[MarketEvent, int]]) -> None:
+@settings(deadline=None, max_examples=60)
+def test_reads_what_was_written(arrived: Arrived) -> None:
     """Every event comes back as it was, with its instrument, in its order; skew, reach and delivery follow their definitions."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.parquet"
         write(path, arrived)
         tape = open_tape(path)
         messages = list(tape.messages())
+        assert check_tape(path) == []
     assert [message[3] for message in messages] == [each for each, _ in arrived]
     assert tape.instruments == (BTC, ETH)
     assert sum(tape.counts.values()) == len(arrived)
@@ -87,13 +54,96 @@ def test_reads_what_was_written(arrived: list[tuple[MarketEvent, int]]) -> None:
     assert (tape.first_ns, tape.last_ns) == (messages[0][1], messages[-1][1])
 
 
+@given(arrivals())
+@settings(deadline=None, max_examples=20)
+def test_one_other_number_is_another_hash(arrived: Arrived) -> None:
+    """Two tapes that differ in one time have different hashes; two that do not have the same, and the same bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        one, same, other = (Path(folder) / f"{name}.parquet" for name in "abc")
+        write(one, arrived)
+        write(same, arrived)
+        last, connection = arrived[-1]
+        write(other, [*arrived[:-1], (msgspec.structs.replace(last, venue_ns=last.venue_ns + 1), connection)])
+        assert open_tape(one).content_hash == open_tape(same).content_hash != open_tape(other).content_hash
+        assert one.read_bytes() == same.read_bytes()
+
+
+def big_and_small() -> tuple[BookSnapshot, BookUpdate]:
+    bids = tuple((ticks, 1) for ticks in range(schema.ROW_GROUP_ROWS + 5, 0, -1))
+    big = BookSnapshot(venue_ns=1, local_ns=4, symbol="BTC/USD", bids=bids, asks=())
+    return big, BookUpdate(venue_ns=3, local_ns=4, symbol="BTC/USD", bids=((1, 0),), asks=((9, 2),))
+
+
 def test_messages_may_span_row_groups(tmp_path: Path) -> None:
     """A snapshot larger than a row group, and one that begins in one group and ends in the next, come back whole."""
-    bids = tuple((ticks, 1) for ticks in range(schema.ROW_GROUP_ROWS + 5, 0, -1))
-    big = BookSnapshot(venue_ns=1, local_ns=2, symbol="BTC/USD", bids=bids, asks=())
-    small = BookUpdate(venue_ns=3, local_ns=4, symbol="BTC/USD", bids=((1, 0),), asks=((9, 2),))
-    with TapeWriter(tmp_path / "a.parquet", venue="coinbase", instruments=[BTC]) as writer:
-        for each in (small, big, small, big):
-            writer.write(at(each, 4), 0)
-    events = [message[3] for message in open_tape(tmp_path / "a.parquet").messages()]
-    assert events == [at(each, 4) for each in (small, big, small, big)]
+    big, small = big_and_small()
+    path = make(tmp_path / "a.parquet", small, big, small, big)
+    assert [message[3] for message in open_tape(path).messages()] == [small, big, small, big]
+    assert check_tape(path) == []
+
+
+def test_content_hash_does_not_depend_on_how_the_file_is_stored(tmp_path: Path) -> None:
+    """Written again by other software, with other row groups and compression, the rows still have the hash that the footer says."""
+    big, small = big_and_small()
+    path, again = make(tmp_path / "a.parquet", small, big, small), tmp_path / "b.parquet"
+    file = pq.ParquetFile(path)
+    with pq.ParquetWriter(again, file.schema_arrow, compression="snappy") as other:
+        other.write_table(file.read_row_group(0))
+        other.write_table(file.read_row_groups(range(1, file.metadata.num_row_groups)), row_group_size=50_001)
+        other.add_key_value_metadata({key: value for key, value in file.metadata.metadata.items() if key.startswith(b"papertape")})
+    assert again.read_bytes() != path.read_bytes()
+    assert check_tape(again) == []
+
+
+def test_memory_does_not_grow_with_the_tape(tmp_path: Path) -> None:
+    """Reading a tape three times as long needs no more memory at its peak."""
+    levels = tuple((ticks, 1) for ticks in range(300, 0, -1))
+    event = BookSnapshot(venue_ns=1, local_ns=4, symbol="BTC/USD", bids=levels, asks=())
+    peaks = []
+    for count in (300, 900):
+        path = make(tmp_path / f"{count}.parquet", *[event] * count)
+        tracemalloc.start()
+        for _ in open_tape(path).messages():
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_a_failed_write_leaves_the_old_tape(tmp_path: Path) -> None:
+    """An exception inside the `with` block throws the new file away; the tape that was there before is untouched, and no scraps stay."""
+    path = make(tmp_path / "a.parquet", TRADE)
+    before = path.read_bytes()
+    with pytest.raises(TapeError, match="goes back"):
+        make(path, TRADE, msgspec.structs.replace(TRADE, local_ns=3))
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_tape_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    """Until `close` has synced and renamed it, nothing stands at the path."""
+    path = tmp_path / "a.parquet"
+    writer = TapeWriter(path, venue="coinbase", instruments=[BTC])
+    writer.write(TRADE)
+    assert not path.exists()
+    writer.close()
+    assert open_tape(path).counts == {"trade": 1}
+
+
+def test_units_stand_in_the_file(tmp_path: Path) -> None:
+    """Every column says its unit and its meaning to whoever opens the file with something else."""
+    fields = pq.read_schema(make(tmp_path / "a.parquet", TRADE))
+    assert all(field.metadata[b"unit"] and field.metadata[b"meaning"] for field in fields)
+    assert fields.field("venue_ns").metadata[b"unit"] == b"ns since 1970-01-01 UTC"
+
+
+def test_steps_that_change_are_instruments_of_their_own(tmp_path: Path) -> None:
+    """Of one symbol's instruments a message names the one that holds at its time."""
+    early = msgspec.structs.replace(BTC, valid_to_ns=100)
+    late = msgspec.structs.replace(BTC, lot=BTC.tick, valid_from_ns=100)
+    with TapeWriter(tmp_path / "a.parquet", venue="coinbase", instruments=[early, late]) as writer:
+        for venue_ns in (99, 100):
+            writer.write(msgspec.structs.replace(TRADE, venue_ns=venue_ns))
+    assert open_tape(tmp_path / "a.parquet").instruments == (early, late)
+    rows = pq.read_table(tmp_path / "a.parquet").column("instrument").to_pylist()
+    assert rows == [0, 1, 0, 1]

@@ -17,7 +17,7 @@ import msgspec
 
 from papertape.importers.capture import Kind, Record, stamped_lines
 from papertape.importers.importer import UNTIMED, Tally
-from papertape.importers.reading import Reading
+from papertape.importers.reading import Reading, best_first
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import MILLISECOND
@@ -159,9 +159,9 @@ class BinanceImporter:
         symbol = self._whose(snapshot, readings)
         ladder, reading = self._ladders.setdefault(symbol, _Ladder()), readings[symbol]
         is_first, ladder.last = ladder.last is None, snapshot.last
-        bids = sorted(((reading.ticks(price), reading.lots(amount)) for price, amount in snapshot.bids), reverse=True)
-        asks = sorted((reading.ticks(price), reading.lots(amount)) for price, amount in snapshot.asks)
-        yield BookSnapshot(venue_ns=UNTIMED, local_ns=record.local_ns, symbol=reading.symbol, bids=tuple(bids), asks=tuple(asks))
+        bids = best_first(Side.BUY, ((reading.ticks(price), reading.lots(amount)) for price, amount in snapshot.bids))
+        asks = best_first(Side.SELL, ((reading.ticks(price), reading.lots(amount)) for price, amount in snapshot.asks))
+        yield BookSnapshot(venue_ns=UNTIMED, local_ns=record.local_ns, symbol=reading.symbol, bids=bids, asks=asks)
         for depth in ladder.kept:
             if depth.last > snapshot.last:
                 yield from self._apply(record, ladder, depth, reading)

@@ -18,7 +18,7 @@ import msgspec
 
 from papertape.importers.capture import Kind, Record, json_lines
 from papertape.importers.importer import UNTIMED, Tally
-from papertape.importers.reading import Reading, nanoseconds
+from papertape.importers.reading import Reading, best_first, nanoseconds
 from papertape.model.event import (
     BookSnapshot,
     BookUpdate,
@@ -240,9 +240,8 @@ def _book(record: Record, part: Part, reading: Reading) -> BookSnapshot | BookUp
             raise ValueError(f'a level\'s side is "{update.side}", neither "bid" nor "offer"')
         venue_ns = max(venue_ns, nanoseconds(update.event_time))
     if part.type == "snapshot":
-        bids.sort(reverse=True)
-        asks.sort()
-        return BookSnapshot(venue_ns=venue_ns, local_ns=record.local_ns, symbol=reading.symbol, bids=tuple(bids), asks=tuple(asks))
+        best_bids, best_asks = best_first(Side.BUY, bids), best_first(Side.SELL, asks)
+        return BookSnapshot(venue_ns=venue_ns, local_ns=record.local_ns, symbol=reading.symbol, bids=best_bids, asks=best_asks)
     if part.type != "update":
         raise ValueError(f'a book message is of type "{part.type}", neither "snapshot" nor "update"')
     return BookUpdate(venue_ns=venue_ns, local_ns=record.local_ns, symbol=reading.symbol, bids=tuple(bids), asks=tuple(asks))

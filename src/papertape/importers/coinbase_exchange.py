@@ -14,8 +14,8 @@ import msgspec
 from papertape.importers.capture import Kind, Record, stamped_lines
 from papertape.importers.coinbase import taker_against
 from papertape.importers.importer import UNTIMED, Tally
-from papertape.importers.reading import Reading, nanoseconds
-from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, Level, MarketEvent, Trade
+from papertape.importers.reading import Reading, best_first, nanoseconds
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, Level, MarketEvent, Side, Trade
 from papertape.model.instrument import Instrument
 
 
@@ -108,9 +108,9 @@ def _update(record: Record, message: Message, reading: Reading) -> BookUpdate:
 
 
 def _snapshot(record: Record, message: Message, reading: Reading) -> BookSnapshot:
-    bids = sorted(((reading.ticks(price), reading.lots(amount)) for price, amount in message.bids), reverse=True)
-    asks = sorted((reading.ticks(price), reading.lots(amount)) for price, amount in message.asks)
-    return BookSnapshot(venue_ns=UNTIMED, local_ns=record.local_ns, symbol=reading.symbol, bids=tuple(bids), asks=tuple(asks))
+    bids = best_first(Side.BUY, ((reading.ticks(price), reading.lots(amount)) for price, amount in message.bids))
+    asks = best_first(Side.SELL, ((reading.ticks(price), reading.lots(amount)) for price, amount in message.asks))
+    return BookSnapshot(venue_ns=UNTIMED, local_ns=record.local_ns, symbol=reading.symbol, bids=bids, asks=asks)
 
 
 def _trade(record: Record, message: Message, reading: Reading) -> Trade:

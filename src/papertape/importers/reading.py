@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from calendar import timegm
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
+from papertape.model.event import Level, Side
 from papertape.model.instrument import Instrument
 from papertape.model.units import SECOND, Nanos, plain
 
@@ -84,6 +86,11 @@ class Reading:
         self.symbol = instrument.symbol
         self.ticks = Steps(instrument.tick)
         self.lots = Lots(instrument.lot)
+
+
+def best_first(side: Side, levels: Iterable[Level]) -> tuple[Level, ...]:
+    """A snapshot's levels of one side in the order a tape has them; a level of nothing is none."""
+    return tuple(sorted((level for level in levels if level[1]), reverse=side is Side.BUY))
 
 
 def nanoseconds(text: str) -> Nanos:

@@ -58,13 +58,13 @@ def import_capture(
     if not files:
         raise ConfigError("papertape import: name at least one capture file.")
     readings = _readings(make(), venue, files, instruments)
-    return _Import(make(), files, Path(out), readings).run()
+    return _Import(venue, make(), files, Path(out), readings).run()
 
 
 class _Import:
     """The second pass."""
 
-    def __init__(self, importer: Importer, files: Sequence[Path], out: Path, readings: Mapping[str, Reading]) -> None:
+    def __init__(self, format: str, importer: Importer, files: Sequence[Path], out: Path, readings: Mapping[str, Reading]) -> None:
         self._importer = importer
         self._files = files
         self._readings = readings
@@ -76,7 +76,7 @@ class _Import:
         self._reach_ns: Nanos | None = None
         self._waiting: list[tuple[MarketEvent, int]] = []  # came before the venue's time was known
         self._connections: dict[str, int] = {}
-        source = f"{importer.venue}: " + ", ".join(path.name for path in files)
+        source = f"{format} capture: " + ", ".join(path.name for path in files)
         instruments = [reading.instrument for reading in readings.values()]
         self._writer = TapeWriter(out, venue=importer.venue, instruments=instruments, connections=(), source=source)
 

@@ -39,6 +39,11 @@ class Batch(msgspec.Struct):
     def __len__(self) -> int:
         return len(self.codes)
 
+    def connection_of(self, row: int) -> int:
+        """The index of the connection on which a row came."""
+        connection: int = self.columns["connection"][row - self.first_row]
+        return connection
+
     def between(self, begin: int, end: int) -> Batch:
         """The rows from `begin` up to, not including, `end`."""
         columns = {name: values[begin:end] for name, values in self.columns.items()}

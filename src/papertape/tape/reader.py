@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from papertape.model.errors import TapeError
-from papertape.model.event import BookUpdate, MarketEvent, Side, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
 from papertape.tape import schema
@@ -86,6 +86,16 @@ class Tape:
 
         Raises `TapeError` where the file is damaged or not in the order of arrival.
         """
+        return itertools.chain.from_iterable(messages for _, messages in self._pieces(start_ns, end_ns))
+
+    def arrivals(self, start_ns: Nanos | None = None, end_ns: Nanos | None = None) -> Iterator[tuple[int, Message]]:
+        """The same, each with the index of the connection on which it came."""
+        for where, messages in self._pieces(start_ns, end_ns):
+            for message in messages:
+                yield where(message[0]), message
+
+    def _pieces(self, start_ns: Nanos | None, end_ns: Nanos | None) -> Iterator[tuple[Callable[[int], int], Iterable[Message]]]:
+        """The messages batch by batch, each batch with what tells a row's connection."""
         symbols = [instrument.symbol for instrument in self.instruments]
         assembler = Assembler(symbols, [connection.name for connection in self.connections])
         roller = Roller(symbols) if start_ns is not None and start_ns > self.first_ns else None
@@ -97,19 +107,19 @@ class Tape:
                 if begin == end:
                     continue
                 if end_ns is None or batch.reaches[begin] < end_ns:
-                    yield from self._opening(roller, start_ns, batch.first_row + begin)
+                    opening = roller.snapshots(start_ns, batch.first_row + begin)
+                    yield {row: connection for row, connection, _ in opening}.__getitem__, self._opening(start_ns, opening)
                 roller = None
             if end_ns is not None:
                 end = bisect_left(batch.reaches, end_ns)
-            is_whole = begin == 0 and end == len(batch)
-            yield from _events(batch if is_whole else batch.between(begin, end), symbols, assembler)
+            part = batch if begin == 0 and end == len(batch) else batch.between(begin, end)
+            yield part.connection_of, _events(part, symbols, assembler)
             if end < len(batch):
                 return
 
-    def _opening(self, roller: Roller, start_ns: Nanos, first_row: int) -> Iterator[Message]:
-        for row, connection, snapshot in roller.snapshots(start_ns, first_row):
-            deliver_ns = max(start_ns + FLOOR_NS, snapshot.local_ns - self.connections[connection].skew_ns)
-            yield row, start_ns, deliver_ns, snapshot
+    def _opening(self, start_ns: Nanos, snapshots: Sequence[tuple[int, int, BookSnapshot]]) -> Iterator[Message]:
+        for row, connection, snapshot in snapshots:
+            yield row, start_ns, max(start_ns + FLOOR_NS, snapshot.local_ns - self.connections[connection].skew_ns), snapshot
 
 
 def open_tape(path: str | os.PathLike[str]) -> Tape:

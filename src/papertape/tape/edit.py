@@ -1,0 +1,132 @@
+"""Tapes from tapes: a part of one, or several as one."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from papertape.model.errors import TapeError
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent
+from papertape.model.instrument import Instrument
+from papertape.model.order import iso
+from papertape.model.units import Nanos
+from papertape.tape.header import Connection, Header
+from papertape.tape.reader import Tape, open_tape
+from papertape.tape.writer import TapeWriter
+
+Place = str | os.PathLike[str]
+
+
+def cut_tape(path: Place, out: Place, *, start_ns: Nanos | None = None, end_ns: Nanos | None = None) -> Header:
+    """Write the messages with `start_ns <= reach_ns < end_ns` to a tape of their own.
+
+    Reading it gives what `Tape.messages(start_ns, end_ns)` gives: the same rows by number, the same times, and each book that was known at
+    `start_ns` as an opening snapshot. Raises `TapeError` where nothing is left or the tape does not read.
+    """
+    tape = open_tape(path)
+    arrivals = tape.arrivals(start_ns, end_ns)
+    first = next(arrivals, None)
+    if first is None:
+        span = f"{iso(tape.first_ns)} to {iso(tape.last_ns)}"
+        raise TapeError(f"{tape.path}: nothing happens between these times; the tape goes from {span}.")
+    _, (row, _, _, event) = first
+    with TapeWriter(
+        out,
+        venue=tape.venue,
+        instruments=tape.instruments,
+        connections=tape.connections,
+        source=tape.header.source,
+        row_base=row + 1 - rows_of(event),
+    ) as writer:
+        for connection, message in itertools.chain([first], arrivals):
+            writer.write(message[3], connection)
+    return writer.close()
+
+
+def merge_tapes(paths: Sequence[Place], out: Place) -> Header:
+    """Write several tapes of one venue as one, in the order of arrival: by recorder's clock, then by the tape's place, then by row.
+
+    Each recorder's clock is first set by its tape's least skew, so that clocks which disagree do not matter; when a client gets a message
+    stays the same. Raises `TapeError` where the tapes are of several venues, disagree about an instrument's steps, or tell of one
+    instrument at the same time.
+    """
+    tapes = [open_tape(path) for path in paths]
+    if not tapes:
+        raise TapeError("papertape tape merge: name at least one tape.")
+    instruments = _union(tapes)
+    _refuse_overlaps(tapes)
+    connections: list[Connection] = []
+    places = [[_join(connections, Connection(it.name, it.skew_ns - _shift_ns(tape))) for it in tape.connections] for tape in tapes]
+    source = "; ".join(dict.fromkeys(tape.header.source for tape in tapes))
+    with TapeWriter(out, venue=tapes[0].venue, instruments=instruments, connections=connections, source=source) as writer:
+        streams = [_set_right(index, tape, places[index], connections) for index, tape in enumerate(tapes)]
+        for _, _, _, connection, event in heapq.merge(*streams, key=lambda arrival: arrival[:3]):
+            writer.write(event, connection)
+    return writer.close()
+
+
+def rows_of(event: MarketEvent) -> int:
+    """How many rows a message takes."""
+    return max(1, len(event.bids) + len(event.asks)) if isinstance(event, BookSnapshot | BookUpdate) else 1
+
+
+def _set_right(
+    index: int, tape: Tape, places: Sequence[int], connections: Sequence[Connection]
+) -> Iterator[tuple[Nanos, int, int, int, MarketEvent]]:
+    shift_ns = _shift_ns(tape)
+    for connection, (row, _, _, event) in tape.arrivals():
+        place = places[connection]
+        moved = msgspec.structs.replace(event, local_ns=event.local_ns - shift_ns)
+        if isinstance(moved, ConnectionEvent):
+            moved = msgspec.structs.replace(moved, connection=connections[place].name)
+        yield moved.local_ns, index, row, place, moved
+
+
+def _shift_ns(tape: Tape) -> Nanos:
+    return min((connection.skew_ns for connection in tape.connections), default=0)
+
+
+def _join(connections: list[Connection], joining: Connection) -> int:
+    """Where a connection stands among all; it is a new one, by a new name, unless one of its name has its skew too."""
+    names = [connection.name for connection in connections]
+    for number in itertools.count(1):
+        name = joining.name if number == 1 else f"{joining.name} ({number})"
+        if name not in names:
+            connections.append(Connection(name, joining.skew_ns))
+            return len(connections) - 1
+        if connections[names.index(name)].skew_ns == joining.skew_ns:
+            return names.index(name)
+    raise AssertionError("count() does not end")
+
+
+def _union(tapes: Sequence[Tape]) -> tuple[Instrument, ...]:
+    found: dict[tuple[str, Nanos], tuple[Instrument, Path]] = {}
+    for tape in tapes:
+        if tape.venue != tapes[0].venue:
+            raise TapeError(
+                f"{tape.path}: a tape of {tape.venue}, but {tapes[0].path} is of {tapes[0].venue}; a tape holds one venue. "
+                "A scenario can have several venues, each with its own feed."
+            )
+        for instrument in tape.instruments:
+            same, path = found.setdefault((instrument.symbol, instrument.valid_from_ns), (instrument, tape.path))
+            if same != instrument:
+                raise TapeError(
+                    f"{tape.path}: says otherwise than {path} what {instrument.symbol} is (tick, lot, minima or the venue's name). "
+                    "Import one of the captures again, with `--instrument`."
+                )
+    return tuple(instrument for instrument, _ in found.values())
+
+
+def _refuse_overlaps(tapes: Sequence[Tape]) -> None:
+    for one, other in itertools.combinations(tapes, 2):
+        shared = [it.symbol for it in one.instruments if any(it.symbol == its.symbol for its in other.instruments)]
+        if shared and one.first_ns <= other.last_ns and other.first_ns <= one.last_ns:
+            raise TapeError(
+                f"{one.path} and {other.path}: both tell of {shared[0]} between {iso(max(one.first_ns, other.first_ns))} and "
+                f"{iso(min(one.last_ns, other.last_ns))}; every trade would be there twice. Cut one of them (`papertape tape cut`)."
+            )
