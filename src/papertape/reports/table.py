@@ -90,10 +90,10 @@ def recovery(ns: Nanos | None) -> str:
 def money(amount: Decimal, *, signed: bool = False) -> str:
     """An amount as people read it: from 100 up to the hundredth, below that to 8 decimals; thousands marked.
 
-    >>> money(Decimal("99999.2544")), money(Decimal("-0.01250000"), signed=True), money(Decimal("3"), signed=True)
-    ('99,999.25', '-0.0125', '+3')
+    >>> money(Decimal("99999.2000")), money(Decimal("-0.01250000"), signed=True), money(Decimal("3"), signed=True)
+    ('99,999.20', '-0.0125', '+3')
     """
-    rounded = Decimal(plain(round(amount, 2 if abs(amount) >= 100 else 8)))
+    rounded = round(amount, 2) if abs(amount) >= 100 else Decimal(plain(round(amount, 8)))
     return f"{rounded:+,f}" if signed and rounded else f"{rounded:,f}"
 
 

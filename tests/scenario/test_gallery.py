@@ -1,0 +1,27 @@
+"""Every scenario in the gallery holds, at its own depth and seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import papertape
+
+GALLERY = Path(__file__).parents[2] / "scenarios"
+SCENARIOS = sorted(GALLERY.glob("*.scenario.toml"))
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name.removesuffix(".scenario.toml"))
+def test_the_story_ends_well(path: Path) -> None:
+    """It passes: every fault hit something, everything demanded happened, every invariant was judged and held."""
+    result = papertape.simulate(path)
+    assert result.is_passed, result.failures
+    assert result.faults
+    assert result.orders
+
+
+def test_the_gallery_is_not_empty() -> None:
+    """Ten stories, each with a sentence for a title."""
+    assert len(SCENARIOS) >= 10
+    assert all(len(papertape.load_scenario(path).title.split()) > 4 for path in SCENARIOS)
