@@ -1,0 +1,73 @@
+"""The client never exceeds the venue's quota, whatever the bot does."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from papertape.model.venue import Quota
+from papertape.resilience.limiter import Limiter
+
+steps = st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=80)
+quotas = st.builds(lambda count, per_ns: Quota(count=count, per_ns=per_ns), st.integers(1, 8), st.integers(1, 200))
+
+
+@given(steps, quotas, st.integers(0, 9), st.integers(0, 50))
+def test_no_window_holds_more_than_the_quota(steps: list[tuple[int, bool]], quota: Quota, reserve: int, margin_ns: int) -> None:
+    """In any window of the quota's length, stretched by the margin, at most its count of requests goes."""
+    limiter = Limiter(quota, reserve=reserve, margin_ns=margin_ns)
+    now_ns, times = 0, []
+    for wait_ns, urgent in steps:
+        now_ns += wait_ns
+        at_ns = limiter.book(now_ns, urgent=urgent)
+        assert at_ns is not None
+        assert at_ns >= now_ns
+        times.append(at_ns)
+    times.sort()
+    for first, last in zip(times, times[quota.count :], strict=False):
+        assert last - first >= quota.per_ns + margin_ns
+
+
+@given(steps, quotas)
+def test_ordinary_requests_go_first_come_first_served(steps: list[tuple[int, bool]], quota: Quota) -> None:
+    """Nobody who asks later goes earlier."""
+    limiter = Limiter(quota, reserve=0, margin_ns=0)
+    now_ns, last_ns = 0, 0
+    for wait_ns, _ in steps:
+        now_ns += wait_ns
+        at_ns = limiter.book(now_ns)
+        assert at_ns is not None
+        assert at_ns >= last_ns
+        last_ns = at_ns
+
+
+def test_cancels_go_while_orders_queue() -> None:
+    """The reserve is there when the rest is spent, and only for what is urgent."""
+    limiter = Limiter(Quota(count=5, per_ns=100), reserve=2, margin_ns=0)
+    assert [limiter.book(0) for _ in range(4)] == [0, 0, 0, 100]
+    assert [limiter.book(1, urgent=True) for _ in range(3)] == [1, 1, 100]
+
+
+def test_a_pause_holds_everything_back() -> None:
+    """After the venue asked us to wait, nothing goes before that, urgent or not; a shorter wish later changes nothing."""
+    limiter = Limiter(Quota(count=5, per_ns=100), reserve=2, margin_ns=0)
+    limiter.pause(1_000)
+    limiter.pause(500)
+    assert limiter.book(10) == 1_000
+    assert limiter.book(10, urgent=True) == 1_000
+    assert limiter.is_paused(999)
+    assert not limiter.is_paused(1_000)
+
+
+@given(steps, quotas)
+def test_what_would_come_too_late_costs_nothing(steps: list[tuple[int, bool]], quota: Quota) -> None:
+    """A request that gives up instead of waiting leaves the budget as it was."""
+    limiter, other = Limiter(quota, reserve=0, margin_ns=0), Limiter(quota, reserve=0, margin_ns=0)
+    now_ns = 0
+    for wait_ns, patient in steps:
+        now_ns += wait_ns
+        at_ns = limiter.book(now_ns, until_ns=None if patient else now_ns + 20)
+        if at_ns is not None:
+            assert other.book(now_ns) == at_ns
+        else:
+            assert not patient
