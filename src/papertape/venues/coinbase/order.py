@@ -63,6 +63,8 @@ def from_configuration(symbol: str, side: str, config: dict[str, dict[str, Any]]
         return None
     name, fields = next(iter(config.items()))
     sizes = {key: Decimal(str(fields[key])) for key in ("base_size", "quote_size", "limit_price") if fields.get(key)}
+    if not all(size.is_finite() for size in sizes.values()):
+        return None
     base, quote, price = sizes.get("base_size"), sizes.get("quote_size"), sizes.get("limit_price")
     if name == "market_market_ioc":
         if (base is None) is (quote is None):
