@@ -116,10 +116,12 @@ class Pipe:
         end = self.end
         assert end is not None
         queue = self._queue
-        if end.is_paused:  # then a reset stands at the end of the queue, and what is before it will never be read
-            last = queue[-1]
-            self.discard()
-            queue.append(last)
+        if end.is_paused:
+            if queue[-1][1] is not Mark.RST:
+                return  # it was paused only now
+            reset = queue[-1]
+            self.discard()  # what a paused reader has not read before the reset it never will
+            queue.append(reset)
         while queue and queue[0][0] <= self._loop.now_ns and self._may_deliver() and self._is_open():
             piece = queue.popleft()[1]
             if isinstance(piece, bytes):

@@ -81,10 +81,10 @@ class MemoryTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
-        if self._has_sent_eof:
-            raise RuntimeError("Cannot call write() after write_eof()")
         if self._is_closing or not data:
             return
+        if self._has_sent_eof:
+            raise RuntimeError("Cannot call write() after write_eof()")
         self.out.push(data if type(data) is bytes else bytes(data))
         self._control_writer()
 
