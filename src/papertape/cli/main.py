@@ -54,7 +54,9 @@ def dispatch(command: Command, words: Sequence[str]) -> int:
     import cyclopts
 
     module, _, function = command.target.partition(":")
-    app = cyclopts.App(name=f"papertape {command.name}", default_command=getattr(import_module(module), function), version_flags=[])
+    plainly = cyclopts.Parameter(negative=())  # no --no-json, no --empty-fault
+    called = getattr(import_module(module), function)
+    app = cyclopts.App(name=f"papertape {command.name}", default_command=called, default_parameter=plainly, version_flags=[])
     try:
         code: Any = app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.CycloptsError as error:

@@ -7,16 +7,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from papertape import reports
 from papertape.cli.determinism import differs_when_repeated
 from papertape.cli.main import bug
 from papertape.cli.progress import Progress
+from papertape.cli.watchdog import Watchdog
 from papertape.faults.base import Fault
 from papertape.model.errors import ConfigError, PapertapeError, TapeError
+from papertape.model.units import Nanos
 from papertape.reports.table import write as write_table
 from papertape.runtime.clock import wall_seconds
 from papertape.scenario.fault_text import parse_fault
@@ -35,10 +34,10 @@ def run(
     depth: str | None = None,
     venue: str | None = None,
     fault: list[str] | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: bool = False,
     junit: Path | None = None,
     journal: Path | None = None,
-    check_determinism: Annotated[bool, Parameter(negative="")] = False,
+    check_determinism: bool = False,
 ) -> int:
     """Run scenarios, or a bot file against the builtin market.
 
@@ -103,8 +102,13 @@ def attempt(name: str, load: Load, journal_path: Path | None, progress: Progress
 
 
 def _once(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
-    with contextlib.redirect_stdout(sys.stderr):  # what a bot prints is no result
-        return run_scenario(scenario, journal_path=journal_path, progress=progress.advance)
+    with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr):  # what a bot prints is no result
+
+        def moved_on(now_ns: Nanos, total_ns: Nanos) -> None:
+            watchdog.feed()
+            progress.advance(now_ns, total_ns)
+
+        return run_scenario(scenario, journal_path=journal_path, progress=moved_on)
 
 
 def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
