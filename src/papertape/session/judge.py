@@ -15,6 +15,7 @@ from papertape.model.view import Truth
 from papertape.session.result import FaultResult, Status
 from papertape.session.spec import ExpectVenue, Scenario
 from papertape.session.world import VenueWorld
+from papertape.sim.audit import audit
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,11 @@ def case_of(world: VenueWorld, end_ns: Nanos) -> Case:
     if world.exchange is not None:
         view = msgspec.structs.replace(world.exchange.view(), asked=tuple(world.asked))
     return Case(venue=world.name, rules=world.rules, truth=world.door.truth(), view=view, end_ns=end_ns)
+
+
+def audits(worlds: Sequence[VenueWorld]) -> tuple[str, ...]:
+    """What is wrong with our own simulated venues' books: any of it means that the run cannot be believed."""
+    return tuple(f"{world.name}: {problem}" for world in worlds for problem in audit(world.door.truth(), world.fees))
 
 
 def fault_results(worlds: Sequence[VenueWorld]) -> tuple[FaultResult, ...]:

@@ -24,7 +24,7 @@ from papertape.runtime.world import run_virtual
 from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
-from papertape.session.judge import Verdict, fault_results, fees_paid, judge, pnl
+from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, pnl
 from papertape.session.observer import total_marks
 from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, RunResult, Status
@@ -165,6 +165,8 @@ class _Run:
         status, failures = verdict.status, verdict.failures + verdict.hollow
         if self.escaped is not None:
             status, failures = Status.ERROR, (f"the bot left the simulation: {self.escaped}",)
+        elif broken := audits(self.worlds):
+            status, failures = Status.ERROR, tuple(f"papertape's own books are wrong, please report it: {problem}" for problem in broken)
         truths = [world.door.truth() for world in self.worlds]
         self.journal.close()
         return RunResult(

@@ -23,7 +23,7 @@ from papertape.session.observer import Observer
 from papertape.session.replay import Cursors, Row
 from papertape.session.spec import Scenario, VenueSpec
 from papertape.sim.door import Door
-from papertape.sim.fees import FlatFees
+from papertape.sim.fees import FeeModel, FlatFees
 from papertape.sim.fills import QueueFills
 from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency
 from papertape.sim.venue import SimVenue
@@ -54,13 +54,16 @@ class VenueWorld:
         asked: what the bot asked for, call by call; see `invariants.no_duplicate_exposure`.
     """
 
-    def __init__(self, name: str, rules: VenueRules, venue: SimVenue, door: Door, observer: Observer, feeds: list[Feed]) -> None:
+    def __init__(
+        self, name: str, rules: VenueRules, venue: SimVenue, door: Door, observer: Observer, feeds: list[Feed], fees: FeeModel
+    ) -> None:
         self.name = name
         self.rules = rules
         self.venue = venue
         self.door = door
         self.observer = observer
         self.feeds = feeds
+        self.fees = fees
         self.exchange: ResilientExchange | None = None
         self.asked: list[NewOrder] = []
 
@@ -88,7 +91,7 @@ def build_venue(
     rules = VENUES[name]
     latency = spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
-    fees = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)
+    fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]
     observer = Observer(name, loop, journal)
     told: list[Callable[..., None]] = []
     venue = SimVenue(
@@ -96,7 +99,7 @@ def build_venue(
         instruments_of(feeds),
         spec.account,
         fills=spec.model.fills or QueueFills(),  # type: ignore[arg-type]  # the spec holds a member of the shelf
-        fees=fees,  # type: ignore[arg-type]  # likewise
+        fees=fees,
         epoch_ns=loop.epoch_ns,
         emit=lambda update: told[0](update),
     )
@@ -107,7 +110,7 @@ def build_venue(
     )  # fmt: skip
     told.append(door.tell)
     observer.watch(door)
-    return VenueWorld(name, rules, venue, door, observer, feeds)
+    return VenueWorld(name, rules, venue, door, observer, feeds, fees)
 
 
 def simulated_link(world: VenueWorld, loop: VirtualLoop) -> Link:

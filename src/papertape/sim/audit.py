@@ -1,0 +1,77 @@
+"""The venue's own books, gone over by someone who did not keep them.
+
+A wrong fill or a forgotten fee in the simulator would be believed by everybody who trusts it, so every run ends with this: the sums are
+made again from the fills alone, with arithmetic that shares nothing with the matcher and the ledger.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from papertape.model.event import Side
+from papertape.model.order import Fill, Order
+from papertape.model.units import EXACT, plain
+from papertape.model.view import Truth
+from papertape.sim.fees.base import FeeModel
+
+ZERO = Decimal(0)
+
+
+def audit(truth: Truth, fees: FeeModel) -> list[str]:
+    """One sentence for each thing that cannot have happened; empty if the books are right."""
+    orders = {order.id: order for order in truth.orders}
+    problems = []
+    filled: dict[str, Decimal] = {}
+    for fill in truth.fills:
+        order = orders.get(fill.order_id)
+        if order is None:
+            problems.append(f"fill {fill.trade_id} is for order {fill.order_id}, which there is not")
+            continue
+        problems += _check_fill(fill, order, fees)
+        filled[order.id] = EXACT.add(filled.get(order.id, ZERO), fill.amount)
+    for order in truth.orders:
+        done = filled.get(order.id, ZERO)
+        if done != order.filled:
+            problems.append(f"order {order.id} says {plain(order.filled)} is filled; its fills sum to {plain(done)}")
+        if order.filled > order.amount and order.amount:
+            problems.append(f"order {order.id} for {plain(order.amount)} is filled {plain(order.filled)}")
+    return problems + _check_balances(truth)
+
+
+def _check_fill(fill: Fill, order: Order, fees: FeeModel) -> list[str]:
+    problems = []
+    if order.price is not None:
+        is_beyond = fill.price > order.price if order.side is Side.BUY else fill.price < order.price
+        if is_beyond:
+            problems.append(f"fill {fill.trade_id}: {order.side} at {plain(fill.price)}, beyond the limit {plain(order.price)}")
+    if fill.side is not order.side or fill.amount <= 0:
+        problems.append(f"fill {fill.trade_id}: {fill.side} {plain(fill.amount)} for an order to {order.side}")
+    cost = EXACT.multiply(fill.price, fill.amount)
+    if fill.cost != cost:
+        problems.append(f"fill {fill.trade_id} cost {plain(fill.cost)}; {plain(fill.amount)} at {plain(fill.price)} is {plain(cost)}")
+    fee = EXACT.divide(EXACT.multiply(cost, fees.bps(fill.liquidity)), Decimal(10_000))
+    if fill.fee != fee:
+        problems.append(f"fill {fill.trade_id} paid a fee of {plain(fill.fee)}; {fill.liquidity} for {plain(cost)} pays {plain(fee)}")
+    return problems
+
+
+def _check_balances(truth: Truth) -> list[str]:
+    moved: dict[str, Decimal] = {}
+    for fill in truth.fills:
+        base, quote = fill.symbol.split("/")[0], fill.symbol.split("/")[1].split(":")[0]
+        sign = 1 if fill.side is Side.BUY else -1
+        moved[base] = EXACT.add(moved.get(base, ZERO), sign * fill.amount)
+        moved[quote] = EXACT.subtract(moved.get(quote, ZERO), EXACT.add(sign * fill.cost, fill.fee))
+    problems = []
+    for currency in {**truth.opening.currencies, **moved}:
+        opening, closing = truth.opening[currency], truth.balances[currency]
+        expected = EXACT.add(opening.total, moved.get(currency, ZERO))
+        if closing.total != expected:
+            problems.append(f"the account ends with {plain(closing.total)} {currency}; its fills and fees leave {plain(expected)}")
+        if closing.free < 0 or closing.used < 0:
+            problems.append(
+                f"the account has {plain(closing.free)} {currency} free and {plain(closing.used)} held; neither can be below zero"
+            )
+        if closing.used and all(order.status.is_final for order in truth.orders):
+            problems.append(f"{plain(closing.used)} {currency} is held, and no order is open")
+    return problems
