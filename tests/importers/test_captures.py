@@ -246,7 +246,7 @@ def test_binance_frames_are_all_accounted_for(binance: Imported) -> None:
     """Two files, one stream: every frame parses; only the two depth messages that the snapshot already has are left out."""
     report = binance.report
     assert report.unparsed_count == 0
-    assert report.skipped["depth updates older than the snapshot"] == 2
+    assert report.skipped == {"depth updates older than the snapshot": 2}
     assert not binance.of(ConnectionEvent)
 
 
@@ -308,7 +308,7 @@ def test_binance_skew_is_measured(binance: Imported) -> None:
 
 def test_binance_amounts_between_two_lots_are_kept_and_counted(binance: Imported) -> None:
     """Seven levels hold an amount that no order may have today; they are rounded down, and the report says so."""
-    assert binance.report.skipped["amounts between two lots (kept, rounded down)"] == 7
+    assert binance.report.adjusted == {"amounts between two lots, rounded down": 7}
 
 
 def test_files_out_of_order_are_refused(realdata: Find, tmp_path: Path) -> None:

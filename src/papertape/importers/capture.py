@@ -16,6 +16,8 @@ import msgspec
 from papertape.model.errors import TapeError
 from papertape.model.units import SECOND, Nanos
 
+_CHUNK_BYTES: Final = 1 << 17
+
 FEED: Final = "feed"
 """The connection of captures that do not name theirs."""
 
@@ -117,11 +119,43 @@ def _open(path: Path) -> IO[bytes]:
     if magic[:2] == b"\x1f\x8b":
         return gzip.open(path, "rb")  # type: ignore[return-value]
     if magic == b"\x28\xb5\x2f\xfd":
+        return io.BufferedReader(_Zstandard(path), _CHUNK_BYTES)
+    return path.open("rb")
+
+
+class _Zstandard(io.RawIOBase):
+    """Reads a .zst file of one or more frames. The library's own reader takes a file that is cut short for one that is done."""
+
+    def __init__(self, path: Path) -> None:
         import zstandard
 
-        plain: Any = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-        return io.BufferedReader(plain, 1 << 20)
-    return path.open("rb")
+        self._context = zstandard.ZstdDecompressor()
+        self._file = path.open("rb")
+        self._frame: Any = None
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            packed = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
+            packed = packed or self._file.read(_CHUNK_BYTES)
+            if not packed:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("it is cut short")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._context.decompressobj()
+            self._left = memoryview(self._frame.decompress(packed))
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

@@ -76,6 +76,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         frames: lines that held a frame of the venue.
         counts: messages written, by kind.
         skipped: left out on purpose, by reason.
+        adjusted: kept, but not quite as it came, by reason.
         unparsed: the first lines that made no sense; `unparsed_count` counts all.
         connections: the recorder's, each with its measured skew.
     """
@@ -87,6 +88,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     counts: dict[str, int]
     skipped: dict[str, int]
+    adjusted: dict[str, int]
     unparsed: tuple[Unparsed, ...]
     unparsed_count: int
     instruments: tuple[Instrument, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from calendar import timegm
 from collections.abc import Iterable
 from decimal import Decimal
@@ -13,6 +14,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.units import SECOND, Nanos, plain
 
 _NANO_DIGITS: Final = 9
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?")
 
 
 class Steps:
@@ -48,13 +50,12 @@ class Steps:
 
     def split(self, text: str) -> tuple[int, Decimal]:
         """Whole steps, and what is left; ValueError where the text is no number from 0 up."""
+        if not _NUMBER.fullmatch(text):
+            raise ValueError(f'"{text}" is no number from 0 up')
         try:
-            number = Decimal(text)
-            count, rest = divmod(number, self._step)
+            count, rest = divmod(Decimal(text), self._step)
         except ArithmeticError as error:
-            raise ValueError(f'"{text}" is no number') from error
-        if number < 0:
-            raise ValueError(f"{text} is below zero")
+            raise ValueError(f'"{text}" is out of all proportion') from error
         return int(count), rest
 
 

@@ -94,7 +94,8 @@ class _Import:
             rows=header.rows,
             frames=self._frames,
             counts=header.counts,
-            skipped={**self._importer.skipped, **self._clamped, **self._rounded()},
+            skipped=dict(self._importer.skipped),
+            adjusted={**self._clamped, **self._rounded()},
             unparsed=tuple(self._unparsed),
             unparsed_count=self._unparsed_count,
             instruments=writer.instruments,
@@ -111,7 +112,7 @@ class _Import:
             return
         if record.local_ns < self._local_ns:
             # The recorder's clock was set back, as NTP does; the order of arrival is still that of the lines.
-            self._clamped.add("recorder's clock went back (kept, stamped with the later time)")
+            self._clamped.add("lines from when the recorder's clock was set back, stamped with the time before")
             record = msgspec.structs.replace(record, local_ns=self._local_ns)
         self._local_ns = record.local_ns
         connection = self._connections.get(record.connection)
@@ -151,7 +152,7 @@ class _Import:
 
     def _rounded(self) -> dict[str, int]:
         count = sum(reading.lots.rounded for reading in self._readings.values())
-        return {"amounts between two lots (kept, rounded down)": count} if count else {}
+        return {"amounts between two lots, rounded down": count} if count else {}
 
     def _nothing(self) -> str:
         names = ", ".join(str(path) for path in self._files)
