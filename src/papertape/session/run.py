@@ -38,12 +38,19 @@ OVERTIME_NS: Final = 10 * MINUTE
 Progress = Callable[[Nanos, Nanos], None]
 
 
-def run_scenario(scenario: Scenario, *, journal_path: Path | None = None, progress: Progress | None = None) -> RunResult:
+def run_scenario(
+    scenario: Scenario,
+    *,
+    journal_path: Path | None = None,
+    progress: Progress | None = None,
+    inspect: Callable[[list[VenueWorld]], None] | None = None,
+) -> RunResult:
     """Run `scenario` in virtual time.
 
     Args:
         journal_path: where to write the journal; nowhere if None.
         progress: called now and then with (run time, the feeds' end), nanoseconds.
+        inspect: called once with the venues when all is over.
 
     Raises:
         ConfigError: something in the scenario must be edited.
@@ -66,6 +73,8 @@ def run_scenario(scenario: Scenario, *, journal_path: Path | None = None, progre
             run.failures.append(f"the run got stuck: {stuck}")
         except EscapedSimulation as escaped:
             run.escaped = escaped
+        if inspect is not None:
+            inspect(run.worlds)
         return run.result(wall_seconds() - started)
 
 

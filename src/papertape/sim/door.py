@@ -63,6 +63,7 @@ class Door:
         broadcast: the streams.
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
         on_disturbed: told when a fault has just stopped disturbing.
+        executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         on_progress: told when the client may have just been told what it lacked.
     """
 
@@ -88,6 +89,7 @@ class Door:
         self.on_disturbed: Callable[[Armed], None] = lambda armed: None
         self.on_progress: Callable[[], None] = _nothing
         self.broadcast.on_progress = lambda: self.on_progress()
+        self.executed: list[tuple[Nanos, Request]] = []
         self._name = name
         self._timeline = timeline
         self._chance = chance
@@ -129,7 +131,11 @@ class Door:
         if pending.number not in self._pending:
             return  # the fault that it woke cut its own connection
         refusal = self.plan.before_venue(hit, request)
-        answer = Answer(refusal=refusal) if refusal is not None else self.venue.execute(request, now_ns)
+        if refusal is not None:
+            answer = Answer(refusal=refusal)
+        else:
+            self.executed.append((now_ns, request))
+            answer = self.venue.execute(request, now_ns)
         self._write_command(pending, answer)
         if answer.refusal is not None:
             pending.retry_after_ns = answer.refusal.retry_after_ns
