@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from papertape.links.base import Link
-from papertape.model.errors import ExchangeError, NetworkError
+from papertape.model.errors import BaseError, ExchangeError
 from papertape.model.request import Lane
 from papertape.model.units import Nanos
 from papertape.resilience.health import LaneHealth
@@ -161,7 +161,7 @@ class LaneKeeper:
         self.sequence.restart()
         try:
             await self._link.open(self.lane)
-        except (NetworkError, ExchangeError) as error:
+        except BaseError as error:
             self._failed(error)
             return Signal.DROPPED
         if self._silence is not None:
@@ -172,7 +172,7 @@ class LaneKeeper:
     async def _mend(self) -> Signal:
         try:
             await self._repair()
-        except (NetworkError, ExchangeError) as error:
+        except BaseError as error:
             self._failed(error)
             await self._link.close(self.lane)
             return Signal.DROPPED
@@ -194,7 +194,7 @@ class LaneKeeper:
         self._lost("closed by us")
         await self._link.close(self.lane)
 
-    def _failed(self, error: NetworkError | ExchangeError) -> None:
+    def _failed(self, error: BaseError) -> None:
         self.refused = error if isinstance(error, ExchangeError) else None
         self._lost(f"{type(error).__name__}: {error}")
 

@@ -183,8 +183,9 @@ class Line:
                 answer = await self.requests.send(Request(op=Op.MARKETS_FETCH))
                 self.learn(answer.markets)
         elif lane is Lane.MARKET:
+            is_new = not self._streams.is_connected
             asked = await self._streams.repair()
-            if asked and self._market.times_live:
+            if asked and is_new and self._market.times_live:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:
             if not self._user_is_subscribed:

@@ -13,6 +13,8 @@ from papertape.model.errors import (
     BaseError,
     ExchangeError,
     ExchangeNotAvailable,
+    NetworkError,
+    PapertapeError,
     RateLimitExceeded,
     as_never_sent,
     never_sent,
@@ -75,7 +77,11 @@ class Requests:
                 return True
 
     async def send(self, request: Request) -> Answer:
-        """One request, once, its budget already spent. What goes wrong is raised as the link raised it."""
+        """One request, once, its budget already spent.
+
+        What goes wrong is raised as the link raised it; what a link should never raise counts as a fault of the line, so that nobody takes
+        an answer that made no sense for a request that had no effect.
+        """
         try:
             return await self._link.request(request)
         except RateLimitExceeded as error:
@@ -88,6 +94,10 @@ class Requests:
             if never_sent(error):
                 self._on_line_dead(f"{type(error).__name__}: {error}")
             raise
+        except PapertapeError:
+            raise  # ours: the run is over, or code escaped from it
+        except Exception as error:
+            raise NetworkError(f"{request.op}: the link failed with {type(error).__name__}: {error}") from error
 
     async def repeat(
         self,

@@ -86,6 +86,7 @@ class Streams:
 
     Attributes:
         trades, books, tickers: feeds by symbol; the hot path looks here.
+        is_connected: this connection was asked for what is wanted, or is being asked.
     """
 
     def __init__(self, link: Link, clock: Clock, *, on_books_changed: Callable[[], None]) -> None:
@@ -97,7 +98,7 @@ class Streams:
         self.on_books_changed = on_books_changed
         self._users: dict[Topic, int] = {(Channel.HEARTBEATS, ""): 1}  # how many subscriptions want it; heartbeats, always and first
         self._asked: dict[Topic, None] = {}  # asked for on this connection
-        self._is_connected = False
+        self.is_connected = False
 
     # What is wanted
 
@@ -105,7 +106,7 @@ class Streams:
         """One more subscription needs a channel; asks for it if the lane stands, else it is asked for when it does."""
         topic = (channel, symbol)
         self._users[topic] = self._users.get(topic, 0) + 1
-        if self._is_connected and topic not in self._asked:
+        if self.is_connected and topic not in self._asked:
             try:
                 await self._ask(topic)
             except NetworkError:
@@ -154,7 +155,7 @@ class Streams:
 
     def lost(self) -> None:
         """The connection is gone, and what it was asked for with it."""
-        self._is_connected = False
+        self.is_connected = False
         self._asked.clear()
         self.missed()
 
@@ -172,7 +173,7 @@ class Streams:
         for feed in self.books.values():
             if feed.invalid_since_ns is not None:
                 feed.invalid_since_ns = now_ns  # its wait for a snapshot begins with the question
-        self._is_connected = True
+        self.is_connected = True
         asked = 0
         for topic in list(self._users):
             channel, symbol = topic

@@ -1,0 +1,437 @@
+"""Never two effective orders for one intent, and no intent forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from exchanges.scripted import LOOKUP, RULES, SCAN, Fate, World, play
+from papertape.model.errors import (
+    BadSymbol,
+    DuplicateOrderId,
+    ExchangeNotAvailable,
+    InsufficientFunds,
+    InvalidOrder,
+    NetworkError,
+    NotSupported,
+    OrderNotFound,
+    OutcomeUnknown,
+    RateLimitExceeded,
+    never_sent,
+)
+from papertape.model.notes import Mark
+from papertape.model.order import OrderStatus
+from papertape.model.request import Lane, Op, Request
+from papertape.model.units import MINUTE, SECOND
+from papertape.model.venue import VenueRules
+from papertape.resilience.intents import MemoryIntents
+
+
+def test_an_order_is_written_down_before_it_is_sent() -> None:
+    """At the moment the request leaves, the intent and the sending are durable."""
+
+    async def story(world: World) -> None:
+        def check(request: Request) -> None:
+            if request.op is Op.ORDER_CREATE:
+                world.store.crash()
+                assert world.logged(request.client_order_id) == (True, request.attempt)
+
+        world.link.on_request = check
+        order = await world.buy()
+        assert (order.client_order_id, order.status) == ("r-1", OrderStatus.OPEN)
+        assert (await world.buy()).client_order_id == "r-2"
+
+    play(story)
+
+
+@pytest.mark.parametrize("lane", [Lane.USER, Lane.REST])
+def test_an_order_waits_while_the_line_is_down(lane: Lane) -> None:
+    """Nothing is sent until both lanes are back; then it goes, once."""
+
+    async def story(world: World) -> None:
+        world.link.refuses[lane] = NetworkError("refused")
+        world.link.drop(lane)
+        if lane is Lane.REST:
+            world.link.receiver.on_closed(lane, "reset")  # type: ignore[union-attr]
+        placing = world.start_buy()
+        await world.sleep(10)
+        assert world.link.creates() == []
+        assert world.exchange.health.queue_depth == 1
+        world.link.refuses.clear()
+        assert (await placing).status is OrderStatus.OPEN
+        assert len(world.link.creates()) == 1
+        assert Mark.ORDER_WAITED_IN_OUTBOX in world.notes.marks
+
+    play(story)
+
+
+def test_an_order_that_waited_too_long_is_never_sent() -> None:
+    """After its time to live it raises ExchangeNotAvailable, vouched for as never sent, and stays unsent when the line is back."""
+
+    async def story(world: World) -> None:
+        world.link.refuses[Lane.USER] = NetworkError("refused")
+        world.link.drop(Lane.USER)
+        with pytest.raises(ExchangeNotAvailable, match="never sent") as caught:
+            await world.buy()
+        assert never_sent(caught.value)
+        assert world.loop.now_ns >= 30 * SECOND
+        world.link.refuses.clear()
+        await world.sleep(60)
+        assert world.link.creates() == []
+        assert Mark.ORDER_EXPIRED_IN_OUTBOX in world.notes.marks
+        (intent,) = world.exchange.view().intents
+        assert (intent.state, intent.is_settled) == ("never_sent", True)
+
+    play(story)
+
+
+def test_a_rate_limit_is_obeyed_and_the_same_order_sent_again() -> None:
+    """After "too many requests" nothing leaves before the wait is over; then the same intent goes under the same id."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LIMITED, Fate.LIMITED]
+        await world.buy()
+        first, second, third = world.link.creates()
+        assert {each.client_order_id for each in (first, second, third)} == {"r-1"}
+        assert [each.attempt for each in (first, second, third)] == [1, 2, 3]
+        times = [at for at, request in world.link.requests if request.op is Op.ORDER_CREATE]
+        assert all(later - earlier >= 3 * SECOND for earlier, later in pairwise(times))
+        assert world.notes.marks.count(Mark.RETRIED_AFTER_RATE_LIMIT) == 2
+
+    play(story)
+
+
+def test_a_rate_limit_that_does_not_end_is_raised_as_such() -> None:
+    """When the time to live is over the bot learns why nothing was sent."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LIMITED] * 100
+        with pytest.raises(RateLimitExceeded):
+            await world.buy()
+        assert world.link.executed == []
+
+    play(story)
+
+
+def test_what_never_left_is_sent_again() -> None:
+    """A refused connection costs nothing but time: the lane is dialled and the same id goes out."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.NEVER_SENT]
+        await world.buy()
+        assert [request.client_order_id for request in world.link.creates()] == ["r-1", "r-1"]
+        assert len(world.link.executed) == 1
+        assert Mark.OUTCOME_UNKNOWN not in world.notes.marks
+
+    play(story)
+
+
+@pytest.mark.parametrize("rules", [RULES, LOOKUP, SCAN], ids=lambda rules: str(rules.reconcile))
+@pytest.mark.parametrize("fate", [Fate.LOST_AFTER, Fate.RESET_AFTER, Fate.ROTTEN])
+def test_a_lost_answer_makes_no_second_order(rules: VenueRules, fate: Fate) -> None:
+    """The venue did it and the answer is lost, while the user lane is mute: the order is found by the venue's own way, and there is one."""
+
+    async def story(world: World) -> None:
+        world.link.mute[Lane.USER] = None
+        world.link.fates[Op.ORDER_CREATE] = [fate]
+        order = await world.buy()
+        assert (order.id, order.client_order_id) == ("v-1", "r-1")
+        assert len(world.link.executed) == 1
+        assert len({request.client_order_id for request in world.link.creates()}) == 1
+        assert len(world.link.creates()) == (2 if rules is RULES else 1)
+        assert Mark.OUTCOME_UNKNOWN in world.notes.marks
+        assert Mark.RECONCILED_AFTER_LOST_REPLY in world.notes.marks
+
+    play(story, rules=rules, stale_after_ns=MINUTE)
+
+
+def test_a_lost_request_is_sent_again_under_its_id() -> None:
+    """The venue never saw it: the identical request makes the one order that was wanted."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE, Fate.LOST_BEFORE]
+        order = await world.buy()
+        assert order.client_order_id == "r-1"
+        first, *others = world.link.creates()
+        assert all((other.client_order_id, other.order) == (first.client_order_id, first.order) for other in others)
+        assert [request.attempt for request in world.link.creates()] == [1, 2, 3]
+        assert len(world.link.executed) == 1
+
+    play(story)
+
+
+def test_the_user_lane_settles_what_the_answer_did_not() -> None:
+    """Where the user lane tells of the order, the bot need not wait for an answer that never comes, and nothing is sent again."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_AFTER]
+        before_ns = world.loop.now_ns
+        order = await world.buy()
+        assert order.id == "v-1"
+        assert world.loop.now_ns - before_ns < 2 * SECOND
+        await world.sleep(20)
+        assert len(world.link.creates()) == 1
+        assert world.notes.marks == [Mark.RECONCILED_AFTER_LOST_REPLY]
+
+    play(story)
+
+
+@pytest.mark.parametrize("rules", [LOOKUP, SCAN], ids=lambda rules: str(rules.reconcile))
+def test_not_found_is_not_dead(rules: VenueRules) -> None:
+    """A venue whose lists lag does not show the order at first; nobody concludes from that, and when it shows, it is ours."""
+
+    async def story(world: World) -> None:
+        world.link.mute[Lane.USER] = None
+        world.link.hides_orders = True
+        world.link.fates[Op.ORDER_CREATE] = [Fate.RESET_AFTER]
+        with pytest.raises(OutcomeUnknown) as caught:
+            await world.buy()
+        assert world.exchange.view().intents[0].is_unknown
+        await world.sleep(20)
+        world.link.hides_orders = False
+        order = await world.exchange.resolve(caught.value.client_order_id)
+        assert order.id == "v-1"
+        assert len(world.link.creates()) == 1
+
+    play(story, rules=rules)
+
+
+@pytest.mark.parametrize("rules", [RULES, LOOKUP, SCAN], ids=lambda rules: str(rules.reconcile))
+def test_what_the_venue_never_had_is_believed_lost_only_after_the_settle_time(rules: VenueRules) -> None:
+    """Two minutes after the last sending the venue's "no such order" counts; only then may the bot think of the symbol again."""
+
+    async def story(world: World) -> None:
+        link = world.link
+        link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE] * 100
+        with pytest.raises(OutcomeUnknown):
+            await world.buy()
+        with pytest.raises(OrderNotFound, match="never had it"):
+            await world.exchange.resolve("r-1")
+        last_ns = max(at for at, request in link.requests if request.op is Op.ORDER_CREATE)
+        assert world.loop.now_ns >= last_ns + 2 * MINUTE
+        link.fates.clear()
+        assert (await world.buy()).client_order_id == "r-2"
+        assert [request.client_order_id for request in link.executed] == ["r-2"]
+
+    play(story, rules=rules)
+
+
+def test_an_order_is_not_repeated_after_the_bot_was_told() -> None:
+    """Once OutcomeUnknown is raised the request is never sent again: at a price from long ago nobody wants it any more."""
+
+    async def story(world: World) -> None:
+        link = world.link
+        link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE] * 4
+        with pytest.raises(OutcomeUnknown):
+            await world.buy()
+        told_ns = world.loop.now_ns
+        await world.sleep(600)
+        late = [at for at, request in link.requests if request.op is Op.ORDER_CREATE and at > told_ns]
+        assert late == []
+        assert link.executed == []
+
+    play(story)
+
+
+def test_no_new_exposure_while_an_outcome_is_unknown() -> None:
+    """A second order in that symbol is refused, unsent; another symbol goes on."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE, Fate.LOST_BEFORE]
+        first = world.start_buy()
+        await world.sleep(10.5)
+        with pytest.raises(ExchangeNotAvailable, match=r"outcome of r-1 is unknown.*nothing was sent") as caught:
+            await world.buy()
+        assert never_sent(caught.value)
+        assert (await world.buy("ETH/USD")).client_order_id == "r-2"
+        assert (await first).client_order_id == "r-1"
+
+    play(story)
+
+
+def test_orders_that_wait_for_the_line_wait_for_the_unknown_too() -> None:
+    """An order of the same symbol that is still in the outbox does not overtake the hunt for an unknown one; other symbols do."""
+
+    async def story(world: World) -> None:
+        link = world.link
+        link.mute[Lane.USER] = None
+        link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE, Fate.LIMITED]
+        tasks = [world.start_buy(), world.start_buy(), world.start_buy("ETH/USD")]
+        orders = await asyncio.gather(*tasks)
+        assert [order.client_order_id for order in orders] == ["r-1", "r-2", "r-3"]
+        assert len(link.executed) == 3
+
+    play(story, stale_after_ns=10 * MINUTE)
+
+
+def test_a_refusal_of_the_repetition_is_the_venues_answer() -> None:
+    """The venue refused the order, and that answer was lost: repeated, it refuses again, and the bot learns why."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE, Fate.POOR]
+        with pytest.raises(InsufficientFunds):
+            await world.buy()
+        (intent,) = world.exchange.view().intents
+        assert (intent.state, intent.is_settled) == ("refused", True)
+        world.link.fates.clear()
+        await world.buy()
+
+    play(story)
+
+
+def test_a_refusal_is_raised_as_the_venue_said_it() -> None:
+    """No repetition, no wrapping."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.POOR]
+        with pytest.raises(InsufficientFunds, match="no money"):
+            await world.buy()
+        assert len(world.link.creates()) == 1
+
+    play(story)
+
+
+def test_whoever_stops_waiting_leaves_the_order_on_its_way() -> None:
+    """Cancelling the await abandons the wait, not the order: it is seen through and known."""
+
+    async def story(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE]
+        placing = world.start_buy()
+        await world.sleep(0.005)
+        placing.cancel()
+        await world.sleep(30)
+        assert placing.cancelled()
+        (intent,) = world.exchange.view().intents
+        assert intent.state == "open"
+        assert len(world.link.executed) == 1
+
+    play(story)
+
+
+def test_an_id_of_the_bots_own_is_used_once() -> None:
+    """The bot may name its orders; the same name twice is refused before anything leaves."""
+
+    async def story(world: World) -> None:
+        await world.buy(client_order_id="mine")
+        with pytest.raises(DuplicateOrderId, match="mine"):
+            await world.buy(client_order_id="mine")
+        assert [request.client_order_id for request in world.link.creates()] == ["mine"]
+
+    play(story)
+
+
+def test_an_order_of_an_earlier_run_is_not_taken_for_this_one() -> None:
+    """The log is gone and ids begin anew; the venue answers with the old order, which is another: an error, no acknowledgement."""
+    venue = {}
+
+    async def first_life(world: World) -> None:
+        await world.buy(price="50")
+        venue.update(world.link.orders)
+
+    async def second_life(world: World) -> None:
+        world.link.orders.update(venue)
+        with pytest.raises(DuplicateOrderId, match="another order"):
+            await world.buy(price="60")
+
+    play(first_life, cancel_on_disconnect=False)
+    play(second_life, cancel_on_disconnect=False)
+
+
+def test_after_a_crash_what_was_sent_is_looked_for_and_never_sent_again() -> None:
+    """A fresh bot reads the log: what had no answer is unknown and is looked for; what was only wanted is given up; ids go on counting."""
+    disk, venue = MemoryIntents(), {}
+
+    async def first_life(world: World) -> None:
+        await world.buy()
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_AFTER]
+        world.link.mute[Lane.USER] = None
+        world.start_buy("ETH/USD").cancel()
+        doomed = world.start_buy("ETH/USD")
+        await world.sleep(1)
+        world.store.crash()
+        for record in world.store.load():
+            disk.append(record, durable=True)
+        venue.update(world.link.orders)
+        doomed.cancel()
+
+    async def second_life(world: World) -> None:
+        link, exchange = world.link, world.exchange
+        link.orders.update(venue)
+        await exchange.connect()
+        first, second = exchange.view().intents
+        assert (first.client_order_id, first.state) == ("r-1", "open")
+        assert (second.client_order_id, second.state) == ("r-2", "open")
+        await world.sleep(10)
+        assert link.creates() == []
+        assert (await world.buy()).client_order_id == "r-3"
+
+    play(first_life, cancel_on_disconnect=False)
+    play(second_life, connect=False, store=disk)
+
+
+def test_a_crash_before_the_answer_blocks_the_symbol_until_it_is_known() -> None:
+    """What the earlier life sent and the venue never had is not sent by the new one; the symbol is free once that is certain."""
+    disk = MemoryIntents()
+
+    async def first_life(world: World) -> None:
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE]
+        doomed = world.start_buy()
+        await world.sleep(1)
+        for record in world.store.load():
+            disk.append(record, durable=True)
+        doomed.cancel()
+
+    async def second_life(world: World) -> None:
+        with pytest.raises(ExchangeNotAvailable, match="r-1 is unknown"):
+            await world.buy()
+        with pytest.raises(OrderNotFound):
+            await world.exchange.resolve("r-1")
+        assert world.link.creates() == []
+        assert (await world.buy()).client_order_id == "r-2"
+
+    play(first_life)
+    play(second_life, store=disk)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        ({"symbol": "DOGE/USD"}, BadSymbol, "BTC/USD, ETH/USD"),
+        ({"price": "100.001"}, InvalidOrder, "tick 0.01"),
+        ({"amount": "0.0001"}, InvalidOrder, "lot 0.001"),
+        ({"amount": "0.001"}, InvalidOrder, "minimum of 0.01"),
+        ({"amount": "0.01", "price": "1"}, InvalidOrder, "minimum of 1 USD"),
+        ({"amount": "ten"}, InvalidOrder, "ten"),
+        ({"amount": "-1"}, InvalidOrder, "positive"),
+        ({"amount": float("nan")}, InvalidOrder, "nan"),
+        ({"time_in_force": "DAY"}, InvalidOrder, "DAY"),
+        ({"post_only": True, "time_in_force": "IOC"}, InvalidOrder, "contradict"),
+        ({"price": None, "post_only": True}, InvalidOrder, "post-only"),
+        ({"cost": "5"}, InvalidOrder, "market buys"),
+        ({"reduce_only": True}, NotSupported, "reduce_only"),
+        ({"trigger_price": "5"}, NotSupported, "trigger_price"),
+    ],
+)
+def test_what_the_venue_would_not_take_never_leaves(call: dict[str, object], error: type[Exception], words: str) -> None:
+    """Each mistake is named, and nothing is rounded, written down or sent."""
+
+    async def story(world: World) -> None:
+        with pytest.raises(error, match=words):
+            await world.buy(**call)  # type: ignore[arg-type]
+        assert world.link.creates() == []
+        assert world.exchange.view().intents == ()
+
+    play(story)
+
+
+def test_a_float_means_what_it_prints_as() -> None:
+    """0.1 is one tenth, not its nearest binary neighbour."""
+
+    async def story(world: World) -> None:
+        order = await world.exchange.place_order("BTC/USD", "limit", "buy", 0.1, 100.1)
+        assert (order.amount, order.price) == (Decimal("0.1"), Decimal("100.1"))
+
+    play(story)
