@@ -262,9 +262,7 @@ def test_a_capture_of_another_venue_is_an_error(tmp_path: Path) -> None:
 
 def test_unknown_venue(tmp_path: Path) -> None:
     """The importers there are, and the nearest."""
-    with pytest.raises(
-        ConfigError, match=r'--venue "coinbse": no importer is called that; there are coinbase, .* Did you mean "coinbase"\?'
-    ):
+    with pytest.raises(ConfigError, match=r'--venue: no importer is called "coinbse"; there are coinbase, .* Did you mean "coinbase"\?'):
         import_capture("coinbse", [tmp_path / "c"], tmp_path / "out")
 
 

@@ -97,10 +97,10 @@ def test_content_hash_does_not_depend_on_how_the_file_is_stored(tmp_path: Path) 
 
 def test_memory_does_not_grow_with_the_tape(tmp_path: Path) -> None:
     """Reading a tape three times as long needs no more memory at its peak."""
-    levels = tuple((ticks, 1) for ticks in range(300, 0, -1))
+    levels = tuple((ticks, 1) for ticks in range(200, 0, -1))
     event = BookSnapshot(venue_ns=1, local_ns=4, symbol="BTC/USD", bids=levels, asks=())
     peaks = []
-    for count in (300, 900):
+    for count in (170, 510):
         path = make(tmp_path / f"{count}.parquet", *[event] * count)
         tracemalloc.start()
         for _ in open_tape(path).messages():

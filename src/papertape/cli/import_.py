@@ -35,7 +35,7 @@ def import_capture(*captures: Path, venue: str, out: Path, instrument: Annotated
         SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001, for an instrument whose steps are in no product list. May be given several times.
     """
     if venue not in IMPORTERS:
-        raise ConfigError(f'--venue "{venue}": no importer is called that; there are {", ".join(IMPORTERS)}')
+        raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}')
     given = [parse_instrument(text, venue) for text in instrument or []]
     report = run_import(venue, captures, out, instruments=given)
     _say(report)

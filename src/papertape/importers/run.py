@@ -53,7 +53,7 @@ def import_capture(
     if make is None:
         near = difflib.get_close_matches(venue, IMPORTERS, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise ConfigError(f'--venue "{venue}": no importer is called that; there are {", ".join(IMPORTERS)}.{hint}')
+        raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}.{hint}')
     files = [_readable(Path(path)) for path in paths]
     if not files:
         raise ConfigError("papertape import: name at least one capture file.")
