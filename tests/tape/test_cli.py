@@ -20,6 +20,8 @@ def tape(tmp_path: Path) -> str:
 
 def test_synth_says_what_it_made(tape: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line: where, how much, and the beginning of the content hash."""
+    capsys.readouterr()
+    assert main(["tape", "synth", tape, "--seed", "6", "--duration", "2s"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{tape}: ")
     assert open_tape(tape).content_hash[:16] in said

@@ -99,13 +99,8 @@ def test_book_and_trades_agree(recipe: Synth) -> None:
             assert event.price_ticks == ticks
             assert 0 < event.qty_lots <= lots
             level = ((ticks, lots - event.qty_lots),)
-            owed = BookUpdate(
-                venue_ns=0,
-                local_ns=0,
-                symbol="",
-                bids=level if event.taker is Side.SELL else (),
-                asks=level if event.taker is Side.BUY else (),
-            )
+            bought = event.taker is Side.BUY
+            owed = BookUpdate(venue_ns=0, local_ns=0, symbol="", bids=() if bought else level, asks=level if bought else ())
         elif isinstance(event, Ticker):
             assert ((event.bid_ticks, event.bid_lots), (event.ask_ticks, event.ask_lots)) == (book.best_bid, book.best_ask)
     assert owed is None
