@@ -26,6 +26,7 @@ GRANULARITIES: Final = {
 """Bar lengths by Coinbase's names, in nanoseconds."""
 
 _days: dict[str, Nanos] = {}
+_moments: dict[int, str] = {}
 
 
 def parse_time(text: str) -> Nanos:
@@ -60,8 +61,18 @@ def format_time(ns: Nanos) -> str:
     ('2026-08-09T21:05:48.50436Z', '1970-01-01T00:00:00Z')
     """
     seconds, fraction = divmod(ns, SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = _moments.get(seconds)  # neighbouring frames share it
+    if moment is None:
+        moment = _remember_moment(seconds)
     return f"{moment}.{f'{fraction:09d}'.rstrip('0')}Z" if fraction else f"{moment}Z"
+
+
+def _remember_moment(seconds: int) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    if len(_moments) > 1_000:
+        _moments.clear()
+    _moments[seconds] = moment
+    return moment
 
 
 def format_heartbeat_time(ns: Nanos) -> str:

@@ -1,0 +1,123 @@
+"""The dialect against real frames: 24 seconds of Coinbase Advanced Trade, BTC-USD and ETH-USD, five channels on one connection."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from papertape.model.account import Market
+from papertape.model.book import Book
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Heartbeat, Ticker, Trade
+from papertape.model.request import Answer, Op, Request
+from papertape.venues.coinbase import answer as answers
+from papertape.venues.coinbase import frame
+from papertape.venues.coinbase.notation import Products
+from papertape.venues.coinbase.request import Asked, parse
+
+
+class Capture:
+    """The capture, read once."""
+
+    def __init__(self, path: Path) -> None:
+        import zstandard
+
+        with path.open("rb") as file:
+            lines = [json.loads(line) for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file))]
+        self.products = next(json.loads(line["data"]) for line in lines if line["t"] == "http")
+        self.frames: list[str] = [line["data"] for line in lines if line["t"] == "recv"]
+
+    def markets(self) -> tuple[Market, ...]:
+        return answers.decode(Request(op=Op.MARKETS_FETCH), 200, self.products, {})[0].markets
+
+    def known(self) -> Products:
+        return Products(market.instrument for market in self.markets())
+
+    def decoded(self) -> Iterator[tuple[dict[str, Any], frame.Frame]]:
+        products = self.known()
+        for data in self.frames:
+            yield json.loads(data), frame.decode(data, products, 0)
+
+
+@pytest.fixture(scope="module")
+def capture(realdata: Callable[[str], Path]) -> Capture:
+    return Capture(realdata("cryptofeed/v3_2026-08-09/COINBASE.jsonl.zst"))
+
+
+def test_every_real_frame_is_understood(capture: Capture) -> None:
+    """1,030 frames numbered without a gap over all channels; each says what its channel says, and nothing is left out."""
+    found = list(capture.decoded())
+    assert [each.sequence for _, each in found] == list(range(1030))
+    counts: dict[str, int] = {}
+    for raw, each in found:
+        counts[raw["channel"]] = counts.get(raw["channel"], 0) + 1
+        assert bool(each.messages) is (raw["channel"] != "subscriptions" and _is_news(raw))
+    assert counts == {"candles": 6, "heartbeats": 25, "l2_data": 775, "market_trades": 59, "subscriptions": 5, "ticker": 160}
+
+
+def _is_news(raw: dict[str, Any]) -> bool:
+    return raw["channel"] != "market_trades" or raw["events"][0]["type"] == "update"
+
+
+def test_the_real_book_is_never_crossed_and_trades_are_contiguous(capture: Capture) -> None:
+    """Best first in the snapshot, uncrossed after every message; trade ids go up by one for each product."""
+    books = {market.symbol: Book(market.instrument) for market in capture.markets()}
+    last: dict[str, int] = {}
+    for _, each in capture.decoded():
+        for event in each.messages:
+            if isinstance(event, BookSnapshot):
+                assert list(event.bids) == sorted(event.bids, reverse=True)
+                assert list(event.asks) == sorted(event.asks)
+            if isinstance(event, BookSnapshot | BookUpdate):
+                books[event.symbol].apply(event)
+                assert not books[event.symbol].is_crossed
+            elif isinstance(event, Trade):
+                assert int(event.trade_id) == last.get(event.symbol, int(event.trade_id) - 1) + 1
+                last[event.symbol] = int(event.trade_id)
+
+
+def test_our_frames_say_what_the_real_ones_say(capture: Capture) -> None:
+    """A real frame of one event, decoded and rendered by us, is the real frame again, but for figures that tapes do not hold."""
+    products = capture.known()
+    compared = 0
+    for raw, each in capture.decoded():
+        if len(each.messages) != 1 or (raw["events"][0].get("type") == "snapshot" and raw["channel"] != "l2_data"):
+            continue
+        (event,) = each.messages
+        ours = json.loads(frame.render(event, raw["sequence_num"], products))
+        assert ours.pop("client_id") == ""  # production leaves it out, Coinbase's own SDK cannot live without
+        assert set(ours) == set(raw)
+        assert (ours["channel"], ours["sequence_num"]) == (raw["channel"], raw["sequence_num"])
+        _assert_same(event, ours["events"][0], raw["events"][0])
+        compared += 1
+    assert compared > 900
+
+
+def _assert_same(event: Event, ours: dict[str, Any], real: dict[str, Any]) -> None:
+    if isinstance(event, Ticker):
+        (mine,), (theirs,) = ours["tickers"], real["tickers"]
+        assert set(mine) == set(theirs)
+        for key in ("product_id", "price", "best_bid", "best_ask", "best_bid_quantity", "best_ask_quantity"):
+            assert mine[key] == theirs[key]
+    elif isinstance(event, Heartbeat):
+        assert ours["heartbeat_counter"] == real["heartbeat_counter"]
+    elif isinstance(event, BookSnapshot | BookUpdate):
+        assert sorted(map(str, ours["updates"])) == sorted(map(str, real["updates"]))
+    elif isinstance(event, Trade | CandleEvent):
+        assert ours == real
+
+
+def test_our_product_rows_have_the_real_ones_fields(capture: Capture) -> None:
+    """Every field that we serve is a real one, of the same kind; steps and minimums come back as they were."""
+    asked = parse("GET", "/api/v3/brokerage/market/products", [], b"")
+    assert isinstance(asked, Asked)
+    real = {row["product_id"]: row for row in capture.products["products"]}
+    for ours in answers.render(asked, [Answer(markets=capture.markets())], 0).content["products"]:
+        theirs = real[ours["product_id"]]
+        assert {key: type(theirs[key]) for key in ours} == {key: type(value) for key, value in ours.items()}
+        for key in ("base_increment", "quote_increment", "price_increment", "base_min_size", "quote_min_size", "base_currency_id"):
+            assert ours[key] == theirs[key]
