@@ -46,7 +46,7 @@ def run(
     Parameters
     ----------
     paths
-        Scenario files, folders of them, or a bot: a file with `async def main(exchange)`, or any script (which runs at wire depth).
+        Scenario files, folders of them, or a bot: a file with `async def main(exchange)`.
     seed
         Instead of the scenario's own.
     depth

@@ -36,6 +36,8 @@ from papertape.session.spec import (
 
 SUFFIX: Final = ".scenario.toml"
 
+BOT_SHAPES: Final = "`async def main(exchange, **config)` or a class with `start(exchange)` and `stop()`"
+
 _KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "venue", "fault", "heal", "expect", "hosts")
 
 
@@ -58,8 +60,10 @@ def make_scenario(
     if program is not None and not (folder / program).is_file():
         raise top.problem("program", f'holds "{program}"; there is no file {(folder / program).as_posix()}')
     depth = top.choice("depth", Depth, Depth.INTERFACE if program is None else Depth.WIRE)
-    if program is not None and depth is not Depth.WIRE:
-        raise top.problem("depth", f'holds "{depth}"; a program runs at depth "wire" only')
+    if program is not None:
+        if depth is not Depth.WIRE:
+            raise top.problem("depth", f'holds "{depth}"; a program runs at depth "wire" only')
+        raise top.problem("program", f'holds "{program}"; whole programs cannot be run yet, only bots: {BOT_SHAPES}')
     venues = _venues(top, folder)
     faults = [_fault(top, each, index, venues) for index, each in enumerate(_list_of(top, "fault"), start=1)]
     config = top.table("bot_config")

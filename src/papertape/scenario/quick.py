@@ -29,17 +29,15 @@ def bot_scenario(
 ) -> Scenario:
     """The scenario that `papertape run BOT.py` stands for.
 
-    A file with `async def main(exchange, …)` is a bot and runs at interface depth unless told otherwise; any other script is a program and
-    runs unmodified at wire depth.
-
     Raises:
-        ConfigError: no such file, no Python, or no such venue.
+        ConfigError: no such file, no Python, no `async def main(exchange, …)` in it, or no such venue.
     """
-    raw: dict[str, Any] = {"title": path.name, "seed": seed, "venue": {venue: DEFAULT_VENUE_TABLE}}
-    if has_entry(path):
-        raw |= {"bot": f"{path.name}:{ENTRY}"}
-    else:
-        raw |= {"program": path.name}
+    if not has_entry(path):
+        raise ConfigError(
+            f"{path.as_posix()}: has no `async def {ENTRY}(exchange, …)` at its top level, so there is no bot to run; "
+            "whole programs cannot be run yet"
+        )
+    raw: dict[str, Any] = {"title": path.name, "seed": seed, "venue": {venue: DEFAULT_VENUE_TABLE}, "bot": f"{path.name}:{ENTRY}"}
     if depth is not None:
         raw |= {"depth": depth}
     command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue)
