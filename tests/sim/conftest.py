@@ -141,7 +141,7 @@ def accepted(answer: Answer) -> Order:
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_desk() -> Callable[..., Desk]:
     """Opens a desk; `fills`, `fees`, `rules`, `account` and `instruments` may be given."""
     return Desk

@@ -92,15 +92,15 @@ class Matcher:
         for order in maker_side.own_reaching(ticks):
             if trade.venue_ns <= order.arrived_ns or order.place is None:
                 continue
-            past = sum(lots for lots, at_ns in told if at_ns <= order.arrived_ns)
-            reported = sum(lots for lots, _ in told) - past
-            sold = trade.qty_lots - past
-            spared = min(absorbed, sold)
             if order.limit_ticks == ticks:
-                reaching = order.place.on_trade(sold - spared, reported=reported, absorbed=spared)
+                reaching = order.place.on_trade(trade.qty_lots, absorbed, told)
             else:
-                reaching = order.place.on_through(sold - spared)
+                reaching = order.place.on_through(trade.qty_lots, absorbed, told, maker_side.recent.mark)
             absorbed += self._fill_resting(order, reaching)
+        if absorbed:
+            for order in maker_side.own_beyond(ticks):
+                if order.place is not None:
+                    order.place.on_absorbed(absorbed)
 
     def settle(self) -> None:
         """A message ended: match what rests with what now stands at or through it."""
@@ -127,7 +127,7 @@ class Matcher:
                     break
                 if order.place is None:
                     continue
-                reaching = order.place.on_through(lots - absorbed)
+                reaching = order.place.on_through(lots, absorbed, (), resting.recent.mark)
                 eaten = max(eaten, lots - absorbed - reaching)  # by others who stand before us
                 absorbed += self._fill_resting(order, reaching)
             if absorbed or eaten:
@@ -163,7 +163,7 @@ class Matcher:
     def rest(self, order: LiveOrder) -> None:
         """Let what is left of an order rest behind whatever stands at its price; until the book is sound it waits to be a taker."""
         side, ticks = self._side(order), _limit(order)
-        order.place = self._fills.join(side.open_lots(ticks, self.book.venue_ns) if self.book.is_complete else None)
+        order.place = self._fills.join(side.open_lots(ticks, self.book.venue_ns) if self.book.is_complete else None, side.recent.mark)
         side.add(order, ticks)
         if not self.is_sound:
             self._waiting.append(order)

@@ -9,102 +9,116 @@ their price: a shrinking reports trades printed before it, and what is left of i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from papertape.model.event import Trade
 from papertape.model.units import MILLISECOND, Nanos
+from papertape.sim.fills.base import Told
 
 CLOCKS_AGREE_NS: Final = 10 * MILLISECOND
 """A level change stamped longer than this before a trade does not report it; twice what real captures show."""
 
+BOOK_LAGS_NS: Final = 100 * MILLISECOND
+"""A book stamped longer than this after a trade has told it, or never will: Binance tells its book every 100 ms, and Coinbase Exchange
+stamps level changes up to 87 ms after the trades that they report."""
+
 RECENT_MAX: Final = 8192
 """Facts kept for each side of a book; more than a venue tells of it while a trade is on its way."""
 
+Fact = tuple[int, int, Nanos, bool]
+"""(ticks, lots, stamp, is_trade): of a trade, its volume; of a level change, by how much the level shrank, below zero where it grew."""
 
-class Fact(NamedTuple):
-    """One line of the recent past of one side of a book.
+
+class Recent:
+    """The recent past of one side of a book. Each fact has a mark, counted from 0.
 
     Attributes:
-        lots: of a trade, its volume; of a level change, by how much the level shrank (below zero where it grew).
-        at_ns: the venue's own stamp on it.
+        facts: the newest, oldest first; plain tuples in a plain list, for speed: whoever adds many adds them here.
     """
 
-    ticks: int
-    lots: int
-    at_ns: Nanos
-    is_trade: bool
+    __slots__ = ("_forgotten", "facts")
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self._forgotten = 0
+
+    @property
+    def mark(self) -> int:
+        """The mark of the next fact."""
+        return self._forgotten + len(self.facts)
+
+    def trim(self) -> None:
+        """Forget what is too old to matter."""
+        if len(self.facts) > 2 * RECENT_MAX:
+            del self.facts[:RECENT_MAX]
+            self._forgotten += RECENT_MAX
+
+    def clear(self) -> None:
+        self._forgotten += len(self.facts)
+        self.facts.clear()
+
+    def told(self, trade: Trade) -> list[Told]:
+        """How much of a trade that is not among the facts yet level changes have reported, oldest first."""
+        price = trade.price_ticks
+        waiting = 0  # printed, and no level change since
+        credit: deque[tuple[int, Nanos, int]] = deque()
+        for mark, (ticks, lots, at_ns, is_trade) in self._since(trade.venue_ns):
+            if ticks != price:
+                continue
+            if is_trade:
+                waiting += lots - sum(used for used, _ in _spend(credit, lots, at_ns))
+            else:
+                if lots > waiting:
+                    credit.append((lots - waiting, at_ns, mark))
+                waiting = 0
+        return _spend(credit, trade.qty_lots, trade.venue_ns)
+
+    def unreported(self, book_ns: Nanos) -> dict[int, int]:
+        """Lots by price that were traded away but still stand in the book, whose newest level change is stamped `book_ns`."""
+        printed: dict[int, int] = {}
+        credit: dict[int, deque[tuple[int, Nanos, int]]] = {}
+        for mark, (ticks, lots, at_ns, is_trade) in self._since(book_ns - BOOK_LAGS_NS):
+            if is_trade:
+                left = lots - sum(used for used, _ in _spend(credit.get(ticks, deque()), lots, at_ns))
+                if left and at_ns + BOOK_LAGS_NS >= book_ns:
+                    printed[ticks] = printed.get(ticks, 0) + left
+            elif lots > 0:
+                waiting = printed.pop(ticks, 0)
+                if waiting > lots:
+                    printed[ticks] = waiting - lots
+                elif lots > waiting:
+                    credit.setdefault(ticks, deque()).append((lots - waiting, at_ns, mark))
+            else:
+                printed.pop(ticks, None)  # others have come, so the level was counted anew
+        return printed
+
+    def _since(self, from_ns: Nanos) -> list[tuple[int, Fact]]:
+        """The newest facts with their marks, oldest first, back to the last level change that matters to anything stamped since `from_ns`.
+
+        A trade that is printed late brings the level changes with it that may have reported it: without them it would look untold, and
+        claim the next level change for itself.
+        """
+        start = len(self.facts)
+        while start:
+            _, _, at_ns, is_trade = self.facts[start - 1]
+            if is_trade:
+                from_ns = min(from_ns, at_ns)
+            elif at_ns + CLOCKS_AGREE_NS < from_ns:
+                break
+            start -= 1
+        return list(enumerate(self.facts[start:], self._forgotten + start))
 
 
-def since(recent: deque[tuple[int, int, Nanos, bool]], from_ns: Nanos) -> list[tuple[int, int, Nanos, bool]]:
-    """The newest facts, oldest first, back to the last level change stamped before `from_ns`."""
-    found = []
-    for fact in reversed(recent):
-        if not fact[3] and fact[2] < from_ns:
-            break
-        found.append(fact)
-    found.reverse()
-    return found
-
-
-def credit(facts: Iterable[tuple[int, int, Nanos, bool]], trade: Trade) -> list[tuple[int, Nanos]]:
-    """How much of `trade` the level changes among `facts`, all told before it, have reported: (lots, stamp), oldest first."""
-    price = trade.price_ticks
-    waiting = 0  # printed, and no level change since
-    chunks: deque[tuple[int, Nanos]] = deque()
-    for ticks, lots, at_ns, is_trade in facts:
-        if ticks != price:
-            continue
-        if is_trade:
-            waiting += lots - sum(used for used, _ in _spend(chunks, lots, at_ns))
-        else:
-            if lots > waiting:
-                chunks.append((lots - waiting, at_ns))
-            waiting = 0
-    return _spend(chunks, trade.qty_lots, trade.venue_ns)
-
-
-def unreported(facts: Iterable[tuple[int, int, Nanos, bool]], book_ns: Nanos) -> dict[int, int]:
-    """Lots by price that were traded away but still stand in the book, whose newest level change is stamped `book_ns`.
-
-    A print that the book has overtaken by more than the clocks' disagreement is told, or never will be.
-    """
-    printed: dict[int, deque[tuple[int, Nanos]]] = {}
-    chunks: dict[int, deque[tuple[int, Nanos]]] = {}
-    for ticks, lots, at_ns, is_trade in facts:
-        if is_trade:
-            left = lots - sum(used for used, _ in _spend(chunks.get(ticks, deque()), lots, at_ns))
-            if left and at_ns + CLOCKS_AGREE_NS >= book_ns:
-                printed.setdefault(ticks, deque()).append((left, at_ns))
-        elif lots > 0:
-            waiting = printed.get(ticks)
-            while waiting and lots:
-                have, stamp = waiting[0]
-                used = min(have, lots)
-                lots -= used
-                if used == have:
-                    waiting.popleft()
-                else:
-                    waiting[0] = (have - used, stamp)
-            if lots:
-                chunks.setdefault(ticks, deque()).append((lots, at_ns))
-        else:
-            printed.pop(ticks, None)  # told anew, others having come
-    return {ticks: sum(lots for lots, _ in waiting) for ticks, waiting in printed.items() if waiting}
-
-
-def _spend(chunks: deque[tuple[int, Nanos]], lots: int, at_ns: Nanos) -> list[tuple[int, Nanos]]:
-    spent = []
-    while chunks and lots:
-        have, stamp = chunks[0]
+def _spend(credit: deque[tuple[int, Nanos, int]], lots: int, at_ns: Nanos) -> list[Told]:
+    """Use up credit for a trade of `lots` stamped `at_ns`; what is too old for it is too old for any later one."""
+    spent: list[Told] = []
+    while credit and lots:
+        have, stamp, mark = credit.popleft()
         if stamp + CLOCKS_AGREE_NS < at_ns:
-            chunks.popleft()
             continue
         used = min(have, lots)
-        spent.append((used, stamp))
+        spent.append((used, mark))
         lots -= used
-        if used == have:
-            chunks.popleft()
-        else:
-            chunks[0] = (have - used, stamp)
+        if used < have:
+            credit.appendleft((have - used, stamp, mark))
     return spent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,8 +9,9 @@ from sortedcontainers import SortedDict
 
 from papertape.model.event import Level, Side, Trade
 from papertape.model.units import Nanos
+from papertape.sim.fills.base import Told
 from papertape.sim.order import LiveOrder
-from papertape.sim.prints import CLOCKS_AGREE_NS, RECENT_MAX, credit, since, unreported
+from papertape.sim.prints import RECENT_MAX, Recent
 
 overwrite: Any = dict.__setitem__
 
@@ -26,11 +26,12 @@ class BookSide:
         levels: the recorded book's own ladder, ticks to lots; shared with the `Book` that everybody sees.
         taken: lots by price that our orders took of `levels`, until the tape changes that level.
         own: our resting orders by price, oldest first.
-        recent: the recent past of this side, see `prints.Fact`; plain tuples, for speed.
+        recent: what the tape told last of this side.
+        snapshot_ns: stamp of the last snapshot, which holds whatever happened before it.
         low, high: a level of this side at or below `low`, or at or above `high`, meets an order of ours on the other side.
     """
 
-    __slots__ = ("high", "is_asks", "levels", "low", "own", "recent", "side", "snapshot_ns", "taken")
+    __slots__ = ("high", "is_asks", "levels", "low", "own", "recent", "side", "snapshot_mark", "snapshot_ns", "taken")
 
     def __init__(self, side: Side, levels: SortedDict[int, int]) -> None:
         self.side = side
@@ -38,8 +39,9 @@ class BookSide:
         self.levels = levels
         self.taken: dict[int, int] = {}
         self.own: SortedDict[int, dict[str, LiveOrder]] = SortedDict()
-        self.recent: deque[tuple[int, int, Nanos, bool]] = deque(maxlen=RECENT_MAX)
+        self.recent = Recent()
         self.snapshot_ns = -FAR
+        self.snapshot_mark = -1
         self.low = -FAR
         self.high = FAR
 
@@ -50,7 +52,7 @@ class BookSide:
 
         The hottest lines of the venue.
         """
-        levels, recent, low, high = self.levels, self.recent, self.low, self.high
+        levels, facts, low, high = self.levels, self.recent.facts, self.low, self.high
         is_watched = self.taken or self.own
         meets = False
         for ticks, lots in changes:
@@ -64,9 +66,11 @@ class BookSide:
                     meets = True
             elif old:
                 del levels[ticks]
-            recent.append((ticks, old - lots, at_ns, False))
+            facts.append((ticks, old - lots, at_ns, False))
             if is_watched:
                 self._changed(ticks, old, lots, at_ns)
+        if len(facts) > 2 * RECENT_MAX:
+            self.recent.trim()
         return meets
 
     def replace(self, levels: tuple[Level, ...], at_ns: Nanos) -> None:
@@ -74,40 +78,44 @@ class BookSide:
         before = dict(self.levels)
         self.levels.clear()
         self.levels.update(levels)
+        self.snapshot_mark = self.recent.mark
         self.recent.clear()
+        self.recent.facts.append((0, 0, at_ns, False))  # the snapshot itself, so that it has a mark
         self.snapshot_ns = at_ns
         for ticks in list(self.taken):
             if self.levels.get(ticks, 0) != before.get(ticks, 0):
                 del self.taken[ticks]
         for ticks, orders in self.own.items():
             for order in orders.values():
-                if order.place is not None:
-                    order.place.on_level(self.levels.get(ticks, 0), is_past=at_ns <= order.arrived_ns)
+                self._tell_place(order, self.levels.get(ticks, 0), at_ns)
 
     def _changed(self, ticks: int, old: int, lots: int, at_ns: Nanos) -> None:
         if old != lots:
             self.taken.pop(ticks, None)
         for order in self.own.get(ticks, {}).values():
-            if order.place is not None:
-                order.place.on_level(lots, is_past=at_ns <= order.arrived_ns)
+            self._tell_place(order, lots, at_ns)
+
+    def _tell_place(self, order: LiveOrder, lots: int, at_ns: Nanos) -> None:
+        if order.place is not None:
+            order.place.on_level(lots, self.recent.mark, is_past=at_ns <= order.arrived_ns)
 
     def printed(self, trade: Trade) -> None:
         """Note a trade whose taker hit this side."""
-        if trade.venue_ns > self.snapshot_ns:  # a snapshot holds whatever happened before it
-            self.recent.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
+        if trade.venue_ns > self.snapshot_ns:
+            self.recent.facts.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
 
-    def told(self, trade: Trade) -> list[tuple[int, Nanos]]:
-        """What of a trade, not yet noted, the book has told already, as (lots, stamp)."""
+    def told(self, trade: Trade) -> list[Told]:
+        """What of a trade, not yet noted, the book has told already."""
         if trade.venue_ns <= self.snapshot_ns:
-            return [(trade.qty_lots, self.snapshot_ns)]
-        return credit(since(self.recent, trade.venue_ns - CLOCKS_AGREE_NS), trade)
+            return [(trade.qty_lots, self.snapshot_mark)]
+        return self.recent.told(trade)
 
     # What may be had
 
     def open_levels(self, limit: int | None, book_ns: Nanos) -> Iterator[Level]:
         """(ticks, lots) that an order of the other side with this limit may take now, best first: the tape's levels, less what we took
         and less what trades have taken that the book has yet to tell."""
-        gone = unreported(since(self.recent, book_ns - 2 * CLOCKS_AGREE_NS), book_ns)
+        gone = self.recent.unreported(book_ns)
         for ticks in list(self.levels) if self.is_asks else list(reversed(self.levels)):
             if limit is not None and (ticks > limit if self.is_asks else ticks < limit):
                 return
@@ -117,7 +125,7 @@ class BookSide:
 
     def open_lots(self, ticks: int, book_ns: Nanos) -> int:
         """What stands at one price that is not gone."""
-        gone = unreported(since(self.recent, book_ns - 2 * CLOCKS_AGREE_NS), book_ns)
+        gone = self.recent.unreported(book_ns)
         return max(self.levels.get(ticks, 0) - self.taken.get(ticks, 0) - gone.get(ticks, 0), 0)
 
     def take(self, ticks: int, lots: int) -> None:
@@ -139,6 +147,12 @@ class BookSide:
             if price > ticks if self.is_asks else price < ticks:
                 return
             yield from list(self.own[price].values())
+
+    def own_beyond(self, ticks: int) -> Iterable[LiveOrder]:
+        """Our orders that such an order would not meet."""
+        for price, orders in self.own.items():
+            if price > ticks if self.is_asks else price < ticks:
+                yield from orders.values()
 
     def add(self, order: LiveOrder, ticks: int) -> None:
         self.own.setdefault(ticks, {})[order.id] = order

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+
+Told = tuple[int, int]
+"""(lots, mark): so much of a trade was reported by the level change with that mark. Marks number what the tape tells of one side of a
+book, in the order in which it reached the venue."""
 
 
 class Place(Protocol):
@@ -15,27 +20,36 @@ class Place(Protocol):
         """Lots of others that must go before this order is next."""
         ...
 
-    def on_trade(self, lots: int, *, reported: int, absorbed: int) -> int:
-        """A trade at this very price, its taker hitting our side; returns how much of it gets as far as this order.
+    def on_trade(self, lots: int, absorbed: int, told: Sequence[Told]) -> int:
+        """A trade of `lots` at this very price, its taker hitting our side; returns how much of it gets as far as this order.
 
         Args:
-            lots: its volume, less what our own orders with priority over this one took (`absorbed`).
-            reported: the part of the trade that level changes since this order arrived have told already.
+            absorbed: what our own orders with priority over this one took of it.
+            told: what level changes told of the trade before it was printed; what was told before this order came is past.
         """
         ...
 
-    def on_through(self, lots: int) -> int:
-        """`lots` came that trade beyond our price, or rest at or through it now; returns how much of it gets as far as this order."""
+    def on_through(self, lots: int, absorbed: int, told: Sequence[Told], mark: int) -> int:
+        """`lots` came that trade beyond our price, or would rest at or through it now; returns how much of it gets as far as this order."""
         ...
 
-    def on_level(self, lots: int, *, is_past: bool) -> None:
-        """The tape says that our price now holds `lots`; `is_past` if that was so before this order arrived."""
+    def on_absorbed(self, lots: int) -> None:
+        """Our own orders took `lots` of a trade at a better price than this order's, so those whom the tape has as hit still stand."""
+        ...
+
+    def on_level(self, lots: int, mark: int, *, is_past: bool) -> None:
+        """The tape, by what it told last before `mark`, has `lots` at our price; `is_past` if that was so before this order came."""
         ...
 
 
 class FillModel(msgspec.Struct, frozen=True, tag_field="kind"):
     """How resting orders get filled."""
 
-    def join(self, lots: int | None) -> Place:
-        """A place behind `lots` of others; None where the tape has not told the book, so nobody knows."""
+    def join(self, lots: int | None, mark: int) -> Place:
+        """A place behind `lots` of others, by what was told before `mark`; None where the tape has told no book, so nobody knows."""
         raise NotImplementedError
+
+
+def told_before(told: Sequence[Told], mark: int) -> int:
+    """How much of a trade was told before `mark`."""
+    return sum(lots for lots, told_mark in told if told_mark < mark)

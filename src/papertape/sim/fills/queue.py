@@ -2,55 +2,84 @@
 
 from __future__ import annotations
 
-from papertape.sim.fills.base import FillModel, Place
+from collections.abc import Sequence
+from typing import Final
 
-UNKNOWN = 1 << 62
+from papertape.sim.fills.base import FillModel, Place, Told, told_before
+
+UNKNOWN: Final = 1 << 62
 """More lots than any queue holds: where nobody knows what is ahead, only a trade through the price can fill."""
+
+BOUNDS_MAX: Final = 16
+"""Bounds kept; forgetting one of them can make an order wait longer, never shorter."""
 
 
 class QueuePlace:
-    """An upper bound of what is ahead: the lower of two counts, each of which alone is never too low.
+    """Upper bounds of what is ahead, none of which is ever too low.
 
     Attributes:
-        by_trades: what was ahead on arrival, less every trade since.
-        by_levels: the least that any level change since has left at our price, less the trades that happened after it.
-        spared: lots that the tape's own trades took but that in this venue still stand, because our orders with priority took the trade.
+        bounds: (mark, lots), each lower than the one before it. The first says what was ahead when the order came; any other what a level
+            change left at our price, none of which then can have been more than that. Each shrinks by the trades that it does not hold
+            yet: a trade that the level changes before its mark have told is in it already.
+        spared: lots at our price that the tape has as traded but that here still stand, because our orders with priority took the trade.
+        before: the same at better prices than ours.
 
-    A trade shortens both counts once. The level change that reports it cannot shorten it again: it only caps `by_levels` at what the
-    level then holds. Where the level change comes first, that cap already lacks the trade, so the trade shortens `by_trades` alone.
-    Lots that are cancelled are taken to stand behind us until so few are left that this cannot be.
+    So a trade and the level change that reports it count once, in whichever order they come. Lots that are cancelled are taken to stand
+    behind us until so few are left that this cannot be.
     """
 
-    __slots__ = ("by_levels", "by_trades", "spared")
+    __slots__ = ("_joined", "before", "bounds", "spared")
 
-    def __init__(self, lots: int) -> None:
-        self.by_trades = lots
-        self.by_levels = lots
+    def __init__(self, lots: int, mark: int) -> None:
+        self.bounds = [(mark, lots)]
         self.spared = 0
+        self.before = 0
+        self._joined = mark
 
     @property
     def ahead(self) -> int:
-        return min(self.by_trades, self.by_levels)
+        return self.bounds[-1][1] + self.before
 
-    def on_trade(self, lots: int, *, reported: int, absorbed: int) -> int:
-        by_trades = self.by_trades - lots
-        by_levels = self.by_levels - (lots - reported)
-        self.spared += absorbed
-        self.by_trades = max(by_trades, 0)
-        self.by_levels = max(by_levels, 0)
-        return max(-min(by_trades, by_levels), 0)
+    def on_trade(self, lots: int, absorbed: int, told: Sequence[Told]) -> int:
+        past = told_before(told, self._joined)
+        lots -= past
+        here = self._here(lots, absorbed)
+        self.spared += lots - here
+        shrunk = [(mark, bound - here + told_before(told, mark) - past) for mark, bound in self.bounds]
+        self.bounds.clear()
+        for mark, bound in shrunk:
+            self._bound(mark, max(bound, 0))
+        return max(-min(bound for _, bound in shrunk), 0)
 
-    def on_through(self, lots: int) -> int:
-        ahead = min(self.by_trades, self.by_levels, self.spared)
-        self.by_trades = self.by_levels = self.spared = max(ahead - lots, 0)
-        return max(lots - ahead, 0)
+    def on_through(self, lots: int, absorbed: int, told: Sequence[Told], mark: int) -> int:
+        here = self._here(lots - told_before(told, self._joined), absorbed)
+        ahead = min(self.bounds[-1][1], self.spared)  # of those the tape knew at our price none is left
+        self.spared = max(ahead - here, 0)
+        self.bounds = [(mark, self.spared)]
+        return max(here - ahead, 0)
 
-    def on_level(self, lots: int, *, is_past: bool) -> None:
+    def on_absorbed(self, lots: int) -> None:
+        self.before += lots
+
+    def on_level(self, lots: int, mark: int, *, is_past: bool) -> None:
         standing = lots + self.spared
-        if is_past and standing > self.ahead:
-            self.by_trades = self.by_levels = standing  # told late, but it stood there before us
-        elif standing < self.by_levels:
-            self.by_levels = standing
+        if is_past and standing > self.bounds[-1][1]:
+            self.bounds = [(mark, standing)]  # told late, but it stood there before us
+        else:
+            self._bound(mark, standing)
+
+    def _here(self, lots: int, absorbed: int) -> int:
+        """What of `lots` comes as far as our price, after our own better orders and after others who stand at better prices."""
+        lots = max(lots - absorbed, 0)
+        passed = min(self.before, lots)
+        self.before -= passed
+        return lots - passed
+
+    def _bound(self, mark: int, lots: int) -> None:
+        if not self.bounds or lots < self.bounds[-1][1]:
+            self.bounds.append((mark, lots))
+            if len(self.bounds) > BOUNDS_MAX:
+                del self.bounds[1]
 
 
 class QueueFills(FillModel, frozen=True, tag="queue"):
@@ -68,5 +97,5 @@ class QueueFills(FillModel, frozen=True, tag="queue"):
     tape has as traded, and orders of ours behind those wait for them. Where the tape has told no book, only a trade beyond the price fills.
     """
 
-    def join(self, lots: int | None) -> Place:
-        return QueuePlace(UNKNOWN if lots is None else lots)
+    def join(self, lots: int | None, mark: int) -> Place:
+        return QueuePlace(UNKNOWN if lots is None else lots, mark)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from papertape.sim.fills.base import FillModel, Place
+from collections.abc import Sequence
+
+from papertape.sim.fills.base import FillModel, Place, Told, told_before
 
 
 class FrontPlace:
     """First in the queue, whoever else is there."""
 
-    __slots__ = ()
+    __slots__ = ("_joined",)
+
+    def __init__(self, mark: int) -> None:
+        self._joined = mark
 
     @property
     def ahead(self) -> int:
         return 0
 
-    def on_trade(self, lots: int, *, reported: int, absorbed: int) -> int:
-        return lots
+    def on_trade(self, lots: int, absorbed: int, told: Sequence[Told]) -> int:
+        return max(lots - told_before(told, self._joined) - absorbed, 0)
 
-    def on_through(self, lots: int) -> int:
-        return lots
+    def on_through(self, lots: int, absorbed: int, told: Sequence[Told], mark: int) -> int:
+        return self.on_trade(lots, absorbed, told)
 
-    def on_level(self, lots: int, *, is_past: bool) -> None:
+    def on_absorbed(self, lots: int) -> None:
+        pass
+
+    def on_level(self, lots: int, mark: int, *, is_past: bool) -> None:
         pass
 
 
@@ -35,5 +43,5 @@ class TouchFills(FillModel, frozen=True, tag="touch"):
     It does not fill because the best price of its own side moves away, nor because a level at its price shrinks.
     """
 
-    def join(self, lots: int | None) -> Place:
-        return FrontPlace()
+    def join(self, lots: int | None, mark: int) -> Place:
+        return FrontPlace(mark)
