@@ -58,7 +58,7 @@ class Ledger:
     Balance(free=Decimal('60'), used=Decimal('40'))
     >>> ledger.hold("o-2", "USD", Decimal(61), at_ns=2)
     Traceback (most recent call last):
-    ccxt.base.errors.InsufficientFunds: o-2 needs 61 USD; 60 are free
+    ccxt.base.errors.InsufficientFunds: that needs 61 USD; 60 are free
     """
 
     def __init__(self, opening: Mapping[str, Decimal], *, currencies: Iterable[str], at_ns: Nanos) -> None:
@@ -86,7 +86,7 @@ class Ledger:
         """Set `amount` aside for an order, or raise `ccxt.InsufficientFunds` and change nothing."""
         free = self.free(currency)
         if amount > free:
-            raise InsufficientFunds(f"{order_id} needs {plain(amount)} {currency}; {plain(free)} are free")
+            raise InsufficientFunds(f"that needs {plain(amount)} {currency}; {plain(free)} are free")
         self.release(order_id, currency, amount.copy_negate(), at_ns)
 
     def release(self, order_id: str, currency: str, amount: Decimal, at_ns: Nanos) -> None:
