@@ -18,6 +18,8 @@ FLOOR_NS: Final = MILLISECOND
 
 BATCH_ROWS: Final = 16_384
 
+_FORMATS: Final[dict[str, Any]] = {"int64": "q", "int16": "h", "int8": "b"}
+
 
 class Batch(msgspec.Struct):
     """Some rows in a row.
@@ -79,9 +81,22 @@ def read_batches(path: Path, header: Header) -> Iterator[Batch]:
         kinds = pc.multiply(arrow.column("kind").cast("int16"), pa.scalar(16, pa.int16()))
         flags = pc.multiply(arrow.column("flags").cast("int16"), pa.scalar(4, pa.int16()))
         codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
-        columns = {name: arrow.column(name).to_pylist() for name in arrow.schema.names if name not in ("kind", "flags", "side")}
-        yield Batch(row, codes.to_pylist(), reaches.to_pylist(), delivers.to_pylist(), columns)
+        columns = {name: _numbers(arrow.column(name)) for name in arrow.schema.names if name not in ("kind", "flags", "side")}
+        reached = columns["venue_ns"] if reaches.equals(venue) else _numbers(reaches)  # mostly, since most rows come in the venue's order
+        yield Batch(row, _numbers(codes), reached, _numbers(delivers), columns)
         row += len(arrow)
+
+
+def _numbers(column: Any) -> list[Any]:
+    """A column as a list: `to_pylist`, but quicker for what nearly all columns are."""
+    count = len(column)
+    if column.null_count == count:
+        return [None] * count
+    code = _FORMATS.get(str(column.type))
+    if column.null_count or code is None:
+        values: list[Any] = column.to_pylist()
+        return values
+    return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + count].tolist()
 
 
 def arrow_batches(path: Path) -> Iterator[Any]:

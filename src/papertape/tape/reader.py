@@ -147,12 +147,12 @@ def _events(batch: Batch, symbols: Sequence[str], assembler: Assembler) -> Itera
         itertools.count(batch.first_row), batch.codes, batch.reaches, batch.delivers, columns["venue_ns"], columns["local_ns"],
         columns["instrument"], columns["price_ticks"], columns["qty_lots"], columns["text"],
     )  # fmt: skip
-    buy, sell = Side.BUY, Side.SELL
+    update, bid, ask, buy, sell = BookUpdate, _BID, _ASK, Side.BUY, Side.SELL  # looked up once, not once a row
     for row, code, reach, deliver, venue, local, instrument, price, qty, text in rows:
-        if code == _BID:
-            yield row, reach, deliver, BookUpdate(venue_ns=venue, local_ns=local, symbol=symbols[instrument], bids=((price, qty),))
-        elif code == _ASK:
-            yield row, reach, deliver, BookUpdate(venue_ns=venue, local_ns=local, symbol=symbols[instrument], asks=((price, qty),))
+        if code == bid:
+            yield row, reach, deliver, update(venue_ns=venue, local_ns=local, symbol=symbols[instrument], bids=((price, qty),))
+        elif code == ask:
+            yield row, reach, deliver, update(venue_ns=venue, local_ns=local, symbol=symbols[instrument], asks=((price, qty),))
         elif code in (_BOUGHT, _SOLD):
             trade = Trade(
                 venue_ns=venue, local_ns=local, symbol=symbols[instrument], price_ticks=price, qty_lots=qty,

@@ -120,6 +120,11 @@ class TapeWriter:
     def _append(self, event: MarketEvent, connection: int) -> None:
         rows = self._narrow
         head = (event.venue_ns, event.local_ns, self._instrument_of(event) if event.symbol else NO_INSTRUMENT, connection)
+        if type(event) is BookUpdate and len(event.bids) + len(event.asks) == 1:  # nearly all there is
+            side, (level,) = (BID, event.bids) if event.bids else (ASK, event.asks)
+            rows.append((schema.DELTA, WHOLE, *head, side, *level, None))
+            self._count("delta")
+            return
         match event:
             case BookUpdate() | BookSnapshot():
                 kind = schema.SNAPSHOT if isinstance(event, BookSnapshot) else schema.DELTA
@@ -128,8 +133,8 @@ class TapeWriter:
                 if not levels:
                     levels.append((NO_SIDE, 0, 0))
                 last = len(levels) - 1
-                for index, level in enumerate(levels):
-                    rows.append((kind, (index == 0) * FIRST | (index == last) * LAST, *head, *level, None))
+                for index, each in enumerate(levels):
+                    rows.append((kind, (index == 0) * FIRST | (index == last) * LAST, *head, *each, None))
                 self._count("snapshot" if kind == schema.SNAPSHOT else "delta", last + 1)
             case Trade():
                 side = BID if event.taker is Side.BUY else ASK
