@@ -1,11 +1,11 @@
-# make demo: the scenarios, in a table.  make test: every test.  make check: format, lint, types, layers.  make bench: how fast.
+# make demo: the scenarios, in a table.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIOS ?= scenarios
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench format constraints wheel clean
+.PHONY: demo test check bench pythons bench-quick format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -22,6 +22,13 @@ check: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m pytest -q benchmarks --benchmark-only -p no:randomly
+
+bench-quick:
+	PAPERTAPE_BENCH_EVENTS=100_000 $(MAKE) bench
+
+# One digest on every Python: PAPERTAPE_PYTHONS="$(.ci/pythons)" make test, as .ci/run does it.
+pythons: $(VENV)/.ready
+	@.ci/pythons
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix
