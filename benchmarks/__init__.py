@@ -1,0 +1,1 @@
+"""How fast papertape is; README.md says what is measured and how to run it."""
