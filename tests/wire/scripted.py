@@ -82,6 +82,7 @@ class ScriptedVenue:
         self.streams: list[Stream] = []
         self.trades: list[Trade] = []
         self.candles: tuple[Candle, ...] = ()
+        self.before_answer: Callable[[], None] = lambda: None
         self.balances = Balances({"USD": Balance(Decimal("900.5"), Decimal("99.5")), "BTC": Balance(Decimal("0.1"))})
         self.snapshot = BookSnapshot(venue_ns=self.wall_ns(), local_ns=0, symbol="BTC/USD", bids=((9_900, 5),), asks=((10_100, 7),))
 
@@ -125,6 +126,7 @@ class ScriptedVenue:
         await asyncio.sleep(0)
         refusal = self.refuse.get(request.op)
         answer = Answer(refusal=refusal) if refusal is not None else self._execute(request)
+        self.before_answer()
         if self.lose.get(request.op, 0) > 0:
             self.lose[request.op] -= 1
             raise ReplyLost
