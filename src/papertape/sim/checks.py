@@ -95,10 +95,6 @@ def check_book(wanted: NewOrder, measured: Measured, levels: list[Level], taking
     if wanted.post_only and taking.levels:
         text = f"{it.symbol}: post-only {wanted.side} would take at {plain(it.price(taking.levels[0][0]))}"
         raise Refused(RefusalCode.POST_ONLY_WOULD_TAKE, text)
-    if own_best is not None:
-        reach = taking.levels[-1][0] if taking.is_whole else measured.limit_ticks  # a whole taking gets no further
-        if reach is None or (reach >= own_best if wanted.side is Side.BUY else reach <= own_best):
-            raise Refused(RefusalCode.SELF_TRADE, f"{it.symbol}: would trade with our own order at {plain(it.price(own_best))}")
     if wanted.type is OrderType.MARKET:
         if not levels:
             raise Refused(RefusalCode.NO_LIQUIDITY, f"{it.symbol}: there is nothing to {wanted.side}")
@@ -106,6 +102,10 @@ def check_book(wanted: NewOrder, measured: Measured, levels: list[Level], taking
             raise Refused(RefusalCode.AMOUNT_TOO_SMALL, f"{it.symbol}: that buys not even one lot of {plain(it.lot)} {it.base}")
         if measured.lots:
             _check_cost(it.cost(levels[0][0], measured.lots), it)
+    if own_best is not None:
+        reach = taking.levels[-1][0] if taking.is_whole else measured.limit_ticks  # a whole taking gets no further
+        if reach is None or (reach >= own_best if wanted.side is Side.BUY else reach <= own_best):
+            raise Refused(RefusalCode.SELF_TRADE, f"{it.symbol}: would trade with our own order at {plain(it.price(own_best))}")
 
 
 def _check_cost(cost: Decimal, it: Instrument) -> None:
