@@ -56,6 +56,13 @@ def test_a_scenario_passes_at_both_depths_with_the_same_trades(path: str) -> Non
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("path", sorted(path.as_posix() for path in Path("scenarios").glob("*.scenario.toml")))
+def test_every_scenario_passes_over_the_wire(path: str) -> None:
+    """All six faults, through ccxt and websockets: what hits nothing would be vacuous, what is not recovered from would fail."""
+    result, _ = run(path, "wire")
+    assert result.status is Status.PASSED, result.failures
+
+
 @pytest.mark.parametrize("path", BOTH)
 @pytest.mark.parametrize("depth", ["interface", "wire"])
 def test_the_commands_at_their_arrival_times_make_the_same_ledger_again(path: str, depth: str) -> None:
