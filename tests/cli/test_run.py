@@ -131,8 +131,9 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     write_bot(tmp_path, BUYS_THREE)
     (tmp_path / "a.scenario.toml").write_text('title = "bad"\nbott = "x:y"\n' + good, encoding="utf-8")
     (tmp_path / "b.scenario.toml").write_text('title = "good"\nbot = "bot.py:main"\n' + good, encoding="utf-8")
-    done = papertape(tmp_path, "run", ".", "--json")
+    done = papertape(tmp_path, "run", ".", "--json", "--journal", "journals")
     assert done.returncode == 2
+    assert [path.name for path in (tmp_path / "journals").iterdir()] == ["b.jsonl"]
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["status"] for result in results] == ["error", "passed"]
     assert results[0]["failures"] == ["a.scenario.toml: key `bott`: there is no such key; did you mean `bot`?"]
