@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.place import IDLE_TASK
+from papertape.runtime.rank import MARKET
 from papertape.runtime.stepper import Stepper
 from papertape.runtime.world import run_virtual
 
@@ -188,6 +189,25 @@ def test_a_cancelled_rest_ends_and_reports() -> None:
     result, log = run(main)
     assert result == (True, True)
     assert log[:2] == ["cleaned up", asyncio.CancelledError]
+
+
+def test_a_cancelled_wait_is_cancelled_too() -> None:
+    """What a coroutine waits for when it is cancelled in the very turn of its suspension does not go on without it."""
+
+    async def main(loop: VirtualLoop, stepper: Stepper, log: list[Any]) -> Any:
+        waited_for = loop.create_task(asyncio.sleep(99))
+
+        async def callback() -> None:
+            async with asyncio.timeout(0):
+                await waited_for
+
+        stepper.step(asyncio.sleep(0), lambda error: None)
+        await asyncio.sleep(1)  # now there is an idle carrier, which will wake up after the timeout
+        stepper.step(callback(), lambda error: log.append(type(error)))
+        await asyncio.sleep(1)
+        return waited_for.cancelled()
+
+    assert run(main) == (True, [TimeoutError])
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2])
@@ -405,33 +425,150 @@ async def act(actions: list[Action], log: list[Any], variable: contextvars.Conte
 
 @given(st.lists(ACTIONS, min_size=1, max_size=4))
 def test_stepping_is_like_awaiting_in_a_task(programs: list[list[Action]]) -> None:
-    """Whatever coroutines do, each sees the same, at the same times, as in a task of its own."""
+    """Whatever coroutines do, each sees the same, at the same times, as in a task of its own; stepped by main or by a feed."""
+    assert observe(programs, start_as_tasks) == observe(programs, start_by_main) == observe(programs, start_by_feed)
 
-    def observe(start: Callable[[VirtualLoop, Coroutine[Any, Any, None], list[Any]], None]) -> list[list[Any]]:
-        logs: list[list[Any]] = [[] for _ in programs]
 
-        async def main(loop: VirtualLoop) -> None:
-            for program, log in zip(programs, logs, strict=True):
-                variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=9)
-                start(loop, act(program, log, variable), log)
-                await asyncio.sleep(1)
-            await asyncio.sleep(50)
+Start = Callable[[VirtualLoop, list[Coroutine[Any, Any, None]], list[list[Any]]], Awaitable[None]]
 
-        run_virtual(main, patch=False)
-        return logs
 
-    def in_a_task(loop: VirtualLoop, coroutine: Coroutine[Any, Any, None], log: list[Any]) -> None:
+def observe(programs: list[list[Action]], start: Start) -> list[list[Any]]:
+    """What each program logs when they are started one after another, two at an instant."""
+    logs: list[list[Any]] = [[] for _ in programs]
+
+    async def main(loop: VirtualLoop) -> None:
+        variables = [contextvars.ContextVar("variable", default=9) for _ in programs]
+        await start(loop, [act(*each) for each in zip(programs, logs, variables, strict=True)], logs)
+        await asyncio.sleep(50)
+
+    run_virtual(main, patch=False)
+    return logs
+
+
+async def start_as_tasks(loop: VirtualLoop, coroutines: list[Coroutine[Any, Any, None]], logs: list[list[Any]]) -> None:
+    def watch(coroutine: Coroutine[Any, Any, None], log: list[Any]) -> None:
         def done(task: asyncio.Task[None]) -> None:
             log.append("CancelledError" if task.cancelled() else type(task.exception()).__name__)
 
         loop.create_task(coroutine).add_done_callback(done)
 
-    steppers: list[Stepper] = []
+    for index, coroutine in enumerate(coroutines):
+        if index % 2 == 0:
+            await asyncio.sleep(1)
+        watch(coroutine, logs[index])
 
-    def stepped(loop: VirtualLoop, coroutine: Coroutine[Any, Any, None], log: list[Any]) -> None:
-        if not steppers or steppers[-1].loop is not loop:
-            steppers.append(Stepper(loop))
-        if steppers[-1].step(coroutine, lambda error: log.append(type(error).__name__)) and (not log or not str(log[-1]).endswith("Error")):
-            log.append("NoneType")
 
-    assert observe(stepped) == observe(in_a_task)
+def step_one(stepper: Stepper, coroutine: Coroutine[Any, Any, None], log: list[Any]) -> None:
+    before = len(log)
+    if stepper.step(coroutine, lambda error: log.append(type(error).__name__)) and (len(log) == before or log[-1] != "ValueError"):
+        log.append("NoneType")
+
+
+async def start_by_main(loop: VirtualLoop, coroutines: list[Coroutine[Any, Any, None]], logs: list[list[Any]]) -> None:
+    stepper = Stepper(loop)
+    for index, coroutine in enumerate(coroutines):
+        if index % 2 == 0:
+            await asyncio.sleep(1)
+        step_one(stepper, coroutine, logs[index])
+
+
+async def start_by_feed(loop: VirtualLoop, coroutines: list[Coroutine[Any, Any, None]], logs: list[list[Any]]) -> None:
+    def row(index: int) -> None:
+        for each in range(index, min(index + 2, len(coroutines))):
+            step_one(stepper, coroutines[each], logs[each])
+
+    stepper = Stepper(loop)
+    loop.feed = Rows(loop, len(coroutines), row)
+
+
+class Rows:
+    """A feed with a row every second for two coroutines each; it takes all rows in one step if it may."""
+
+    def __init__(self, loop: VirtualLoop, count: int, row: Callable[[int], None]) -> None:
+        self.loop, self.count, self.row, self.at = loop, count, row, 0
+        self.steps = 0
+
+    def next_key(self) -> tuple[int, int] | None:
+        return (SECOND * (1 + self.at // 2), MARKET) if self.at < self.count else None
+
+    def step(self) -> None:
+        self.steps += 1
+        while (key := self.next_key()) is not None and key <= self.loop.limit_key() and self.loop.is_idle():
+            self.loop.advance_ns(key[0])
+            self.at += 2
+            self.row(self.at - 2)
+
+
+def test_a_feed_may_step_a_thousand_coroutines_at_one_go() -> None:
+    """They share one carrier and one change of tasks; each sees a current task that is neither main nor another's."""
+    seen: list[Any] = []
+
+    async def main(loop: VirtualLoop, stepper: Stepper, log: list[Any]) -> Any:
+        async def callback(row: int) -> None:
+            seen.append(asyncio.current_task())
+            if row == 500:
+                await asyncio.sleep(1)
+                seen.append(asyncio.current_task())
+
+        loop.feed = feed = Rows(loop, 2000, lambda row: stepper.step(callback(row), log.append) and None)
+        await asyncio.sleep(5000)
+        return asyncio.current_task(), feed.steps
+
+    (main_task, steps), log = run(main)
+    assert log == [None]
+    assert steps < 10
+    assert main_task not in seen
+    assert len(dict.fromkeys(seen)) == 2  # the one that waited kept the first carrier
+    assert seen[0] is seen[250] is not seen[251]
+
+
+def test_coroutines_stepped_by_a_feed_may_step_others() -> None:
+    """Also when outer and inner both wait, they have a task each, and the loop is left without a current one."""
+
+    async def main(loop: VirtualLoop, stepper: Stepper, log: list[Any]) -> Any:
+        tasks: dict[str, Any] = {}
+
+        async def inner(name: str) -> None:
+            tasks[name] = asyncio.current_task()
+            await asyncio.sleep(1)
+            assert tasks[name] is asyncio.current_task()
+
+        async def outer(name: str) -> None:
+            mine = asyncio.current_task()
+            stepper.step(inner(f"inner of {name}"), log.append)
+            assert asyncio.current_task() is mine
+            tasks[name] = mine
+            await asyncio.sleep(1)
+            assert asyncio.current_task() is mine
+
+        def row(number: int) -> None:
+            stepper.step(outer("first"), log.append)
+            stepper.step(outer("second"), log.append)
+            log.append(asyncio.current_task())
+
+        loop.feed = Rows(loop, 1, row)
+        await asyncio.sleep(9)
+        return len(dict.fromkeys(tasks.values()))
+
+    assert run(main) == (4, [None] * 5)
+
+
+def test_a_callback_of_a_feed_that_asks_for_its_own_end_harms_nobody_else() -> None:
+    """It ended without waiting, so there was nothing to cancel; the next one waits undisturbed."""
+
+    async def main(loop: VirtualLoop, stepper: Stepper, log: list[Any]) -> Any:
+        async def cancels_itself() -> None:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+
+        async def waits() -> None:
+            await asyncio.sleep(1)
+            log.append("waited")
+
+        def row(number: int) -> None:
+            stepper.step(waits() if number % 4 else cancels_itself(), log.append)
+            stepper.step(waits(), log.append)
+
+        loop.feed = Rows(loop, 8, row)
+        await asyncio.sleep(99)
+
+    assert run(main) == (None, ["waited", None] * 6)

@@ -48,6 +48,12 @@ class Feed(Protocol):
         ...
 
 
+class Batches(Protocol):
+    """What lets a feed step coroutines cheaply."""
+
+    def batch(self, work: Callable[[], object]) -> None: ...
+
+
 class TimeIsUp(StuckSimulation):
     """The run reached its limit of virtual time before its end."""
 
@@ -68,6 +74,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         ready: callbacks to run before anything else; not to be changed.
         agenda: heap of (ns, rank, sequence, timer), its last entry is the end of the run; always the same list, not to be changed.
         unhandled: what asyncio's exception handler was told, in order.
+        carriers: what steps coroutines on this loop (`runtime.stepper`), if anything does.
         stalls: what `time.sleep` blocked: (run nanosecond, nanoseconds, line).
         feed: see `Feed`.
     """
@@ -86,6 +93,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self.feed = feed
         self.unhandled: list[dict[str, Any]] = []
         self.stalls: list[tuple[Nanos, Nanos, str]] = []
+        self.carriers: Batches | None = None
         self._clock_resolution = 1e-9
         self._numbers = itertools.count(1)
         self._names = itertools.count(1)
@@ -204,7 +212,10 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
             if key is None:
                 self.feed = feed = None
             elif key <= head:
-                feed.step()
+                if self.carriers is None:
+                    feed.step()
+                else:
+                    self.carriers.batch(feed.step)
                 return
         if head is self._end:
             if len(agenda) == 1 and feed is None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import tasks
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sized
 from contextvars import Context, copy_context
 from typing import Any
 
+from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.place import IDLE_TASK
 
 Done = Callable[[BaseException | None], object]
@@ -21,6 +22,11 @@ Done = Callable[[BaseException | None], object]
 if sys.version_info >= (3, 12):
 
     def _become(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
+        if task is None:  # which 3.12 cannot swap for None
+            current = asyncio.current_task(loop)
+            if current is not None:
+                tasks._leave_task(loop, current)
+            return current
         return tasks._swap_current_task(loop, task)  # type: ignore[attr-defined,no-any-return]
 
 else:
@@ -34,6 +40,45 @@ else:
         return current
 
 
+class Carriers:
+    """The carriers of one loop, shared by all its steppers.
+
+    Attributes:
+        idle: those that wait for work.
+        entered: the one that is the current task of a batch and has nothing to carry at the moment.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.idle: list[Carrier] = []
+        self.entered: Carrier | None = None
+
+    def take(self) -> Carrier:
+        """One that is fit for work."""
+        while self.idle:
+            carrier = self.idle.pop()
+            if not (carrier.wake.done() or carrier.task.cancelling()):  # nobody cancelled every task they could find
+                return carrier
+        return Carrier(self)
+
+    def batch(self, work: Callable[[], object]) -> None:
+        """Run `work` as if inside a carrier's task: many coroutines stepped one after another then share one change of tasks."""
+        if self.entered is not None:
+            work()
+            return
+        carrier = self.take()
+        before = _become(self.loop, carrier.task)
+        self.entered = carrier
+        try:
+            carrier.context.run(work)
+        finally:
+            _become(self.loop, before)
+            if self.entered is carrier:
+                self.entered = None
+            if carrier.is_free:
+                self.idle.append(carrier)
+
+
 class Stepper:
     """Steps coroutines on one loop.
 
@@ -42,7 +87,15 @@ class Stepper:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.loop = loop or asyncio.get_running_loop()
-        self._idle: list[Carrier] = []
+        self._carriers: Carriers
+        self._ready: Sized = ()
+        if isinstance(self.loop, VirtualLoop):
+            shared = self.loop.carriers
+            if not isinstance(shared, Carriers):
+                shared = self.loop.carriers = Carriers(self.loop)
+            self._carriers, self._ready = shared, self.loop.ready
+        else:
+            self._carriers = Carriers(self.loop)
 
     def step(self, coroutine: Coroutine[Any, Any, object], on_done: Done) -> bool:
         """Run `coroutine` as far as it goes without waiting; call it from a callback of the loop or from inside a task.
@@ -51,24 +104,44 @@ class Stepper:
             Whether it ended at once. Then `on_done` was called only if it failed. Otherwise it goes on as a task of its own, and `on_done`
             will be called when that ends, with the exception that ended it or None.
         """
-        idle = self._idle
-        carrier = idle.pop() if idle else Carrier(self)
-        if carrier.wake.done() or carrier.task.cancelling():  # somebody cancelled every task they could find
-            carrier = Carrier(self)
+        carriers = self._carriers
+        carrier = carriers.entered
+        if carrier is None:
+            return self._step_alone(coroutine, on_done)
+        carriers.entered = None  # a coroutine that steps another needs two
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration:
+            if not self._ready:  # else it may have asked for its own end, and the next one must not suffer that
+                carriers.entered = carrier
+            return True
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            on_done(error)
+            return True
+        # What else this batch steps is stepped alone.
+        _become(self.loop, None)
+        carrier.take_over(coroutine, awaited, on_done)
+        return False
+
+    def _step_alone(self, coroutine: Coroutine[Any, Any, object], on_done: Done) -> bool:
+        carriers = self._carriers
+        carrier = carriers.take()
         loop = self.loop
         before = _become(loop, carrier.task)
         try:
             awaited = carrier.context.run(coroutine.send, None)
         except StopIteration:
             _become(loop, before)
-            idle.append(carrier)
+            carriers.idle.append(carrier)
             return True
         except (SystemExit, KeyboardInterrupt):
             _become(loop, before)
             raise
         except BaseException as error:
             _become(loop, before)
-            idle.append(carrier)
+            carriers.idle.append(carrier)
             on_done(error)
             return True
         _become(loop, before)
@@ -77,9 +150,9 @@ class Stepper:
 
     def close(self) -> None:
         """Let the idle carriers end; what is under way goes on."""
-        for carrier in self._idle:
+        for carrier in self._carriers.idle:
             carrier.task.cancel()
-        self._idle.clear()
+        self._carriers.idle.clear()
 
 
 class Carrier(Coroutine[Any, Any, None]):
@@ -90,15 +163,20 @@ class Carrier(Coroutine[Any, Any, None]):
         context: the one its task runs in.
     """
 
-    def __init__(self, stepper: Stepper) -> None:
-        self._stepper = stepper
+    def __init__(self, carriers: Carriers) -> None:
+        self._carriers = carriers
         self._coroutine: Coroutine[Any, Any, object] | None = None
         self._awaited: Any = None
         self._on_done: Done | None = None
         self._is_waiting = False  # for `wake`, with work to do
         self.context: Context = copy_context()
-        self.wake: asyncio.Future[None] = stepper.loop.create_future()
-        self.task: asyncio.Task[None] = stepper.loop.create_task(self, name=IDLE_TASK, context=self.context)
+        self.wake: asyncio.Future[None] = carriers.loop.create_future()
+        self.task: asyncio.Task[None] = carriers.loop.create_task(self, name=IDLE_TASK, context=self.context)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has nothing to carry."""
+        return self._coroutine is None
 
     def take_over(self, coroutine: Coroutine[Any, Any, object], awaited: Any, on_done: Done) -> None:
         """Go on with a coroutine that has just yielded `awaited`."""
@@ -158,8 +236,8 @@ class Carrier(Coroutine[Any, Any, None]):
         if self.task.cancelling():
             raise StopIteration  # whoever asked for the end of this task has it
         self.task.set_name(IDLE_TASK)
-        self.wake = self._stepper.loop.create_future()
-        self._stepper._idle.append(self)
+        self.wake = self._carriers.loop.create_future()
+        self._carriers.idle.append(self)
         return self._rest()
 
     def _rest(self) -> Any:

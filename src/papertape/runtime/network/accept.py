@@ -34,7 +34,7 @@ def request_end(data: bytes) -> int | None:
     """Where the first whole HTTP/1 request in `data` ends; None while it is not whole.
 
     >>> request_end(b"POST / HTTP/1.1\\r\\nContent-Length: 2\\r\\n\\r\\nhiGET"), request_end(b"GET / HTTP/1.1\\r\\n")
-    (42, None)
+    (40, None)
     """
     head = data.find(b"\r\n\r\n")
     if head < 0:
