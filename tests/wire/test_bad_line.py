@@ -130,6 +130,17 @@ def test_whatever_breaks_after_sending_leaves_the_outcome_open(answer: Any, erro
     with_rogue(answer, story)
 
 
+@pytest.mark.parametrize("answer", [says(500, '{"success":true,"errors":[]}'), says(200, "{}"), says(200, '{"success":"maybe"}')])
+def test_only_a_yes_is_a_yes(answer: Any) -> None:
+    """An edit is acknowledged by a plain yes with a good status, and by nothing that merely resembles it."""
+
+    async def story(link: CoinbaseLink, heard: Heard) -> None:
+        with pytest.raises(NetworkError):
+            await link.request(Request(op=Op.ORDER_EDIT, order_id="o-1", order=BUY))
+
+    with_rogue(answer, story)
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

@@ -218,11 +218,9 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str]) ->
             return Answer(candles=tuple(sorted((_decode_candle(each) for each in body["candles"]), key=lambda bar: bar.open_ns))), ""
         case Op.ORDER_CANCEL:
             return Answer(refusal=decode_cancel(body["results"][0])), ""
-        case Op.ORDER_CREATE:
-            if not body["success"]:
-                raise ValueError(f"a create was refused without a reason: {body!r}")
-            return Answer(), ""
-        case Op.ORDER_EDIT:
+        case Op.ORDER_CREATE | Op.ORDER_EDIT:
+            if body["success"] is not True:
+                raise ValueError(f"neither a yes nor a reason: {body!r}")
             return Answer(), ""
 
 
