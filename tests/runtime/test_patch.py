@@ -240,12 +240,13 @@ def test_runs_in_two_threads_do_not_meet() -> None:
         async def main(loop: VirtualLoop) -> Any:
             barrier.wait()
             await asyncio.sleep(number)
-            drawn = (time.time(), os.urandom(4))
+            drawn = (time.time(), os.urandom(4), random.random())
             barrier.wait()
             return drawn
 
         results[number] = run_virtual(main, seed=number, epoch_ns=number * SECOND)
 
+    random.seed(7)
     before = snapshot()
     threads = [threading.Thread(target=one, args=(number,)) for number in (1, 2)]
     for thread in threads:
@@ -255,6 +256,24 @@ def test_runs_in_two_threads_do_not_meet() -> None:
     assert [results[1][0], results[2][0]] == [2.0, 4.0]
     assert results[1][1] != results[2][1]
     assert snapshot() == before
+    assert random.random() == random.Random(7).random()
+    barrier = threading.Barrier(1)
+    together = dict(results)
+    for number in (1, 2):
+        one(number)
+    assert results == together
+
+
+def test_a_run_inside_a_run_takes_nothing_from_it() -> None:
+    """The outer run draws what it would have drawn anyway, and tells its own time again."""
+
+    def draw(runs_another: bool) -> Any:
+        before = [random.random(), made_before.random(), os.urandom(2)]
+        if runs_another:
+            assert inside(lambda: (random.random(), made_before.random(), time.monotonic()))[2] == 2.0
+        return [*before, random.random(), made_before.random(), os.urandom(2), time.monotonic()]
+
+    assert inside(lambda: draw(True)) == inside(lambda: draw(False))
 
 
 def test_time_sleep_blocks_the_program_and_moves_time_on() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +35,7 @@ class Patches:
         self._undo_names: list[tuple[dict[str, Any], str, Any]] = []
         self._undo_attributes: list[tuple[Any, str, Any]] = []
         self._undo_methods: list[tuple[type, str, Any]] = []
+        self._undo_entropy: Callable[[], None] | None = None
         self._modules_before: dict[str, None] = {}
 
     def _add_pairs(self, pairs: list[tuple[Any, Any]]) -> None:
@@ -87,8 +88,12 @@ class Patches:
         for kind, name, replacement in clocks.METHODS:
             self._undo_methods.append((kind, name, kind.__dict__[name]))
             _set_method(kind, name, replacement)
+        self._undo_entropy = entropy.remember(self._generators)
 
     def _restore(self) -> None:
+        if self._undo_entropy is not None:  # threads leave their runs in any order
+            self._undo_entropy()
+            self._undo_entropy = None
         for kind, name, value in reversed(self._undo_methods):
             _set_method(kind, name, value)
         for owner, name, value in reversed(self._undo_attributes):
@@ -128,8 +133,12 @@ def patched(loop: VirtualLoop, seed: int | str) -> Iterator[Run]:
     try:
         outer = enter(run)
         try:
-            with entropy.reseeded(run, generators):
+            put_back = entropy.remember(generators)  # of the run around this one, if there is one
+            try:
+                entropy.reseed(run, generators)
                 yield run
+            finally:
+                put_back()
         finally:
             leave(outer)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from threading import get_ident
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ class Run:
 
     Attributes:
         entropy: what the program gets when it asks the machine for randomness.
+        random: behind the functions of the module `random`.
     """
 
     def __init__(self, loop: VirtualLoop, seed: int | str) -> None:
         self.loop = loop
         self.chance = Chance(seed)
         self.entropy: Stream = self.chance.stream("entropy")
+        self.random = random.Random(self.chance.keyed("random", 0))  # noqa: TID251, S311 - seeded, and what the program expects
 
 
 _runs: dict[int, Run] = {}
