@@ -145,6 +145,13 @@ def test_what_has_no_time_is_stamped_with_the_latest_known(tmp_path: Path) -> No
     assert report.connections[0].skew_ns == 50 * SECOND + 1_000_000
 
 
+def test_a_late_message_does_not_turn_the_clock_back(tmp_path: Path) -> None:
+    """After a message that came late, what has no time is still stamped with the latest time known."""
+    levels = [l2(number, ("bid", "1", "1"), at_ns=at * SECOND) for number, at in enumerate((60, 50))]
+    _, events = run("coinbase", advanced(tmp_path / "c.jsonl", *levels, {"t": "disconnect"}), FOO)
+    assert [event.venue_ns for event in events] == [60 * SECOND, 50 * SECOND, 60 * SECOND]
+
+
 def test_receipt_times_keep_every_digit(tmp_path: Path) -> None:
     """Seconds with seven decimals, in 2026, are more than a float holds."""
     path = tmp_path / "c.jsonl"
