@@ -22,7 +22,7 @@ class Delivery:
         is_over: unsubscribed, or the bot failed; nothing is delivered any more.
     """
 
-    __slots__ = ("_callback", "_inbox", "_on_end", "_on_error", "_on_lost", "_stepper", "is_busy", "is_over")
+    __slots__ = ("_callback", "_inbox", "_on_end", "_on_error", "_on_lost", "_step", "_when_ended", "is_busy", "is_over")
 
     def __init__(
         self,
@@ -38,7 +38,8 @@ class Delivery:
         self.is_over = False
         self._callback = callback
         self._inbox = inbox
-        self._stepper = stepper
+        self._step = stepper.step
+        self._when_ended = self._ended  # bound once, not for each event
         self._on_error = on_error
         self._on_lost = on_lost
         self._on_end = on_end
@@ -64,6 +65,10 @@ class Delivery:
             return
         if result is None:
             self.is_busy = False
+        elif type(result) is CoroutineType:  # the hot path; `_goes_on` says the same at leisure
+            if not self._step(result, self._when_ended):
+                return
+            self.is_busy = False
         elif self._goes_on(result):
             return
         if self._inbox:
@@ -78,7 +83,7 @@ class Delivery:
         else:
             self.is_busy = False
             return False
-        if not self._stepper.step(coroutine, self._ended):
+        if not self._step(coroutine, self._when_ended):
             return True
         self.is_busy = False
         return False
