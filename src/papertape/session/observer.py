@@ -8,7 +8,7 @@ from papertape.journal import Journal
 from papertape.model.notes import Mark
 from papertape.model.units import Nanos
 from papertape.runtime.loop import VirtualLoop
-from papertape.runtime.rank import TIMER
+from papertape.runtime.rank import END, TIMER
 from papertape.sim.armed import Armed
 from papertape.sim.door import Door
 
@@ -33,6 +33,8 @@ class Observer:
         self.is_healthy = False
         self.why = "not connected yet"
         self.is_over = False
+        self._is_writing = False
+        self._written: tuple[bool, str] | None = None
         self._venue = venue
         self._loop = loop
         self._journal = journal
@@ -48,11 +50,18 @@ class Observer:
         self._journal.write(self._loop.now_ns, "mark", venue=self._venue, mark=mark, detail=detail)
 
     def health_changed(self, is_healthy: bool, why: str) -> None:
-        if (is_healthy, why) == (self.is_healthy, self.why):
-            return
         self.is_healthy, self.why = is_healthy, why
-        self._journal.write(self._loop.now_ns, "health", venue=self._venue, healthy=is_healthy, why=why)
+        if not self._is_writing:
+            # At the end of this instant: libraries take their steps within one in an order that depends on the Python version.
+            self._is_writing = True
+            self._loop.schedule_ns(self._loop.now_ns, END, self._write_health)
         self.look()
+
+    def _write_health(self) -> None:
+        self._is_writing = False
+        if self._written != (self.is_healthy, self.why):
+            self._written = (self.is_healthy, self.why)
+            self._journal.write(self._loop.now_ns, "health", venue=self._venue, healthy=self.is_healthy, why=self.why)
 
     def look(self) -> None:
         """See whether what is waited for has come about."""

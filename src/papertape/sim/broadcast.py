@@ -10,7 +10,7 @@ from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos, plain
-from papertape.runtime.rank import COMMAND, DELIVERY, TIMER
+from papertape.runtime.rank import DELIVERY, TIMER
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.stream import Close, Message, Send, Stream
 from papertape.sim.timeline import Timeline
@@ -72,13 +72,13 @@ class Broadcast:
             stream.close(clean)
         return len(streams)
 
-    # ---- subscriptions; they take effect when they reach the venue
+    # ---- subscriptions; they take effect when they reach the venue, after the commands of that instant
 
     def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, COMMAND, self._subscribed, stream, channel, symbol)
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscribed, stream, channel, symbol)
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, COMMAND, self._unsubscribed, stream, channel, symbol)
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._unsubscribed, stream, channel, symbol)
 
     def _subscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
         if not stream.is_open:

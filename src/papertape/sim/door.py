@@ -96,6 +96,7 @@ class Door:
         self._journal = journal
         self._order_law, self._answer_law = order_law, answer_law
         self._count = 0
+        self._ways = 0
         self._told = 0
         self._pending: dict[int, Pending] = {}
         self._held: list[tuple[Pending, Answer]] = []
@@ -230,8 +231,8 @@ class Door:
         self.broadcast.tell(update, self._answer_law.ns(self._chance.keyed(f"latency/user/{self._name}", self._told)))
 
     def _way_in_ns(self) -> Nanos:
-        self._count += 1
-        return self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count))
+        self._ways += 1
+        return self._order_law.ns(self._chance.keyed(f"latency/subscribe/{self._name}", self._ways))
 
     # ---- faults that act over time
 
