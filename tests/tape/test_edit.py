@@ -127,7 +127,7 @@ def test_two_days_of_one_instrument_merge(tmp_path: Path) -> None:
 @given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=4))
 def test_feeds_merge_in_the_stated_order(times: list[list[int]]) -> None:
     """By reach, then by the feed's place, then by row; nothing is lost."""
-    feeds = [[(row, reach, reach, trade(reach, reach)) for row, reach in enumerate(sorted(feed))] for feed in times]
+    feeds = [[(row, reach, 99 - reach, trade(reach, reach)) for row, reach in enumerate(sorted(feed))] for feed in times]
     merged = list(merge(feeds))
     expected = sorted((reach, index, row) for index, feed in enumerate(feeds) for row, reach, _, _ in feed)
     assert [(message[1], index, message[0]) for index, message in merged] == expected
