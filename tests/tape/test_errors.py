@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +168,28 @@ def test_the_writer_refuses_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TapeError, match="cannot write a tape there"):
         make(tmp_path / "file" / "a.parquet")
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it fills up at a row group or at the end, the error names the tape, and neither the tape nor a scrap is there."""
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(TapeError, match=r"a\.parquet: the tape could not be written: No space left on device"):
+            make(tmp_path / "a.parquet")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(schema, "ROW_GROUP_ROWS", 500)
+    writer = TapeWriter(tmp_path / "b.parquet", venue="coinbase", instruments=[BTC])
+    with open("/dev/full", "wb") as disk:
+        os.dup2(disk.fileno(), writer._file.fileno())
+    for local_ns in range(499):
+        writer.write(trade(local_ns))
+    with pytest.raises(TapeError, match=r"b\.parquet: the tape could not be written: .*No space left on device"):
+        [writer.write(trade(local_ns)) for local_ns in range(499, 10_000)]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

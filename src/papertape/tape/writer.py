@@ -181,15 +181,14 @@ class TapeWriter:
             os.replace(self._temporary, self.path)
             _sync_folder(self.path.parent)
         except OSError as error:
-            self.discard()
-            raise TapeError(f"{self.path}: the tape could not be written: {error.strerror}. Nothing was left behind.") from error
+            raise self._failed(error) from error
         return self.header
 
     def discard(self) -> None:
         """Throw away what was written; an older tape at the path stays."""
         with suppress(OSError):  # what does not fit on the disk need not
             self._parquet.close()
-        if not self._file.closed:
+        with suppress(OSError):
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 
@@ -250,8 +249,15 @@ class TapeWriter:
         for field in layout:
             values = lists.get(field.name)
             columns.append(pa.nulls(count, field.type) if values is None else pa.array(values, field.type))
-        self._parquet.write_table(pa.Table.from_arrays(columns, schema=layout), row_group_size=schema.ROW_GROUP_ROWS)
+        try:
+            self._parquet.write_table(pa.Table.from_arrays(columns, schema=layout), row_group_size=schema.ROW_GROUP_ROWS)
+        except OSError as error:
+            raise self._failed(error) from error
         self._hash.update(lists)
+
+    def _failed(self, error: OSError) -> TapeError:
+        self.discard()
+        return TapeError(f"{self.path}: the tape could not be written: {error.strerror or error}. Nothing was left behind.")
 
 
 def _spread(
