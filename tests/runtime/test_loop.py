@@ -1,6 +1,7 @@
 """The virtual loop: when things happen, and in which order."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import COMMAND, DELIVERY, MARKET, TIMER
+from papertape.runtime.world import run_virtual
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]], **options: Any) -> Any:
@@ -371,3 +373,26 @@ def test_a_stopped_loop_stops_and_goes_on() -> None:
     loop.close()
     with pytest.raises(RuntimeError, match="closed"):
         loop.call_later(1, print)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_eager_tasks_are_numbered_too() -> None:
+    """Tasks that start at once, made by factory or by hand, are walked in order, and end before the loop turns."""
+
+    async def main(loop: VirtualLoop) -> list[Any]:
+        log: list[int] = []
+
+        async def work(number: int) -> int:
+            log.append(number)
+            if number % 2:
+                await asyncio.sleep(1)
+            return number
+
+        loop.set_task_factory(asyncio.eager_task_factory)
+        made = [loop.create_task(work(number)) for number in range(6)]
+        made += [asyncio.Task(work(number), loop=loop, eager_start=True) for number in range(6, 12)]
+        assert log == list(range(12))
+        done, _ = await asyncio.wait(made)
+        return [task.result() for task in done]
+
+    assert run_virtual(main) == list(range(12))

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -555,3 +556,17 @@ def test_the_digest_is_of_every_byte_and_instant() -> None:
 
     assert traffic(b"a", 5) == traffic(b"a", 5)
     assert len(dict.fromkeys([traffic(b"a", 5), traffic(b"b", 5), traffic(b"a", 6)])) == 3
+
+
+def test_no_certificate_is_read_for_a_simulated_connection() -> None:
+    """TLS is by fiat, so a context made in a run needs no file; outside it does."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        context = ssl.create_default_context(cafile="/no/such/file.pem")
+        await loop.create_server(asyncio.Protocol, HOST, 443)
+        transport, _ = await loop.create_connection(asyncio.Protocol, HOST, 443, ssl=context)
+        return transport.get_extra_info("sslcontext") is context
+
+    assert run(main) is True
+    with pytest.raises(FileNotFoundError):
+        ssl.create_default_context(cafile="/no/such/file.pem")

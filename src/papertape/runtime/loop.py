@@ -7,12 +7,12 @@ one at a time: everything that the first thing causes at once is done before the
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from papertape.model.errors import StuckSimulation
@@ -64,6 +64,28 @@ class VirtualTimer(asyncio.TimerHandle):
     __slots__ = ()
     _scheduled: bool
 
+    def __init__(
+        self, when_ns: Nanos, callback: Callable[..., object], args: tuple[Any, ...], loop: VirtualLoop, context: Context | None = None
+    ) -> None:
+        # Both bases' work in one go: a run makes millions of these.
+        self._when = when_ns / SECOND
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+        self._scheduled = True
+        self._repr = None
+        self._source_traceback = None
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = None  # type: ignore[assignment]
+            self._args = ()
+            if self._scheduled:
+                self._loop.timer_cancelled()
+
 
 class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outside refuses whatever the arguments
     """The loop of one run.
@@ -80,6 +102,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
     """
 
     if TYPE_CHECKING:
+        _closed: bool
         _stopping: bool
         _thread_id: int | None
         _task_factory: Any
@@ -95,7 +118,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self.stalls: list[tuple[Nanos, Nanos, str]] = []
         self.carriers: Batches | None = None
         self._clock_resolution = 1e-9
-        self._numbers = itertools.count(1)
+        self.next_number = itertools.count(1).__next__
         self._names = itertools.count(1)
         self._sequence = itertools.count(1)
         self._ready: deque[asyncio.Handle] = deque()
@@ -128,10 +151,10 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self.agenda.remove(self._end)
         self._end = self._end_at(limit_ns)
         self.agenda.append(self._end)
-        heapq.heapify(self.agenda)
+        heapify(self.agenda)
 
     def _end_at(self, limit_ns: Nanos | None) -> Entry:
-        return (FOREVER_NS if limit_ns is None else limit_ns, END, 0, VirtualTimer(0.0, _nothing, (), self))
+        return (FOREVER_NS if limit_ns is None else limit_ns, END, 0, VirtualTimer(0, _nothing, (), self))
 
     def limit_key(self) -> tuple[Nanos, int, int, VirtualTimer]:
         """The head of the agenda: what a feed's next key must not be greater than. Read it again after each callback."""
@@ -147,10 +170,10 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> VirtualTimer:
         """Call back at `when_ns` or, where that has passed, now; ties by rank, then first come, first served."""
-        self._check_closed()
-        timer = VirtualTimer(when_ns / SECOND, callback, args, self, context)
-        timer._scheduled = True
-        heapq.heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
+        if self._closed:
+            self._check_closed()
+        timer = VirtualTimer(when_ns, callback, args, self, context)
+        heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
         return timer
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
@@ -162,18 +185,22 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+        if self._closed:
+            self._check_closed()
         delay_ns = round(delay * SECOND)
         if delay_ns <= 0 < delay:
             delay_ns = 1
-        return self.schedule_ns(self.now_ns + delay_ns, TIMER, callback, *args, context=context)
+        when_ns = self.now_ns + delay_ns
+        timer = VirtualTimer(when_ns, callback, args, self, context)
+        heappush(self.agenda, (when_ns, TIMER, next(self._sequence), timer))
+        return timer
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        if not handle._scheduled:  # type: ignore[attr-defined]
-            return
+    def timer_cancelled(self) -> None:
+        """One more entry of the agenda is dead weight."""
         self._cancelled += 1
         if self._cancelled > _CANCELLED_MIN and self._cancelled * 2 > len(self.agenda):
             self.agenda[:] = [entry for entry in self.agenda if not entry[3]._cancelled]  # in place: feeds hold on to the list
-            heapq.heapify(self.agenda)
+            heapify(self.agenda)
             self._cancelled = 0
 
     # Turning
@@ -203,7 +230,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         agenda = self.agenda
         head = agenda[0]
         while head[3]._cancelled:
-            heapq.heappop(agenda)
+            heappop(agenda)
             self._cancelled -= 1
             head = agenda[0]
         feed = self.feed
@@ -224,7 +251,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
                 )
             self.advance_ns(head[0])
             raise TimeIsUp(f"the limit of {format_duration(head[0])} of virtual time is reached; still waiting: {who_waits(self)}")
-        heapq.heappop(agenda)
+        heappop(agenda)
         if head[0] > self.now_ns:
             self.now_ns = head[0]
         timer = head[3]
@@ -243,9 +270,6 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
             )
 
     # What asyncio asks of a loop
-
-    def next_number(self) -> int:
-        return next(self._numbers)
 
     def next_task_name(self) -> str:
         return f"Task-{next(self._names)}"

@@ -28,21 +28,23 @@ class SequencedFuture(asyncio.Future[T]):
 class SequencedTask(asyncio.Task[T]):
     """A task whose hash, and whose name unless it is given one, is its number in its loop."""
 
-    _sequence: int
+    __slots__ = ("_sequence",)
 
-    def __init__(self, coro: Any, *, loop: asyncio.AbstractEventLoop | None = None, name: str | None = None, **options: Any) -> None:
-        if name is None:
-            # asyncio's own numbers go on over all runs of a process.
-            named_by = getattr(loop or asyncio.get_running_loop(), "next_task_name", None)
-            name = named_by() if named_by is not None else None
-        super().__init__(coro, loop=loop, name=name, **options)
+    def __init__(
+        self, coro: Any, *, loop: asyncio.AbstractEventLoop | None = None, name: str | None = None, context: Any = None, **options: Any
+    ) -> None:
+        if loop is None:
+            loop = asyncio.get_running_loop()
+        try:
+            self._sequence: int = loop.next_number()  # type: ignore[attr-defined]
+            if name is None:
+                name = loop.next_task_name()  # type: ignore[attr-defined] # asyncio's own numbers go on over all runs of a process
+        except AttributeError:  # another thread's loop
+            self._sequence = object.__hash__(self)
+        super().__init__(coro, loop=loop, name=name, context=context, **options)
 
     def __hash__(self) -> int:
-        try:
-            return self._sequence
-        except AttributeError:
-            self._sequence = _next_number(self)
-            return self._sequence
+        return self._sequence
 
 
 def _next_number(future: asyncio.Future[Any]) -> int:

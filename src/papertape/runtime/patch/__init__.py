@@ -82,8 +82,8 @@ class Patches:
         for names in order.with_sets():
             self._undo_names.append((names, "set", names.get("set", _MISSING)))
             names["set"] = OrderedSet
-        for owner, name, replacement in [*entropy.ATTRIBUTES, *escapes.ATTRIBUTES]:
-            self._undo_attributes.append((owner, name, getattr(owner, name)))
+        for owner, name, replacement in [*entropy.ATTRIBUTES, *escapes.ATTRIBUTES, *connect.ATTRIBUTES]:
+            self._undo_attributes.append((owner, name, vars(owner).get(name, _MISSING)))  # missing: inherited
             setattr(owner, name, replacement)
         for kind, name, replacement in clocks.METHODS:
             self._undo_methods.append((kind, name, kind.__dict__[name]))
@@ -97,7 +97,10 @@ class Patches:
         for kind, name, value in reversed(self._undo_methods):
             _set_method(kind, name, value)
         for owner, name, value in reversed(self._undo_attributes):
-            setattr(owner, name, value)
+            if value is _MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
         for names, name, value in reversed(self._undo_names):
             if value is _MISSING:
                 names.pop(name, None)
