@@ -115,7 +115,7 @@ def test_own_orders_never_wait_behind_market_data() -> None:
         told: list[Order] = []
 
         async def stuck(trade: PublicTrade) -> None:
-            await asyncio.sleep(100)
+            await asyncio.sleep(1)
 
         await world.exchange.subscribe_trades("BTC/USD", stuck)
         await world.exchange.subscribe_orders(told.append)
@@ -124,6 +124,7 @@ def test_own_orders_never_wait_behind_market_data() -> None:
         world.link.fill(order.client_order_id, "1")
         await world.sleep(0.1)
         assert [each.filled for each in told] == [0, 1]
+        await world.sleep(1)
 
     play(story)
 

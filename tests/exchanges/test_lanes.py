@@ -291,3 +291,23 @@ def test_rest_coming_back_late_does_not_stop_reconciliation() -> None:
         assert world.exchange.health.may_trade
 
     play(story)
+
+
+@pytest.mark.parametrize("what", ["open", "close", "request"])
+def test_a_link_that_never_comes_back_hangs_nobody(what: str) -> None:
+    """Whatever a link does not finish is given up after its limit, and everything is well once it works again."""
+
+    async def story(world: World) -> None:
+        link = world.link
+        link.hangs[what] = None
+        for lane in Lane:
+            link.receiver.on_closed(lane, "reset")  # type: ignore[union-attr]
+        await world.sleep(100)
+        if what != "close":
+            assert not world.exchange.health.is_healthy
+        link.hangs.clear()
+        await world.sleep(80)
+        assert world.exchange.health.is_healthy
+        link.hangs["close"] = None
+
+    play(story)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
 from exchanges.scripted import LOOKUP, RULES, SCAN, Fate, World, play
 from papertape.model.errors import (
-    BadSymbol,
     DuplicateOrderId,
     ExchangeNotAvailable,
     InsufficientFunds,
-    InvalidOrder,
     NetworkError,
-    NotSupported,
     OrderNotFound,
     OutcomeUnknown,
     RateLimitExceeded,
@@ -27,7 +23,6 @@ from papertape.model.order import OrderStatus
 from papertape.model.request import Lane, Op, Request
 from papertape.model.units import MINUTE, SECOND
 from papertape.model.venue import VenueRules
-from papertape.resilience.intents import MemoryIntents
 
 
 def test_an_order_is_written_down_before_it_is_sent() -> None:
@@ -319,119 +314,5 @@ def test_an_id_of_the_bots_own_is_used_once() -> None:
         with pytest.raises(DuplicateOrderId, match="mine"):
             await world.buy(client_order_id="mine")
         assert [request.client_order_id for request in world.link.creates()] == ["mine"]
-
-    play(story)
-
-
-def test_an_order_of_an_earlier_run_is_not_taken_for_this_one() -> None:
-    """The log is gone and ids begin anew; the venue answers with the old order, which is another: an error, no acknowledgement."""
-    venue = {}
-
-    async def first_life(world: World) -> None:
-        await world.buy(price="50")
-        venue.update(world.link.orders)
-
-    async def second_life(world: World) -> None:
-        world.link.orders.update(venue)
-        with pytest.raises(DuplicateOrderId, match="another order"):
-            await world.buy(price="60")
-
-    play(first_life, cancel_on_disconnect=False)
-    play(second_life, cancel_on_disconnect=False)
-
-
-def test_after_a_crash_what_was_sent_is_looked_for_and_never_sent_again() -> None:
-    """A fresh bot reads the log: what had no answer is unknown and is looked for; what was only wanted is given up; ids go on counting."""
-    disk, venue = MemoryIntents(), {}
-
-    async def first_life(world: World) -> None:
-        await world.buy()
-        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_AFTER]
-        world.link.mute[Lane.USER] = None
-        world.start_buy("ETH/USD").cancel()
-        doomed = world.start_buy("ETH/USD")
-        await world.sleep(1)
-        world.store.crash()
-        for record in world.store.load():
-            disk.append(record, durable=True)
-        venue.update(world.link.orders)
-        doomed.cancel()
-
-    async def second_life(world: World) -> None:
-        link, exchange = world.link, world.exchange
-        link.orders.update(venue)
-        await exchange.connect()
-        first, second = exchange.view().intents
-        assert (first.client_order_id, first.state) == ("r-1", "open")
-        assert (second.client_order_id, second.state) == ("r-2", "open")
-        await world.sleep(10)
-        assert link.creates() == []
-        assert (await world.buy()).client_order_id == "r-3"
-
-    play(first_life, cancel_on_disconnect=False)
-    play(second_life, connect=False, store=disk)
-
-
-def test_a_crash_before_the_answer_blocks_the_symbol_until_it_is_known() -> None:
-    """What the earlier life sent and the venue never had is not sent by the new one; the symbol is free once that is certain."""
-    disk = MemoryIntents()
-
-    async def first_life(world: World) -> None:
-        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE]
-        doomed = world.start_buy()
-        await world.sleep(1)
-        for record in world.store.load():
-            disk.append(record, durable=True)
-        doomed.cancel()
-
-    async def second_life(world: World) -> None:
-        with pytest.raises(ExchangeNotAvailable, match="r-1 is unknown"):
-            await world.buy()
-        with pytest.raises(OrderNotFound):
-            await world.exchange.resolve("r-1")
-        assert world.link.creates() == []
-        assert (await world.buy()).client_order_id == "r-2"
-
-    play(first_life)
-    play(second_life, store=disk)
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        ({"symbol": "DOGE/USD"}, BadSymbol, "BTC/USD, ETH/USD"),
-        ({"price": "100.001"}, InvalidOrder, "tick 0.01"),
-        ({"amount": "0.0001"}, InvalidOrder, "lot 0.001"),
-        ({"amount": "0.001"}, InvalidOrder, "minimum of 0.01"),
-        ({"amount": "0.01", "price": "1"}, InvalidOrder, "minimum of 1 USD"),
-        ({"amount": "ten"}, InvalidOrder, "ten"),
-        ({"amount": "-1"}, InvalidOrder, "positive"),
-        ({"amount": float("nan")}, InvalidOrder, "nan"),
-        ({"time_in_force": "DAY"}, InvalidOrder, "DAY"),
-        ({"post_only": True, "time_in_force": "IOC"}, InvalidOrder, "contradict"),
-        ({"price": None, "post_only": True}, InvalidOrder, "post-only"),
-        ({"cost": "5"}, InvalidOrder, "market buys"),
-        ({"reduce_only": True}, NotSupported, "reduce_only"),
-        ({"trigger_price": "5"}, NotSupported, "trigger_price"),
-    ],
-)
-def test_what_the_venue_would_not_take_never_leaves(call: dict[str, object], error: type[Exception], words: str) -> None:
-    """Each mistake is named, and nothing is rounded, written down or sent."""
-
-    async def story(world: World) -> None:
-        with pytest.raises(error, match=words):
-            await world.buy(**call)  # type: ignore[arg-type]
-        assert world.link.creates() == []
-        assert world.exchange.view().intents == ()
-
-    play(story)
-
-
-def test_a_float_means_what_it_prints_as() -> None:
-    """0.1 is one tenth, not its nearest binary neighbour."""
-
-    async def story(world: World) -> None:
-        order = await world.exchange.place_order("BTC/USD", "limit", "buy", 0.1, 100.1)
-        assert (order.amount, order.price) == (Decimal("0.1"), Decimal("100.1"))
 
     play(story)

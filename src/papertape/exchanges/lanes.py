@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from papertape.links.base import Link
 from papertape.model.errors import BaseError, ExchangeError
 from papertape.model.request import Lane
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.resilience.health import LaneHealth
 from papertape.resilience.reconnect import Deliver, Dial, LaneState, Reconnect, Repair, Rest, Signal, Wait
 from papertape.resilience.sequence import Sequence
+from papertape.resilience.settings import ShellSettings
 from papertape.resilience.silence import Silence
 from papertape.runtime.clock import Clock, Timer
 
@@ -37,6 +39,7 @@ class LaneKeeper:
         link: Link,
         *,
         clock: Clock,
+        settings: ShellSettings,
         machine: Reconnect,
         silence: Silence | None,
         repair: Callable[[], Awaitable[None]],
@@ -54,6 +57,7 @@ class LaneKeeper:
         self.refused: ExchangeError | None = None
         self._link = link
         self._clock = clock
+        self._settings = settings
         self._machine = machine
         self._silence = silence
         self._repair = repair
@@ -160,8 +164,9 @@ class LaneKeeper:
         self._heard_before = self.heard
         self.sequence.restart()
         try:
-            await self._link.open(self.lane)
-        except BaseError as error:
+            async with asyncio.timeout(self._settings.dial_within_ns / SECOND):
+                await self._link.open(self.lane)
+        except (BaseError, TimeoutError) as error:
             self._failed(error)
             return Signal.DROPPED
         if self._silence is not None:
@@ -174,7 +179,7 @@ class LaneKeeper:
             await self._repair()
         except BaseError as error:
             self._failed(error)
-            await self._link.close(self.lane)
+            await self._hang_up()
             return Signal.DROPPED
         self.refused = None
         if self._was_silent and self._silence is not None:
@@ -186,17 +191,23 @@ class LaneKeeper:
 
     async def _pause(self, until_ns: Nanos) -> Signal:
         # A lane that was dropped by us, not by the venue, may still be open on the other side.
-        await self._link.close(self.lane)
+        await self._hang_up()
         await self._clock.sleep_ns(until_ns - self._clock.now_ns())
         return Signal.RETRY_DUE
 
     async def _close(self) -> None:
         self._lost("closed by us")
-        await self._link.close(self.lane)
+        await self._hang_up()
 
-    def _failed(self, error: BaseError) -> None:
+    async def _hang_up(self) -> None:
+        """Close the lane, or leave it to itself: whatever its other end does, ours goes on."""
+        with suppress(TimeoutError, BaseError):
+            async with asyncio.timeout(self._settings.hang_up_within_ns / SECOND):
+                await self._link.close(self.lane)
+
+    def _failed(self, error: BaseError | TimeoutError) -> None:
         self.refused = error if isinstance(error, ExchangeError) else None
-        self._lost(f"{type(error).__name__}: {error}")
+        self._lost(f"{type(error).__name__}: {error or 'no answer'}")
 
     def _lost(self, reason: str) -> None:
         self.reason = reason

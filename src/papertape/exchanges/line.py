@@ -24,7 +24,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
-from papertape.model.units import SECOND, format_duration
+from papertape.model.units import format_duration
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.health import Health, missing
 from papertape.resilience.intents import IntentStore
@@ -38,7 +38,6 @@ from papertape.runtime.clock import Clock
 
 _MARKET: Final = Lane.MARKET
 _BEATS_MISSED: Final = 5  # a stream that missed so many heartbeats is dead
-_CLOSE_WITHIN_NS: Final = 2 * SECOND  # how long a lane may take to close before it is left to itself
 
 
 class Line:
@@ -111,6 +110,7 @@ class Line:
             lane,
             self._link,
             clock=self.clock,
+            settings=settings,
             machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
             silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns),
             repair=partial(self._repair, lane),
@@ -318,12 +318,13 @@ class Line:
         for keeper in self._lanes.values():
             keeper.signal(Signal.CLOSED)
         if self._is_started:
-            closed_ns = self.clock.now_ns() + _CLOSE_WITHIN_NS
+            closed_ns = self.clock.now_ns() + 2 * self.settings.hang_up_within_ns
             await self.bell.until(lambda: all(task.done() for task in self._lane_tasks), closed_ns)
         leftover = list(self._tasks.values())
         for task in leftover:
             task.cancel()
         await asyncio.gather(*leftover, return_exceptions=True)
+        self.subscribing.close()
 
     async def _cancel_last(self, order: Order) -> None:
         try:

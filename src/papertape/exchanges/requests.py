@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,13 +17,14 @@ from papertape.model.errors import (
     NetworkError,
     PapertapeError,
     RateLimitExceeded,
+    RequestTimeout,
     as_never_sent,
     never_sent,
     retry_after_ns,
 )
 from papertape.model.notes import Mark, Notes
 from papertape.model.request import Answer, Op, Request
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.limiter import Limiter
 from papertape.resilience.settings import ShellSettings
@@ -83,7 +85,11 @@ class Requests:
         an answer that made no sense for a request that had no effect.
         """
         try:
-            return await self._link.request(request)
+            async with asyncio.timeout(self._settings.request_within_ns / SECOND):
+                return await self._link.request(request)
+        except TimeoutError as error:
+            text = f"{request.op}: no answer within {format_duration(self._settings.request_within_ns)}"
+            raise RequestTimeout(text) from error
         except RateLimitExceeded as error:
             wait_ns = retry_after_ns(error)
             until_ns = self._clock.now_ns() + (self._link.rules.retry_after_ns if wait_ns is None else wait_ns)

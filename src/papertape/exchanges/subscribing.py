@@ -165,6 +165,11 @@ class Subscribing:
             delivery.end()
         self._live.clear()
 
+    def close(self) -> None:
+        """Leave no idle task behind; a callback that is under way goes on."""
+        if self._stepper is not None:
+            self._stepper.close()
+
     def _deliver(
         self,
         callback: Callable[[Any], object],

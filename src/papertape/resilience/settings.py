@@ -13,6 +13,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         connect_within_ns: how long `connect` waits for every lane.
         backoff_first_ns, backoff_max_ns: wait before the first redial, and the longest one; in between it doubles, half of it by chance.
+        dial_within_ns, hang_up_within_ns: how long a link may take to open a lane, and to close one, before it is left to itself.
+        request_within_ns: how long a link may take over a request; its own limit should be shorter and say more.
         stable_after_ns: how long a lane must have lived before its failures are forgotten, so that one that drops at once is not hammered.
         stale_after_ns: silence after which a stream is taken for dead; None means five of the venue's heartbeats.
         snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
@@ -33,6 +35,9 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     connect_within_ns: Nanos = 60 * SECOND
     backoff_first_ns: Nanos = 250 * MILLISECOND
     backoff_max_ns: Nanos = 15 * SECOND
+    dial_within_ns: Nanos = 20 * SECOND
+    hang_up_within_ns: Nanos = 2 * SECOND
+    request_within_ns: Nanos = 60 * SECOND
     stable_after_ns: Nanos = 10 * SECOND
     stale_after_ns: Nanos | None = None
     snapshot_within_ns: Nanos = 10 * SECOND
