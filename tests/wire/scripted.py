@@ -49,7 +49,9 @@ class Stream:
         sequence, self.sequence = self.sequence, self.sequence + 1
         self.send_raw(sequence, message)
 
-    def subscribe(self, channel: Channel, symbol: str, span_ns: int = 0) -> None:
+    def subscribe(self, channel: Channel, symbol: str, span_ns: int = 0, begun: Callable[[], None] | None = None) -> None:
+        if begun is not None:
+            begun()
         self.wants[channel, symbol] = None
         if channel is Channel.BOOK:
             self.send(self.venue.snapshot)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from papertape.model.event import Trade
 from papertape.model.instrument import Instrument
@@ -24,8 +24,8 @@ class DoorStream:
         self._door = door
         self._stream = stream
 
-    def subscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
-        self._door.subscribe(self._stream, channel, symbol)
+    def subscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0, begun: Callable[[], None] | None = None) -> None:
+        self._door.subscribe(self._stream, channel, symbol, begun)
 
     def unsubscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         self._door.unsubscribe(self._stream, channel, symbol)

@@ -74,15 +74,17 @@ class Broadcast:
 
     # ---- subscriptions; they take effect when they reach the venue, after the commands of that instant
 
-    def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscribed, stream, channel, symbol)
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, begun: Callable[[], None]) -> None:
+        """`begun` is called as it takes effect, before anything is sent for it."""
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscribed, stream, channel, symbol, begun)
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
         self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._unsubscribed, stream, channel, symbol)
 
-    def _subscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
+    def _subscribed(self, stream: Stream, channel: Channel, symbol: str, begun: Callable[[], None]) -> None:
         if not stream.is_open:
             return
+        begun()
         now_ns = self._timeline.now_ns
         self._journal.write(now_ns, "subscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol)
         stream.rows_after[channel, symbol] = self.reached

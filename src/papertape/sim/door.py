@@ -201,8 +201,9 @@ class Door:
     def open_stream(self, lane: Lane, send: Send, close: Close) -> Stream:
         return self.broadcast.open(lane, send, close)
 
-    def subscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
-        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns())
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, begun: Callable[[], None] | None = None) -> None:
+        """A client's wish for a channel has left it; `begun` is called when it takes effect, before anything is sent for it."""
+        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), begun or _nothing)
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
         self.broadcast.unsubscribe(stream, channel, symbol, self._way_in_ns())

@@ -28,8 +28,11 @@ Closer = Callable[[bool], None]
 class StreamHandle(Protocol):
     """One stream connection as the venue sees it. Its numbers count from 0 over everything sent on it, whatever the channel."""
 
-    def subscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
-        """Begin a channel; a symbol of "" means all. A book begins with a `BookSnapshot`, in band."""
+    def subscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0, begun: Callable[[], None] | None = None) -> None:
+        """Begin a channel; a symbol of "" means all. A book begins with a `BookSnapshot`, in band.
+
+        `begun` is called as the subscription takes effect, before anything is sent for it: what it says has no gap to what follows.
+        """
         ...
 
     def unsubscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -149,9 +150,8 @@ class StreamFront:
         if name in WHOLE_VENUE:
             if not held:
                 held.append(name)
-                if channel is Channel.ORDERS:
-                    self._say_open_orders(handle)
-                handle.subscribe(channel, "")
+                begun = partial(self._say_open_orders, handle) if channel is Channel.ORDERS else None
+                handle.subscribe(channel, "", begun=begun)
             return
         for product in products:
             if product not in held:
