@@ -19,6 +19,11 @@ from papertape.runtime.rank import DELIVERY, MARKET
 Row = tuple[int, Nanos, Nanos, MarketEvent]
 """(row number in the tape, epoch ns when it reached the venue, epoch ns when the recorder's line delivers it, event)"""
 
+Key = tuple[Nanos, int]
+"""(run nanosecond, rank)"""
+
+NEVER: Final[Key] = (FOREVER_NS, -1)
+
 Delay = Callable[[int], Nanos]
 """How long a row (by its number) takes to the client."""
 
@@ -46,46 +51,64 @@ class Cursors:
         self._delay = delay
         self._apply = apply
         self._deliver = deliver
-        self._ahead: Row | None = None
+        self._ahead = next(rows, None)
         self._flying: deque[tuple[Nanos, int, int, MarketEvent]] = deque()  # reached the venue, not the client
         self._last_due_ns: Nanos = 0
         self.reach_ns: Nanos = FOREVER_NS
         self.due_ns: Nanos = FOREVER_NS
         self.seen = 0
-        self._read()
+        if self._ahead is not None:
+            self.reach_ns = max(self._ahead[1] - origin_ns, 0)
 
-    def reach(self) -> None:
-        """Let the next row reach the venue; `reach_ns` is now."""
-        row = self._ahead
-        if row is None:
-            return
-        number, _, line_ns, event = row
-        now_ns = self.reach_ns
-        index = self._apply(event, now_ns)
-        self.seen += 1
-        due_ns = line_ns - self._origin_ns if self._delay is None else now_ns + self._delay(number)
-        if due_ns < self._last_due_ns:
-            due_ns = self._last_due_ns  # one connection: nothing overtakes
-        self._last_due_ns = due_ns
-        if not self._flying:
-            self.due_ns = due_ns
-        self._flying.append((due_ns, index, number, event))
-        self._read()
+    @property
+    def next_key(self) -> Key:
+        """(run nanosecond, rank) of what comes next; `NEVER` at the end."""
+        if self.reach_ns <= self.due_ns:
+            return (self.reach_ns, MARKET) if self.reach_ns < FOREVER_NS else NEVER
+        return self.due_ns, DELIVERY
 
-    def deliver(self) -> None:
-        """Hand the next row to the client's side; `due_ns` is now."""
-        flying = self._flying
-        _, index, number, event = flying.popleft()
-        self.due_ns = flying[0][0] if flying else FOREVER_NS
-        self._deliver(index, number, event)
+    def walk(self, loop: VirtualLoop, until: Key) -> bool:
+        """Let everything happen up to and with `until`, as long as nothing on the loop's agenda comes first and no callback wants a turn.
 
-    def _read(self) -> None:
-        row = self._ahead = next(self._rows, None)
-        if row is None:
-            self.reach_ns = FOREVER_NS
-        else:
-            reach_ns = row[1] - self._origin_ns
-            self.reach_ns = reach_ns if reach_ns > 0 else 0
+        Returns whether it was `until` that ended the walk. The hottest lines of a run, so its state is in local variables meanwhile.
+        """
+        agenda, ready, rows, flying = loop.agenda, loop.ready, self._rows, self._flying
+        apply, deliver, origin_ns, delay = self._apply, self._deliver, self._origin_ns, self._delay
+        row, reach_ns, due_ns, last_due_ns, seen = self._ahead, self.reach_ns, self.due_ns, self._last_due_ns, self.seen
+        head = None
+        try:
+            while not ready:
+                if head is not agenda[0]:  # a callback has made an appointment
+                    head = agenda[0]
+                    limit_ns, limit_rank = limit = min(until, head[:2])
+                if reach_ns <= due_ns:
+                    if reach_ns >= limit_ns and (reach_ns > limit_ns or limit_rank < MARKET):
+                        return limit is until
+                    if reach_ns > loop.now_ns:
+                        loop.now_ns = reach_ns
+                    assert row is not None
+                    number, _, line_ns, event = row
+                    index = apply(event, reach_ns)
+                    seen += 1
+                    arrives_ns = line_ns - origin_ns if delay is None else reach_ns + delay(number)
+                    if arrives_ns > last_due_ns:
+                        last_due_ns = arrives_ns  # else it waits: on one connection nothing overtakes
+                    if not flying:
+                        due_ns = last_due_ns
+                    flying.append((last_due_ns, index, number, event))
+                    row = next(rows, None)
+                    reach_ns = FOREVER_NS if row is None else max(row[1] - origin_ns, 0)
+                else:
+                    if due_ns >= limit_ns and (due_ns > limit_ns or limit_rank < DELIVERY):
+                        return limit is until
+                    if due_ns > loop.now_ns:
+                        loop.now_ns = due_ns
+                    _, index, number, event = flying.popleft()
+                    due_ns = flying[0][0] if flying else FOREVER_NS
+                    deliver(index, number, event)
+            return False
+        finally:
+            self._ahead, self.reach_ns, self.due_ns, self._last_due_ns, self.seen = row, reach_ns, due_ns, last_due_ns, seen
 
 
 class Replay:
@@ -94,51 +117,23 @@ class Replay:
     def __init__(self, loop: VirtualLoop, tapes: list[Cursors]) -> None:
         self._loop = loop
         self._tapes = tapes
-        self._only: Final = tapes[0] if len(tapes) == 1 else None
 
-    def next_key(self) -> tuple[Nanos, int] | None:
-        tape = self._next()
-        if tape is None:
-            return None
-        return (tape.reach_ns, MARKET) if tape.reach_ns <= tape.due_ns else (tape.due_ns, DELIVERY)
+    def next_key(self) -> Key | None:
+        key = min(tape.next_key for tape in self._tapes)
+        return None if key == NEVER else key
 
     def step(self) -> None:
-        loop = self._loop
-        agenda, ready = loop.agenda, loop.ready
-        tape = self._only
+        """Walk tape after tape, each as far as it is the first; ties as the scenario orders them."""
+        tapes = self._tapes
         while True:
-            if self._only is None:
-                tape = self._next()
-            if tape is None:
+            keys = [tape.next_key for tape in tapes]
+            first = keys.index(min(keys))
+            until = NEVER
+            for place, (ns, rank) in enumerate(keys):
+                if place != first:
+                    until = min(until, (ns, rank) if place > first else (ns, rank - 1))
+            if not tapes[first].walk(self._loop, until) or until == NEVER:
                 return
-            reach_ns, due_ns = tape.reach_ns, tape.due_ns
-            limit = agenda[0]
-            if reach_ns <= due_ns:
-                if reach_ns > limit[0] or reach_ns == FOREVER_NS:
-                    return
-                if reach_ns > loop.now_ns:
-                    loop.now_ns = reach_ns
-                tape.reach()
-            else:
-                if due_ns > limit[0] or (due_ns == limit[0] and limit[1] < DELIVERY):
-                    return
-                if due_ns > loop.now_ns:
-                    loop.now_ns = due_ns
-                tape.deliver()
-            if ready:
-                return
-
-    def _next(self) -> Cursors | None:
-        if self._only is not None:
-            tape = self._only
-            return tape if min(tape.reach_ns, tape.due_ns) < FOREVER_NS else None
-        best: Cursors | None = None
-        best_key = (FOREVER_NS, 0)
-        for tape in self._tapes:
-            key = (tape.reach_ns, MARKET) if tape.reach_ns <= tape.due_ns else (tape.due_ns, DELIVERY)
-            if key < best_key:
-                best, best_key = tape, key
-        return best
 
     @property
     def seen(self) -> int:
