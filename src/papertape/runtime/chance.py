@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import MutableSequence, Sequence
+from struct import unpack
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -80,6 +81,22 @@ class Stream:
             items[last], items[other] = items[other], items[last]
 
 
+class _Keyed:
+    """Draws by key, computed for eight neighbouring keys at a time: rows come one after another."""
+
+    __slots__ = ("_root", "block", "words")
+
+    def __init__(self, root: hashlib.blake2b) -> None:
+        self._root = root
+        self.block: int | None = None
+        self.words: tuple[int, ...] = ()
+
+    def turn_to(self, block: int) -> None:
+        hasher = self._root.copy()
+        hasher.update(block.to_bytes(16, "little", signed=True))
+        self.block, self.words = block, unpack("<8Q", hasher.digest())
+
+
 class Chance:
     """The one source of randomness of a run.
 
@@ -93,7 +110,7 @@ class Chance:
 
     def __init__(self, seed: int | str) -> None:
         self.seed = seed
-        self._roots: dict[str, hashlib.blake2b] = {}
+        self._keyed: dict[str, _Keyed] = {}
 
     def stream(self, name: str) -> Stream:
         """A new stream of that name, at its beginning."""
@@ -101,12 +118,12 @@ class Chance:
 
     def keyed(self, name: str, key: int) -> int:
         """A 64-bit number that depends on the seed, the name and the key alone, not on what was drawn before."""
-        root = self._roots.get(name)
-        if root is None:
-            root = self._roots[name] = self._root("keyed", name)
-        hasher = root.copy()
-        hasher.update(key.to_bytes(16, "little", signed=True))
-        return int.from_bytes(hasher.digest()[:_WORD_BYTES], "little")
+        keyed = self._keyed.get(name)
+        if keyed is None:
+            keyed = self._keyed[name] = _Keyed(self._root("keyed", name))
+        if keyed.block != key >> 3:
+            keyed.turn_to(key >> 3)
+        return keyed.words[key & 7]
 
     def _root(self, kind: str, name: str) -> hashlib.blake2b:
         # Lengths first: ("a", "bc") and ("ab", "c") are two streams.
