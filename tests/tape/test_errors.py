@@ -215,6 +215,13 @@ def test_check_finds_it(tape: Path, column: str, values: list, words: str) -> No
     assert any(words in str(fault) for fault in check_tape(tape)), check_tape(tape)
 
 
+@pytest.mark.parametrize(("column", "value"), [("kind", 77), ("kind", 0), ("instrument", 1), ("instrument", -2), ("connection", 1)])
+def test_reading_refuses_what_the_tape_does_not_have(tape: Path, column: str, value: int) -> None:
+    """A row that names a kind, instrument or connection that there is none of is damage, not a crash."""
+    rewrite(tape, lambda columns: columns.update({column: [columns[column][0], value, columns[column][2]]}))
+    refuses(tape, "names a kind, instrument or connection that there is none of", "papertape tape check")
+
+
 def test_check_finds_a_footer_that_says_otherwise(tape: Path) -> None:
     """Rows, messages and times in the footer are compared with the rows."""
     rewrite(tape, metadata={schema.KEY_ROWS.encode(): b"4", schema.KEY_LAST.encode(): b"9"})

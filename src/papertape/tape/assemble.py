@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, Level, MarketEvent, Ticker
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, Level
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.schema import ASK, BID, FIRST, LAST
@@ -30,46 +30,37 @@ class Assembler:
         self._bids: list[Level] = []
         self._asks: list[Level] = []
 
-    def add(
-        self, code: int, narrow: tuple[Nanos, Nanos, int, int, int, int], text: str | None, wide: Sequence[int | None]
-    ) -> MarketEvent | None:
-        """The event that this row completes, if it completes one.
+    def level(
+        self, code: int, venue_ns: Nanos, local_ns: Nanos, instrument: int, price_ticks: int, qty_lots: int
+    ) -> BookSnapshot | BookUpdate | None:
+        """The book message that this row completes, if it completes one; `code` is the row's `row_code`."""
+        flags, side = code >> 2 & 3, code & 3
+        if flags & FIRST:
+            self._bids, self._asks = [], []
+        if side == BID:
+            self._bids.append((price_ticks, qty_lots))
+        elif side == ASK:
+            self._asks.append((price_ticks, qty_lots))
+        if not flags & LAST:
+            return None
+        book = BookSnapshot if code >> 4 == schema.SNAPSHOT else BookUpdate
+        symbol = self._symbols[instrument]
+        return book(venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, bids=tuple(self._bids), asks=tuple(self._asks))
 
-        Args:
-            code: `row_code` of the row.
-            narrow: venue_ns, local_ns, instrument, connection, price_ticks, qty_lots.
-            wide: the columns of `schema.WIDE`.
-        """
-        kind, flags, side = code >> 4, code >> 2 & 3, code & 3
-        venue_ns, local_ns, instrument, connection, price_ticks, qty_lots = narrow
+    def rare(
+        self, code: int, venue_ns: Nanos, local_ns: Nanos, instrument: int, connection: int, text: str | None, candle: Sequence[int]
+    ) -> CandleEvent | ConnectionEvent:
+        """What is neither trade, book nor ticker; `candle` are the columns of `schema.CANDLE_COLUMNS`."""
+        kind = code >> 4
         symbol = self._symbols[instrument] if instrument >= 0 else ""
-        if kind in (schema.DELTA, schema.SNAPSHOT):
-            if flags & FIRST:
-                self._bids, self._asks = [], []
-            if side == BID:
-                self._bids.append((price_ticks, qty_lots))
-            elif side == ASK:
-                self._asks.append((price_ticks, qty_lots))
-            if not flags & LAST:
-                return None
-            book = BookSnapshot if kind == schema.SNAPSHOT else BookUpdate
-            return book(venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, bids=tuple(self._bids), asks=tuple(self._asks))
-        if kind == schema.TICKER:
-            last, bid, bid_lots, ask, ask_lots = wide[:5]
-            return Ticker(
-                venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, last_ticks=last,
-                bid_ticks=bid, bid_lots=bid_lots or 0, ask_ticks=ask, ask_lots=ask_lots or 0,
-            )  # fmt: skip
         if kind == schema.CANDLE:
-            numbers = [number or 0 for number in wide[5:]]
             return CandleEvent(
-                venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, open_ns=numbers[0], span_ns=numbers[1], open_ticks=numbers[2],
-                high_ticks=numbers[3], low_ticks=numbers[4], close_ticks=numbers[5], volume_lots=numbers[6],
+                venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, open_ns=candle[0], span_ns=candle[1], open_ticks=candle[2],
+                high_ticks=candle[3], low_ticks=candle[4], close_ticks=candle[5], volume_lots=candle[6],
             )  # fmt: skip
         name = self._connections[connection]
-        return ConnectionEvent(
-            venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, connection=name, what=_CONNECTION_KINDS[kind], text=text or ""
-        )
+        what = _CONNECTION_KINDS[kind]
+        return ConnectionEvent(venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, connection=name, what=what, text=text or "")
 
 
 class Roller:

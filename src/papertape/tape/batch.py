@@ -57,13 +57,17 @@ def row_code(kind: int, flags: int, side: int) -> int:
     return kind << 4 | flags << 2 | side
 
 
-def read_batches(path: Path, header: Header) -> Iterator[Batch]:
-    """All rows after the instruments; raises `TapeError` where they do not decode or are not in the order of arrival."""
+def read_batches(path: Path, header: Header, instruments: int) -> Iterator[Batch]:
+    """All rows after the instruments, of which there are so many.
+
+    Raises `TapeError` where rows do not decode, are not in the order of arrival, or name what the tape does not have.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     skews = pa.array([connection.skew_ns for connection in header.connections], pa.int64())
     floor = pa.scalar(FLOOR_NS, pa.int64())
+    kinds_known = pa.array([kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT], pa.int8())
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
@@ -75,6 +79,15 @@ def read_batches(path: Path, header: Header) -> Iterator[Batch]:
                 f"Import the capture again; `papertape tape check {path}` names the row."
             )
         local_ns = local[len(local) - 1].as_py()
+        if (
+            not pc.all(pc.is_in(arrow.column("kind"), kinds_known)).as_py()
+            or not _are_within(arrow.column("instrument"), -1, instruments)
+            or not _are_within(arrow.column("connection"), 0, len(skews))
+        ):
+            raise TapeError(
+                f"{path}: the tape is damaged: after row {row} a row names a kind, instrument or connection that there is none of. "
+                f"`papertape tape check {path}` names the row."
+            )
         reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=reach_ns)
         reach_ns = reaches[len(reaches) - 1].as_py()
         delivers = pc.max_element_wise(pc.add(reaches, floor), pc.subtract(local, pc.take(skews, arrow.column("connection"))))
@@ -143,6 +156,13 @@ def open_parquet(path: Path) -> Any:
         raise TapeError(
             f"{path}: the tape is damaged: its footer does not read ({_first_line(error)}). Fetch or import it again."
         ) from error
+
+
+def _are_within(column: Any, low: int, end: int) -> bool:
+    import pyarrow.compute as pc
+
+    least, most = pc.min_max(column).values()
+    return bool(low <= least.as_py() and most.as_py() < end)
 
 
 def _has_values(row_group: Any, index: int) -> bool:

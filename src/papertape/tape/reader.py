@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from papertape.model.errors import TapeError
-from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
 from papertape.tape import schema
@@ -25,6 +25,8 @@ _BID: Final = row_code(schema.DELTA, schema.WHOLE, schema.BID)
 _ASK: Final = row_code(schema.DELTA, schema.WHOLE, schema.ASK)
 _BOUGHT: Final = row_code(schema.TRADE, schema.WHOLE, schema.BID)
 _SOLD: Final = row_code(schema.TRADE, schema.WHOLE, schema.ASK)
+_TICKER: Final = row_code(schema.TICKER, schema.WHOLE, schema.NO_SIDE)
+_BOOKS_END: Final = row_code(schema.TICKER, 0, 0)  # trades, snapshots and deltas have smaller codes
 
 
 class Tape:
@@ -99,7 +101,7 @@ class Tape:
         symbols = [instrument.symbol for instrument in self.instruments]
         assembler = Assembler(symbols, [connection.name for connection in self.connections])
         roller = Roller(symbols) if start_ns is not None and start_ns > self.first_ns else None
-        for batch in read_batches(self.path, self.header):
+        for batch in read_batches(self.path, self.header, len(self.instruments)):
             begin, end = 0, len(batch)
             if roller is not None and start_ns is not None:
                 begin = bisect_left(batch.reaches, start_ns)
@@ -140,29 +142,40 @@ def open_tape(path: str | os.PathLike[str]) -> Tape:
 
 
 def _events(batch: Batch, symbols: Sequence[str], assembler: Assembler) -> Iterator[Message]:
-    """The messages that end in a batch. Trades and updates of one level, nearly all there is, are made right here."""
+    """The messages that end in a batch. Updates of one level, trades and tickers, nearly all there is, are made right here."""
     columns = batch.columns
-    wide = [columns.get(name) for name in schema.WIDE]
+    nothing = [None] * len(batch)
+    wide = [columns.get(name, nothing) for name in schema.WIDE]
+    last_ticks, bid_ticks, bid_lots, ask_ticks, ask_lots = wide[: len(schema.TICKER_COLUMNS)]
     rows = zip(
         itertools.count(batch.first_row), batch.codes, batch.reaches, batch.delivers, columns["venue_ns"], columns["local_ns"],
         columns["instrument"], columns["price_ticks"], columns["qty_lots"], columns["text"],
     )  # fmt: skip
     update, bid, ask, buy, sell = BookUpdate, _BID, _ASK, Side.BUY, Side.SELL  # looked up once, not once a row
+    event: MarketEvent | None
     for row, code, reach, deliver, venue, local, instrument, price, qty, text in rows:
         if code == bid:
             yield row, reach, deliver, update(venue_ns=venue, local_ns=local, symbol=symbols[instrument], bids=((price, qty),))
         elif code == ask:
             yield row, reach, deliver, update(venue_ns=venue, local_ns=local, symbol=symbols[instrument], asks=((price, qty),))
         elif code in (_BOUGHT, _SOLD):
-            trade = Trade(
+            event = Trade(
                 venue_ns=venue, local_ns=local, symbol=symbols[instrument], price_ticks=price, qty_lots=qty,
                 taker=buy if code == _BOUGHT else sell, trade_id=text or "",
             )  # fmt: skip
-            yield row, reach, deliver, trade
-        else:
-            index = row - batch.first_row
-            values = [None if column is None else column[index] for column in wide]
-            narrow = (venue, local, instrument, columns["connection"][index], price, qty)
-            event = assembler.add(code, narrow, text, values)
+            yield row, reach, deliver, event
+        elif code < _BOOKS_END:
+            event = assembler.level(code, venue, local, instrument, price, qty)
             if event is not None:
                 yield row, reach, deliver, event
+        elif code == _TICKER:
+            at = row - batch.first_row
+            event = Ticker(
+                venue_ns=venue, local_ns=local, symbol=symbols[instrument], last_ticks=last_ticks[at], bid_ticks=bid_ticks[at],
+                bid_lots=bid_lots[at] or 0, ask_ticks=ask_ticks[at], ask_lots=ask_lots[at] or 0,
+            )  # fmt: skip
+            yield row, reach, deliver, event
+        else:
+            at = row - batch.first_row
+            candle = [column[at] or 0 for column in wide[len(schema.TICKER_COLUMNS) :]]
+            yield row, reach, deliver, assembler.rare(code, venue, local, instrument, columns["connection"][at], text, candle)
