@@ -1,13 +1,16 @@
 """A run that cannot go on says who waits, and where."""
 
+# ruff: noqa: TID251, ASYNC251 - what is banned elsewhere is what is tested here.
+
 import asyncio
 import threading
+import time
 
 import pytest
 
 from papertape.model.errors import EscapedSimulation, StuckSimulation
-from papertape.model.units import SECOND
-from papertape.runtime.loop import TimeIsUp, VirtualLoop
+from papertape.model.units import MILLISECOND, SECOND
+from papertape.runtime.loop import TURNS_MAX, TimeIsUp, VirtualLoop
 from papertape.runtime.world import run_virtual
 
 
@@ -57,6 +60,42 @@ def test_a_timer_that_is_always_due_is_stopped() -> None:
 
     with pytest.raises(StuckSimulation, match="timers that are always due"):
         run_virtual(main)
+
+
+def test_waiting_by_time_sleep_for_something_that_cannot_happen_is_stopped() -> None:
+    """A program that sleeps in a loop until a callback has run never lets it run."""
+
+    async def main(loop: VirtualLoop) -> None:
+        arrived: list[int] = []
+        loop.call_later(1, arrived.append, 1)
+        while not arrived:
+            time.sleep(0.01)
+
+    with pytest.raises(StuckSimulation, match=rf"{__file__}:\d+ in .*time\.sleep was called 100000 times"):
+        run_virtual(main)
+
+
+def test_time_sleep_in_every_callback_of_a_feed_is_allowed() -> None:
+    """However many rows a feed hands over in one turn, a callback that blocks for each of them gets on."""
+
+    class Rows:
+        def __init__(self, loop: VirtualLoop) -> None:
+            self.loop, self.left = loop, TURNS_MAX + 10
+
+        def next_key(self) -> tuple[int, int] | None:
+            return (TURNS_MAX - self.left + 10, 0) if self.left else None
+
+        def step(self) -> None:
+            while self.left:
+                self.left -= 1
+                time.sleep(0.001)
+
+    async def main(loop: VirtualLoop) -> int:
+        loop.feed = Rows(loop)
+        await asyncio.sleep(1)
+        return loop.now_ns
+
+    assert run_virtual(main) == (TURNS_MAX + 10) * MILLISECOND
 
 
 def test_much_work_at_one_instant_is_allowed() -> None:

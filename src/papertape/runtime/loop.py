@@ -97,7 +97,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         agenda: heap of (ns, rank, sequence, timer), its last entry is the end of the run; always the same list, not to be changed.
         unhandled: what asyncio's exception handler was told, in order.
         carriers: what steps coroutines on this loop (`runtime.stepper`), if anything does.
-        stalls: what `time.sleep` blocked: (run nanosecond, nanoseconds, line).
+        stalls: nanoseconds that `time.sleep` blocked the whole program, by line.
         feed: see `Feed`.
     """
 
@@ -115,7 +115,9 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self.epoch_ns = epoch_ns
         self.feed = feed
         self.unhandled: list[dict[str, Any]] = []
-        self.stalls: list[tuple[Nanos, Nanos, str]] = []
+        self.stalls: dict[str, Nanos] = {}
+        self._stalls_in_a_row = 0
+        self._stalled_before: tuple[Nanos, int] | None = None
         self.carriers: Batches | None = None
         self._clock_resolution = 1e-9
         self.next_number = itertools.count(1).__next__
@@ -145,6 +147,20 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         """Move time on to `ns`; time that has passed stays so."""
         if ns > self.now_ns:
             self.now_ns = ns
+
+    def stall_ns(self, ns: Nanos, line: str) -> None:
+        """The program blocks at `line`: time moves on, and nothing else happens."""
+        self.stalls[line] = self.stalls.get(line, 0) + ns
+        self.advance_ns(self.now_ns + ns)
+        coming = None if self.feed is None else self.feed.next_key()
+        if coming != self._stalled_before:  # a feed lets many things happen in one turn
+            self._stalls_in_a_row, self._stalled_before = 0, coming
+        self._stalls_in_a_row += 1
+        if self._stalls_in_a_row > TURNS_MAX:
+            raise StuckSimulation(
+                f"{line}: time.sleep was called {TURNS_MAX} times without a turn for anything else, so what it waits for can never happen; "
+                "use `await asyncio.sleep`"
+            )
 
     def set_limit_ns(self, limit_ns: Nanos | None) -> None:
         """Raise `TimeIsUp` when run time has reached `limit_ns` and everything due then has happened; None lifts the limit."""
@@ -214,6 +230,7 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
             self._turns += 1
             if self._turns > TURNS_MAX:
                 self._watch()
+        self._stalls_in_a_row = 0
         ready = self._ready
         if not ready:
             if not self._stopping:

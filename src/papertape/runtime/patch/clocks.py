@@ -78,9 +78,7 @@ def _sleep(seconds: float) -> None:
         return
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    ns = round(seconds * SECOND)
-    run.loop.stalls.append((run.loop.now_ns, ns, call_site()))
-    run.loop.advance_ns(run.loop.now_ns + ns)
+    run.loop.stall_ns(round(seconds * SECOND), call_site())
 
 
 def _now(cls: type[datetime], tz: tzinfo | None = None) -> datetime:
