@@ -179,7 +179,7 @@ class Walk:
         if book.is_complete and not book.is_crossed:
             matcher = venue._matchers["BTC/USD"]
             for order in bids + asks:
-                assert matcher.open_levels(order.side, int(order.price)) == [], "law: nothing to take is left standing"
+                assert not list(matcher.open_levels(order.side, int(order.price))), "law: nothing to take is left standing"
 
     def resting(self, side: Side) -> list[Order]:
         return [order for order in self.desk.venue.truth_orders() if order.status is OrderStatus.OPEN and order.side is side]

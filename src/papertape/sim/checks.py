@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from papertape.model.errors import InvalidOrder
-from papertape.model.event import Level, Side
+from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, OrderType, TimeInForce
 from papertape.model.request import Refusal, RefusalCode
@@ -85,23 +85,23 @@ def _measure_market(wanted: NewOrder, it: Instrument) -> Measured:
     return Measured(None, _lots(wanted.amount, it))
 
 
-def check_book(wanted: NewOrder, measured: Measured, levels: list[Level], taking: Taking, own_best: int | None, it: Instrument) -> None:
+def check_book(wanted: NewOrder, measured: Measured, taking: Taking, own_best: int | None, it: Instrument) -> None:
     """Check what an order would do to the book before it, or raise `Refused`.
 
     Args:
-        levels: what it could take, best first, and `taking` what it would.
+        taking: what it would take.
         own_best: the first price of ours on the other side.
     """
     if wanted.post_only and taking.levels:
         text = f"{it.symbol}: post-only {wanted.side} would take at {plain(it.price(taking.levels[0][0]))}"
         raise Refused(RefusalCode.POST_ONLY_WOULD_TAKE, text)
     if wanted.type is OrderType.MARKET:
-        if not levels:
+        if not taking.levels and not taking.is_whole:
             raise Refused(RefusalCode.NO_LIQUIDITY, f"{it.symbol}: there is nothing to {wanted.side}")
         if not taking.levels:
             raise Refused(RefusalCode.AMOUNT_TOO_SMALL, f"{it.symbol}: that buys not even one lot of {plain(it.lot)} {it.base}")
         if measured.lots:
-            _check_cost(it.cost(levels[0][0], measured.lots), it)
+            _check_cost(it.cost(taking.levels[0][0], measured.lots), it)
     if own_best is not None:
         reach = taking.levels[-1][0] if taking.is_whole else measured.limit_ticks  # a whole taking gets no further
         if reach is None or (reach >= own_best if wanted.side is Side.BUY else reach <= own_best):

@@ -16,7 +16,7 @@ The rules, all of which exist so that no fill happens that could not have happen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side, Trade
@@ -86,17 +86,26 @@ class Matcher:
         maker_side.printed(trade)
 
     def _share(self, trade: Trade, maker_side: BookSide) -> None:
-        ticks = trade.price_ticks
+        """Share a trade among our orders that its taker would have met, by price, then time.
+
+        Nothing gets past an order of ours that is not done: whatever a fill model lets through to one behind it would fill it first.
+        """
+        ticks, volume, mark = trade.price_ticks, trade.qty_lots, maker_side.recent.mark
         told = maker_side.told(trade)
         absorbed = 0
+        is_blocked = False
         for order in maker_side.own_reaching(ticks):
-            if trade.venue_ns <= order.arrived_ns or order.place is None:
+            if order.place is None:
                 continue
+            is_past = trade.venue_ns <= order.arrived_ns
+            told_here = [(volume, order.place.joined - 1)] if is_past else told
             if order.limit_ticks == ticks:
-                reaching = order.place.on_trade(trade.qty_lots, absorbed, told)
+                reaching = order.place.on_trade(volume, absorbed, told_here)
             else:
-                reaching = order.place.on_through(trade.qty_lots, absorbed, told, maker_side.recent.mark)
-            absorbed += self._fill_resting(order, reaching)
+                reaching = order.place.on_through(volume, absorbed, told_here, mark)
+            if not is_past and not is_blocked:
+                absorbed += self._fill_resting(order, reaching)
+                is_blocked = order.left_lots > 0
         if absorbed:
             for order in maker_side.own_beyond(ticks):
                 if order.place is not None:
@@ -117,21 +126,23 @@ class Matcher:
         self._mind()
 
     def _meet(self, resting: BookSide, arriving: BookSide) -> None:
+        """Levels that arrived at or through our prices fill us first, by price, then time."""
         best = resting.own_best
         if best is None:
             return
         for ticks, lots in list(arriving.open_levels(best, self.book.venue_ns)):
-            absorbed = eaten = 0
+            absorbed = gone = 0
             for order in resting.own_reaching(ticks):
-                if absorbed == lots:
-                    break
                 if order.place is None:
                     continue
                 reaching = order.place.on_through(lots, absorbed, (), resting.recent.mark)
-                eaten = max(eaten, lots - absorbed - reaching)  # by others who stand before us
-                absorbed += self._fill_resting(order, reaching)
-            if absorbed or eaten:
-                arriving.take(ticks, absorbed + eaten)
+                filled = self._fill_resting(order, reaching)
+                absorbed += filled
+                gone = max(gone, lots - reaching + filled)  # what others took who stand before us is gone too
+                if order.left_lots:
+                    break
+            if gone:
+                arriving.take(ticks, gone)
 
     def _fill_resting(self, order: LiveOrder, reaching: int) -> int:
         lots = min(reaching, order.left_lots)
@@ -144,11 +155,11 @@ class Matcher:
 
     # What reaches the venue from a client
 
-    def open_levels(self, side: Side, limit_ticks: int | None) -> list[Level]:
+    def open_levels(self, side: Side, limit_ticks: int | None) -> Iterator[Level]:
         """What an order of `side` may take now, best first; nothing while the book is not sound."""
         if not self.is_sound:
-            return []
-        return list((self.asks if side is Side.BUY else self.bids).open_levels(limit_ticks, self.book.venue_ns))
+            return iter(())
+        return (self.asks if side is Side.BUY else self.bids).open_levels(limit_ticks, self.book.venue_ns)
 
     def own_best_against(self, side: Side) -> int | None:
         """The first price of ours that an order of `side` would meet."""

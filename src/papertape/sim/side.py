@@ -116,7 +116,7 @@ class BookSide:
         """(ticks, lots) that an order of the other side with this limit may take now, best first: the tape's levels, less what we took
         and less what trades have taken that the book has yet to tell."""
         gone = self.recent.unreported(book_ns)
-        for ticks in list(self.levels) if self.is_asks else list(reversed(self.levels)):
+        for ticks in self.levels if self.is_asks else reversed(self.levels):
             if limit is not None and (ticks > limit if self.is_asks else ticks < limit):
                 return
             lots = self.levels[ticks] - self.taken.get(ticks, 0) - gone.get(ticks, 0)

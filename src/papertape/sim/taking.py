@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -23,7 +24,7 @@ class Taking(msgspec.Struct, frozen=True):
         return sum(lots for _, lots in self.levels)
 
 
-def take_lots(wanted: int, levels: list[Level]) -> Taking:
+def take_lots(wanted: int, levels: Iterable[Level]) -> Taking:
     """Take up to `wanted` lots.
 
     >>> take_lots(5, [(101, 3), (102, 4)])
@@ -38,7 +39,7 @@ def take_lots(wanted: int, levels: list[Level]) -> Taking:
     return Taking(tuple(taken), not wanted)
 
 
-def take_cost(money: Decimal, levels: list[Level], it: Instrument, fees: FeeModel) -> Taking:
+def take_cost(money: Decimal, levels: Iterable[Level], it: Instrument, fees: FeeModel) -> Taking:
     """Take as many lots as `money` pays for, the worst fee included: a market buy by cost never spends more than its cost."""
     taken: list[Level] = []
     for ticks, lots in levels:

@@ -169,7 +169,7 @@ class SimVenue:
         measured = measure(wanted, it)
         levels = matcher.open_levels(wanted.side, measured.limit_ticks)
         taking = take_cost(measured.cost, levels, it, self._fees) if measured.cost is not None else take_lots(measured.lots, levels)
-        check_book(wanted, measured, levels, taking, matcher.own_best_against(wanted.side), it)
+        check_book(wanted, measured, taking, matcher.own_best_against(wanted.side), it)
         if wanted.type is OrderType.LIMIT and wanted.time_in_force is TimeInForce.FOK and not taking.is_whole:
             taking = NOTHING
         order_id = f"o-{len(self._orders) + 1:06d}"
@@ -195,9 +195,9 @@ class SimVenue:
                 RefusalCode.INVALID, f"order {order.id}: {plain(it.amount(order.filled_lots))} is filled; amount must exceed that"
             )
         keeps_place = measured.limit_ticks == order.limit_ticks and measured.lots <= order.amount_lots
-        levels = [] if keeps_place else matcher.open_levels(order.side, measured.limit_ticks)
+        levels = iter(()) if keeps_place else matcher.open_levels(order.side, measured.limit_ticks)
         taking = take_lots(left, levels)
-        check_book(wanted, measured, levels, taking, matcher.own_best_against(order.side), it)
+        check_book(wanted, measured, taking, matcher.own_best_against(order.side), it)
         self._settlement.hold(order, self._settlement.needed(order, measured.limit_ticks, left))
         if not keeps_place:
             matcher.remove(order)

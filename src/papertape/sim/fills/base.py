@@ -16,6 +16,11 @@ class Place(Protocol):
     """Where one resting order stands in the queue at its price. All amounts are lots."""
 
     @property
+    def joined(self) -> int:
+        """The mark with which the order came: what was told before it is past."""
+        ...
+
+    @property
     def ahead(self) -> int:
         """Lots of others that must go before this order is next."""
         ...
@@ -25,7 +30,8 @@ class Place(Protocol):
 
         Args:
             absorbed: what our own orders with priority over this one took of it.
-            told: what level changes told of the trade before it was printed; what was told before this order came is past.
+            told: what level changes told of the trade before it was printed. What was told before this order came is past: nothing of
+                that gets to it, but what our own orders absorbed of it still stands before this one.
         """
         ...
 

@@ -28,31 +28,33 @@ class QueuePlace:
     behind us until so few are left that this cannot be.
     """
 
-    __slots__ = ("_joined", "before", "bounds", "spared")
+    __slots__ = ("before", "bounds", "joined", "spared")
 
     def __init__(self, lots: int, mark: int) -> None:
         self.bounds = [(mark, lots)]
         self.spared = 0
         self.before = 0
-        self._joined = mark
+        self.joined = mark
 
     @property
     def ahead(self) -> int:
         return self.bounds[-1][1] + self.before
 
     def on_trade(self, lots: int, absorbed: int, told: Sequence[Told]) -> int:
-        past = told_before(told, self._joined)
-        lots -= past
-        here = self._here(lots, absorbed)
+        here = lots - absorbed - self._passed(lots - absorbed - told_before(told, self.joined))
         self.spared += lots - here
-        shrunk = [(mark, bound - here + told_before(told, mark) - past) for mark, bound in self.bounds]
+        shrunk = [(mark, bound - here + told_before(told, mark)) for mark, bound in self.bounds]
         self.bounds.clear()
         for mark, bound in shrunk:
             self._bound(mark, max(bound, 0))
         return max(-min(bound for _, bound in shrunk), 0)
 
     def on_through(self, lots: int, absorbed: int, told: Sequence[Told], mark: int) -> int:
-        here = self._here(lots - told_before(told, self._joined), absorbed)
+        lots -= told_before(told, self.joined)
+        if lots <= 0:
+            return 0  # past, so it says nothing of who is ahead now
+        lots = max(lots - absorbed, 0)
+        here = lots - self._passed(lots)
         ahead = min(self.bounds[-1][1], self.spared)  # of those the tape knew at our price none is left
         self.spared = max(ahead - here, 0)
         self.bounds = [(mark, self.spared)]
@@ -68,12 +70,11 @@ class QueuePlace:
         else:
             self._bound(mark, standing)
 
-    def _here(self, lots: int, absorbed: int) -> int:
-        """What of `lots` comes as far as our price, after our own better orders and after others who stand at better prices."""
-        lots = max(lots - absorbed, 0)
-        passed = min(self.before, lots)
+    def _passed(self, lots: int) -> int:
+        """What of `lots` others take who stand at better prices."""
+        passed = min(self.before, max(lots, 0))
         self.before -= passed
-        return lots - passed
+        return passed
 
     def _bound(self, mark: int, lots: int) -> None:
         if not self.bounds or lots < self.bounds[-1][1]:

@@ -10,17 +10,17 @@ from papertape.sim.fills.base import FillModel, Place, Told, told_before
 class FrontPlace:
     """First in the queue, whoever else is there."""
 
-    __slots__ = ("_joined",)
+    __slots__ = ("joined",)
 
     def __init__(self, mark: int) -> None:
-        self._joined = mark
+        self.joined = mark
 
     @property
     def ahead(self) -> int:
         return 0
 
     def on_trade(self, lots: int, absorbed: int, told: Sequence[Told]) -> int:
-        return max(lots - told_before(told, self._joined) - absorbed, 0)
+        return max(lots - told_before(told, self.joined) - absorbed, 0)
 
     def on_through(self, lots: int, absorbed: int, told: Sequence[Told], mark: int) -> int:
         return self.on_trade(lots, absorbed, told)
