@@ -119,6 +119,16 @@ def test_waiting_until_a_deadline_ends(start: float, length: float) -> None:
     assert run(main) <= 3
 
 
+def test_the_shortest_wait_takes_a_nanosecond() -> None:
+    """A delay too short to count still moves time on, so that nothing can wait for ever at one instant."""
+
+    async def main(loop: VirtualLoop) -> int:
+        await asyncio.sleep(1e-15)
+        return loop.now_ns
+
+    assert run(main) == 1
+
+
 def test_many_cancelled_timers_are_forgotten() -> None:
     """A timeout per request that never fires does not fill the agenda, and what is left still rings in order."""
 

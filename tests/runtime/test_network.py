@@ -432,6 +432,42 @@ def test_a_held_connection_takes_bytes_and_delivers_them_later() -> None:
     assert run(main) == [b"up", b"", b"down-again", b"down-again!"]
 
 
+def test_a_reset_loses_even_what_arrives_at_this_instant() -> None:
+    """Without any latency, what was written just before the cut is lost too."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        client, server = await pair(loop, [])
+        client.transport.write(b"lost")
+        network.reset_all(HOST)
+        await server.lost
+        return server.received
+
+    assert run(main, latency=lambda connection, direction, piece: 0) == b""
+
+
+def test_a_hold_from_within_a_delivery_holds_the_next_piece() -> None:
+    """A fault that sees a message and holds the line stops what comes right behind it."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        client, server = await pair(loop, [])
+        take = server.data_received
+
+        def hold_and_take(data: bytes) -> None:
+            network.hold_all(HOST)
+            take(data)
+
+        server.data_received = hold_and_take  # type: ignore[method-assign]
+        client.transport.write(b"first")
+        client.transport.write(b"second")
+        await asyncio.sleep(1)
+        held = server.received
+        network.release_all(HOST)
+        await asyncio.sleep(1)
+        return held, server.received
+
+    assert run(main) == (b"first", b"firstsecond")
+
+
 def test_names_are_looked_up_inside() -> None:
     """getaddrinfo gives each name its own address, the same one each time, also for services by name; both lead to the host."""
 

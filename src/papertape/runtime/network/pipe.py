@@ -62,15 +62,13 @@ class Pipe:
         self._trace = trace
         self._on_drain = on_drain
         self._queue: deque[tuple[Nanos, Piece]] = deque()
-        self._last_ns: Nanos = 0
         self._held_until_ns: Nanos | None = 0  # None: until released
         self._timer: VirtualTimer | None = None
 
     def push(self, piece: Piece) -> None:
         """Send something off."""
         self.pieces += 1
-        due_ns = max(self._loop.now_ns + self._latency(self.pieces), self._last_ns)
-        self._last_ns = due_ns
+        due_ns = self._loop.now_ns + self._latency(self.pieces)
         if isinstance(piece, bytes):
             self.waiting += len(piece)
         self._queue.append((due_ns, piece))

@@ -68,9 +68,7 @@ class Patches:
     def _replace(self) -> None:
         self._modules_before = dict.fromkeys(sys.modules)
         late = [pair for pair in [*escapes.proxies(), *connect.replaced()] if id(pair[0]) not in self._pairs]
-        if late:
-            self._add_pairs(late)
-            self._scanner.forget()
+        self._add_pairs(late)  # whoever holds these was imported after the last scan
         self._generators = []
         for names, name, value in self._scanner.find():
             pair = self._pairs.get(id(value))

@@ -19,10 +19,6 @@ class Scanner:
         self._is_wanted = is_wanted
         self._known: dict[str, tuple[int, int, list[str]]] = {}
 
-    def forget(self) -> None:
-        """Look everywhere again: something else is wanted now."""
-        self._known.clear()
-
     def find(self) -> Found:
         """Everything wanted, in the order in which modules were imported."""
         found: Found = []
