@@ -12,9 +12,9 @@ from papertape.model.book import Book
 from papertape.model.errors import BadRequest
 from papertape.model.event import BookSnapshot, BookUpdate, Side, Trade
 from papertape.model.instrument import Instrument
+from papertape.model.lazy_book import LazyBook
 from papertape.resilience.bars import BarBuilder, span_of
 from papertape.resilience.inbox import Inbox, Manner
-from papertape.resilience.mirror import MirrorBook
 from papertape.resilience.sequence import Order, Sequence
 from papertape.resilience.silence import Silence
 
@@ -75,7 +75,7 @@ def test_a_conflating_inbox_holds_the_newest_and_loses_nothing() -> None:
 @given(st.lists(st.tuples(st.booleans(), levels, levels, st.booleans()), max_size=30))
 def test_a_lazy_book_is_the_plain_book(events: list[tuple[bool, tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], bool]]) -> None:
     """Whenever somebody looks, the lazily kept book holds what one that applies everything at once holds."""
-    lazy, plain = MirrorBook(BTC), Book(BTC)
+    lazy, plain = LazyBook(BTC), Book(BTC)
     for number, (is_snapshot, bids, asks, looks) in enumerate(events):
         kind = BookSnapshot if is_snapshot else BookUpdate
         if is_snapshot:
@@ -92,7 +92,7 @@ def test_a_lazy_book_is_the_plain_book(events: list[tuple[bool, tuple[tuple[int,
 
 def test_an_invalid_book_is_empty() -> None:
     """After `clear` nothing of the old book is left, neither merged nor waiting."""
-    book = MirrorBook(BTC)
+    book = LazyBook(BTC)
     book.apply(BookSnapshot(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=((99, 5),), asks=((101, 2),)))
     book.apply(BookUpdate(venue_ns=1, local_ns=1, symbol="BTC/USD", bids=((98, 5),), asks=()))
     book.clear()

@@ -10,10 +10,10 @@ from papertape.links.base import Link
 from papertape.model.errors import NetworkError
 from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
 from papertape.model.instrument import Instrument
+from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
-from papertape.resilience.mirror import MirrorBook
 from papertape.runtime.clock import Clock
 
 Topic = tuple[Channel, str]
@@ -64,7 +64,7 @@ class BookFeed:
     __slots__ = ("book", "deliveries", "invalid_since_ns")
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
-        self.book = MirrorBook(instrument)
+        self.book = LazyBook(instrument)
         self.deliveries: tuple[Delivery, ...] = NOBODY
         self.invalid_since_ns: Nanos | None = now_ns
 

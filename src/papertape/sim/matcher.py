@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side, Trade
 from papertape.model.instrument import Instrument
+from papertape.model.lazy_book import LazyBook
 from papertape.model.order import Liquidity
 from papertape.sim.fills.base import FillModel
 from papertape.sim.order import LiveOrder
@@ -40,9 +40,9 @@ class Matcher:
 
     def __init__(self, instrument: Instrument, fills: FillModel, on_fill: OnFill) -> None:
         self.instrument = instrument
-        self.book = Book(instrument)
-        self.bids = BookSide(Side.BUY, self.book.bids)
-        self.asks = BookSide(Side.SELL, self.book.asks)
+        self.book = LazyBook(instrument)
+        self.bids = BookSide(Side.BUY, self.book.bid_ladder)
+        self.asks = BookSide(Side.SELL, self.book.ask_ladder)
         self.ready: list[LiveOrder] = []
         self._waiting: list[LiveOrder] = []
         self._unsettled = False  # a level met an order of ours while the book was not sound

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from sortedcontainers import SortedDict
 
 from papertape.model.event import Level, Side, Trade
+from papertape.model.lazy_book import LATE_MAX, Ladder
 from papertape.model.units import Nanos
 from papertape.sim.fills.base import Told
 from papertape.sim.order import LiveOrder
 from papertape.sim.prints import RECENT_MAX, Recent
-
-overwrite: Any = dict.__setitem__
 
 FAR = 1 << 62
 """A price beyond all prices."""
@@ -23,7 +21,7 @@ class BookSide:
     """Bids (BUY) or asks (SELL).
 
     Attributes:
-        levels: the recorded book's own ladder, ticks to lots; shared with the `Book` that everybody sees.
+        ladder: the recorded book's own; shared with the `Book` that everybody sees.
         taken: lots by price that our orders took of `levels`, until the tape changes that level.
         own: our resting orders by price, oldest first.
         recent: what the tape told last of this side.
@@ -31,12 +29,12 @@ class BookSide:
         low, high: a level of this side at or below `low`, or at or above `high`, meets an order of ours on the other side.
     """
 
-    __slots__ = ("high", "is_asks", "levels", "low", "own", "recent", "side", "snapshot_mark", "snapshot_ns", "taken")
+    __slots__ = ("high", "is_asks", "ladder", "low", "own", "recent", "side", "snapshot_mark", "snapshot_ns", "taken")
 
-    def __init__(self, side: Side, levels: SortedDict[int, int]) -> None:
+    def __init__(self, side: Side, ladder: Ladder) -> None:
         self.side = side
         self.is_asks = side is Side.SELL
-        self.levels = levels
+        self.ladder = ladder
         self.taken: dict[int, int] = {}
         self.own: SortedDict[int, dict[str, LiveOrder]] = SortedDict()
         self.recent = Recent()
@@ -47,28 +45,32 @@ class BookSide:
 
     # What the tape says
 
+    @property
+    def levels(self) -> SortedDict[int, int]:
+        """What the tape shows, in order, ticks to lots."""
+        return self.ladder.look()
+
     def change(self, changes: tuple[Level, ...], at_ns: Nanos) -> bool:
         """Take over changed levels; returns whether one of them meets an order of ours on the other side.
 
         The hottest lines of the venue.
         """
-        levels, facts, low, high = self.levels, self.recent.facts, self.low, self.high
+        late, settled = self.ladder.late, self.ladder.settled
+        facts, low, high = self.recent.facts, self.low, self.high
         is_watched = self.taken or self.own
         meets = False
         for ticks, lots in changes:
-            old = levels.get(ticks, 0)
-            if lots:
-                if old:
-                    overwrite(levels, ticks, lots)  # the price is there already, so the sorted keys stay as they are
-                else:
-                    levels[ticks] = lots
-                if not low < ticks < high:
-                    meets = True
-            elif old:
-                del levels[ticks]
+            old = late.get(ticks)
+            if old is None:
+                old = settled.get(ticks, 0)
+            late[ticks] = lots
+            if lots and not low < ticks < high:
+                meets = True
             facts.append((ticks, old - lots, at_ns, False))
             if is_watched:
                 self._changed(ticks, old, lots, at_ns)
+        if len(late) > LATE_MAX:
+            self.ladder.settle()
         if len(facts) > 2 * RECENT_MAX:
             self.recent.trim()
         return meets
@@ -76,8 +78,7 @@ class BookSide:
     def replace(self, levels: tuple[Level, ...], at_ns: Nanos) -> None:
         """Take over a snapshot. What we took stays taken where the level did not change."""
         before = dict(self.levels)
-        self.levels.clear()
-        self.levels.update(levels)
+        self.ladder.replace(levels)
         self.snapshot_mark = self.recent.mark
         self.recent.clear()
         self.recent.facts.append((0, 0, at_ns, False))  # the snapshot itself, so that it has a mark

@@ -1,0 +1,120 @@
+"""A book that is put in order only when somebody looks: most changes are followed by others before anybody does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from sortedcontainers import SortedDict
+
+from papertape.model.book import Book
+from papertape.model.event import BookSnapshot, BookUpdate, Level
+from papertape.model.instrument import Instrument
+
+LATE_MAX: Final = 4_096
+"""Changed levels that may wait before they are put in their places unasked; bounds memory and the cost of the next look."""
+
+
+class Ladder:
+    """One side of a book, ticks to lots.
+
+    Attributes:
+        late: levels that changed since the last look, newest amount each (0: gone). Whoever changes many writes here, and minds `LATE_MAX`.
+        settled: all levels in order, but for what is in `late`.
+
+    >>> ladder = Ladder()
+    >>> ladder.late.update({101: 5, 99: 7, 100: 0})
+    >>> ladder.look()
+    SortedDict({99: 7, 101: 5})
+    """
+
+    __slots__ = ("late", "settled")
+
+    def __init__(self) -> None:
+        self.late: dict[int, int] = {}
+        self.settled: SortedDict[int, int] = SortedDict()
+
+    def look(self) -> SortedDict[int, int]:
+        """All levels in order; always the same object, which is right until the next change."""
+        if self.late:
+            self.settle()
+        return self.settled
+
+    def settle(self) -> None:
+        """Put the late levels in their places."""
+        late, settled = self.late, self.settled
+        if 3 * len(late) > len(settled):  # then to sort anew is cheaper than to find each one's place
+            merged = dict(settled)
+            merged.update(late)
+            self.replace([(ticks, lots) for ticks, lots in merged.items() if lots])
+            return
+        for ticks, lots in late.items():
+            if lots:
+                settled[ticks] = lots
+            else:
+                settled.pop(ticks, None)
+        late.clear()
+
+    def replace(self, levels: Iterable[Level]) -> None:
+        """Forget everything for these levels."""
+        self.late.clear()
+        self.settled.clear()
+        self.settled.update(levels)
+
+
+class LazyBook(Book):
+    """A `Book` that costs next to nothing while nobody looks at it.
+
+    >>> from decimal import Decimal
+    >>> book = LazyBook(Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001")))
+    >>> book.apply(BookSnapshot(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=((99, 5), (98, 1)), asks=((101, 2),)))
+    >>> book.apply(BookUpdate(venue_ns=1, local_ns=1, symbol="BTC/USD", bids=((99, 0),), asks=()))
+    >>> book.best_bid, book.best_ask
+    ((98, 1), (101, 2))
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.bid_ladder = Ladder()
+        self.ask_ladder = Ladder()
+        super().__init__(instrument)
+
+    @property
+    def bids(self) -> SortedDict[int, int]:
+        return self.bid_ladder.look()
+
+    @bids.setter
+    def bids(self, side: SortedDict[int, int]) -> None:
+        self.bid_ladder.replace(side.items())
+
+    @property
+    def asks(self) -> SortedDict[int, int]:
+        return self.ask_ladder.look()
+
+    @asks.setter
+    def asks(self, side: SortedDict[int, int]) -> None:
+        self.ask_ladder.replace(side.items())
+
+    def apply(self, event: BookSnapshot | BookUpdate) -> None:
+        if type(event) is BookSnapshot:
+            self.bid_ladder.replace(event.bids)
+            self.ask_ladder.replace(event.asks)
+            self.is_complete = True
+        else:
+            if event.bids:
+                late = self.bid_ladder.late
+                for ticks, lots in event.bids:
+                    late[ticks] = lots
+                if len(late) > LATE_MAX:
+                    self.bid_ladder.settle()
+            if event.asks:
+                late = self.ask_ladder.late
+                for ticks, lots in event.asks:
+                    late[ticks] = lots
+                if len(late) > LATE_MAX:
+                    self.ask_ladder.settle()
+        self.venue_ns = event.venue_ns
+
+    def clear(self) -> None:
+        self.bid_ladder.replace(())
+        self.ask_ladder.replace(())
+        self.is_complete = False
