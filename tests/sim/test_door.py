@@ -69,7 +69,7 @@ class Room:
         self.door.broadcast.reached += 1
         self._rows += 1
         self.venue.apply(event, self.loop.now_ns)
-        self.door.deliver(self.door.broadcast.reached, self._rows, event)
+        self.door.broadcast.deliver(self.door.broadcast.reached, self._rows, event)
 
     def market_at(self, when_ns: Nanos, event: Event) -> None:
         self.loop.schedule_ns(when_ns, MARKET, self.market, event)

@@ -317,6 +317,15 @@ def test_two_orders_in_one_queue(desk: Any) -> None:
     assert (desk.filled(first), desk.filled(second)) == (5, 2)
 
 
+def test_nothing_gets_past_an_older_order(desk: Any) -> None:
+    """The older of two orders at one price is done before the younger gets anything, even if it is the younger that is sure of its turn."""
+    older = desk.buy(5, 99)
+    desk.bids((99, 0))
+    younger = desk.buy(5, 99)
+    desk.sold(99, 7, at=desk.now_ns + 1000 * MILLISECOND)
+    assert (desk.filled(older), desk.filled(younger)) == (5, 2)
+
+
 # Levels that arrive
 
 

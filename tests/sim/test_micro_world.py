@@ -314,6 +314,13 @@ def test_no_fill_of_several_orders_is_invented(open_desk: Callable[..., Any], st
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("seed", [20574, 20691, 21086, 21439, 4448319])
+def test_stories_that_once_ended_badly(open_desk: Callable[..., Any], style: str, seed: int) -> None:
+    """In these a cancellation passes for the report of a trade, and lots get past an order of ours that ought to have had them."""
+    fills_are_possible(open_desk, seed, style, steps=80)
+
+
+@pytest.mark.parametrize("style", STYLES)
 @settings(max_examples=40, deadline=None)
 @given(seed=SEEDS)
 def test_queue_fills_exactly_where_nothing_is_hidden(open_desk: Callable[..., Any], style: str, seed: int) -> None:
