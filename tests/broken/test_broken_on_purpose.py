@@ -79,9 +79,9 @@ def silence_is_never_noticed(patch: pytest.MonkeyPatch) -> None:
 
 
 def gaps_are_never_noticed(patch: pytest.MonkeyPatch) -> None:
-    def on(self: sequence.Sequence, number: int) -> sequence.Order:
+    def on(self: sequence.Sequence, number: int) -> sequence.Succession:
         self.expected = number + 1
-        return sequence.Order.NEXT
+        return sequence.Succession.NEXT
 
     patch.setattr(sequence.Sequence, "on", on)
 

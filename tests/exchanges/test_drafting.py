@@ -20,6 +20,7 @@ from papertape.model.errors import BadSymbol, InvalidOrder, NotSupported
         ({"amount": "0.01", "price": "1"}, InvalidOrder, "minimum of 1 USD"),
         ({"amount": "ten"}, InvalidOrder, "ten"),
         ({"amount": "-1"}, InvalidOrder, "positive"),
+        ({"amount": "1e70"}, InvalidOrder, "positive"),
         ({"amount": float("nan")}, InvalidOrder, "nan"),
         ({"time_in_force": "DAY"}, InvalidOrder, "DAY"),
         ({"post_only": True, "time_in_force": "IOC"}, InvalidOrder, "contradict"),

@@ -51,6 +51,8 @@ def test_a_table_read_and_written_is_the_same_fault(table: dict[str, Any]) -> No
         (Disconnect(at="soon"), '"soon" is no duration'),
         (Disconnect(at="1s", from_="2s"), "stands beside `at`"),
         (Stall(from_="2s", until="1s"), "not after"),
+        (Stall(at="2s"), "`lasts`: is missing or 0"),
+        (RateLimit(at="2s", lasts="0s"), "`lasts`: is missing or 0"),
         (LostReply(nth=0), "the first matching request is 1"),
         (LostReply(nth=1, nth_intent=1), "requests or intents, not both"),
         (LostReply(times=0), "expected 1 or more"),
@@ -93,7 +95,7 @@ def test_a_window_without_an_op_is_about_every_request_in_it() -> None:
     assert not armed.hit_by(request())
     armed.open(SECOND)
     assert armed.hit_by(request(op=Op.BALANCE_FETCH))
-    armed.end(2 * SECOND)
+    armed.end()
     assert not armed.hit_by(request())
 
 

@@ -15,7 +15,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.resilience.bars import BarBuilder, span_of
 from papertape.resilience.inbox import Inbox, Manner
-from papertape.resilience.sequence import Order, Sequence
+from papertape.resilience.sequence import Sequence, Succession
 from papertape.resilience.silence import Silence
 
 BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
@@ -29,11 +29,11 @@ def test_a_gap_is_noticed_exactly_when_a_number_was_skipped(numbers: list[int]) 
     for number in numbers:
         told = sequence.on(number)
         if number == highest + 1:
-            assert told is Order.NEXT
+            assert told is Succession.NEXT
         elif number == highest:
-            assert told is Order.SAME
+            assert told is Succession.SAME
         else:
-            assert told is (Order.GAP if number > highest else Order.OLD)
+            assert told is (Succession.GAP if number > highest else Succession.OLD)
         highest = max(highest, number)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import decimal
 import os
 import subprocess
 import sys
@@ -294,3 +295,37 @@ def test_two_cursors_show_the_venue_ahead_of_the_client(tmp_path: Path) -> None:
     account = {"USD": "1000000"}
     papertape.simulate(main, venues={"coinbase": {"feed": {"tape": str(path)}, "account": account, "model": {**FREE, **latency}}})
     assert seen == {"told": Decimal("100.01"), "paid": Decimal("200.00")}
+
+
+def test_the_precision_that_a_bot_sets_for_its_decimals_is_its_own_affair() -> None:
+    """Prices, balances and verdict are the same; and a run that comes after does not inherit it."""
+
+    def with_precision(precision: int) -> RunResult:
+        async def main(exchange: BaseExchange) -> None:
+            decimal.getcontext().prec = precision
+            for _ in range(3):
+                await exchange.place_order("BTC/USD", "market", "buy", "0.01234567")
+                await asyncio.sleep(5)
+            await exchange.place_order("BTC/USD", "limit", "sell", "0.01234567", "70000.01")
+
+        return papertape.simulate(main)
+
+    before = decimal.getcontext().prec
+    coarse, fine = with_precision(3), with_precision(28)
+    assert coarse.status is Status.PASSED, coarse.failures
+    assert (coarse.digest, coarse.pnl, coarse.fees) == (fine.digest, fine.pnl, fine.fees)
+    assert decimal.getcontext().prec == before
+
+
+def test_a_recovery_that_nobody_could_see_is_not_taken_for_one() -> None:
+    """A fault that is still on when the bot ends leaves `recovers_within` unjudged: that proves nothing."""
+    fault = {"kind": "disconnect", "at": "10s", "lasts": "1h", "connection": "user"}
+
+    async def main(exchange: BaseExchange) -> None:
+        await exchange.place_order("BTC/USD", "limit", "buy", "0.01", "60000")
+        await asyncio.sleep(20)
+
+    assert papertape.simulate(main, faults=[fault]).status is Status.PASSED
+    result = papertape.simulate(main, faults=[fault], expect={"recovers_within": "5s"})
+    assert result.status is Status.VACUOUS
+    assert "`recovers_within` was not judged" in result.failures[0]

@@ -49,3 +49,13 @@ def test_its_program_runs(folder: Path) -> None:
     """The Python block with `papertape.simulate`, assertions and all."""
     done = run(["program.py"], folder)
     assert done.returncode == 0, done.stderr
+
+
+def test_its_table_is_what_the_scenarios_come_to(folder: Path) -> None:
+    """Each row that it shows is a row of today's: the same counts, money and digest."""
+    rows = [line.split() for line in README.read_text(encoding="utf-8").splitlines() if " passed " in line and "×" in line]
+    assert rows
+    for words in rows:
+        done = run(["-m", "papertape", "run", str(README.parent / f"scenarios/{words[0]}.scenario.toml")], folder)
+        told = [line.split() for line in done.stdout.splitlines()]
+        assert words in told, f"{words} is not in\n{done.stdout}"

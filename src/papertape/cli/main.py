@@ -106,4 +106,4 @@ def pin_hash_seed() -> None:
     """Start again with PYTHONHASHSEED=0 unless it already is a number, so that a user's program that iterates sets repeats itself too."""
     if not os.environ.get("PYTHONHASHSEED", "").isdigit():
         os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves again

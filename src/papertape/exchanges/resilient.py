@@ -94,7 +94,7 @@ class ResilientExchange(BaseExchange):
             return intent.order
         if task.cancelled():
             raise OutcomeUnknown(intent.client_order_id)  # we disconnected, and the request was on its way
-        return task.result()  # type: ignore[no-any-return]
+        return task.result()  # type: ignore[no-any-return]  # `spawn` forgets what a task returns
 
     async def edit_order(
         self, order_id: str, symbol: str | None = None, *, amount: Number | None = None, price: Number | None = None

@@ -24,8 +24,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
     Attributes:
         on: the op that it waits for, such as "order.create".
-        nth: the how-manieth matching request at the Door, from 1.
-        nth_intent: the how-manieth distinct client order id among them, from 1; hits every attempt for that intent.
+        nth: which of the matching requests at the Door, counted from 1.
+        nth_intent: which of the distinct client order ids among them, counted from 1; hits every attempt for that intent.
         times: how many matching requests it hits from the nth on.
         where: narrows `on`: side, symbol or type of the order.
         at, lasts: a window by start and length.
@@ -48,6 +48,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     """For faults that act on a request: what they wait for if nothing else is said."""
     needs_start: ClassVar[bool] = False
     """For faults that act over time: they must be told when."""
+    needs_length: ClassVar[bool] = True
+    """False for faults that do something at their window's very start, or end by themselves."""
 
     @property
     def kind(self) -> str:
@@ -80,6 +82,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
         if self.from_ is not None and self.until is not None and parse_duration(self.until) <= parse_duration(self.from_):
             found.append(("until", f"holds {self.until}, which is not after `from` = {self.from_}"))
         starts_by_request = self.on is not None or self.nth is not None or self.nth_intent is not None
+        window = self.window()
+        if self.needs_length and window is not None and window.lasts_ns == 0:
+            found.append(("lasts", f'is missing or 0; say how long it acts, such as lasts = "30s" (fault "{self.kind}")'))
         if self.needs_start and self.at is None and self.from_ is None and not starts_by_request:
             found.append(("at", f'is missing; say when it starts, such as at = "30s", or on = "order.create" (fault "{self.kind}")'))
         return found
@@ -116,7 +121,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def lanes(self) -> tuple[Lane, ...]:
         return (Lane.REST,)
 
-    # The points. A member overrides those it needs; the Door calls no other.
+    # The points. A member overrides those it needs; the others say "nothing".
 
     def before_venue(self, request: Request) -> Refusal | None:
         return None

@@ -26,6 +26,7 @@ class Disconnect(Fault, frozen=True, kw_only=True, tag="disconnect"):
     clean: bool = False
 
     needs_start: ClassVar[bool] = True
+    needs_length: ClassVar[bool] = False
 
     def lanes(self) -> tuple[Lane, ...]:
         return (self.connection,)

@@ -29,6 +29,7 @@ class Gap(Fault, frozen=True, kw_only=True, tag="gap"):
     count: int = 1
 
     needs_start: ClassVar[bool] = True
+    needs_length: ClassVar[bool] = False
 
     def problems(self) -> list[tuple[str, str]]:
         found = super().problems()

@@ -117,7 +117,7 @@ def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:2] == b"\x1f\x8b":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads like any other file
     if magic == b"\x28\xb5\x2f\xfd":
         return io.BufferedReader(_Zstandard(path), _CHUNK_BYTES)
     return path.open("rb")

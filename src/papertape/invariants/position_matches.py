@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from papertape.invariants.base import Case, NotJudged, view_of
-from papertape.model.event import Side
 from papertape.model.units import EXACT, plain
 
 
@@ -24,8 +23,7 @@ class PositionMatches:
             raise NotJudged("no order was placed")
         filled: dict[str, Decimal] = {}
         for fill in case.truth.fills:
-            signed = fill.amount if fill.side is Side.BUY else -fill.amount
-            filled[fill.symbol] = EXACT.add(filled.get(fill.symbol, Decimal(0)), signed)
+            filled[fill.symbol] = EXACT.add(filled.get(fill.symbol, Decimal(0)), fill.moved)
         problems = []
         for symbol in sorted(filled.keys() | view.positions.keys()):
             believed, true = view.positions.get(symbol, Decimal(0)), filled.get(symbol, Decimal(0))

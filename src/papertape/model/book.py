@@ -9,6 +9,7 @@ from sortedcontainers import SortedDict
 
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.instrument import Instrument
+from papertape.model.units import EXACT
 
 
 class Book:
@@ -92,7 +93,7 @@ class Book:
         """Halfway between the best prices, exact."""
         if not self.bids or not self.asks:
             return None
-        return self.instrument.price(self.asks.peekitem(0)[0] + self.bids.peekitem(-1)[0]) / 2
+        return EXACT.divide(self.instrument.price(self.asks.peekitem(0)[0] + self.bids.peekitem(-1)[0]), Decimal(2))
 
     def levels(self, side: Side, depth: int | None = None) -> Iterator[Level]:
         """(ticks, lots) from the best price outwards."""

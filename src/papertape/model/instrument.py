@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
@@ -49,17 +49,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_ticks(self, price: Decimal) -> int:
         """Ticks of a price; a price between two ticks is `InvalidOrder`, never rounded."""
-        ticks, rest = divmod(price, self.tick)
-        if rest or price <= 0:
+        ticks = _steps(price, self.tick)
+        if ticks is None or ticks <= 0:
             raise InvalidOrder(f"{self.symbol}: price {plain(price)} is not a positive multiple of the tick {plain(self.tick)}")
-        return int(ticks)
+        return ticks
 
     def to_lots(self, amount: Decimal) -> int:
         """Lots of an amount; an amount between two lots is `InvalidOrder`, never rounded."""
-        lots, rest = divmod(amount, self.lot)
-        if rest or amount <= 0:
+        lots = _steps(amount, self.lot)
+        if lots is None or lots <= 0:
             raise InvalidOrder(f"{self.symbol}: amount {plain(amount)} is not a positive multiple of the lot {plain(self.lot)}")
-        return int(lots)
+        return lots
 
     def price(self, ticks: int) -> Decimal:
         return EXACT.multiply(self.tick, Decimal(ticks))
@@ -70,3 +70,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def cost(self, ticks: int, lots: int) -> Decimal:
         """Quote value of `lots` at `ticks`, exact."""
         return EXACT.multiply(EXACT.multiply(self.tick, self.lot), Decimal(ticks * lots))
+
+
+def _steps(number: Decimal, step: Decimal) -> int | None:
+    """How many steps make up `number`; None if it lies between two, or beyond all that can be counted exactly."""
+    try:
+        steps, rest = EXACT.divmod(number, step)
+    except InvalidOperation:
+        return None
+    return None if rest else int(steps)

@@ -40,7 +40,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """When a fault may act: run time in nanoseconds, from `start_ns` up to but not including `end_ns`.
+    """When a fault may act: from `start_ns` (run time, nanoseconds) for `lasts_ns`, the last instant excluded.
 
     A window with a trigger starts at the first request that the trigger hits; `start_ns` is then None and `lasts_ns` its length.
     Without `lasts_ns` it stays open until the fault has done what it came for.
@@ -58,7 +58,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Interference(Protocol):
-    """A fault as the Door sees it. A method that a fault does not define is not called for it."""
+    """A fault as the Door sees it; what it has nothing to say about, it answers with "nothing"."""
 
     @property
     def kind(self) -> str: ...

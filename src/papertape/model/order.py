@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from papertape.model.event import Side
 from papertape.model.units import EXACT, MILLISECOND, SECOND, Nanos
+
+_MEAN: Final = Context(prec=28)  # not the current one, which is the bot's to change
 
 
 class OrderType(StrEnum):
@@ -91,6 +93,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     liquidity: Liquidity
     venue_ns: Nanos
 
+    @property
+    def moved(self) -> Decimal:
+        """What it did to our holding: base, below zero where we sold."""
+        return self.amount if self.side is Side.BUY else self.amount.copy_negate()
+
     def to_ccxt(self) -> dict[str, Any]:
         """The fill in ccxt's trade shape; floats, as ccxt has them."""
         return {
@@ -138,7 +145,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def average(self) -> Decimal | None:
         """Mean price of what was filled, to 28 digits; None before the first fill."""
-        return self.cost / self.filled if self.filled else None
+        return _MEAN.divide(self.cost, self.filled) if self.filled else None
 
     def to_ccxt(self) -> dict[str, Any]:
         """The order in ccxt's unified shape; floats, as ccxt has them."""

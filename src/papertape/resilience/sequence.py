@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Order(Enum):
+class Succession(Enum):
     """How a message follows the one before it."""
 
     NEXT = "the one that was due"
@@ -31,14 +31,14 @@ class Sequence:
         """A new connection counts from 0."""
         self.expected = 0
 
-    def on(self, number: int) -> Order:
+    def on(self, number: int) -> Succession:
         expected = self.expected
         if number == expected:
             self.expected = number + 1
-            return Order.NEXT
+            return Succession.NEXT
         if number == expected - 1:
-            return Order.SAME
+            return Succession.SAME
         if number < expected:
-            return Order.OLD
+            return Succession.OLD
         self.expected = number + 1
-        return Order.GAP
+        return Succession.GAP

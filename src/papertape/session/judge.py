@@ -8,7 +8,6 @@ from decimal import Decimal
 import msgspec
 
 from papertape.invariants import INVARIANTS, Case, NotJudged
-from papertape.model.event import Side
 from papertape.model.notes import Mark
 from papertape.model.units import EXACT, Nanos, format_duration, plain
 from papertape.model.view import Truth
@@ -54,6 +53,7 @@ def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[s
                 if scenario.expect.invariants:
                     hollow.append(f"invariant {name} was not judged: {reason}")
         found += _recoveries(scenario, world)
+        hollow += _unjudged_recoveries(scenario, world)
         found += _limits(scenario.expect.venue, world.name, case.truth)
         hollow += [
             f"fault {place + 1} ({armed.fault.kind}) hit nothing" for place, armed in enumerate(world.door.plan.faults) if not armed.fired
@@ -102,9 +102,8 @@ def pnl(worlds: Sequence[VenueWorld]) -> dict[str, Decimal]:
     for world in worlds:
         held: dict[str, Decimal] = {}
         for fill in world.door.truth().fills:
-            sign = 1 if fill.side is Side.BUY else -1
-            held[fill.symbol] = EXACT.add(held.get(fill.symbol, Decimal(0)), sign * fill.amount)
-            spent = EXACT.add(sign * fill.cost, fill.fee)
+            held[fill.symbol] = EXACT.add(held.get(fill.symbol, Decimal(0)), fill.moved)
+            spent = EXACT.add(EXACT.multiply(fill.price, fill.moved), fill.fee)
             gain[fill.fee_currency] = EXACT.subtract(gain.get(fill.fee_currency, Decimal(0)), spent)
         for symbol, amount in held.items():
             mid = world.venue.books[symbol].mid
@@ -133,6 +132,18 @@ def _recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
     return problems
 
 
+def _unjudged_recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
+    """Faults that were still at work when the bot ended: nobody has seen what comes after them."""
+    if scenario.expect.recovers_within_ns is None:
+        return []
+    waiting = [armed for armed, _ in world.observer.waiting]
+    return [
+        f"fault {place + 1} ({armed.fault.kind}) was still on when the bot ended, so `recovers_within` was not judged"
+        for place, armed in enumerate(world.door.plan.faults)
+        if armed.fired and place not in world.observer.recoveries and armed not in waiting
+    ]
+
+
 def _limits(expect: ExpectVenue, venue: str, truth: Truth) -> list[str]:
     limit = expect.max_position
     if limit is None:
@@ -141,7 +152,7 @@ def _limits(expect: ExpectVenue, venue: str, truth: Truth) -> list[str]:
     for fill in truth.fills:
         if fill.symbol.split("/")[0] != limit.currency:
             continue
-        held = EXACT.add(held, fill.amount if fill.side is Side.BUY else -fill.amount)
-        if abs(held) > limit.amount:
+        held = EXACT.add(held, fill.moved)
+        if held.copy_abs() > limit.amount:
             return [f"{venue}: the position reached {plain(held)} {limit.currency}; {plain(limit.amount)} is the most"]
     return []

@@ -43,7 +43,7 @@ class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one fault of the plan did.
 
     Attributes:
-        fired: how many requests or messages it hit, or windows it opened.
+        fired: how many requests, messages, connections and attempts to connect it hit.
         recovery_ns: the longest time from its end until trading was allowed and the subscribed books were valid; None if it never fired, if
             health was never lost, or if it did not come back.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +65,8 @@ def run_scenario(
         for name in scenario.venues:
             load_adapter(name)
     bot = load_bot(scenario.bot or "", scenario.folder)
-    with Journal(_header(scenario, feeds), journal_path) as journal:
+    # A bot may set the precision of its decimals; the next run must not inherit it.
+    with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal:
         run = _Run(scenario, feeds, journal, bot, end_ns, progress)
         try:
             run_virtual(run.main, seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=end_ns + OVERTIME_NS)

@@ -91,7 +91,7 @@ def build_venue(
     rules = VENUES[name]
     latency = spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
-    fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]
+    fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
     observer = Observer(name, loop, journal)
     told: list[Callable[..., None]] = []
     venue = SimVenue(

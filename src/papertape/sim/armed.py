@@ -11,9 +11,8 @@ class Armed:
     """One fault of a run.
 
     Attributes:
-        fired: how many requests or messages it hit, or windows it opened.
+        fired: how many requests, messages, connections and attempts to connect it hit.
         is_open: its window is running.
-        ended_ns: when it last stopped disturbing, run time; None while it never has or still does.
     """
 
     def __init__(self, fault: Interference) -> None:
@@ -25,7 +24,6 @@ class Armed:
         self.is_open = False
         self.is_healed = False
         self.started_ns: Nanos = 0
-        self.ended_ns: Nanos | None = None
         self._seen = 0
         self._intents: dict[str, None] = {}  # a dict keeps order
 
@@ -55,8 +53,6 @@ class Armed:
     def open(self, now_ns: Nanos) -> None:
         self.is_open = True
         self.started_ns = now_ns
-        self.ended_ns = None
 
-    def end(self, now_ns: Nanos) -> None:
+    def end(self) -> None:
         self.is_open = False
-        self.ended_ns = now_ns

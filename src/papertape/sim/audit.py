@@ -59,9 +59,9 @@ def _check_balances(truth: Truth) -> list[str]:
     moved: dict[str, Decimal] = {}
     for fill in truth.fills:
         base, quote = fill.symbol.split("/")[0], fill.symbol.split("/")[1].split(":")[0]
-        sign = 1 if fill.side is Side.BUY else -1
-        moved[base] = EXACT.add(moved.get(base, ZERO), sign * fill.amount)
-        moved[quote] = EXACT.subtract(moved.get(quote, ZERO), EXACT.add(sign * fill.cost, fill.fee))
+        paid = fill.cost if fill.side is Side.BUY else fill.cost.copy_negate()
+        moved[base] = EXACT.add(moved.get(base, ZERO), fill.moved)
+        moved[quote] = EXACT.subtract(moved.get(quote, ZERO), EXACT.add(paid, fill.fee))
     problems = []
     for currency in {**truth.opening.currencies, **moved}:
         opening, closing = truth.opening[currency], truth.balances[currency]

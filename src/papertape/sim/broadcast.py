@@ -67,7 +67,7 @@ class Broadcast:
         streams = list(self._streams[lane])
         for stream in streams:
             self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=lane, number=stream.number, clean=clean)
-            self.lost[lane].update(dict.fromkeys(stream.rows_after))
+            self.lost[lane].update(dict.fromkeys(stream.wanted_after))
             self._forget(stream)
             stream.close(clean)
         return len(streams)
@@ -87,9 +87,9 @@ class Broadcast:
         begun()
         now_ns = self._timeline.now_ns
         self._journal.write(now_ns, "subscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol)
-        stream.rows_after[channel, symbol] = self.reached
+        stream.wanted_after[channel, symbol] = self.reached
         self.lost[stream.lane].pop((channel, symbol), None)
-        if channel is not Channel.BOOK and (Channel.BOOK, symbol) not in stream.rows_after:
+        if channel is not Channel.BOOK and (Channel.BOOK, symbol) not in stream.wanted_after:
             stream.missed.pop(symbol, None)
         if channel is Channel.BOOK:
             snapshot = self._snapshot(symbol)
@@ -99,7 +99,7 @@ class Broadcast:
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
 
     def _unsubscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
-        if stream.rows_after.pop((channel, symbol), None) is not None:
+        if stream.wanted_after.pop((channel, symbol), None) is not None:
             self._journal.write(
                 self._timeline.now_ns, "unsubscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol
             )
@@ -113,7 +113,7 @@ class Broadcast:
         return BookSnapshot(venue_ns=stamp_ns, local_ns=stamp_ns, symbol=symbol, bids=bids, asks=asks)
 
     def _beat(self, stream: Stream) -> None:
-        if stream.is_open and (Channel.HEARTBEATS, "") in stream.rows_after:
+        if stream.is_open and (Channel.HEARTBEATS, "") in stream.wanted_after:
             now_ns = self._timeline.now_ns
             stamp_ns = self._epoch_ns + now_ns
             self._send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats), row=-1, delay_ns=0)
@@ -137,7 +137,7 @@ class Broadcast:
     def tell(self, update: OrderUpdate, delay_ns: Nanos) -> None:
         """Something happened to an order of ours; whoever listens hears it `delay_ns` later."""
         for stream in self._streams[Lane.USER]:
-            if (Channel.ORDERS, "") in stream.rows_after:
+            if (Channel.ORDERS, "") in stream.wanted_after:
                 self._send(stream, update, row=-1, delay_ns=delay_ns)
 
     def say(self, stream: Stream, message: Any) -> None:

@@ -12,7 +12,6 @@ from enum import Enum
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.event import Event
 from papertape.model.interference import Interference
 from papertape.model.order import NewOrder, OrderType, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
@@ -210,10 +209,6 @@ class Door:
 
     def closed(self, stream: Stream) -> None:
         self.broadcast.closed(stream)
-
-    def deliver(self, index: int, row: int, event: Event) -> None:
-        """A market message is due at the client."""
-        self.broadcast.deliver(index, row, event)
 
     def tell(self, update: OrderUpdate) -> None:
         """The venue has news of an order of ours."""

@@ -74,7 +74,7 @@ class FaultPlan:
             if armed.fault.drops(lane, message, armed.dropped):
                 armed.dropped += 1
                 armed.fired += 1
-                self.write(armed, "dropped", message=type(message).__name__, symbol=_symbol(message))
+                self._write(armed, "dropped", message=type(message).__name__, symbol=_symbol(message))
                 if not armed.fault.drops(lane, message, armed.dropped):
                     self._end_window(armed)
                 return True
@@ -115,14 +115,14 @@ class FaultPlan:
                 if armed.is_open:
                     self._end_window(armed)
 
-    def write(self, armed: Armed, what: str, **facts: object) -> None:
+    def _write(self, armed: Armed, what: str, **facts: object) -> None:
         self._journal.write(self._timeline.now_ns, "fault", fault=armed.fault.kind, what=what, **facts)
 
     def _fired(self, armed: Armed, request: Request) -> None:
         armed.fired += 1
-        self.write(armed, "hit", op=request.op, client_order_id=request.client_order_id, attempt=request.attempt)
+        self._write(armed, "hit", op=request.op, client_order_id=request.client_order_id, attempt=request.attempt)
         if armed.window is None:
-            armed.end(self._timeline.now_ns)
+            armed.end()
             self.on_end(armed)
 
     def _open_window(self, armed: Armed) -> None:
@@ -131,7 +131,7 @@ class FaultPlan:
         now_ns = self._timeline.now_ns
         armed.open(now_ns)
         self._open.append(armed)
-        self.write(armed, "begins")
+        self._write(armed, "begins")
         self.on_open(armed)
         if armed.window.lasts_ns is not None:
             self._timeline.schedule_ns(now_ns + armed.window.lasts_ns, COMMAND, self._end_window, armed)
@@ -139,9 +139,9 @@ class FaultPlan:
     def _end_window(self, armed: Armed) -> None:
         if not armed.is_open:
             return
-        armed.end(self._timeline.now_ns)
+        armed.end()
         self._open.remove(armed)
-        self.write(armed, "ends", fired=armed.fired)
+        self._write(armed, "ends", fired=armed.fired)
         self.on_end(armed)
 
 

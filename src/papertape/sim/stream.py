@@ -29,7 +29,8 @@ class Stream:
     Attributes:
         number: counts connections of a run, from 1.
         sequence: the next message's number.
-        rows_after: per (channel, symbol) subscribed: only rows later than this one are sent (an earlier one is in the snapshot).
+        wanted_after: per (channel, symbol) subscribed: how many market messages had reached the venue by then; only later ones are sent
+            (the snapshot holds the others).
         waiting: (due_ns, sequence, message, row) held back by latency, stall or a snapshot on its way; first in, first out.
         missed: symbols whose book this connection can no longer have right, because a message was lost.
     """
@@ -40,7 +41,7 @@ class Stream:
         self.send = send
         self.close = close
         self.sequence = 0
-        self.rows_after: dict[tuple[Channel, str], int] = {}
+        self.wanted_after: dict[tuple[Channel, str], int] = {}
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
         self.missed: dict[str, None] = {}
         self.is_open = True
@@ -52,12 +53,12 @@ class Stream:
         self.first_ns: Nanos = 0
         self.last_ns: Nanos = 0
 
-    def wants(self, message: Event, row: int) -> bool:
+    def wants(self, message: Event, index: int) -> bool:
         channel = CHANNEL_OF.get(type(message))
         if channel is None:
             return False
-        after = self.rows_after.get((channel, message.symbol))
-        return after is not None and row > after
+        after = self.wanted_after.get((channel, message.symbol))
+        return after is not None and index > after
 
     def number_next(self) -> int:
         sequence = self.sequence

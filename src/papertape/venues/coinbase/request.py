@@ -173,11 +173,6 @@ ROUTES: Final = tuple(
 )
 
 
-def needs_signature(method: str, path: str) -> bool:
-    """Whether a path is about the account; an unknown path says nothing to anyone."""
-    return any(is_private for verb, pattern, _, is_private in ROUTES if verb == method and pattern.fullmatch(path))
-
-
 def parse(method: str, path: str, query: Sequence[tuple[str, str]], body: bytes) -> Asked | Body:
     """What an HTTP request asks for, or the answer that says why it asks for nothing.
 
