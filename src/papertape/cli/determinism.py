@@ -32,6 +32,8 @@ def differs_when_repeated(result: RunResult, first: Path, second: Path) -> RunRe
         return _differed(result, f"the journals are the same, the digests are not: {result.digest} and {again['digest']}")
     if again["wire_digest"] != result.wire_digest:
         return _differed(result, "every event is the same, but the bytes on the wire are not")
+    if again["status"] != result.status or tuple(again["failures"]) != result.failures:
+        return _differed(result, f"every event is the same, but the second run is {again['status']}: {'; '.join(again['failures'])}")
     return result
 
 

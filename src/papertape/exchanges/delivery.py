@@ -60,7 +60,7 @@ class Delivery:
         self.is_busy = True  # a callback that makes something happen must not be called within itself
         try:
             result = self._callback(item)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
             return
         if result is None:
@@ -90,7 +90,7 @@ class Delivery:
 
     def _ended(self, error: BaseException | None) -> None:
         """A callback that took its time is over, or one failed."""
-        if error is not None and not isinstance(error, asyncio.CancelledError):
+        if error is not None and not (self.is_over and isinstance(error, asyncio.CancelledError)):
             self._failed(error)
             return
         self.is_busy = False
@@ -103,7 +103,7 @@ class Delivery:
             self.is_busy = True
             try:
                 result = self._callback(inbox.take())
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 self._failed(error)
                 return
             if result is None:

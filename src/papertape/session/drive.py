@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import traceback
 from collections.abc import Callable, Coroutine
@@ -70,6 +71,12 @@ class Drive:
             world.door.plan.heal(())
             world.door.broadcast.forget_lost()
         await self._rest(exchanges)
+
+    def died_unseen(self) -> list[str]:
+        """Exceptions of tasks that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
+        ours = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() is self._loop)
+        dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
+        return [_told_by(task) for task in dead]
 
     async def _connect(self, exchanges: list[Any]) -> None:
         for exchange in exchanges:
@@ -140,13 +147,19 @@ class Drive:
         return None, lambda exchange: bot(exchange, **config)
 
     def _note(self, error: BaseException | None) -> None:
-        if error is None:
+        if error is None or isinstance(error, SystemExit):  # that one ends the loop, and whoever runs it says so
             return
         if isinstance(error, EscapedSimulation):
             self.escaped = self.escaped or error
         if isinstance(error, StuckSimulation):
             raise error
         self.failures.append(f"the bot raised {type(error).__name__}: {error}{_line_of(error)}")
+
+
+def _told_by(task: asyncio.Task[Any]) -> str:
+    error = task.exception()
+    assert error is not None
+    return f"a task of the bot ended unseen with {type(error).__name__}: {error}{_line_of(error)}; await it, or ask for its exception"
 
 
 def _line_of(error: BaseException) -> str:

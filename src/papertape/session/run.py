@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -72,6 +73,10 @@ def run_scenario(
             run_virtual(run.main, seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=end_ns + OVERTIME_NS)
         except StuckSimulation as stuck:
             run.failures.append(f"the run got stuck: {stuck}")
+        except SystemExit as left:
+            run.failures.append(f"the bot called sys.exit({'' if left.code is None else left.code}); return from it instead")
+        except asyncio.CancelledError:
+            run.failures.append("the bot cancelled the run itself: of `asyncio.all_tasks()`, cancel only those that it made")
         except EscapedSimulation as escaped:
             run.escaped = escaped
         if inspect is not None:
@@ -125,6 +130,7 @@ class _Run:
             self.ended_ns = loop.now_ns
             self.events = replay.seen
         self.failures += [_unhandled(context) for context in loop.unhandled]
+        self.failures += drive.died_unseen()
         self.verdict = judge(scenario, self.worlds, self.failures, loop.now_ns)
         for world in self.worlds:
             truth = world.door.truth()
