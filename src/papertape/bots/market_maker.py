@@ -61,10 +61,13 @@ class MarketMaker:
             self._quotes = {side: quote for side, quote in self._quotes.items() if quote.client_order_id != order.client_order_id}
 
     async def on_book(self, book: Book) -> None:
-        if book.venue_ns - self._quoted_ns < self.every_ns or not book.bids or not book.asks:
+        if book.venue_ns - self._quoted_ns < self.every_ns:
             return
         for side in SIDES:
-            price_ticks = book.best_bid[0] - self.behind if side is Side.BUY else book.best_ask[0] + self.behind  # type: ignore[index]
+            best_bid, best_ask = book.best_bid, book.best_ask
+            if best_bid is None or best_ask is None:
+                return  # the book is live: while one side was quoted, the other may have been lost
+            price_ticks = best_bid[0] - self.behind if side is Side.BUY else best_ask[0] + self.behind
             price = book.instrument.price(price_ticks)
             quote = self._quotes.get(side)
             if quote is not None and quote.price is not None:
@@ -82,11 +85,12 @@ class MarketMaker:
     async def _quote(self, side: Side, price: Decimal) -> None:
         assert self._exchange is not None
         try:
-            order = await self._exchange.place_order(self.symbol, "limit", side, self.size, price, post_only=True)
-        except OutcomeUnknown as unknown:
-            order = await self._exchange.resolve(unknown.client_order_id)
+            try:
+                order = await self._exchange.place_order(self.symbol, "limit", side, self.size, price, post_only=True)
+            except OutcomeUnknown as unknown:
+                order = await self._exchange.resolve(unknown.client_order_id)
         except BaseError:
-            return  # the price has moved, the money is out, or the line is down: the next book decides anew
+            return  # the price has moved, the money is out, the line is down or the order was never there: the next book decides anew
         if not order.status.is_final:
             self._quotes[side] = order
         self.on_order(order)

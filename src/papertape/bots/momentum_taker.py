@@ -53,9 +53,10 @@ class MomentumTaker:
         self._acted_ns = now_ns
         amount = self.size if side is Side.BUY else self.position
         try:
-            order = await self._exchange.place_order(self.symbol, "market", side, amount)
-        except OutcomeUnknown as unknown:
-            order = await self._exchange.resolve(unknown.client_order_id)
-        except BaseError:
+            try:
+                order = await self._exchange.place_order(self.symbol, "market", side, amount)
+            except OutcomeUnknown as unknown:
+                order = await self._exchange.resolve(unknown.client_order_id)
+        except BaseError:  # also where the unknown one turns out never to have been there
             return
         self.position += order.filled if side is Side.BUY else -order.filled

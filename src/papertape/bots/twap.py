@@ -34,9 +34,10 @@ async def twap(
 
 async def _slice(exchange: BaseExchange, symbol: str, side: str, amount: Decimal) -> Decimal:
     try:
-        order: Order = await exchange.place_order(symbol, "market", side, amount)
-    except OutcomeUnknown as unknown:
-        order = await exchange.resolve(unknown.client_order_id)
-    except BaseError:
+        try:
+            order: Order = await exchange.place_order(symbol, "market", side, amount)
+        except OutcomeUnknown as unknown:
+            order = await exchange.resolve(unknown.client_order_id)
+    except BaseError:  # also where the unknown one turns out never to have been there
         return Decimal(0)
     return order.filled
