@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,12 @@ def test_explain_shows_a_faults_docstring_and_keys(capsys: pytest.CaptureFixture
     assert "The venue does what was asked; its answer never arrives." in said
     assert "wire:" in said
     assert "nth_intent = (not set)" in said
+
+
+def test_help_that_nobody_reads_to_its_end_is_no_traceback() -> None:
+    """`papertape --help | head -1`: the reader has gone before anything was written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    told = subprocess.run([sys.executable, "-m", "papertape", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (told.returncode, told.stderr) == (1, "")

@@ -51,6 +51,7 @@ def test_a_table_read_and_written_is_the_same_fault(table: dict[str, Any]) -> No
         (Disconnect(at="soon"), '"soon" is no duration'),
         (Disconnect(at="1s", from_="2s"), "stands beside `at`"),
         (Stall(from_="2s", until="1s"), "not after"),
+        (Stall(from_="2s", lasts="1s", until="5s"), "stands beside `until`"),
         (Stall(at="2s"), "`lasts`: is missing or 0"),
         (RateLimit(at="2s", lasts="0s"), "`lasts`: is missing or 0"),
         (LostReply(nth=0), "the first matching request is 1"),

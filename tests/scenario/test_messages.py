@@ -76,6 +76,11 @@ MISTAKES = [
     ('end = "10m"', "end = 10", '[venue.coinbase.feed], key `end`: holds 10; expected a duration such as "2m" or an ISO 8601 time'),
     ('start = "0s"', 'start = "20m"', '[venue.coinbase.feed], key `end`: holds "10m", which is not after start = "20m"'),
     ('USD = "100000"', 'USD = "lots"', '[venue.coinbase.account], key `USD`: "lots" is no number'),
+    (
+        'USD = "100000"',
+        'USD = "1e60"',
+        "[venue.coinbase.account], key `USD`: holds 1E+60; expected at most 1e+24, beyond which no book is kept",
+    ),
     ('USD = "100000"', 'USD = "-1"', "[venue.coinbase.account], key `USD`: holds -1; expected 0 or more"),
     (
         'fills = { kind = "queue" }',

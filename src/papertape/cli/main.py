@@ -19,8 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("--help", "-h", "help"):
-        print(help_page())
-        return 0 if words else USAGE
+        return guarded(lambda: print(help_page())) or (0 if words else USAGE)
     if words[0] == "--version":
         from papertape import __version__
 
@@ -64,12 +63,12 @@ def dispatch(command: Command, words: Sequence[str]) -> int:
     return int(code or 0)
 
 
-def guarded(work: Callable[[], int]) -> int:
+def guarded(work: Callable[[], int | None]) -> int:
     """The exit code of `work`, whatever it raises."""
     from papertape.model.errors import ConfigError, PapertapeError, TapeError
 
     try:
-        code = work()
+        code = work() or 0
         sys.stdout.flush()
     except ConfigError as error:
         return complain(str(error), USAGE)

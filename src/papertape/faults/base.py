@@ -79,6 +79,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
             found.append(("from", "stands beside `at`; give a window as `at` + `lasts` or as `from` + `until`"))
         if self.until is not None and self.from_ is None:
             found.append(("until", "needs `from`; or use `at` + `lasts`"))
+        if self.until is not None and self.lasts is not None:
+            found.append(("lasts", "stands beside `until`; give a window as `at` + `lasts` or as `from` + `until`"))
         if self.from_ is not None and self.until is not None and parse_duration(self.until) <= parse_duration(self.from_):
             found.append(("until", f"holds {self.until}, which is not after `from` = {self.from_}"))
         starts_by_request = self.on is not None or self.nth is not None or self.nth_intent is not None

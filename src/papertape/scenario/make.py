@@ -36,6 +36,9 @@ from papertape.session.spec import (
 
 SUFFIX: Final = ".scenario.toml"
 
+AMOUNT_MAX: Final = Decimal(10) ** 24
+"""The most that an account may hold; more than all the money there is in any currency."""
+
 BOT_SHAPES: Final = "`async def main(exchange, **config)` or a class with `start(exchange)` and `stop()`"
 
 _KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "venue", "fault", "heal", "expect", "hosts")
@@ -147,6 +150,8 @@ def _account(venue: Table) -> dict[str, Decimal]:
     for currency, amount in amounts.items():
         if amount < 0:
             raise account.problem(currency, f"holds {amount}; expected 0 or more")
+        if amount > AMOUNT_MAX:
+            raise account.problem(currency, f"holds {amount}; expected at most {AMOUNT_MAX:.0e}, beyond which no book is kept")
     return amounts
 
 
