@@ -409,6 +409,14 @@ def test_tape_without_a_book_fills_by_trades_beyond_the_price(open_desk: Callabl
         assert [*seen, desk.filled(order)] == expected
 
 
+def test_tape_without_a_book_needs_no_more_memory(open_desk: Callable[..., Any]) -> None:
+    """What is remembered of the recent past is bounded, also where only trades are told."""
+    desk = open_desk()
+    for _ in range(20_000):
+        desk.sold(99, 1)
+    assert len(desk.venue._matchers["BTC/USD"].bids.recent.facts) <= 16_384
+
+
 def test_lost_line_makes_the_book_unknown(desk: Any) -> None:
     """After the recorder lost its line nothing fills by levels until a snapshot."""
     order = desk.buy(5, 100)

@@ -104,6 +104,7 @@ class BookSide:
         """Note a trade whose taker hit this side."""
         if trade.venue_ns > self.snapshot_ns:
             self.recent.facts.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
+            self.recent.trim()
 
     def told(self, trade: Trade) -> list[Told]:
         """What of a trade, not yet noted, the book has told already."""
