@@ -25,7 +25,7 @@ from papertape.runtime.chance import Chance
 from papertape.session import world
 from papertape.session.replay import Cursors
 from papertape.session.result import RunResult, Status
-from papertape.sim.fault_plan import FaultPlan
+from papertape.sim import venue
 from papertape.sim.fees import FlatFees
 from papertape.sim.matcher import Matcher
 
@@ -110,11 +110,19 @@ def an_intent_is_sent_again_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(placing, "_create", renamed)
 
 
-# ---- what the harness can get wrong
+# ---- what the venue can get wrong
 
 
-def latency_is_swallowed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FaultPlan, "delay_ns", lambda *_: 0)
+def stale_quotes_may_take(patch: pytest.MonkeyPatch) -> None:
+    """A post-only order that would take is let through."""
+    import msgspec
+
+    check_book = venue.check_book
+
+    def lenient(wanted: Any, *others: Any) -> None:
+        check_book(msgspec.structs.replace(wanted, post_only=False), *others)
+
+    patch.setattr(venue, "check_book", lenient)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +138,7 @@ def latency_is_swallowed(patch: pytest.MonkeyPatch) -> None:
         ("outage_during_a_twap", what_must_wait_is_dropped),
         ("everything_at_once", an_intent_is_sent_again_under_a_new_id),
         ("real_adapter", an_intent_is_sent_again_under_a_new_id),
-        ("slow_market", latency_is_swallowed),
+        ("slow_market", stale_quotes_may_take),
     ],
 )
 def test_each_scenario_fails_when_what_it_guards_is_broken(scenario: str, broken: Break, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +162,14 @@ def test_a_resend_under_a_new_id_is_called_what_it_is(monkeypatch: pytest.Monkey
     result = papertape.simulate("scenarios/everything_at_once.scenario.toml")
     assert result.status is Status.FAILED
     assert any("which no intent has" in failure for failure in result.failures), result.failures
+
+
+def test_a_timeout_taken_for_a_failure_is_called_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot was told "no", and the venue has the order."""
+    timeout_means_failure(monkeypatch)
+    result = papertape.simulate("scenarios/everything_at_once.scenario.toml")
+    assert result.status is Status.FAILED
+    assert any("calls that were told no apart" in failure for failure in result.failures), result.failures
 
 
 # ---- what the venue can get wrong: the audit makes every run an error
@@ -218,8 +234,8 @@ def test_an_order_matched_at_a_past_price_is_found_out(claims: ModuleType, monke
             apply, deliver = named.pop("apply"), named.pop("deliver")
             clock = named.pop("clock")
 
-            def late(index: int, number: int, event: Any) -> None:
-                deliver(apply(event, clock()), number, event)
+            def late(index: int, event: Any) -> None:
+                deliver(apply(event, clock()), event)
 
             super().__init__(rows, apply=lambda event, now_ns: 0, deliver=late, **named)
 

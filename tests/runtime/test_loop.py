@@ -279,16 +279,16 @@ def test_what_nobody_catches_is_kept() -> None:
 
 
 def test_a_user_keeps_their_exception_handler() -> None:
-    """set_exception_handler works as everywhere."""
+    """set_exception_handler works as everywhere; and whoever runs the loop learns of it all the same."""
 
     async def main(loop: VirtualLoop) -> list[Any]:
         heard: list[Any] = []
         loop.set_exception_handler(lambda loop, context: heard.append(context["exception"]))
         loop.call_soon(divmod, 1, 0)
         await asyncio.sleep(0)
-        return [type(error) for error in heard] + loop.unhandled
+        return [type(error) for error in heard] + [type(context["exception"]) for context in loop.unhandled]
 
-    assert run(main) == [ZeroDivisionError]
+    assert run(main) == [ZeroDivisionError, ZeroDivisionError]
 
 
 def test_call_soon_threadsafe_works_on_its_own_thread() -> None:

@@ -42,7 +42,7 @@ class Notes:
             self.count += 1
             return self.count
 
-        def deliver(index: int, row: int, event: Trade) -> None:
+        def deliver(index: int, event: Trade) -> None:
             self.lines.append((self.loop.now_ns, f"deliver{name}", event.price_ticks))
 
         return Cursors(read(), origin_ns=EPOCH, delay=None, apply=apply, deliver=deliver)

@@ -55,7 +55,6 @@ class Room:
         self.heard: list[tuple[Nanos, Lane, int | None, Event | OrderUpdate]] = []
         self.closed: list[tuple[Nanos, Lane, str]] = []
         self.link.bind(self)
-        self._rows = 0
         self.market(BookSnapshot(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=((9900, 5),), asks=((10100, 10**8),)))
 
     def on_message(self, lane: Lane, sequence: int | None, message: Event | OrderUpdate) -> None:
@@ -67,9 +66,8 @@ class Room:
     def market(self, event: Event) -> None:
         """A market message reaches the venue now, and the client at once."""
         self.door.broadcast.reached += 1
-        self._rows += 1
         self.venue.apply(event, self.loop.now_ns)
-        self.door.broadcast.deliver(self.door.broadcast.reached, self._rows, event)
+        self.door.broadcast.deliver(self.door.broadcast.reached, event)
 
     def market_at(self, when_ns: Nanos, event: Event) -> None:
         self.loop.schedule_ns(when_ns, MARKET, self.market, event)

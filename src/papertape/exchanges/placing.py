@@ -55,6 +55,7 @@ class Placing:
         self.outbox = Outbox(ttl_ns=settings.outbox_ttl_ns, limit=settings.outbox_max)
         self.is_closing = False  # no new order is taken in
         self.is_over = False  # nobody can find anything out any more
+        self.abandoned: dict[str, Intent] = {}  # orders on their way that the bot no longer waits for
         self._account = account
         self._requests = requests
         self._rules = rules
@@ -77,6 +78,12 @@ class Placing:
             raise as_never_sent(
                 ExchangeNotAvailable(f"{symbol}: no new order while the outcome of {ids} is unknown; `resolve` it first; nothing was sent")
             )
+        for intent in list(self.abandoned.values()):
+            if intent.order is not None or intent.is_settled:
+                del self.abandoned[intent.client_order_id]
+            elif intent.wanted.symbol == symbol:
+                text = f"{symbol}: no new order while {intent.client_order_id}, which nobody waited for, is on its way; `resolve` it first"
+                raise as_never_sent(ExchangeNotAvailable(f"{text}; nothing was sent"))
         if self.outbox.is_full:
             raise as_never_sent(ExchangeNotAvailable(f"{symbol}: {len(self.outbox)} orders already wait for the line; nothing was sent"))
         if client_order_id is not None and client_order_id in self._account.tracker:

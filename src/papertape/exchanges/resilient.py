@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -87,9 +88,12 @@ class ResilientExchange(BaseExchange):
         )  # fmt: skip
         intent = self._line.placing.take_in(wanted, client_order_id)
         task = self._line.spawn(f"place {intent.client_order_id}", self._line.placing.see_through(intent))
-        # Whoever stops waiting here leaves the order on its way. Where the user lane tells of it and no answer comes, the answer is lost.
-        await self._line.bell.until(lambda: task.done() or intent.order is not None)
-        await self._line.bell.until(task.done, self._line.clock.now_ns() + self._line.settings.answer_grace_ns)
+        try:  # where the user lane tells of it and no answer comes, the answer is lost
+            await self._line.bell.until(lambda: task.done() or intent.order is not None)
+            await self._line.bell.until(task.done, self._line.clock.now_ns() + self._line.settings.answer_grace_ns)
+        except asyncio.CancelledError:
+            self._line.placing.abandoned[intent.client_order_id] = intent  # it is on its way all the same
+            raise
         if intent.order is not None:
             return intent.order
         if task.cancelled():

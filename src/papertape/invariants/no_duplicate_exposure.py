@@ -11,10 +11,11 @@ from papertape.model.units import plain
 
 
 class NoDuplicateExposure:
-    """The venue never accepted more orders than the bot asked for.
+    """The venue never accepted more orders than the bot asked for and may believe in.
 
     Needs: the venue's orders, and what the bot asked for call by call (noted outside the client's own books, so that a client that sends
-    one intent twice under two ids is caught although its books look tidy).
+    one intent twice under two ids is caught although its books look tidy). A call that told the bot "no" (refused, never sent) does not
+    count: an order that the venue has all the same is exposure behind the bot's back.
 
     Judged at quiescence over everything that was ever accepted: orders are grouped by symbol, side, type, amount and price; a group with
     more accepted orders than calls is a duplicate. An accepted order whose client order id no intent of the client has is one as well.
@@ -41,7 +42,8 @@ class NoDuplicateExposure:
                 sent[_asked_for(wanted)] += 1
         for group, count in sent.items():
             if count > asked[group]:
-                problems.append(f"{case.venue}: {count} orders for {' '.join(group)} were accepted; the bot asked for {asked[group]}")
+                wanted_text = f"{asked[group]}, calls that were told no apart"
+                problems.append(f"{case.venue}: {count} orders for {' '.join(group)} were accepted; the bot asked for {wanted_text}")
         return problems
 
 

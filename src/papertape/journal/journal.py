@@ -1,8 +1,9 @@
 """The observer's log of a run, and the digest over it.
 
 One JSON object a line: `{"n": 17, "t": 90000000000, "kind": "command", …}`; `t` is run time in nanoseconds. The first line is the header.
-The digest is SHA-256 over the lines, so it chains: it is equal exactly where every line up to there is. Market rows are not written one
-by one: what a connection received is written as ranges of rows of a tape whose content is hashed in the header.
+The digest is SHA-256 over the lines, so it chains: it is equal exactly where every line up to there is. Market data is not written one
+by one: what a connection received is written as ranges, in the numbers by which messages reached the venue from the tapes whose content is
+hashed in the header.
 
 Nothing bot-side reads the journal; it knows the truth.
 """

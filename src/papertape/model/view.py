@@ -36,7 +36,7 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
         intents: everything it ever wanted, oldest first.
         positions: base per symbol, by its own count of fills.
         balances: as last fetched.
-        asked: what the bot asked for, call by call, as noted outside the client's own books.
+        asked: what the bot asked for and was not told "no" to, call by call, as noted outside the client's own books.
     """
 
     intents: tuple[IntentView, ...]

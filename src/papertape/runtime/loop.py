@@ -300,9 +300,13 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         self._check_closed()
         return SequencedTask(coro, loop=self, name=name, context=context, **options)
 
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep what nobody caught; whoever runs the loop decides what it means."""
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what nobody caught, also where the program has a handler of its own; whoever runs the loop decides what it means."""
         self.unhandled.append(context)
+        super().call_exception_handler(context)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        return None
 
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
         if self._thread_id is not None and self._thread_id != threading.get_ident():

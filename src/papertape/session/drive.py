@@ -68,7 +68,7 @@ class Drive:
             await self._stop(made, main)
         for world in self._worlds:
             world.observer.is_over = True
-            world.door.plan.heal(())
+            world.door.plan.end_all()
             world.door.broadcast.forget_lost()
         await self._rest(exchanges)
 

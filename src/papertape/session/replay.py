@@ -44,7 +44,7 @@ class Cursors:
         origin_ns: Nanos,
         delay: Delay | None,
         apply: Callable[[MarketEvent, Nanos], int],
-        deliver: Callable[[int, int, MarketEvent], None],
+        deliver: Callable[[int, MarketEvent], None],
     ) -> None:
         self._rows = rows
         self._origin_ns = origin_ns
@@ -52,7 +52,7 @@ class Cursors:
         self._apply = apply
         self._deliver = deliver
         self._ahead = next(rows, None)
-        self._flying: deque[tuple[Nanos, int, int, MarketEvent]] = deque()  # reached the venue, not the client
+        self._flying: deque[tuple[Nanos, int, MarketEvent]] = deque()  # reached the venue, not the client
         self._last_due_ns: Nanos = 0
         self.reach_ns: Nanos = FOREVER_NS
         self.due_ns: Nanos = FOREVER_NS
@@ -95,7 +95,7 @@ class Cursors:
                         last_due_ns = arrives_ns  # else it waits: on one connection nothing overtakes
                     if not flying:
                         due_ns = last_due_ns
-                    flying.append((last_due_ns, index, number, event))
+                    flying.append((last_due_ns, index, event))
                     row = next(rows, None)
                     reach_ns = FOREVER_NS if row is None else max(row[1] - origin_ns, 0)
                 else:
@@ -103,9 +103,9 @@ class Cursors:
                         return limit is until
                     if due_ns > loop.now_ns:
                         loop.now_ns = due_ns
-                    _, index, number, event = flying.popleft()
+                    _, index, event = flying.popleft()
                     due_ns = flying[0][0] if flying else FOREVER_NS
-                    deliver(index, number, event)
+                    deliver(index, event)
             return False
         finally:
             self._ahead, self.reach_ns, self.due_ns, self._last_due_ns, self.seen = row, reach_ns, due_ns, last_due_ns, seen

@@ -36,6 +36,9 @@ from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open
 OVERTIME_NS: Final = 10 * MINUTE
 """How long after its feed a run may go on before it counts as stuck."""
 
+SETTINGS: Final = ShellSettings(drain_within_ns=5 * MINUTE)
+"""The shell's own, but for its patience at the end: virtual time is free, and an outcome may take `settle_after_ns` to become known."""
+
 Progress = Callable[[Nanos, Nanos], None]
 
 
@@ -153,7 +156,7 @@ class _Run:
                 link = simulated_link(world, loop)
             world.exchange = kind(
                 link, clock=VirtualClock(loop), chance=chance, notes=world.observer, store=MemoryIntents(),
-                run_id=f"pt{self.scenario.seed}", settings=ShellSettings(), on_bot_error=drive.bot_failed,
+                run_id=f"pt{self.scenario.seed}", settings=SETTINGS, on_bot_error=drive.bot_failed,
             )  # fmt: skip
             note_asked(world.exchange, world.asked)
 
@@ -231,6 +234,7 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
         "venues": venues,
         "faults": [as_table(fault) for fault in scenario.faults],
         "heal": scenario.heal,
+        "hosts": scenario.hosts,
     }
 
 

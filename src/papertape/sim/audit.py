@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from papertape.model.event import Side
-from papertape.model.order import Fill, Order
+from papertape.model.order import Fill, Liquidity, Order
 from papertape.model.units import EXACT, plain
 from papertape.model.view import Truth
 from papertape.sim.fees.base import FeeModel
@@ -46,6 +46,8 @@ def _check_fill(fill: Fill, order: Order, fees: FeeModel) -> list[str]:
             problems.append(f"fill {fill.trade_id}: {order.side} at {plain(fill.price)}, beyond the limit {plain(order.price)}")
     if fill.side is not order.side or fill.amount <= 0:
         problems.append(f"fill {fill.trade_id}: {fill.side} {plain(fill.amount)} for an order to {order.side}")
+    if order.post_only and fill.liquidity is Liquidity.TAKER:
+        problems.append(f"fill {fill.trade_id}: order {order.id} is post-only, and took")
     cost = EXACT.multiply(fill.price, fill.amount)
     if fill.cost != cost:
         problems.append(f"fill {fill.trade_id} cost {plain(fill.cost)}; {plain(fill.amount)} at {plain(fill.price)} is {plain(cost)}")

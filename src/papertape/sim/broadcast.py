@@ -7,7 +7,7 @@ from typing import Any
 
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
-from papertape.model.order import OrderUpdate
+from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos, plain
 from papertape.runtime.rank import DELIVERY, TIMER
@@ -33,6 +33,7 @@ class Broadcast:
         self.reached = 0
         self.lost: dict[Lane, dict[tuple[Channel, str], None]] = {Lane.MARKET: {}, Lane.USER: {}}
         self.untold: dict[str, None] = {}
+        self._told: dict[str, Order] = {}
         self.on_progress: Callable[[], None] = lambda: None
         self.market_is_quiet = True
         self._venue = venue
@@ -68,6 +69,9 @@ class Broadcast:
         for stream in streams:
             self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=lane, number=stream.number, clean=clean)
             self.lost[lane].update(dict.fromkeys(stream.wanted_after))
+            for _, _, message, _ in stream.waiting:
+                if isinstance(message, OrderUpdate) and not self.has_told(message.order):
+                    self.untold[message.order.client_order_id] = None
             self._forget(stream)
             stream.close(clean)
         return len(streams)
@@ -94,7 +98,7 @@ class Broadcast:
         if channel is Channel.BOOK:
             snapshot = self._snapshot(symbol)
             if snapshot is not None:
-                self._send(stream, snapshot, row=-1, delay_ns=0)
+                self._send(stream, snapshot, index=0, delay_ns=0)
         elif channel is Channel.HEARTBEATS:
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
 
@@ -116,34 +120,47 @@ class Broadcast:
         if stream.is_open and (Channel.HEARTBEATS, "") in stream.wanted_after:
             now_ns = self._timeline.now_ns
             stamp_ns = self._epoch_ns + now_ns
-            self._send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats), row=-1, delay_ns=0)
+            self._send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats), index=0, delay_ns=0)
             stream.heartbeats += 1
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
 
     # ---- messages
 
-    def deliver(self, index: int, row: int, event: Event) -> None:
+    def deliver(self, index: int, event: Event) -> None:
         """A market message, the `index`-th that reached the venue, is due at the client."""
         for stream in self._market:
             if stream.wants(event, index):
                 if self.market_is_quiet and not stream.waiting:
                     sequence = stream.sequence
                     stream.sequence = sequence + 1
-                    stream.delivered(row, self._timeline.now_ns)
+                    stream.delivered(index, self._timeline.now_ns)
                     stream.send(sequence, event)
                 else:
-                    self._send(stream, event, row, delay_ns=0)
+                    self._send(stream, event, index, delay_ns=0)
 
     def tell(self, update: OrderUpdate, delay_ns: Nanos) -> None:
         """Something happened to an order of ours; whoever listens hears it `delay_ns` later."""
         for stream in self._streams[Lane.USER]:
             if (Channel.ORDERS, "") in stream.wanted_after:
-                self._send(stream, update, row=-1, delay_ns=delay_ns)
+                self._send(stream, update, index=0, delay_ns=delay_ns)
 
     def say(self, stream: Stream, message: Any) -> None:
         """A message of the server's own: numbered, delayed and kept in order like any other."""
         if stream.is_open:
-            self._send(stream, message, row=-1, delay_ns=0)
+            self._send(stream, message, index=0, delay_ns=0)
+
+    def note_told(self, order: Order) -> None:
+        """The client has heard where an order stands."""
+        if not self.has_told(order):
+            self._told[order.client_order_id] = order
+        self.untold.pop(order.client_order_id, None)
+
+    def has_told(self, order: Order) -> bool:
+        """Whether the client has heard this of an order, or later news."""
+        told = self._told.get(order.client_order_id)
+        if told is None:
+            return False
+        return told.fills_count >= order.fills_count and (told.status.is_final or not order.status.is_final)
 
     def release(self, lane: Lane) -> None:
         """What was held may go."""
@@ -163,7 +180,7 @@ class Broadcast:
         for wanted in self.lost.values():
             wanted.clear()
 
-    def _send(self, stream: Stream, message: Message, row: int, delay_ns: Nanos) -> None:
+    def _send(self, stream: Stream, message: Message, index: int, delay_ns: Nanos) -> None:
         lane = stream.lane
         sequence = stream.number_next()
         if self._plan.drops(lane, message):
@@ -175,7 +192,7 @@ class Broadcast:
         due_ns = self._timeline.now_ns + delay_ns + self._plan.delay_ns(lane)
         if stream.waiting:
             due_ns = max(due_ns, stream.waiting[-1][0])
-        stream.waiting.append((due_ns, sequence, message, row))
+        stream.waiting.append((due_ns, sequence, message, index))
         if self._plan.holds(lane):
             self._plan.count_held(lane)
         elif len(stream.waiting) == 1:
@@ -185,18 +202,18 @@ class Broadcast:
         waiting = stream.waiting
         now_ns = self._timeline.now_ns
         while waiting and stream.is_open and not self._plan.holds(stream.lane):
-            due_ns, sequence, message, row = waiting[0]
+            due_ns, sequence, message, index = waiting[0]
             if due_ns > now_ns:
                 self._timeline.schedule_ns(due_ns, DELIVERY, self._drain, stream)
                 return
             waiting.popleft()
-            if row >= 0:
-                stream.delivered(row, now_ns)
+            if index:
+                stream.delivered(index, now_ns)
             if isinstance(message, BookSnapshot):
                 stream.missed.pop(message.symbol, None)
             elif isinstance(message, OrderUpdate):
-                self.untold.pop(message.order.client_order_id, None)
-            if not isinstance(message, Heartbeat) and row < 0:
+                self.note_told(message.order)
+            if not index and not isinstance(message, Heartbeat):
                 kind = "order" if isinstance(message, OrderUpdate) else "snapshot"
                 self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
             stream.send(sequence, message)
@@ -210,9 +227,9 @@ class Broadcast:
 
     def _write_delivered(self) -> None:
         for stream in self._market:
-            if stream.rows:
-                span = {"rows": stream.rows, "first": stream.first_row, "last": stream.last_row, "since": stream.first_ns}
-                stream.rows = 0
+            if stream.count:
+                span = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}
+                stream.count = 0
                 self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)
 
 

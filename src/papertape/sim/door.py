@@ -159,7 +159,9 @@ class Door:
         del self._pending[pending.number]
         pending.told_ns = self._timeline.now_ns
         if answer.order is not None and pending.done is not _ignore:
-            self.broadcast.untold.pop(answer.order.client_order_id, None)
+            self.broadcast.note_told(answer.order)
+        for order in answer.orders:
+            self.broadcast.note_told(order)
         code = None if answer.refusal is None else answer.refusal.code
         self._journal.write(self._timeline.now_ns, "answered", request=pending.number, op=pending.request.op, refusal=code)
         pending.done(answer)

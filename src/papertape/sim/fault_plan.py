@@ -109,6 +109,14 @@ class FaultPlan:
     def heal(self, lanes: tuple[Lane, ...]) -> None:
         """From now on no fault acts on `lanes` any more; on none at all if it is empty."""
         self._journal.write(self._timeline.now_ns, "heal", lanes=list(lanes))
+        self._stop(lanes)
+
+    def end_all(self) -> None:
+        """The bot has ended: nothing disturbs the coming to rest."""
+        self._journal.write(self._timeline.now_ns, "faults_end")
+        self._stop(())
+
+    def _stop(self, lanes: tuple[Lane, ...]) -> None:
         for armed in self.faults:
             if not lanes or all(lane in lanes for lane in armed.fault.lanes()):
                 armed.is_healed = True

@@ -31,7 +31,8 @@ class Stream:
         sequence: the next message's number.
         wanted_after: per (channel, symbol) subscribed: how many market messages had reached the venue by then; only later ones are sent
             (the snapshot holds the others).
-        waiting: (due_ns, sequence, message, row) held back by latency, stall or a snapshot on its way; first in, first out.
+        waiting: (due_ns, sequence, message, its number at the venue or 0) held back by latency, stall or a snapshot on its way; first in,
+            first out.
         missed: symbols whose book this connection can no longer have right, because a message was lost.
     """
 
@@ -46,10 +47,10 @@ class Stream:
         self.missed: dict[str, None] = {}
         self.is_open = True
         self.heartbeats = 0
-        # What was delivered since the journal last looked: tape rows, and when.
-        self.first_row = -1
-        self.last_row = -1
-        self.rows = 0
+        # What was delivered since the journal last looked: messages by their number at the venue, and when.
+        self.count = 0
+        self.first = 0
+        self.last = 0
         self.first_ns: Nanos = 0
         self.last_ns: Nanos = 0
 
@@ -65,9 +66,9 @@ class Stream:
         self.sequence = sequence + 1
         return sequence
 
-    def delivered(self, row: int, now_ns: Nanos) -> None:
-        """Remember a row for the journal; what a fault altered is written singly instead."""
-        if self.rows == 0:
-            self.first_row, self.first_ns = row, now_ns
-        self.rows += 1
-        self.last_row, self.last_ns = row, now_ns
+    def delivered(self, index: int, now_ns: Nanos) -> None:
+        """Remember a market message for the journal, by its number at the venue."""
+        if self.count == 0:
+            self.first, self.first_ns = index, now_ns
+        self.count += 1
+        self.last, self.last_ns = index, now_ns
