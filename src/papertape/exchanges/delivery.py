@@ -22,7 +22,7 @@ class Delivery:
         is_over: unsubscribed, or the bot failed; nothing is delivered any more.
     """
 
-    __slots__ = ("_callback", "_inbox", "_on_end", "_on_error", "_on_lost", "_step", "_when_ended", "is_busy", "is_over")
+    __slots__ = ("_callback", "_inbox", "_on_end", "_on_error", "_on_lost", "_step", "_waiting", "_when_ended", "is_busy", "is_over")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Delivery:
         self.is_over = False
         self._callback = callback
         self._inbox = inbox
+        self._waiting = inbox.items
         self._step = stepper.step
         self._when_ended = self._ended  # bound once, not for each event
         self._on_error = on_error
@@ -71,7 +72,7 @@ class Delivery:
             self.is_busy = False
         elif self._goes_on(result):
             return
-        if self._inbox:
+        if self._waiting:
             self._catch_up()
 
     def _goes_on(self, result: object) -> bool:

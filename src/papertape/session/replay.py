@@ -97,7 +97,9 @@ class Cursors:
                         due_ns = last_due_ns
                     flying.append((last_due_ns, index, event))
                     row = next(rows, None)
-                    reach_ns = FOREVER_NS if row is None else max(row[1] - origin_ns, 0)
+                    reach_ns = FOREVER_NS if row is None else row[1] - origin_ns
+                    if reach_ns < 0:
+                        reach_ns = 0  # a row from before the run reaches the venue as it begins
                 else:
                     if due_ns >= limit_ns and (due_ns > limit_ns or limit_rank < DELIVERY):
                         return limit is until

@@ -91,7 +91,7 @@ class Broadcast:
         begun()
         now_ns = self._timeline.now_ns
         self._journal.write(now_ns, "subscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol)
-        stream.wanted_after[channel, symbol] = self.reached
+        stream.want(channel, symbol, after=self.reached)
         self.lost[stream.lane].pop((channel, symbol), None)
         if channel is not Channel.BOOK and (Channel.BOOK, symbol) not in stream.wanted_after:
             stream.missed.pop(symbol, None)
@@ -103,7 +103,7 @@ class Broadcast:
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
 
     def _unsubscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
-        if stream.wanted_after.pop((channel, symbol), None) is not None:
+        if stream.forget(channel, symbol):
             self._journal.write(
                 self._timeline.now_ns, "unsubscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol
             )

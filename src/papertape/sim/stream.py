@@ -43,6 +43,7 @@ class Stream:
         self.close = close
         self.sequence = 0
         self.wanted_after: dict[tuple[Channel, str], int] = {}
+        self._wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}  # the same by kind of message and symbol
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
         self.missed: dict[str, None] = {}
         self.is_open = True
@@ -54,12 +55,24 @@ class Stream:
         self.first_ns: Nanos = 0
         self.last_ns: Nanos = 0
 
+    def want(self, channel: Channel, symbol: str, after: int) -> None:
+        """Send what comes `after` so many market messages."""
+        self.wanted_after[channel, symbol] = after
+        for wanted in self._wanted_on(channel):
+            wanted[symbol] = after
+
+    def forget(self, channel: Channel, symbol: str) -> bool:
+        """Send no more of it; returns whether it was wanted."""
+        for wanted in self._wanted_on(channel):
+            wanted.pop(symbol, None)
+        return self.wanted_after.pop((channel, symbol), None) is not None
+
     def wants(self, message: Event, index: int) -> bool:
-        channel = CHANNEL_OF.get(type(message))
-        if channel is None:
-            return False
-        after = self.wanted_after.get((channel, message.symbol))
-        return after is not None and index > after
+        wanted = self._wanted.get(type(message))
+        return wanted is not None and index > wanted.get(message.symbol, index)
+
+    def _wanted_on(self, channel: Channel) -> list[dict[str, int]]:
+        return [self._wanted[kind] for kind, its in CHANNEL_OF.items() if its is channel]
 
     def number_next(self) -> int:
         sequence = self.sequence
