@@ -3,6 +3,10 @@
 The same no comes in four shapes, by what was asked: a create answers 200 with `success: false` and an `error_response`; an edit answers 200
 with a list of `errors`; a cancel answers 200 with one `failure_reason` per order; everything else answers 4xx with `{error, error_details,
 message}`. Too many requests are 429 with `errors`, a bad signature is 401 with one word of plain text.
+
+How sure we are: the texts for insufficient funds and price precision, and the bodies for 429, 401 and an order that is not found, stand
+in public reports and client code. The text for size precision is remembered and not confirmed. Empty messages, the reason for a self-trade,
+and which of our refusals maps to which reason of an edit or a cancel are our choice; no public source was found for them.
 """
 
 from __future__ import annotations
