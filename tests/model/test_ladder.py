@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertape.model.lazy_book import Ladder
+from papertape.model.book import Book
+from papertape.model.event import BookUpdate, Side
+from papertape.model.instrument import Instrument
+from papertape.model.lazy_book import Ladder, LazyBook
+
+BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
 
 changes = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), min_size=1, max_size=40)
 
@@ -13,7 +20,7 @@ changes = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), min_size=1,
 @given(st.lists(st.one_of(st.tuples(st.integers(1, 40), st.integers(0, 3)), changes), max_size=40))
 def test_a_ladder_holds_what_a_dict_would_and_in_order(looks: list[tuple[int, int] | list[tuple[int, int]]]) -> None:
     """Few changes between two looks are put in place one by one, many by sorting anew; nobody can tell."""
-    ladder, plain = Ladder(), dict.fromkeys(range(1, 41), 9)
+    ladder, plain = Ladder(Side.SELL), dict.fromkeys(range(1, 41), 9)
     ladder.replace(plain.items())
     same = ladder.look()
     for change in looks:
@@ -23,3 +30,17 @@ def test_a_ladder_holds_what_a_dict_would_and_in_order(looks: list[tuple[int, in
         assert list(ladder.look().items()) == sorted(plain.items())
         assert ladder.look() is same
         assert not ladder.late
+
+
+@given(st.lists(st.tuples(changes, changes, st.booleans()), max_size=20))
+def test_the_best_prices_are_right_at_every_look(updates: list[tuple[list[tuple[int, int]], list[tuple[int, int]], bool]]) -> None:
+    """The best price is kept from one look to the next, whatever comes and goes around it, or looked for anew."""
+    lazy, plain = LazyBook(BTC), Book(BTC)
+    for bids, asks, looks in updates:
+        update = BookUpdate(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=tuple(bids), asks=tuple(asks))
+        lazy.apply(update)
+        plain.apply(update)
+        if looks:
+            assert (lazy.best_bid, lazy.best_ask) == (plain.best_bid, plain.best_ask)
+            assert (lazy.bid, lazy.ask, lazy.mid, lazy.spread) == (plain.bid, plain.ask, plain.mid, plain.spread)
+            assert lazy.is_crossed == plain.is_crossed

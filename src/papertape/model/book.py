@@ -71,29 +71,30 @@ class Book:
     @property
     def bid(self) -> Decimal | None:
         """Highest bid price."""
-        return self.instrument.price(self.bids.peekitem(-1)[0]) if self.bids else None
+        best = self.best_bid
+        return None if best is None else self.instrument.price(best[0])
 
     @property
     def ask(self) -> Decimal | None:
         """Lowest ask price."""
-        return self.instrument.price(self.asks.peekitem(0)[0]) if self.asks else None
+        best = self.best_ask
+        return None if best is None else self.instrument.price(best[0])
 
     @property
     def is_crossed(self) -> bool:
-        return bool(self.bids) and bool(self.asks) and self.bids.peekitem(-1)[0] >= self.asks.peekitem(0)[0]
+        bid, ask = self.best_bid, self.best_ask
+        return bid is not None and ask is not None and bid[0] >= ask[0]
 
     @property
     def spread(self) -> Decimal | None:
-        if not self.bids or not self.asks:
-            return None
-        return self.instrument.price(self.asks.peekitem(0)[0] - self.bids.peekitem(-1)[0])
+        bid, ask = self.best_bid, self.best_ask
+        return None if bid is None or ask is None else self.instrument.price(ask[0] - bid[0])
 
     @property
     def mid(self) -> Decimal | None:
         """Halfway between the best prices, exact."""
-        if not self.bids or not self.asks:
-            return None
-        return EXACT.divide(self.instrument.price(self.asks.peekitem(0)[0] + self.bids.peekitem(-1)[0]), Decimal(2))
+        bid, ask = self.best_bid, self.best_ask
+        return None if bid is None or ask is None else EXACT.divide(self.instrument.price(ask[0] + bid[0]), Decimal(2))
 
     def levels(self, side: Side, depth: int | None = None) -> Iterator[Level]:
         """(ticks, lots) from the best price outwards."""

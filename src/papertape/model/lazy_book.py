@@ -1,4 +1,4 @@
-"""A book that is put in order only when somebody looks: most changes are followed by others before anybody does."""
+"""A book that is put in order only when somebody looks beyond its best prices: most changes are followed by others before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from sortedcontainers import SortedDict
 
 from papertape.model.book import Book
-from papertape.model.event import BookSnapshot, BookUpdate, Level
+from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.instrument import Instrument
 
 LATE_MAX: Final = 4_096
@@ -21,18 +21,35 @@ class Ladder:
     Attributes:
         late: levels that changed since the last look, newest amount each (0: gone). Whoever changes many writes here, and minds `LATE_MAX`.
         settled: all levels in order, but for what is in `late`.
+        top: the best price; None where only a look can tell. Whoever writes to `late` sees to it too.
 
-    >>> ladder = Ladder()
+    >>> ladder = Ladder(Side.SELL)
     >>> ladder.late.update({101: 5, 99: 7, 100: 0})
-    >>> ladder.look()
-    SortedDict({99: 7, 101: 5})
+    >>> ladder.best, ladder.look()
+    ((99, 7), SortedDict({99: 7, 101: 5}))
     """
 
-    __slots__ = ("late", "settled")
+    __slots__ = ("_first", "late", "settled", "top")
 
-    def __init__(self) -> None:
+    def __init__(self, side: Side) -> None:
         self.late: dict[int, int] = {}
         self.settled: SortedDict[int, int] = SortedDict()
+        self.top: int | None = None
+        self._first = -1 if side is Side.BUY else 0
+
+    @property
+    def best(self) -> Level | None:
+        """(ticks, lots) of the best level; as a rule without putting anything in order."""
+        top = self.top
+        if top is None:
+            levels = self.look()
+            if not levels:
+                return None
+            level = levels.peekitem(self._first)
+            self.top = level[0]
+            return level
+        late = self.late.get(top)
+        return top, self.settled[top] if late is None else late
 
     def look(self) -> SortedDict[int, int]:
         """All levels in order; always the same object, which is right until the next change."""
@@ -60,6 +77,7 @@ class Ladder:
         self.late.clear()
         self.settled.clear()
         self.settled.update(levels)
+        self.top = None
 
 
 class LazyBook(Book):
@@ -74,8 +92,8 @@ class LazyBook(Book):
     """
 
     def __init__(self, instrument: Instrument) -> None:
-        self.bid_ladder = Ladder()
-        self.ask_ladder = Ladder()
+        self.bid_ladder = Ladder(Side.BUY)
+        self.ask_ladder = Ladder(Side.SELL)
         super().__init__(instrument)
 
     @property
@@ -94,6 +112,14 @@ class LazyBook(Book):
     def asks(self, side: SortedDict[int, int]) -> None:
         self.ask_ladder.replace(side.items())
 
+    @property
+    def best_bid(self) -> Level | None:
+        return self.bid_ladder.best
+
+    @property
+    def best_ask(self) -> Level | None:
+        return self.ask_ladder.best
+
     def apply(self, event: BookSnapshot | BookUpdate) -> None:
         if type(event) is BookSnapshot:
             self.bid_ladder.replace(event.bids)
@@ -101,17 +127,29 @@ class LazyBook(Book):
             self.is_complete = True
         else:
             if event.bids:
-                late = self.bid_ladder.late
+                ladder = self.bid_ladder
+                late, top = ladder.late, ladder.top
                 for ticks, lots in event.bids:
                     late[ticks] = lots
+                    if lots:
+                        if top is not None and ticks > top:
+                            ladder.top = top = ticks
+                    elif ticks == top:
+                        ladder.top = top = None
                 if len(late) > LATE_MAX:
-                    self.bid_ladder.settle()
+                    ladder.settle()
             if event.asks:
-                late = self.ask_ladder.late
+                ladder = self.ask_ladder
+                late, top = ladder.late, ladder.top
                 for ticks, lots in event.asks:
                     late[ticks] = lots
+                    if lots:
+                        if top is not None and ticks < top:
+                            ladder.top = top = ticks
+                    elif ticks == top:
+                        ladder.top = top = None
                 if len(late) > LATE_MAX:
-                    self.ask_ladder.settle()
+                    ladder.settle()
         self.venue_ns = event.venue_ns
 
     def clear(self) -> None:

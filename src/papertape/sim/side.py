@@ -69,6 +69,7 @@ class BookSide:
             facts.append((ticks, old - lots, at_ns, False))
             if is_watched:
                 self._changed(ticks, old, lots, at_ns)
+        self.ladder.top = None
         if len(late) > LATE_MAX:
             self.ladder.settle()
         if len(facts) > 2 * RECENT_MAX:
