@@ -57,6 +57,10 @@ class Outside:
             error, self._foreign = self._foreign, None
             raise error
 
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """What `asyncio.new_event_loop` gives to the program; a bot that is a coroutine has its loop already."""
+        self.refuse("another event loop", "use the one that is running")
+
     # The network
 
     def _network(self, what: str) -> NetworkMethods:

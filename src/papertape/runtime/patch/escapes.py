@@ -47,6 +47,14 @@ def _submit(real: Callable[..., Any]) -> Callable[..., Any]:
     return submit
 
 
+_real_new_event_loop: Final = asyncio.new_event_loop
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    run = active()
+    return _real_new_event_loop() if run is None else run.loop.new_event_loop()
+
+
 def _os_functions() -> list[tuple[object, object]]:
     names = [name for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system") if hasattr(os, name)]
     return [(getattr(os, name), _refusing(getattr(os, name), f"os.{name}", _PROCESS)) for name in names]
@@ -60,7 +68,7 @@ def _lookups() -> list[tuple[object, object]]:
 REPLACED: Final[list[tuple[object, object]]] = [
     *_os_functions(),
     *_lookups(),
-    (asyncio.new_event_loop, _refusing(asyncio.new_event_loop, "another event loop", "use the one that is running")),
+    (asyncio.new_event_loop, _new_event_loop),
 ]
 
 ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
