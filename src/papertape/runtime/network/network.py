@@ -7,7 +7,7 @@ import errno
 import hashlib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from papertape.model.units import MICROSECOND, SECOND, Nanos
 from papertape.runtime.network.accept import AcceptAll
@@ -86,7 +86,7 @@ class Network:
         self._dialled = 0
         self._free_port = _FREE_PORT
         self._hash = hashlib.blake2b(digest_size=16)
-        self._accept_all = MemoryServer(self, [], AcceptAll)
+        self._accept_all = MemoryServer(self, [], AcceptAll, loop)
 
     def digest(self) -> str:
         """A hash of every piece that arrived so far, with its connection, direction and instant."""
@@ -129,7 +129,7 @@ class Network:
         if not number:
             number, self._free_port = self._free_port, self._free_port + 1
         addresses = list(dict.fromkeys((self.names.canonical(each), number) for each in hosts))
-        server = MemoryServer(self, addresses, protocol_factory)
+        server = MemoryServer(self, addresses, protocol_factory, _whose_loop())
         if start_serving:
             server.listen()
         return server
@@ -164,7 +164,7 @@ class Network:
             await self._travel(connection, ">")
             await self._travel(connection, "<")
         protocol = protocol_factory()
-        self._connect(connection, listener, protocol, ssl)
+        self._connect(connection, listener, protocol, ssl, _whose_loop())
         return connection.client, protocol
 
     async def start_tls(
@@ -176,8 +176,9 @@ class Network:
         return transport
 
     async def _travel(self, connection: Connection, direction: str) -> None:
-        future = self.loop.create_future()
-        timer = self.loop.schedule_ns(self.loop.now_ns + self._latency(connection, direction, 0), DELIVERY, _arrive, future)
+        loop = _whose_loop()
+        future = loop.create_future()
+        timer = loop.schedule_ns(loop.now_ns + self._latency(connection, direction, 0), DELIVERY, _arrive, future)
         try:
             await future
         finally:
@@ -206,22 +207,27 @@ class Network:
             errno.ECONNREFUSED, f"Connect call failed {at}: nobody serves {host}:{port} here; [hosts] may accept or blackhole it"
         )
 
-    def _connect(self, connection: Connection, listener: MemoryServer, protocol: asyncio.BaseProtocol, ssl: Any) -> None:
+    def _connect(self, connection: Connection, listener: MemoryServer, protocol: asyncio.BaseProtocol, ssl: Any, loop: VirtualLoop) -> None:
+        """Join two ends; each lives on the loop of whoever dialled or listens, which in a program's run are two."""
         self.opened += 1
         number = connection.number
         up = Pipe(
-            self.loop, f"{number}>", lambda piece: self._latency(connection, ">", piece), self._trace, lambda: connection.client.on_drain()
+            listener.loop,
+            f"{number}>",
+            lambda piece: self._latency(connection, ">", piece),
+            self._trace,
+            lambda: connection.client.on_drain(),
         )
         down = Pipe(
-            self.loop, f"{number}<", lambda piece: self._latency(connection, "<", piece), self._trace, lambda: connection.server.on_drain()
+            loop, f"{number}<", lambda piece: self._latency(connection, "<", piece), self._trace, lambda: connection.server.on_drain()
         )
         own, peer = (CLIENT_IP, _FIRST_PORT + number), (self.names.ip(connection.host), connection.port)
         secrets = {"sslcontext": ssl, "ssl_object": None, "peercert": {}, "cipher": ("TLS by fiat", "TLSv1.3", 0)} if ssl else {}
         client_extra = {"sockname": own, "peername": peer, "socket": SocketStub(own, peer), **secrets}
         server_extra = {"sockname": peer, "peername": own, "socket": SocketStub(peer, own), **secrets}
         connection.listener = listener
-        connection.client = MemoryTransport(self.loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
-        connection.server = MemoryTransport(self.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
+        connection.client = MemoryTransport(loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
+        connection.server = MemoryTransport(listener.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
         up.end, down.end = connection.server, connection.client
         self._live[number] = connection
         up.push(Mark.OPEN)  # before any byte, so that the server hears of it first
@@ -251,7 +257,7 @@ class Network:
         for connection in cut:
             for transport in (connection.client, connection.server):
                 transport.out.discard()
-                self.loop.schedule_ns(self.loop.now_ns, DELIVERY, transport.reset)
+                transport.loop.schedule_ns(self.loop.now_ns, DELIVERY, transport.reset)
         return len(cut)
 
     def close_all(self, host: str | None = None) -> int:
@@ -278,6 +284,11 @@ class Network:
             connection.client.out.release()
             connection.server.out.release()
         return len(released)
+
+
+def _whose_loop() -> VirtualLoop:
+    """The loop of the code that asks: the world's, or that of the program in it."""
+    return cast("VirtualLoop", asyncio.get_running_loop())
 
 
 def _arrive(future: asyncio.Future[None]) -> None:

@@ -18,19 +18,21 @@ class MemoryServer(asyncio.AbstractServer):
 
     Attributes:
         factory: makes the protocol of an accepted connection.
+        loop: the loop that it was made on, and that accepted connections live on.
         sockets: one for each address while it listens, else none.
     """
 
-    def __init__(self, network: Network, addresses: list[Address], factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    def __init__(self, network: Network, addresses: list[Address], factory: Callable[[], asyncio.BaseProtocol], loop: VirtualLoop) -> None:
         self.factory = factory
+        self.loop = loop
         self.sockets: tuple[SocketStub, ...] = ()
         self._network = network
         self._addresses = addresses
         self._forever: asyncio.Future[None] | None = None
-        self._closed: asyncio.Future[None] = network.loop.create_future()
+        self._closed: asyncio.Future[None] = loop.create_future()
 
     def get_loop(self) -> VirtualLoop:
-        return self._network.loop
+        return self.loop
 
     def is_serving(self) -> bool:
         return bool(self.sockets)
@@ -46,7 +48,7 @@ class MemoryServer(asyncio.AbstractServer):
 
     async def serve_forever(self) -> None:
         self.listen()
-        self._forever = self._network.loop.create_future()
+        self._forever = self.loop.create_future()
         try:
             await self._forever
         finally:

@@ -19,6 +19,7 @@ class MemoryTransport(asyncio.Transport):
     """What a protocol writes to.
 
     Attributes:
+        loop: the loop that the protocol lives on.
         is_paused: the protocol wants no bytes for now.
         out: the pipe that carries what is written here.
         inward: the pipe that brings what the peer wrote.
@@ -31,7 +32,7 @@ class MemoryTransport(asyncio.Transport):
         self.is_paused = False
         self.out = out
         self.inward = inward
-        self._loop = loop
+        self.loop = loop
         self._protocol = protocol
         self._on_lost = on_lost
         self._is_closing = False
@@ -104,7 +105,7 @@ class MemoryTransport(asyncio.Transport):
             return
         self._is_closing = True
         self._send_eof()
-        self._loop.call_soon(self._lose, None)
+        self.loop.call_soon(self._lose, None)
 
     def abort(self) -> None:
         """Drop what is not sent yet and reset the connection."""
@@ -112,7 +113,7 @@ class MemoryTransport(asyncio.Transport):
             return
         self._is_closing = True
         self.out.push(Mark.RST)
-        self._loop.call_soon(self._lose, None)
+        self.loop.call_soon(self._lose, None)
 
     # What the network does
 
