@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from papertape.model.errors import StuckSimulation
 from papertape.model.units import SECOND, Nanos, format_duration
-from papertape.runtime.ordered import OrderedWeakSet
-from papertape.runtime.outside import Outside
+from papertape.runtime.manners import Manners
 from papertape.runtime.place import waiting_at, who_waits
 from papertape.runtime.rank import END, TIMER
-from papertape.runtime.sequenced import SequencedFuture, SequencedTask
 
 FOREVER_NS: Final = 1 << 62
 TURNS_MAX: Final = 100_000
@@ -87,7 +84,7 @@ class VirtualTimer(asyncio.TimerHandle):
                 self._loop.timer_cancelled()
 
 
-class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outside refuses whatever the arguments
+class VirtualLoop(Manners):
     """The loop of one run.
 
     Attributes:
@@ -95,39 +92,25 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         epoch_ns: the run's nanosecond 0, since 1970-01-01 UTC.
         ready: callbacks to run before anything else; not to be changed.
         agenda: heap of (ns, rank, sequence, timer), its last entry is the end of the run; always the same list, not to be changed.
-        unhandled: what asyncio's exception handler was told, in order.
         carriers: what steps coroutines on this loop (`runtime.stepper`), if anything does.
         stalls: nanoseconds that `time.sleep` blocked the whole program, by line.
         feed: see `Feed`.
     """
-
-    if TYPE_CHECKING:
-        _closed: bool
-        _stopping: bool
-        _thread_id: int | None
-        _task_factory: Any
-
-        def _check_closed(self) -> None: ...
 
     def __init__(self, *, epoch_ns: Nanos = 0, limit_ns: Nanos | None = None, feed: Feed | None = None) -> None:
         super().__init__()
         self.now_ns: Nanos = 0
         self.epoch_ns = epoch_ns
         self.feed = feed
-        self.unhandled: list[dict[str, Any]] = []
         self.stalls: dict[str, Nanos] = {}
         self._stalls_in_a_row = 0
         self._stalled_before: tuple[Nanos, int] | None = None
         self.carriers: Batches | None = None
-        self._clock_resolution = 1e-9
-        self.next_number = itertools.count(1).__next__
-        self._names = itertools.count(1)
         self._sequence = itertools.count(1)
         self._ready: deque[asyncio.Handle] = deque()
         self.ready = self._ready
         self._end: Entry = self._end_at(limit_ns)
         self.agenda: list[Entry] = [self._end]
-        self._asyncgens = OrderedWeakSet()
         self._turns = 0  # since time last moved
         self._turned_ns: Nanos = 0
         self._hot: Counter[str] = Counter()
@@ -236,10 +219,13 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
             if not self._stopping:
                 self._happen()
             return
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+        try:
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
+        except IndexError:  # a callback of a program has blocked, and meanwhile the others had their turn (`runtime.guest`)
+            return
 
     def _happen(self) -> None:
         """Let the next due thing happen, or say that nothing ever will."""
@@ -264,10 +250,10 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
         if head is self._end:
             if len(agenda) == 1 and feed is None:
                 raise StuckSimulation(
-                    f"nothing can ever happen again after {format_duration(self.now_ns)} of virtual time; still waiting: {who_waits(self)}"
+                    f"nothing can ever happen again after {format_duration(self.now_ns)} of virtual time; still waiting: {self.who_waits()}"
                 )
             self.advance_ns(head[0])
-            raise TimeIsUp(f"the limit of {format_duration(head[0])} of virtual time is reached; still waiting: {who_waits(self)}")
+            raise TimeIsUp(f"the limit of {format_duration(head[0])} of virtual time is reached; still waiting: {self.who_waits()}")
         heappop(agenda)
         if head[0] > self.now_ns:
             self.now_ns = head[0]
@@ -286,66 +272,9 @@ class VirtualLoop(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outsi
                 f"busiest: {busiest or 'timers that are always due'}"
             )
 
-    # What asyncio asks of a loop
-
-    def next_task_name(self) -> str:
-        return f"Task-{next(self._names)}"
-
-    def create_future(self) -> asyncio.Future[Any]:
-        return SequencedFuture(loop=self)
-
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
-        if self._task_factory is not None:
-            return super().create_task(coro, name=name or self.next_task_name(), context=context, **options)
-        self._check_closed()
-        return SequencedTask(coro, loop=self, name=name, context=context, **options)
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep what nobody caught, also where the program has a handler of its own; whoever runs the loop decides what it means."""
-        self.unhandled.append(context)
-        super().call_exception_handler(context)
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        return None
-
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
-        if self._thread_id is not None and self._thread_id != threading.get_ident():
-            self.refuse_thread("call_soon_threadsafe from another thread", "use asyncio.to_thread, which runs inline here")
-        return self.call_soon(callback, *args, context=context)
-
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        """Run `func` inline, one turn later; the executor is not used."""
-        self._check_closed()
-        future = self.create_future()
-        self.call_soon(self._run_inline, future, func, args)
-        return future
-
-    def _run_inline(self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        if future.cancelled():
-            return
-        asyncio._set_running_loop(None)  # as in a thread: code there may ask whether it is inside a loop
-        try:
-            result = func(*args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        finally:
-            asyncio._set_running_loop(self)
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        self._executor_shutdown_called = True
-
-    def set_default_executor(self, executor: Any) -> None:
-        """Accept any; none is used."""
-
-    def _process_events(self, event_list: Any) -> None:
-        """No selector, no events."""
-
-    def _write_to_self(self) -> None:
-        """Nobody sleeps who would have to be woken."""
+    def who_waits(self) -> str:
+        """All tasks that wait for something, for a message to a person."""
+        return who_waits(self)
 
     def close(self) -> None:
         if self.is_running():
