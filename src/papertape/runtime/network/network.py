@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -229,6 +230,7 @@ class Network:
         connection.client = MemoryTransport(loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
         connection.server = MemoryTransport(listener.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
         up.end, down.end = connection.server, connection.client
+        up.context, down.context = listener.context.copy(), copy_context()  # each end hears in its own, whoever wrote
         self._live[number] = connection
         up.push(Mark.OPEN)  # before any byte, so that the server hears of it first
         connection.client.open()

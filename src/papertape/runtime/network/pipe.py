@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -43,6 +44,7 @@ class Pipe:
         name: "3>" for what the client of connection 3 sends, "3<" for what it gets.
         waiting: bytes written and not yet delivered.
         pieces: how many were written.
+        context: what deliveries run in: the reader's, as anywhere; None for whoever's comes.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Pipe:
         self.waiting = 0
         self.pieces = 0
         self.end: End | None = None
+        self.context: Context | None = None
         self._loop = loop
         self._latency = latency
         self._trace = trace
@@ -95,13 +98,29 @@ class Pipe:
             self._timer.cancel()
             self._timer = None
 
+    def drop_unsent(self) -> None:
+        """Forget what the kernels have not taken yet."""
+        room, kept = IN_FLIGHT_MAX, list[tuple[Nanos, Piece]]()
+        for due_ns, piece in self._queue:
+            taken = piece[:room] if isinstance(piece, bytes) else piece
+            room -= len(taken) if isinstance(taken, bytes) else 0
+            if taken:
+                kept.append((due_ns, taken))
+        self._queue.clear()
+        self._queue.extend(kept)
+        self.waiting = IN_FLIGHT_MAX - room
+
+    def has_unread(self) -> bool:
+        """Whether bytes have arrived that a paused reader has not taken."""
+        return bool(self._queue) and self._queue[0][0] <= self._loop.now_ns and isinstance(self._queue[0][1], bytes)
+
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._queue and self._held_until_ns is not None and self._may_deliver():
             due_ns = max(self._queue[0][0], self._held_until_ns, self._loop.now_ns)
-            self._timer = self._loop.schedule_ns(due_ns, DELIVERY, self._deliver)
+            self._timer = self._loop.schedule_ns(due_ns, DELIVERY, self._deliver, context=self.context)
 
     def _may_deliver(self) -> bool:
         """Whether the reader takes what comes next; a paused one hears of a reset all the same."""

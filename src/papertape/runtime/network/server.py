@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from papertape.runtime.network.address import Address, SocketStub
@@ -19,12 +20,14 @@ class MemoryServer(asyncio.AbstractServer):
     Attributes:
         factory: makes the protocol of an accepted connection.
         loop: the loop that it was made on, and that accepted connections live on.
+        context: the variables that it was made with, and that accepted connections begin with.
         sockets: one for each address while it listens, else none.
     """
 
     def __init__(self, network: Network, addresses: list[Address], factory: Callable[[], asyncio.BaseProtocol], loop: VirtualLoop) -> None:
         self.factory = factory
         self.loop = loop
+        self.context = copy_context()
         self.sockets: tuple[SocketStub, ...] = ()
         self._network = network
         self._addresses = addresses
