@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
@@ -15,6 +15,9 @@ from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.stream import Close, Message, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
+
+
+OWN_ORDERS: Final = (Channel.ORDERS, "")
 
 
 class Broadcast:
@@ -64,17 +67,27 @@ class Broadcast:
             self._forget(stream)
 
     def cut(self, lane: Lane, clean: bool) -> int:
-        """Every connection of `lane` ends; how many there were."""
-        streams = list(self._streams[lane])
+        """Every connection that carries `lane` ends; how many there were."""
+        streams = self._carriers(lane)
         for stream in streams:
-            self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=lane, number=stream.number, clean=clean)
-            self.lost[lane].update(dict.fromkeys(stream.wanted_after))
-            for _, _, message, _ in stream.waiting:
-                if isinstance(message, OrderUpdate) and not self.has_told(message.order):
-                    self.untold[message.order.client_order_id] = None
-            self._forget(stream)
-            stream.close(clean)
+            self._cut(stream, clean)
         return len(streams)
+
+    def _cut(self, stream: Stream, clean: bool) -> None:
+        self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=clean)
+        self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
+        for _, _, message, _ in stream.waiting:
+            if isinstance(message, OrderUpdate) and not self.has_told(message.order):
+                self.untold[message.order.client_order_id] = None
+        self._forget(stream)
+        stream.close(clean)
+
+    def _carriers(self, lane: Lane) -> list[Stream]:
+        """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""
+        found = list(self._streams[lane])
+        if lane is Lane.USER:
+            found += [stream for stream in self._market if OWN_ORDERS in stream.wanted_after]
+        return found
 
     # ---- subscriptions; they take effect when they reach the venue, after the commands of that instant
 
@@ -87,6 +100,9 @@ class Broadcast:
 
     def _subscribed(self, stream: Stream, channel: Channel, symbol: str, begun: Callable[[], None]) -> None:
         if not stream.is_open:
+            return
+        if channel is Channel.ORDERS and stream.lane is not Lane.USER and self._plan.refuses(Lane.USER):
+            self._cut(stream, clean=False)  # the lane is down, whichever host it is asked of
             return
         begun()
         now_ns = self._timeline.now_ns
@@ -140,8 +156,8 @@ class Broadcast:
 
     def tell(self, update: OrderUpdate, delay_ns: Nanos) -> None:
         """Something happened to an order of ours; whoever listens hears it `delay_ns` later."""
-        for stream in self._streams[Lane.USER]:
-            if (Channel.ORDERS, "") in stream.wanted_after:
+        for stream in self._carriers(Lane.USER):
+            if OWN_ORDERS in stream.wanted_after:
                 self._send(stream, update, index=0, delay_ns=delay_ns)
 
     def say(self, stream: Stream, message: Any) -> None:
@@ -164,7 +180,7 @@ class Broadcast:
 
     def release(self, lane: Lane) -> None:
         """What was held may go."""
-        for stream in list(self._streams.get(lane, ())):
+        for stream in self._carriers(lane):
             self._drain(stream)
 
     @property
@@ -181,7 +197,7 @@ class Broadcast:
             wanted.clear()
 
     def _send(self, stream: Stream, message: Message, index: int, delay_ns: Nanos) -> None:
-        lane = stream.lane
+        lane = _lane_of(stream, message)
         sequence = stream.number_next()
         if self._plan.drops(lane, message):
             if isinstance(message, OrderUpdate):
@@ -201,7 +217,7 @@ class Broadcast:
     def _drain(self, stream: Stream) -> None:
         waiting = stream.waiting
         now_ns = self._timeline.now_ns
-        while waiting and stream.is_open and not self._plan.holds(stream.lane):
+        while waiting and stream.is_open and not self._plan.holds(_lane_of(stream, waiting[0][2])):
             due_ns, sequence, message, index = waiting[0]
             if due_ns > now_ns:
                 self._timeline.schedule_ns(due_ns, DELIVERY, self._drain, stream)
@@ -231,6 +247,11 @@ class Broadcast:
                 span = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}
                 stream.count = 0
                 self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)
+
+
+def _lane_of(stream: Stream, message: Message) -> Lane:
+    """Whose faults act on a message: news of own orders are the user lane's, whichever connection carries them."""
+    return Lane.USER if isinstance(message, OrderUpdate) else stream.lane
 
 
 def _gist(message: Message) -> dict[str, object]:
