@@ -176,12 +176,7 @@ class VirtualLoop(Manners):
         return timer
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
-        # To the nearest nanosecond, so that 0.1 + 0.2 is 0.3; but what is still ahead may not be due at this very instant, or code that
-        # asks again until its deadline has passed would ask for ever.
-        when_ns = round(when * SECOND)
-        if when_ns <= self.now_ns and when > self.now_ns / SECOND:
-            when_ns = self.now_ns + 1
-        return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
+        return self.schedule_ns(self.due_ns(when), TIMER, callback, *args, context=context)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
         if self._closed:
@@ -193,6 +188,21 @@ class VirtualLoop(Manners):
         timer = VirtualTimer(when_ns, callback, args, self, context)
         heappush(self.agenda, (when_ns, TIMER, next(self._sequence), timer))
         return timer
+
+    def due_ns(self, when: float) -> Nanos:
+        """The run nanosecond that `loop.time()` calls `when`.
+
+        To the nearest, so that 0.1 + 0.2 is 0.3; but what is still ahead may not be due at this very instant, or code that asks again until
+        its deadline has passed would ask for ever.
+        """
+        when_ns = round(when * SECOND)
+        if when_ns <= self.now_ns and when > self.now_ns / SECOND:
+            when_ns = self.now_ns + 1
+        return when_ns
+
+    def add(self, when_ns: Nanos, rank: int, timer: VirtualTimer) -> None:
+        """Put a timer that was made elsewhere on the agenda."""
+        heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
 
     def timer_cancelled(self) -> None:
         """One more entry of the agenda is dead weight."""

@@ -81,9 +81,11 @@ class Manners(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outside r
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            future.set_exception(error)
+            if not future.cancelled():
+                future.set_exception(error)
         else:
-            future.set_result(result)
+            if not future.cancelled():
+                future.set_result(result)
         finally:
             asyncio._set_running_loop(self)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 from papertape.model.errors import StuckSimulation
@@ -50,18 +50,25 @@ def run_virtual(
         EscapedSimulation: another thread called into the run.
         BaseException: whatever main raised.
     """
+    loop = VirtualLoop(epoch_ns=epoch_ns, limit_ns=limit_ns, feed=feed)
+    with virtual_world(loop, seed=seed, patch=patch):
+        if network is not None:
+            loop.network = network(loop)
+        return loop.run_until_complete(main(loop))
+
+
+@contextmanager
+def virtual_world(loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True) -> Iterator[None]:
+    """While it lasts, the calling thread is in the simulation of `loop`, whether that runs or not; then every trace of it is removed."""
     outer = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     collecting = gc.isenabled()
     gc.disable()  # finalizers would run at instants that depend on the process
     gc.freeze()  # what was there before is not ours to collect
-    loop = VirtualLoop(epoch_ns=epoch_ns, limit_ns=limit_ns, feed=feed)
     try:
-        if network is not None:
-            loop.network = network(loop)
         with _patched(loop, seed) if patch else nullcontext():
             try:
-                return loop.run_until_complete(main(loop))
+                yield
             finally:
                 clear_away(loop)
                 gc.collect()
