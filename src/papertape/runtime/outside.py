@@ -21,6 +21,8 @@ class NetworkMethods(Protocol):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]: ...
 
+    def is_readable(self, descriptor: int) -> bool | None: ...
+
 
 class Outside:
     """The half of a virtual loop that faces the machine.

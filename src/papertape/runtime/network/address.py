@@ -78,8 +78,8 @@ class SocketStub:
     type = socket.SOCK_STREAM
     proto = socket.IPPROTO_TCP
 
-    def __init__(self, own: tuple[Any, ...], peer: tuple[Any, ...]) -> None:
-        self._own, self._peer = own, peer
+    def __init__(self, own: tuple[Any, ...], peer: tuple[Any, ...], descriptor: int = -1) -> None:
+        self._own, self._peer, self._descriptor = own, peer, descriptor
         self.family = socket.AF_INET6 if ":" in str((peer or own)[0]) else socket.AF_INET
 
     def getsockname(self) -> tuple[Any, ...]:
@@ -95,7 +95,7 @@ class SocketStub:
         return 0
 
     def fileno(self) -> int:
-        return -1
+        return self._descriptor
 
     def setblocking(self, flag: bool) -> None:
         """It never blocks."""

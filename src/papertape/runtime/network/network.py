@@ -28,6 +28,7 @@ CONNECT_PATIENCE_NS: Final = 127 * SECOND
 
 _FIRST_PORT: Final = 40_000
 _FREE_PORT: Final = 49_152
+_FIRST_DESCRIPTOR: Final = 1 << 40
 
 Law = Callable[["Connection", str, int], Nanos]
 """(connection, ">" to the server or "<" to the client, number of the piece from 1, 0 for the handshake) → nanoseconds on the way."""
@@ -224,8 +225,8 @@ class Network:
         )
         own, peer = (CLIENT_IP, _FIRST_PORT + number), (self.names.ip(connection.host), connection.port)
         secrets = {"sslcontext": ssl, "ssl_object": None, "peercert": {}, "cipher": ("TLS by fiat", "TLSv1.3", 0)} if ssl else {}
-        client_extra = {"sockname": own, "peername": peer, "socket": SocketStub(own, peer), **secrets}
-        server_extra = {"sockname": peer, "peername": own, "socket": SocketStub(peer, own), **secrets}
+        client_extra = {"sockname": own, "peername": peer, "socket": SocketStub(own, peer, _FIRST_DESCRIPTOR + 2 * number), **secrets}
+        server_extra = {"sockname": peer, "peername": own, "socket": SocketStub(peer, own, _FIRST_DESCRIPTOR + 2 * number + 1), **secrets}
         connection.listener = listener
         connection.client = MemoryTransport(loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
         connection.server = MemoryTransport(listener.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
@@ -245,6 +246,14 @@ class Network:
         data = piece if isinstance(piece, bytes) else piece.value.encode()
         self._hash.update(b"%d %s %d " % (self.loop.now_ns, name.encode(), len(data)))
         self._hash.update(data)
+
+    def is_readable(self, descriptor: int) -> bool | None:
+        """Whether a read from a simulated socket would return at once, as it would from one that is closed; None for a real one."""
+        number, is_server = divmod(descriptor - _FIRST_DESCRIPTOR, 2)
+        if number < 0:
+            return None
+        connection = self._live.get(number)
+        return connection is None or (connection.server if is_server else connection.client).inward.has_arrived()
 
     # Faults
 

@@ -90,6 +90,10 @@ class Pipe:
         """The reader takes bytes again."""
         self._arm()
 
+    def has_arrived(self) -> bool:
+        """Whether something waits for its reader to take bytes again."""
+        return bool(self._queue) and self._queue[0][0] <= self._loop.now_ns and self._is_open()
+
     def discard(self) -> None:
         """Forget what is on its way."""
         self._queue.clear()

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.runtime.ordered import OrderedSet
-from papertape.runtime.patch import clocks, connect, entropy, escapes, order
+from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, order
 from papertape.runtime.patch.active import Run, enter, leave
 from papertape.runtime.patch.scan import Scanner
 
@@ -29,7 +29,7 @@ class Patches:
         self._lock = Lock()
         self._users = 0
         self._pairs: dict[int, tuple[Any, Any]] = {}  # by id of the real thing
-        self._add_pairs([*clocks.REPLACED, *entropy.REPLACED, *escapes.REPLACED, *order.replaced()])
+        self._add_pairs([*clocks.REPLACED, *entropy.REPLACED, *escapes.REPLACED, *fiat.REPLACED, *order.replaced()])
         self._scanner = Scanner(self._is_wanted)
         self._generators: list[tuple[str, entropy.Generator]] = []
         self._undo_names: list[tuple[dict[str, Any], str, Any]] = []
@@ -80,7 +80,7 @@ class Patches:
         for names in order.with_sets():
             self._undo_names.append((names, "set", names.get("set", _MISSING)))
             names["set"] = OrderedSet
-        for owner, name, replacement in [*entropy.ATTRIBUTES, *escapes.ATTRIBUTES, *connect.ATTRIBUTES]:
+        for owner, name, replacement in [*entropy.ATTRIBUTES, *escapes.ATTRIBUTES, *connect.ATTRIBUTES, *fiat.ATTRIBUTES]:
             self._undo_attributes.append((owner, name, vars(owner).get(name, _MISSING)))  # missing: inherited
             setattr(owner, name, replacement)
         for kind, name, replacement in clocks.METHODS:
