@@ -1,0 +1,220 @@
+"""Run somebody's main against somebody's servers, from a new network to a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import localcontext
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from papertape.faults.base import Fault, as_table
+from papertape.journal import Journal
+from papertape.model.errors import EscapedSimulation, StuckSimulation
+from papertape.model.units import HOUR, SECOND, Nanos
+from papertape.runtime.clock import wall_seconds
+from papertape.runtime.loop import TimeIsUp, VirtualLoop
+from papertape.runtime.network import Policy
+from papertape.runtime.place import is_users
+from papertape.runtime.world import run_virtual
+from papertape.session.result import FaultResult, Status
+from papertape.session.servers.endpoint import Endpoint, Handler, read_servers
+from papertape.session.servers.result import NetworkResult
+from papertape.session.servers.world import ServedWorld, WatchedNetwork
+from papertape.version import VERSION
+
+EPOCH_NS: Final = 1_767_225_600 * SECOND
+"""What the wall clock shows when a run begins: 2026-01-01T00:00:00Z."""
+
+LIMIT_NS: Final = 2 * HOUR
+
+_THROUGH: Final = ("hypothesis", "_pytest")
+"""Packages whose exceptions are no failure of main but a word to the test's own runner."""
+
+Main = Callable[[ServedWorld], Awaitable[Any]]
+
+
+class ServersSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """All that decides a run with servers.
+
+    Attributes:
+        heal_ns: when all faults end; None leaves them to themselves.
+        limit_ns: how long main may take; a connection that is kept alive would keep a run going for ever.
+        trace: keep the bytes of every connection.
+        must_hit: a fault that hit nothing makes the run vacuous.
+    """
+
+    main: Main
+    servers: Mapping[str, Handler]
+    faults: Sequence[Fault] = ()
+    heal_ns: Nanos | None = None
+    hosts: Mapping[str, Policy] = {}
+    seed: int | str = 0
+    limit_ns: Nanos = LIMIT_NS
+    trace: bool = False
+    must_hit: bool = True
+    title: str = ""
+    repro: str = ""
+
+
+def run_servers(spec: ServersSpec, *, journal_path: Path | None = None) -> NetworkResult:
+    """Run main in virtual time; synchronous.
+
+    Raises:
+        ConfigError: something in the call must be edited.
+    """
+    ports = read_servers(spec.servers, "simulate()")
+    import papertape.session.servers.listen  # noqa: F401 - what it imports takes long, and must be there before virtual time begins
+
+    started = wall_seconds()
+    with localcontext(), Journal(_header(spec), journal_path) as journal:
+        run = _Run(spec, ports, journal)
+        try:
+            run_virtual(run.body, seed=spec.seed, epoch_ns=EPOCH_NS, limit_ns=spec.limit_ns)
+        except TimeIsUp as late:
+            run.failures.append(f"deadlock: main never ended; {late}. If it needs longer than that, say how long with `limit`")
+        except StuckSimulation as stuck:
+            run.failures.append(f"deadlock: {stuck}")
+        except EscapedSimulation as escaped:
+            run.escaped = escaped
+        except SystemExit as left:
+            run.failures.append(f"main called sys.exit({'' if left.code is None else left.code}); return from it instead")
+        except asyncio.CancelledError:
+            run.failures.append("main was cancelled, and not by us: of `asyncio.all_tasks()`, cancel only those that it made")
+        return run.result(wall_seconds() - started)
+
+
+class _Run:
+    """What main needs, and what it leaves behind."""
+
+    def __init__(self, spec: ServersSpec, ports: dict[tuple[str, int], list[Endpoint]], journal: Journal) -> None:
+        self.spec = spec
+        self.failures: list[str] = []
+        self.escaped: EscapedSimulation | None = None
+        self._ports = ports
+        self._journal = journal
+        self._loop: VirtualLoop | None = None
+        self._network: WatchedNetwork | None = None
+        self._value: Any = None
+        self._error: Exception | None = None
+        self._ended_ns: Nanos = 0
+        self._opened: dict[str, int] = {}
+        self._wire_digest = ""
+
+    async def body(self, loop: VirtualLoop) -> None:
+        spec = self.spec
+        self._loop = loop
+        _own_task().set_name("main")  # for the message that says who waits
+        network = WatchedNetwork(loop, self._journal, keeps_bytes=spec.trace, hosts=spec.hosts)
+        loop.network = self._network = network
+        world = ServedWorld(loop, network, seed=spec.seed, keeps_bytes=spec.trace, heal=self._heal)
+        for (host, port), endpoints in self._ports.items():
+            from papertape.session.servers.listen import listen
+
+            await listen(host, port, endpoints, loop, self._handler_crashed)
+        try:
+            self._value = await spec.main(world)
+        except (EscapedSimulation, StuckSimulation):
+            raise
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] in _THROUGH:
+                raise
+            if not _is_cleared_away():
+                self._error = error
+                self.failures.append(f"main raised {_told(error)}")
+        finally:
+            self._end(loop, network)
+        self.failures += [f"a task ended unseen with {_told(error)}; await it, or ask for its exception" for error in _died_unseen(loop)]
+
+    def _heal(self) -> None:
+        """Nothing to end yet."""
+
+    def _end(self, loop: VirtualLoop, network: WatchedNetwork) -> None:
+        """Keep what the run came to, before it is cleared away."""
+        self._ended_ns = loop.now_ns
+        self._opened = {f"{host}:{port}": count for (host, port), count in network.opened_at.items()}
+        self._wire_digest = network.digest()
+        self._journal.write(loop.now_ns, "end", connections=self._opened, failures=len(self.failures))
+        network.is_over = True
+
+    def _handler_crashed(self, endpoint: Endpoint, error: Exception) -> None:
+        if self._network is None or self._network.is_over or _is_cleared_away():
+            return
+        self.failures.append(f"the handler of {endpoint.url} crashed (it, not main): {_told(error)}")
+        self._journal.write(self._network.loop.now_ns, "handler_crashed", url=endpoint.url, error=type(error).__name__)
+
+    def result(self, wall_s: float) -> NetworkResult:
+        loop, spec = self._loop, self.spec
+        if loop is not None:
+            # asyncio of 3.11 calls a server's handler that was cancelled with the run an error.
+            told = [context for context in loop.unhandled if not isinstance(context.get("exception"), asyncio.CancelledError)]
+            self.failures += [_unhandled(context) for context in told]
+            self.escaped = self.escaped or next(iter(loop.escapes), None)
+        faults = self._faults()
+        hollow = [f"fault {place} ({fault.kind}) hit nothing" for place, fault in enumerate(faults, start=1) if not fault.fired]
+        status, failures = Status.PASSED, tuple(self.failures)
+        if self.escaped is not None:
+            status, failures = Status.ERROR, (f"something left the simulation: {self.escaped}", *failures)
+        elif failures:
+            status = Status.FAILED
+        elif hollow and spec.must_hit:
+            status, failures = Status.VACUOUS, (*hollow, "say must_hit=False where faults are drawn at random and may miss")
+        return NetworkResult(
+            title=spec.title, seed=spec.seed, status=status, value=self._value, failures=failures, error=self._error,
+            digest=self._journal.digest, wire_digest=self._wire_digest, connections=self._opened, faults=faults,
+            virtual_ns=self._ended_ns, wall_s=wall_s, repro=spec.repro,
+        )  # fmt: skip
+
+    def _faults(self) -> tuple[FaultResult, ...]:
+        return ()
+
+
+def _header(spec: ServersSpec) -> dict[str, Any]:
+    """What the digest begins with: all that decides the run, and nothing about the machine."""
+    return {
+        "papertape": VERSION,
+        "main": getattr(spec.main, "__qualname__", ""),
+        "seed": spec.seed,
+        "servers": list(spec.servers),
+        "faults": [as_table(fault) for fault in spec.faults],
+        "heal": spec.heal_ns,
+        "hosts": {host: str(policy) for host, policy in spec.hosts.items()},
+    }
+
+
+def _died_unseen(loop: VirtualLoop) -> list[BaseException]:
+    """Exceptions of tasks that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
+    tasks = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() is loop)
+    dead = sorted((task for task in tasks if getattr(task, "_log_traceback", False)), key=hash)
+    return [error for task in dead if (error := task.exception()) is not None]
+
+
+def _unhandled(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    message = context.get("message", "something went wrong")
+    return f"unhandled in the background: {message}" + (f": {_told(error)}" if error is not None else "")
+
+
+def _is_cleared_away() -> bool:
+    """Whether the running task is being ended with the run: what it raises then is nobody's fault."""
+    return _own_task().cancelling() > 0
+
+
+def _own_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _told(error: BaseException) -> str:
+    """An error, and the innermost line of the user's own code in its traceback."""
+    users = innermost = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        innermost = f" ({frame.f_code.co_filename}:{line} in {frame.f_code.co_qualname})"
+        if is_users(frame.f_code):
+            users = innermost
+    return f"{type(error).__name__}: {error}{users or innermost}"
