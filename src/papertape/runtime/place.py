@@ -12,16 +12,16 @@ from typing import Any, Final
 IDLE_TASK: Final = "papertape: idle"
 """The name of tasks that wait for work of ours and that nobody needs to hear about."""
 
-_OURS: Final = str(Path(__file__).parent.parent) + "/"
-_BOTS: Final = _OURS + "bots/"
-_LIBRARIES: Final = tuple(dict.fromkeys(sysconfig.get_path(kind) + "/" for kind in ("purelib", "platlib", "stdlib", "platstdlib")))
+OURS: Final = str(Path(__file__).parent.parent) + "/"
+_BOTS: Final = OURS + "bots/"
+LIBRARIES: Final = tuple(dict.fromkeys(sysconfig.get_path(kind) + "/" for kind in ("purelib", "platlib", "stdlib", "platstdlib")))
 _WAITING_MAX: Final = 10
 
 
 def is_users(code: CodeType) -> bool:
     """Whether code belongs to neither papertape, nor Python, nor an installed library; our sample bots count as a user's."""
     file = code.co_filename
-    return file.startswith(_BOTS) or not file.startswith((_OURS, "<", *_LIBRARIES))
+    return file.startswith(_BOTS) or not file.startswith((OURS, "<", *LIBRARIES))
 
 
 def call_site() -> str:
@@ -32,7 +32,7 @@ def call_site() -> str:
         code = frame.f_code
         if is_users(code):
             return _line(frame)
-        if not nearest and not code.co_filename.startswith((_OURS, "<")):
+        if not nearest and not code.co_filename.startswith((OURS, "<")):
             nearest = _line(frame)
         frame = frame.f_back
     return nearest or "an unknown line"
