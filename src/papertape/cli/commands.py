@@ -14,7 +14,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: Final = (
-    Command("run", "papertape.cli.run:run", "run scenarios, or a bot file against the builtin market"),
+    Command("run", "papertape.cli.run:run", "run scenarios, or a bot or any asyncio program against the builtin market"),
     Command("diff", "papertape.cli.diff:diff", "where two journals part"),
     Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),
     Command("explain", "papertape.cli.list:explain", "what one of these does, and its settings"),
@@ -40,6 +40,7 @@ def help_page() -> str:
             *rows,
             "",
             "  papertape run bot.py --venue coinbase --fault lost_reply     your bot, the builtin market, one lost reply",
+            "  papertape run script.py -- --size 0.01                       any asyncio program, as it is, with its own arguments",
             "  papertape run scenarios/                                     every scenario in a folder",
             "",
             "Exit codes: 0 all passed · 1 something failed or proved nothing · 2 usage or configuration · 3 two runs differed",

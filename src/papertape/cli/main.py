@@ -52,15 +52,28 @@ def dispatch(command: Command, words: Sequence[str]) -> int:
     """Parse the arguments of one command and call it."""
     import cyclopts
 
+    words, beyond = _split(words) if command.name == "run" else (words, None)
     module, _, function = command.target.partition(":")
     plainly = cyclopts.Parameter(negative=())  # no --no-json, no --empty-fault
     called = getattr(import_module(module), function)
     app = cyclopts.App(name=f"papertape {command.name}", default_command=called, default_parameter=plainly, version_flags=[])
     try:
-        code: Any = app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
+        if beyond is None:
+            code: Any = app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
+        else:
+            _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
+            code = called(*bound.args, **bound.kwargs, program_args=beyond)
     except cyclopts.CycloptsError as error:
         return complain(f"{str(error).strip()} `papertape {command.name} --help` explains", USAGE)
     return int(code or 0)
+
+
+def _split(words: Sequence[str]) -> tuple[Sequence[str], list[str] | None]:
+    """What stands before the first `--`, and what after it; None where there is none."""
+    if "--" not in words:
+        return words, None
+    place = list(words).index("--")
+    return words[:place], list(words[place + 1 :])
 
 
 def guarded(work: Callable[[], int | None]) -> int:

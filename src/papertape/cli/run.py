@@ -7,6 +7,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from papertape import reports
 from papertape.cli.determinism import differs_when_repeated
@@ -27,6 +30,9 @@ from papertape.session.spec import Scenario
 
 Load = Callable[[], Scenario]
 
+ProgramArgs = Annotated[Sequence[str] | None, Parameter(parse=False)]
+"""What stands after `--`; the command line's own parser never sees it."""
+
 
 def run(
     *paths: Path,
@@ -38,15 +44,16 @@ def run(
     junit: Path | None = None,
     journal: Path | None = None,
     check_determinism: bool = False,
+    program_args: ProgramArgs = None,
 ) -> int:
-    """Run scenarios, or a bot file against the builtin market.
+    """Run scenarios, or a bot or any asyncio program against the builtin market.
 
-    Results go to stdout, progress to stderr.
+    Results go to stdout, progress and what programs print to stderr. What stands after `--` is for the program.
 
     Parameters
     ----------
     paths
-        Scenario files, folders of them, or a bot: a file with `async def main(exchange)`.
+        Scenario files, folders of them, a bot (a file with `async def main(exchange)`), or any other Python program.
     seed
         Instead of the scenario's own.
     depth
@@ -66,7 +73,8 @@ def run(
     """
     if not paths:
         raise ConfigError("run: what? Name a scenario file, a folder of them, or a bot.py; `papertape run --help` explains")
-    jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=[parse_fault(text) for text in fault or []])
+    faults = [parse_fault(text) for text in fault or []]
+    jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=faults, program_args=program_args)
     journals = _journals(journal, [name for name, _ in jobs])
     progress = Progress(len(jobs))
     results: list[RunResult] = []
@@ -140,21 +148,31 @@ def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:
 
 
 def _jobs(
-    paths: Sequence[Path], *, seed: int | None, depth: str | None, venue: str | None, faults: Sequence[Fault]
+    paths: Sequence[Path],
+    *,
+    seed: int | None,
+    depth: str | None,
+    venue: str | None,
+    faults: Sequence[Fault],
+    program_args: Sequence[str] | None,
 ) -> list[tuple[str, Load]]:
     jobs: list[tuple[str, Load]] = []
     for path in paths:
         if path.suffix == ".py":
-            jobs.append((path.as_posix(), _bot_job(path, seed, depth, venue, faults)))
+            jobs.append((path.as_posix(), _bot_job(path, seed, depth, venue, faults, program_args)))
             continue
+        if program_args is not None:
+            raise ConfigError(f"--: what follows is for a program; {path.as_posix()} is none, a scenario has `program_args`")
         if venue is not None:
             raise ConfigError(f"--venue {venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
         jobs += [(each.as_posix(), _file_job(each, seed, depth, faults)) for each in find_scenarios(path)]
     return jobs
 
 
-def _bot_job(path: Path, seed: int | None, depth: str | None, venue: str | None, faults: Sequence[Fault]) -> Load:
-    return lambda: bot_scenario(path, venue=venue or DEFAULT_VENUE, seed=seed or 0, depth=depth, faults=faults)
+def _bot_job(
+    path: Path, seed: int | None, depth: str | None, venue: str | None, faults: Sequence[Fault], program_args: Sequence[str] | None
+) -> Load:
+    return lambda: bot_scenario(path, venue=venue or DEFAULT_VENUE, seed=seed or 0, depth=depth, faults=faults, program_args=program_args)
 
 
 def _file_job(path: Path, seed: int | None, depth: str | None, faults: Sequence[Fault]) -> Load:

@@ -37,6 +37,7 @@ class HostLoop(VirtualLoop):
         has_program: whether the program runs now; before and after, nobody gets a loop.
         signals: what the program wants done at a signal.
         at_exit: what it has registered with `atexit`, first to last.
+        on_guest_closed: told as the program closes a loop of its own.
         ended: why nothing more can happen, once that is so. A program may catch it and carry on; that changes nothing.
     """
 
@@ -45,6 +46,7 @@ class HostLoop(VirtualLoop):
         self.guests: list[GuestLoop] = []
         self.ended: StuckSimulation | None = None
         self.has_program = False
+        self.on_guest_closed: Callable[[GuestLoop], None] = _nothing
         self.signals = Signals(self.turning)
         self.at_exit: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = []
         self._told = 0
@@ -166,15 +168,17 @@ class GuestLoop(Manners):
     def schedule_ns(
         self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> VirtualTimer:
-        self._check_closed()
+        # A closed loop is no error here: the network goes on pushing bytes at a connection that nobody reads any more.
         timer = GuestTimer(when_ns, callback, args, self, context)  # type: ignore[arg-type]
         self.host.add(when_ns, rank, timer)
         return timer
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+        self._check_closed()
         return self.schedule_ns(self.host.due_ns(when), TIMER, callback, *args, context=context)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+        self._check_closed()
         delay_ns = round(delay * SECOND)
         if delay_ns <= 0 < delay:
             delay_ns = 1
@@ -249,8 +253,11 @@ class GuestLoop(Manners):
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")
         self._ready = type(self._ready)()  # the base class empties it, and the queue is the world's
+        is_news = not self._closed
         super().close()
         self._kept.clear()
+        if is_news:
+            self.host.on_guest_closed(self)
 
 
 class GuestHandle(asyncio.Handle):
@@ -287,3 +294,7 @@ class GuestTimer(VirtualTimer):
             super()._run()
         finally:
             asyncio._set_running_loop(guest.host)
+
+
+def _nothing(guest: GuestLoop) -> None:
+    """Nobody wants to know."""

@@ -53,14 +53,23 @@ def fault_text(fault: Fault) -> str:
     return ",".join(words)
 
 
-def rerun_command(path: Path, *, seed: int, depth: object = None, faults: Sequence[Fault] = (), venue: str = "") -> str:
+def rerun_command(
+    path: Path,
+    *,
+    seed: int,
+    depth: object = None,
+    faults: Sequence[Fault] = (),
+    venue: str = "",
+    program_args: Sequence[str] | None = None,
+) -> str:
     """The one command line that runs this again."""
     words = ["papertape", "run", path.as_posix()]
     words += ["--venue", venue] if venue else []
     words += ["--depth", str(depth)] if depth is not None else []
     for fault in faults:
         words += ["--fault", fault_text(fault)]
-    return shlex.join([*words, "--seed", str(seed)])
+    words += ["--seed", str(seed)]
+    return shlex.join(words if program_args is None else [*words, "--", *program_args])
 
 
 def _value(text: str) -> Any:

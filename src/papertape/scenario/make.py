@@ -41,7 +41,7 @@ AMOUNT_MAX: Final = Decimal(10) ** 24
 
 BOT_SHAPES: Final = "`async def main(exchange, **config)` or a class with `start(exchange)` and `stop()`"
 
-_KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "venue", "fault", "heal", "expect", "hosts")
+_KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "program_args", "venue", "fault", "heal", "expect", "hosts")
 
 
 def make_scenario(
@@ -63,18 +63,23 @@ def make_scenario(
     if program is not None and not (folder / program).is_file():
         raise top.problem("program", f'holds "{program}"; there is no file {(folder / program).as_posix()}')
     depth = top.choice("depth", Depth, Depth.INTERFACE if program is None else Depth.WIRE)
-    if program is not None:
-        if depth is not Depth.WIRE:
-            raise top.problem("depth", f'holds "{depth}"; a program runs at depth "wire" only')
-        raise top.problem("program", f'holds "{program}"; whole programs cannot be run yet, only bots: {BOT_SHAPES}')
+    if program is not None and depth is not Depth.WIRE:
+        raise top.problem("depth", f'holds "{depth}"; a program runs at depth "wire" only')
     venues = _venues(top, folder)
     faults = [_fault(top, each, index, venues) for index, each in enumerate(_list_of(top, "fault"), start=1)]
+    if depth is Depth.INTERFACE:
+        _need_no_wire(source, [*faults, *more_faults])
     config = top.table("bot_config")
+    _go_with(top, "bot_config", "a bot; a program takes `program_args`", program is None)
+    _go_with(top, "program_args", "a program; a bot takes `bot_config`", program is not None)
+    expect = _expect(top)
+    if program is not None:
+        _judge_by_truth(top, expect)
     title = top.text("title") or (path.name.removesuffix(SUFFIX) if path is not None else str(getattr(bot, "__name__", bot or program)))
     return Scenario(
         title=title, seed=top.whole("seed", 0), depth=depth, bot=bot, bot_config=dict(config.raw) if config else {}, program=program,
-        venues=venues, faults=(*faults, *more_faults), heal=_heal(top), expect=_expect(top), hosts=_hosts(top), path=path, folder=folder,
-        repro=repro,
+        program_args=_words(top, "program_args"), venues=venues, faults=(*faults, *more_faults), heal=_heal(top), expect=expect,
+        hosts=_hosts(top), path=path, folder=folder, repro=repro,
     )  # fmt: skip
 
 
@@ -86,6 +91,37 @@ def _bot(top: Table) -> Any:
     if text is not None and ":" not in text:
         raise top.problem("bot", f'holds "{text}"; expected "module:Name", such as "papertape.bots:MarketMaker", or "bot.py:main"')
     return text
+
+
+def _go_with(top: Table, key: str, whom: str, is_so: bool) -> None:
+    if key in top.raw and not is_so:
+        raise top.problem(key, f"goes with {whom}")
+
+
+def _words(top: Table, key: str) -> tuple[str, ...]:
+    value = top.raw.get(key, ())
+    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+        raise top.problem(key, f'holds {shown(value)}; expected a list of texts, such as ["--size", "0.01"]')
+    return tuple(value)
+
+
+def _need_no_wire(source: str, faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        if getattr(fault, "needs_wire", False):
+            raise ConfigError(
+                f'{source}: fault "{fault.kind}": acts on bytes, and depth "interface" has none; use depth = "wire" (--depth wire), or a '
+                "fault that acts at the Door; `papertape list faults` shows which"
+            )
+
+
+def _judge_by_truth(top: Table, expect: Expect) -> None:
+    """A program keeps its own books: what is told by our shell alone cannot be expected of it."""
+    within = top.table("expect")
+    for key, value in (("recovers_within", expect.recovers_within), ("must_happen", expect.must_happen)):
+        if within is not None and value:
+            raise within.problem(
+                key, "goes with a bot on papertape's interface; a program is judged on the venue's truth, as in [expect.venue]"
+            )
 
 
 def _venues(top: Table, folder: Path) -> dict[str, VenueSpec]:

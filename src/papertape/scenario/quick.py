@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from papertape.faults.base import Fault
-from papertape.model.errors import ConfigError
 from papertape.scenario.fault_text import rerun_command
 from papertape.scenario.make import make_scenario
+from papertape.session.script import read_python
 from papertape.session.spec import Depth, Scenario
 
 ENTRY: Final = "main"
@@ -25,32 +25,35 @@ DEFAULT_VENUE_TABLE: Final[dict[str, Any]] = {
 
 
 def bot_scenario(
-    path: Path, *, venue: str = DEFAULT_VENUE, seed: int = 0, depth: Depth | str | None = None, faults: Sequence[Fault] = ()
+    path: Path,
+    *,
+    venue: str = DEFAULT_VENUE,
+    seed: int = 0,
+    depth: Depth | str | None = None,
+    faults: Sequence[Fault] = (),
+    program_args: Sequence[str] | None = None,
 ) -> Scenario:
     """The scenario that `papertape run BOT.py` stands for.
 
+    Args:
+        program_args: run it as a program, with these in its `sys.argv`. None lets the file decide: one that has
+            `async def main(exchange, …)` at its top level is a bot, any other a program.
+
     Raises:
-        ConfigError: no such file, no Python, no `async def main(exchange, …)` in it, or no such venue.
+        ConfigError: no such file, no Python, or no such venue.
     """
-    if not has_entry(path):
-        raise ConfigError(
-            f"{path.as_posix()}: has no `async def {ENTRY}(exchange, …)` at its top level, so there is no bot to run; "
-            "whole programs cannot be run yet"
-        )
-    raw: dict[str, Any] = {"title": path.name, "seed": seed, "venue": {venue: DEFAULT_VENUE_TABLE}, "bot": f"{path.name}:{ENTRY}"}
+    raw: dict[str, Any] = {"title": path.name, "seed": seed, "venue": {venue: DEFAULT_VENUE_TABLE}}
+    if program_args is None and has_entry(path):
+        raw |= {"bot": f"{path.name}:{ENTRY}"}
+    else:
+        raw |= {"program": path.name, "program_args": list(program_args or ())}
     if depth is not None:
         raw |= {"depth": depth}
-    command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue)
+    command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue, program_args=program_args)
     return make_scenario(raw, source=path.as_posix(), folder=path.parent, path=path, repro=command, more_faults=faults)
 
 
 def has_entry(path: Path) -> bool:
     """Whether a script has a top-level `async def main(exchange, …)`; it is read, not run."""
-    try:
-        tree = ast.parse(path.read_bytes(), path.as_posix())
-    except FileNotFoundError:
-        raise ConfigError(f"{path.as_posix()}: there is no such file") from None
-    except (SyntaxError, ValueError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise ConfigError(f"{path.as_posix()}: is no valid Python{where}: {getattr(error, 'msg', error)}") from None
+    tree = read_python(path)
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == ENTRY and bool(node.args.args) for node in tree.body)

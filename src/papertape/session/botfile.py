@@ -46,7 +46,7 @@ def _load_module(spec: str, module_name: str, folder: Path) -> Any:
     for place in (folder, Path()):
         path = place.joinpath(*module_name.split("."))
         if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
-            _settle_in(place)
+            settle_in(place)
             if module_name in sys.modules:  # a bot in json.py must not get json
                 return _load_file(spec, path.with_suffix(".py"))
             break
@@ -66,7 +66,7 @@ def _load_module(spec: str, module_name: str, folder: Path) -> Any:
 def _load_file(spec: str, path: Path) -> Any:
     if not path.is_file():
         raise ConfigError(f'key `bot`: "{spec}": there is no file {path.as_posix()}')
-    _settle_in(path.parent)
+    settle_in(path.parent)
     name = path.stem if path.stem not in sys.modules else f"bot_{path.stem}"  # a bot in json.py must not hide json
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
@@ -81,7 +81,7 @@ def _load_file(spec: str, path: Path) -> Any:
     return module
 
 
-def _settle_in(folder: Path) -> None:
+def settle_in(folder: Path) -> None:
     """Let a bot import its neighbours, as a script does, and forget those of the bot before it, so that every run gets fresh ones."""
     if not _FROM:
         _OURS.update(dict.fromkeys(sys.modules))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from papertape.model.errors import ConfigError, EscapedSimulation, StuckSimulati
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END
+from papertape.session.blame import line_of
 from papertape.session.world import VenueWorld
 
 STOP_WITHIN_NS: Final = 30 * SECOND
@@ -153,24 +153,13 @@ class Drive:
             self.escaped = self.escaped or error
         if isinstance(error, StuckSimulation):
             raise error
-        self.failures.append(f"the bot raised {type(error).__name__}: {error}{_line_of(error)}")
+        self.failures.append(f"the bot raised {type(error).__name__}: {error}{line_of(error)}")
 
 
 def _told_by(task: asyncio.Task[Any]) -> str:
     error = task.exception()
     assert error is not None
-    return f"a task of the bot ended unseen with {type(error).__name__}: {error}{_line_of(error)}; await it, or ask for its exception"
-
-
-def _line_of(error: BaseException) -> str:
-    """The last line of the user's own code in a traceback, for people to click on."""
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        if "papertape" not in Path(frame.filename).parts and "asyncio" not in frame.filename:
-            return f" ({Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line})"
-    for frame in reversed(frames):
-        return f" ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"
-    return ""
+    return f"a task of the bot ended unseen with {type(error).__name__}: {error}{line_of(error)}; await it, or ask for its exception"
 
 
 def _where(task: asyncio.Future[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,19 +19,22 @@ from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import VirtualClock, wall_seconds
+from papertape.runtime.guest import HostLoop
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.rank import END
-from papertape.runtime.world import run_virtual
+from papertape.runtime.world import run_virtual, virtual_world
 from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
 from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, pnl
 from papertape.session.observer import total_marks
+from papertape.session.program import Program
 from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, RunResult, Status
+from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario
-from papertape.session.wire import load_adapter, network_of, wire_up
+from papertape.session.wire import environment_of, load_adapter, network_of, serve, wire_up
 from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
 OVERTIME_NS: Final = 10 * MINUTE
@@ -68,12 +72,17 @@ def run_scenario(
     if scenario.depth is Depth.WIRE:
         for name in scenario.venues:
             load_adapter(name)
-    bot = load_bot(scenario.bot or "", scenario.folder)
+    script = None if scenario.program is None else load_script(scenario)
+    bot = load_bot(scenario.bot or "", scenario.folder) if script is None else None
     # A bot may set the precision of its decimals; the next run must not inherit it.
     with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal:
-        run = _Run(scenario, feeds, journal, bot, end_ns, progress)
+        run = _Run(scenario, feeds, journal, end_ns, progress)
+        limit_ns = end_ns + OVERTIME_NS
         try:
-            run_virtual(run.main, seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=end_ns + OVERTIME_NS)
+            if script is not None:
+                run.with_program(script, HostLoop(epoch_ns=epoch_ns, limit_ns=limit_ns))
+            else:
+                run_virtual(partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns)
         except StuckSimulation as stuck:
             run.failures.append(f"the run got stuck: {stuck}")
         except SystemExit as left:
@@ -88,15 +97,14 @@ def run_scenario(
 
 
 class _Run:
-    """What `main` needs and what it leaves behind."""
+    """One world, and what came of it."""
 
     def __init__(
-        self, scenario: Scenario, feeds: dict[str, list[Feed]], journal: Journal, bot: Any, end_ns: Nanos, progress: Progress | None
+        self, scenario: Scenario, feeds: dict[str, list[Feed]], journal: Journal, end_ns: Nanos, progress: Progress | None
     ) -> None:
         self.scenario = scenario
         self.feeds = feeds
         self.journal = journal
-        self.bot = bot
         self.end_ns = end_ns
         self.progress = progress
         self.failures: list[str] = []
@@ -107,45 +115,82 @@ class _Run:
         self.events = 0
         self.network: Network | None = None
 
-    async def main(self, loop: VirtualLoop) -> None:
-        scenario, journal = self.scenario, self.journal
-        chance = Chance(scenario.seed)
-        tapes = []
-        for name, spec in scenario.venues.items():
-            world = build_venue(scenario, name, spec, self.feeds[name], loop=loop, journal=journal, chance=chance)
-            self.worlds.append(world)
-            for number, feed in enumerate(world.feeds):
-                tapes.append(cursors(world, spec, number, feed, loop=loop, chance=chance))
-        drive = Drive(self.bot, scenario.bot_config, self.worlds, loop, self.end_ns)
+    async def with_bot(self, bot: Any, loop: VirtualLoop) -> None:
+        """A bot on our interface, from the first connect to the last answer."""
+        chance = Chance(self.scenario.seed)
+        replay = self._build(loop, chance)
+        drive = Drive(bot, self.scenario.bot_config, self.worlds, loop, self.end_ns)
         close = await self._connect(loop, chance, drive)
-        replay = loop.feed = Replay(loop, tapes)
-        if scenario.heal is not None:
-            for world in self.worlds:
-                loop.schedule_ns(scenario.heal.at_ns, END, world.door.plan.heal, scenario.heal.only)
-        self._report_progress(loop)
+        self._start(loop, replay)
         try:
             with ExchangeFactory.running({world.name: world.exchange for world in self.worlds if world.exchange is not None}):
                 await drive.run()
             await close()
         finally:
             self.failures += drive.failures
-            self.escaped = drive.escaped or next(iter(loop.escapes), None)
-            self.ended_ns = loop.now_ns
-            self.events = replay.seen
-        self.failures += [_unhandled(context) for context in loop.unhandled]
+            self._end(loop, replay, drive.escaped)
         self.failures += drive.died_unseen()
-        self.verdict = judge(scenario, self.worlds, self.failures, loop.now_ns)
+        self._judge(loop)
+
+    def with_program(self, script: Script, loop: HostLoop) -> None:
+        """A program that never heard of papertape, from its first line to its last."""
+        chance = Chance(self.scenario.seed)
+        with virtual_world(loop, seed=self.scenario.seed):
+            replay = self._build(loop, chance)
+            network = self._network(loop)
+            close = loop.run_until_complete(self._serve(loop, network, chance))
+            self._start(loop, replay)
+            program = Program(script, self.worlds, loop, network, self.end_ns)
+            try:
+                program.run()
+                loop.set_limit_ns(None)
+                loop.run_until_complete(program.rest())
+                loop.run_until_complete(close())
+            finally:
+                self.failures += program.failures
+                self._end(loop, replay, program.escaped)
+            self._judge(loop)
+
+    def _build(self, loop: VirtualLoop, chance: Chance) -> Replay:
+        """The venues, and the tapes that make their markets."""
+        tapes = []
+        for name, spec in self.scenario.venues.items():
+            world = build_venue(self.scenario, name, spec, self.feeds[name], loop=loop, journal=self.journal, chance=chance)
+            self.worlds.append(world)
+            for number, feed in enumerate(world.feeds):
+                tapes.append(cursors(world, spec, number, feed, loop=loop, chance=chance))
+        return Replay(loop, tapes)
+
+    def _start(self, loop: VirtualLoop, replay: Replay) -> None:
+        """From here on the market moves."""
+        loop.feed = replay
+        if self.scenario.heal is not None:
+            for world in self.worlds:
+                loop.schedule_ns(self.scenario.heal.at_ns, END, world.door.plan.heal, self.scenario.heal.only)
+        self._report_progress(loop)
+
+    def _end(self, loop: VirtualLoop, replay: Replay, escaped: EscapedSimulation | None) -> None:
+        self.escaped = escaped or next(iter(loop.escapes), None)
+        self.ended_ns = loop.now_ns
+        self.events = replay.seen
+
+    def _judge(self, loop: VirtualLoop) -> None:
+        self.failures += [_unhandled(context) for context in loop.unhandled]
+        self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns)
         for world in self.worlds:
             truth = world.door.truth()
-            journal.write(
+            self.journal.write(
                 loop.now_ns, "end", venue=world.name, balances=_texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
             )
+
+    def _network(self, loop: VirtualLoop) -> Network:
+        loop.network = self.network = network_of(loop, self.scenario.hosts)
+        return self.network
 
     async def _connect(self, loop: VirtualLoop, chance: Chance, drive: Drive) -> Callable[[], Any]:
         """An exchange of ours for each venue, over the link that the depth calls for."""
         closers = []
-        network = network_of(loop, self.scenario.hosts)
-        loop.network = self.network = network
+        network = self._network(loop)
         for world in self.worlds:
             kind: type = SimulatedExchange
             if self.scenario.depth is Depth.WIRE:
@@ -159,12 +204,11 @@ class _Run:
                 run_id=f"pt{self.scenario.seed}", settings=SETTINGS, on_bot_error=drive.bot_failed,
             )  # fmt: skip
             note_asked(world.exchange, world.asked)
+        return partial(_close_all, closers)
 
-        async def close() -> None:
-            for closer in closers:
-                await closer()
-
-        return close
+    async def _serve(self, loop: VirtualLoop, network: Network, chance: Chance) -> Callable[[], Any]:
+        """Each venue under its real hosts."""
+        return partial(_close_all, [(await serve(world, loop, network, chance)).close for world in self.worlds])
 
     def _report_progress(self, loop: VirtualLoop) -> None:
         if self.progress is None:
@@ -213,6 +257,21 @@ class _Run:
         )
 
 
+async def _close_all(closers: list[Callable[[], Any]]) -> None:
+    for closer in closers:
+        await closer()
+
+
+def load_script(scenario: Scenario) -> Script:
+    """The scenario's program, with keys to its venues in the environment it will find; raises `ConfigError` where it cannot be run."""
+    environment: dict[str, str] = {}
+    for name in scenario.venues:
+        environment |= environment_of(name, scenario.seed)
+    script = Script(scenario.folder / str(scenario.program), scenario.program_args, environment)
+    script.prepare()
+    return script
+
+
 def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
     """What the digest begins with: all that decides the run, and nothing about the machine."""
     venues = {
@@ -224,6 +283,7 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
         for name, spec in scenario.venues.items()
     }
     bot = scenario.bot if isinstance(scenario.bot, str) else getattr(scenario.bot, "__qualname__", "")
+    program = {} if scenario.program is None else {"program": scenario.program, "program_args": scenario.program_args}
     return {
         "papertape": _version(),
         "title": scenario.title,
@@ -235,6 +295,7 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
         "faults": [as_table(fault) for fault in scenario.faults],
         "heal": scenario.heal,
         "hosts": scenario.hosts,
+        **program,
     }
 
 

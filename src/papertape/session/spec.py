@@ -158,7 +158,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         seed: for jitter and the like; never decides which faults happen.
         bot: "module:Name", "file.py:name" or the object itself: a Bot class or `async def main(exchange, **config)`; None with a program.
             `session.botfile.load_bot` makes an object of it.
-        program: an unmodified script, for wire depth; its path is relative to `folder`. Nothing runs these yet, and the loader says so.
+        program: an unmodified script, for wire depth; its path is relative to `folder`.
+        program_args: what it finds in `sys.argv` after its own name.
         venues: by the venue's name, in the order of the file.
         hosts: policies for hosts that are no venue of ours; refuse where nothing is said.
         path: the file it came from, as the user named it; None if it was made in code.
@@ -172,6 +173,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bot: str | Callable[..., Any] | None = None
     bot_config: dict[str, Any] = {}
     program: str | None = None
+    program_args: tuple[str, ...] = ()
     venues: dict[str, VenueSpec]
     faults: tuple[Fault, ...] = ()
     heal: Heal | None = None

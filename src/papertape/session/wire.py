@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -32,6 +32,17 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     close: Callable[[], Awaitable[None]]
 
 
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue that is being served in memory.
+
+    Attributes:
+        credentials: the keys that it knows.
+    """
+
+    credentials: Any
+    close: Callable[[], Awaitable[None]]
+
+
 def load_adapter(venue: str) -> None:
     """Import what the live adapter needs. It takes seconds, and must happen before virtual time begins; raises `ConfigError` where there is
     no adapter.
@@ -51,9 +62,17 @@ def network_of(loop: VirtualLoop, hosts: Mapping[str, HostPolicy]) -> Network:
 
 
 async def wire_up(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Wired:
-    """Serve `world` under the venue's real hosts, and make the live adapter's link to it, with throwaway keys."""
+    """Serve `world`, and make the live adapter's link to it."""
     from papertape.exchanges.coinbase import CoinbaseExchange
     from papertape.links.coinbase.link import CoinbaseLink
+
+    served = await serve(world, loop, network, chance)
+    link = CoinbaseLink(served.credentials, rules=world.rules, clock=VirtualClock(loop))
+    return Wired(link=link, exchange_class=CoinbaseExchange, close=served.close)
+
+
+async def serve(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Served:
+    """Serve `world` under the venue's real hosts, to whoever signs with its throwaway keys."""
     from papertape.venues.coinbase.auth import throwaway_credentials
     from papertape.wire.coinbase.server import LANES, CoinbaseServer
 
@@ -79,8 +98,15 @@ async def wire_up(world: VenueWorld, loop: VirtualLoop, network: Network, chance
             listener.close()
         await runner.cleanup()
 
-    link = CoinbaseLink(credentials, rules=world.rules, clock=VirtualClock(loop))
-    return Wired(link=link, exchange_class=CoinbaseExchange, close=close)
+    return Served(credentials=credentials, close=close)
+
+
+def environment_of(venue: str, seed: int) -> dict[str, str]:
+    """What a program finds in its environment: throwaway keys to the simulated venue, under the names that programs look for."""
+    from papertape.venues.coinbase.auth import throwaway_credentials
+
+    credentials = throwaway_credentials(f"{seed}/{venue}")
+    return {f"{venue.upper()}_API_KEY": credentials.name, f"{venue.upper()}_API_SECRET": credentials.secret}
 
 
 def _gate(world: VenueWorld, lane: Lane) -> Callable[[int], bool]:
