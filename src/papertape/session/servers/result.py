@@ -53,6 +53,7 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def raise_for_failure(self) -> None:
         """Raise AssertionError with every failure and how to repeat the run, from main's own exception where it raised one."""
+        __tracebackhide__ = True  # pytest then points at whoever asked
         if self.is_passed:
             return
         lines = [f"{self.title}: {self.status}", *(f"  {failure}" for failure in self.failures), f"repeat: {self.repro}"]

@@ -85,6 +85,8 @@ def run_servers(spec: ServersSpec, *, journal_path: Path | None = None) -> Netwo
             run.failures.append(f"main called sys.exit({'' if left.code is None else left.code}); return from it instead")
         except asyncio.CancelledError:
             run.failures.append("main was cancelled, and not by us: of `asyncio.all_tasks()`, cancel only those that it made")
+        finally:
+            run.forget()
         return run.result(wall_seconds() - started)
 
 
@@ -146,6 +148,10 @@ class _Run:
             return
         self.failures.append(f"the handler of {endpoint.url} crashed (it, not main): {_told(error)}")
         self._journal.write(self._network.loop.now_ns, "handler_crashed", url=endpoint.url, error=type(error).__name__)
+
+    def forget(self) -> None:
+        if self._network is not None:
+            self._network.forget()
 
     def result(self, wall_s: float) -> NetworkResult:
         loop, spec = self._loop, self.spec

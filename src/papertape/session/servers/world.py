@@ -80,6 +80,12 @@ class WatchedNetwork(Network):
         self._journal = journal
         self._keeps_bytes = keeps_bytes
 
+    def forget(self) -> None:
+        """The run is over and its loop closed: what was left open is closed, whatever outlives it."""
+        for connection in self.connections():  # a traceback may hold a StreamWriter, which would complain in the midst of another test
+            for transport in (connection.client, connection.server):
+                transport._is_closing = True
+
     def _connect(self, connection: Connection, *others: Any, **options: Any) -> None:
         if not self.is_over:
             self.opened_at[connection.host, connection.port] += 1
