@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 from papertape import reports
-from papertape.cli.determinism import differs_when_repeated
 from papertape.cli.main import bug
 from papertape.cli.progress import Progress
 from papertape.cli.watchdog import Watchdog
@@ -27,6 +26,11 @@ from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
 from papertape.session.result import ExitCode, RunResult, Status
 from papertape.session.run import run_scenario
 from papertape.session.spec import Scenario
+
+if TYPE_CHECKING:
+    from papertape.runtime.trace import Trace
+
+TRACE_VARIABLE: Final = "PAPERTAPE_TRACE"
 
 Load = Callable[[], Scenario]
 
@@ -102,28 +106,37 @@ def attempt(name: str, load: Load, journal_path: Path | None, progress: Progress
     scenario: Scenario | None = None
     try:
         scenario = load()
-        result = _checked(scenario, journal_path, progress) if check else _once(scenario, journal_path, progress)
+        result = _checked(scenario, journal_path, progress) if check else _once(scenario, journal_path, progress, _trace_asked_for())
     except Exception as error:
         result = _error(name, scenario, error)
     progress.end(str(result.status), wall_seconds() - began_s)
     return result
 
 
-def _once(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
-    with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr):  # what a bot prints is no result
+def _once(scenario: Scenario, journal_path: Path | None, progress: Progress, trace: Trace | None) -> RunResult:
+    listening = contextlib.nullcontext() if trace is None else trace
+    with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr), listening:  # what a bot prints is no result
 
         def moved_on(now_ns: Nanos, total_ns: Nanos) -> None:
             watchdog.feed()
             progress.advance(now_ns, total_ns)
 
-        return run_scenario(scenario, journal_path=journal_path, progress=moved_on)
+        return run_scenario(scenario, journal_path=journal_path, progress=moved_on, trace=trace)
+
+
+def _trace_asked_for() -> Trace | None:
+    """Set where this process is one that `--check-determinism` started."""
+    if TRACE_VARIABLE not in os.environ:
+        return None
+    from papertape.cli.determinism import trace_asked_for
+
+    return trace_asked_for()
 
 
 def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
-    with tempfile.TemporaryDirectory(prefix="papertape-") as folder:
-        first = journal_path or Path(folder, "first.jsonl")
-        result = _once(scenario, first, progress)
-        return differs_when_repeated(result, first, Path(folder, "second.jsonl"))
+    from papertape.cli.determinism import checked
+
+    return checked(lambda path, trace: _once(scenario, path, progress, trace), journal_path)
 
 
 def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:

@@ -1,4 +1,8 @@
-"""Where two journals part: the first line that differs, what stood before it, and which facts are not the same."""
+"""Where two runs part: the first line of their journals that differs, or, of runs that were traced, the first thing at all.
+
+A journal tells which facts are not the same. A trace tells what the program did first that it did not do again, on which of its lines, and
+which of its own values had been another just before.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,25 @@ import msgspec
 
 from papertape.model.errors import ConfigError
 from papertape.model.units import format_duration
+from papertape.runtime.trace.record import Kind, Record, first_difference
+from papertape.runtime.trace.stack import Line, read_stack, render, short
+from papertape.runtime.trace.steps import Parting, first_parting
+from papertape.runtime.trace.trace import CLOSE, RECORDS, STACKS, STEPS, Close
 
 CONTEXT: Final = 3
 """How many equal lines to show before the first that differs."""
+
+EXCERPT: Final = 48
+"""How many characters of a piece to show on each side of the first that differs."""
+
+_HASHES: Final = (
+    "each of them repeats itself under its own PYTHONHASHSEED, so the order of a set or a `hash()` decides: "
+    "walk `sorted(…)`, a list or a dict instead"
+)
+_MACHINE: Final = (
+    "neither repeats itself, so the program takes something from this machine that the simulation does not stand in for: the real clock "
+    "(a file's time of change, say), entropy, an address in memory, or what an earlier run left in a file"
+)
 
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,3 +117,129 @@ def _row(entry: dict[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) and " " not in value else msgspec.json.encode(value).decode()
+
+
+class Parted(msgspec.Struct, frozen=True, kw_only=True):
+    """Two traced runs, where they part.
+
+    Attributes:
+        index: how many records are the same.
+        left, right: the first that are not; None where that run had no more.
+        stacks: what each was running then, innermost line first.
+        closer: what was seen of each record in a closer look; None where there was none.
+        step: where the program's own lines and values first differed, if that was seen.
+        repeats: whether each run was the same again in the same circumstances.
+    """
+
+    index: int
+    left: Record | None
+    right: Record | None
+    stacks: tuple[list[Line], list[Line]]
+    closer: tuple[Close | None, Close | None]
+    step: Parting | None
+    repeats: bool
+
+    def render(self, left_name: str, right_name: str) -> str:
+        """For a person."""
+        record = self.left or self.right
+        assert record is not None
+        rows = [f"{left_name} and {right_name} part at record {self.index}, run time {format_duration(record.ns)}: {_told(record)}"]
+        rows += [f"  {row}" for row in _step_rows(self.step, left_name, right_name)]
+        rows += [f"  {row}" for row in self._value_rows()]
+        if self.stacks[0] == self.stacks[1] or not self.right or not self.left:
+            who = "both were" if self.left and self.right else f"{left_name if self.left else right_name} was"
+            rows += _stack_rows(who, self.stacks[0] or self.stacks[1], self.closer[0] or self.closer[1])
+        else:
+            rows += _stack_rows(f"{left_name} was", self.stacks[0], self.closer[0])
+            rows += _stack_rows(f"{right_name} was", self.stacks[1], self.closer[1])
+        return "\n".join([*rows, f"  {_HASHES if self.repeats else _MACHINE}"])
+
+    def _value_rows(self) -> list[str]:
+        left, right = self.left, self.right
+        if left is None or right is None:
+            return [f"- {_value_of(left)}", f"+ {_value_of(right)}"]
+        texts = [close.text if close is not None else None for close in self.closer]
+        one, other = (left.text, right.text) if left.text and right.text else texts
+        rows = [f"- {_value_of(left)}", f"+ {_value_of(right)}"]
+        if left.text or right.text or left.kind is not right.kind or left.what != right.what or left.digest == right.digest:
+            return rows
+        if one is None or other is None:
+            return [*rows, "its content is no text"] if left.kind in (Kind.WRITTEN, Kind.DELIVERED) else rows
+        if one == other:
+            return [*rows, "they differ only in what is not shown: keys, tokens and signatures"]
+        at = first_unlike(one, other)
+        return [f"{rows[0]}: {_excerpt(one, at)}", f"{rows[1]}: {_excerpt(other, at)}", f"differs from character {at} on"]
+
+
+def parted(left: Path, right: Path, *, repeats: bool) -> Parted:
+    """Where the runs part whose traces are in these two folders; they must."""
+    found = first_difference(left / RECORDS, right / RECORDS)
+    assert found is not None
+    sides = ((left, found.left), (right, found.right))
+    stacks = [[] if record is None else read_stack(folder / STACKS, record.stack) for folder, record in sides]
+    closer = [_close(folder, found.index) for folder, _ in sides]
+    step = first_parting(left / STEPS, right / STEPS)
+    return Parted(
+        index=found.index, left=found.left, right=found.right, stacks=(stacks[0], stacks[1]), closer=(closer[0], closer[1]),
+        step=step, repeats=repeats,
+    )  # fmt: skip
+
+
+def is_prefix(earlier: Path, later: Path, index: int) -> bool:
+    """Whether the traces in two folders are the same up to record `index` and that one too."""
+    found = first_difference(earlier / RECORDS, later / RECORDS)
+    return found is None or found.index > index
+
+
+def first_unlike(left: str, right: str) -> int:
+    """How many characters two texts begin with in common.
+
+    >>> first_unlike("abc", "abd"), first_unlike("ab", "abc")
+    (2, 2)
+    """
+    return next((at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), min(len(left), len(right)))
+
+
+def _close(folder: Path, index: int) -> Close | None:
+    path = folder / CLOSE
+    close = msgspec.json.decode(path.read_bytes(), type=Close) if path.is_file() else None
+    return close if close is not None and close.index == index else None
+
+
+def _told(record: Record) -> str:
+    return f"{record.kind}, {record.what}"
+
+
+def _value_of(record: Record | None) -> str:
+    if record is None:
+        return "nothing more happens"
+    if record.text:
+        return record.text
+    return f"{_told(record)}, {record.size} bytes ({record.digest}) at {format_duration(record.ns)}"
+
+
+def _excerpt(text: str, at: int) -> str:
+    begin, end = max(0, at - EXCERPT), at + EXCERPT
+    return ("…" if begin else "") + repr(text[begin:end])[1:-1] + ("…" if end < len(text) else "")
+
+
+def _stack_rows(who: str, stack: list[Line], close: Close | None) -> list[str]:
+    rows = [f"  {who} at", *(f"    {row}" for row in render(stack))]
+    if not any(line.users for line in stack) and close is not None and close.waiting:
+        rows.append(f"    while these waited: {close.waiting}")
+    return rows
+
+
+def _step_rows(step: Parting | None, left_name: str, right_name: str) -> list[str]:
+    if step is None or step.left is None or step.right is None:
+        return []
+    name = step.name
+    if name is not None:
+        where = f"{short(step.left.file)}:{step.left.line} in {step.left.function}"
+        held = [each.changed.get(name, "what it held before") for each in (step.left, step.right)]
+        return [f"{where}: `{name}` is {held[0]} in {left_name}, {held[1]} in {right_name}; nothing of the program differs before that"]
+    if (step.left.file, step.left.line) == (step.right.file, step.right.line):
+        return []
+    before = "its first line" if step.before is None else f"{short(step.before.file)}:{step.before.line} in {step.before.function}"
+    ways = [f"{short(each.file)}:{each.line}" for each in (step.left, step.right)]
+    return [f"after {before}, {left_name} goes on to {ways[0]}, {right_name} to {ways[1]}"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.simulated import SimulatedExchange
@@ -37,6 +37,9 @@ from papertape.session.spec import Depth, Scenario
 from papertape.session.wire import environment_of, load_adapter, network_of, serve, wire_up
 from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
+if TYPE_CHECKING:
+    from papertape.runtime.trace import Trace
+
 OVERTIME_NS: Final = 10 * MINUTE
 """How long after its feed a run may go on before it counts as stuck."""
 
@@ -52,6 +55,7 @@ def run_scenario(
     journal_path: Path | None = None,
     progress: Progress | None = None,
     inspect: Callable[[list[VenueWorld]], None] | None = None,
+    trace: Trace | None = None,
 ) -> RunResult:
     """Run `scenario` in virtual time.
 
@@ -59,6 +63,7 @@ def run_scenario(
         journal_path: where to write the journal; nowhere if None.
         progress: called now and then with (run time, the feeds' end), nanoseconds.
         inspect: called once with the venues when all is over.
+        trace: takes the run down, for another to be held against.
 
     Raises:
         ConfigError: something in the scenario must be edited.
@@ -76,7 +81,9 @@ def run_scenario(
     bot = load_bot(scenario.bot or "", scenario.folder) if script is None else None
     # A bot may set the precision of its decimals; the next run must not inherit it.
     with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal:
-        run = _Run(scenario, feeds, journal, end_ns, progress)
+        run = _Run(scenario, feeds, journal, end_ns, progress, trace)
+        if trace is not None:
+            journal.on_line = trace.event
         limit_ns = end_ns + OVERTIME_NS
         try:
             if script is not None:
@@ -100,13 +107,20 @@ class _Run:
     """One world, and what came of it."""
 
     def __init__(
-        self, scenario: Scenario, feeds: dict[str, list[Feed]], journal: Journal, end_ns: Nanos, progress: Progress | None
+        self,
+        scenario: Scenario,
+        feeds: dict[str, list[Feed]],
+        journal: Journal,
+        end_ns: Nanos,
+        progress: Progress | None,
+        trace: Trace | None = None,
     ) -> None:
         self.scenario = scenario
         self.feeds = feeds
         self.journal = journal
         self.end_ns = end_ns
         self.progress = progress
+        self.trace = trace
         self.failures: list[str] = []
         self.escaped: EscapedSimulation | None = None
         self.worlds: list[VenueWorld] = []
@@ -163,6 +177,8 @@ class _Run:
 
     def _start(self, loop: VirtualLoop, replay: Replay) -> None:
         """From here on the market moves."""
+        if self.trace is not None:
+            self.trace.attach(loop, [world.exchange for world in self.worlds if world.exchange is not None])
         loop.feed = replay
         if self.scenario.heal is not None:
             for world in self.worlds:

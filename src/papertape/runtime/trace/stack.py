@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import linecache
 import os
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ OTHERS_SHOWN: Final = 3
 
 _MACHINERY: Final = tuple(f"{OURS}runtime/{part}" for part in ("trace/", "patch/", "stepper.py", "place.py"))
 _LOOPS: Final = tuple(f"{OURS}runtime/{part}" for part in ("loop.py", "guest.py", "world.py"))
+
+_TURN: Final = asyncio.Handle._run.__code__
 
 Key = tuple[tuple[CodeType, int], ...]
 
@@ -69,7 +72,7 @@ def _key(frame: FrameType | None) -> Key:
     while frame is not None and len(found) < FRAMES_MAX:
         code = frame.f_code
         file = code.co_filename
-        if file.startswith(_LOOPS):
+        if code is _TURN or file.startswith(_LOOPS):
             break
         if not file.startswith(_MACHINERY):
             found.append((code, frame.f_lineno))

@@ -42,10 +42,12 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
     """One record, looked at closely.
 
     Attributes:
+        index: which record.
         text: of a piece: what is in it as far as it is text, secrets starred out at their own length; None if it is none.
         waiting: where the tasks of the run waited at that moment.
     """
 
+    index: int
     text: str | None = None
     waiting: str = ""
 
@@ -147,4 +149,5 @@ class Trace:
         self._steps.stop()
         text = readable(value) if kind in (Kind.WRITTEN, Kind.DELIVERED) else None
         waiting = "" if self._loop is None else who_waits(self._loop)
-        (self._folder / CLOSE).write_bytes(msgspec.json.encode(Close(text=None if text is None else mask(text), waiting=waiting)))
+        close = Close(index=self.count, text=None if text is None else mask(text), waiting=mask(waiting))
+        (self._folder / CLOSE).write_bytes(msgspec.json.encode(close))
