@@ -6,7 +6,6 @@ import asyncio
 import gc
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -157,6 +156,5 @@ def _unhandled(context: dict[str, object]) -> str:
     error = context.get("exception")
     told = context.get("message", "something went wrong")
     if isinstance(error, BaseException):
-        print("".join(traceback.format_exception(error)), end="", file=sys.stderr)
         return f"unhandled in the background: {told}: {type(error).__name__}: {error}{line_of(error)}"
     return f"unhandled in the background: {told}"
