@@ -111,9 +111,6 @@ class Network:
         for address in addresses:
             self._listeners.pop(address, None)
 
-    def accepted_by(self, server: MemoryServer) -> list[Connection]:
-        return [connection for connection in self._live.values() if connection.listener is server]
-
     async def create_server(
         self,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
@@ -191,7 +188,7 @@ class Network:
         host, port = connection.host, connection.port
         at = (self.names.ip(host), port)
         listener = self._listeners.get((host, port))
-        if listener is not None:
+        if listener is not None and listener.is_serving():
             gate = self.gates.get(host)
             if gate is None or gate(port):
                 return listener
@@ -230,6 +227,7 @@ class Network:
         connection.listener = listener
         connection.client = MemoryTransport(loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
         connection.server = MemoryTransport(listener.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
+        listener.attach(connection.server)
         up.end, down.end = connection.server, connection.client
         up.context, down.context = listener.context.copy(), copy_context()  # each end hears in its own, whoever wrote
         self._live[number] = connection

@@ -12,6 +12,7 @@ from papertape.runtime.network.pipe import IN_FLIGHT_MAX, Mark, Piece, Pipe
 
 if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
+    from papertape.runtime.network.server import MemoryServer
 
 _HIGH_WATER: Final = 64 * 1024
 _HIGH_WATER_TLS: Final = 512 * 1024
@@ -45,6 +46,7 @@ class MemoryTransport(asyncio.Transport):
         self.inward = inward
         self.loop = loop
         self.set_protocol(protocol)
+        self.server: MemoryServer | None = None
         self._on_lost = on_lost
         self.asks: Callable[[], str] | None = None
         self.told: dict[str, Any] = {}
@@ -331,6 +333,8 @@ class MemoryTransport(asyncio.Transport):
         self.inward.resume()  # what still comes in falls on deaf ears
         self._on_lost()
         self._tell(self._protocol.connection_lost, error)
+        if self.server is not None:
+            self.server.detach(self)
 
     def _tell(self, callback: Callable[..., object], *args: Any) -> None:
         """Call the protocol where its mistake must not stop the network."""
