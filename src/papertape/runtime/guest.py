@@ -249,6 +249,12 @@ class GuestLoop(Manners):
         loop: Any = self if agen in self._asyncgens else self.host
         asyncio.BaseEventLoop._asyncgen_finalizer_hook(loop, agen)  # type: ignore[attr-defined]
 
+    def bury(self) -> None:
+        """The program is over: what it has left undone is never done, and nobody is told, as when a process has gone."""
+        for task in asyncio.all_tasks(self):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self.close()
+
     def close(self) -> None:
         if self.is_running():
             raise RuntimeError("Cannot close a running event loop")

@@ -77,6 +77,8 @@ class Program:
             self.failures += [_unhandled(context) for context in guest.unhandled]
             self._hang_up(guest)
         self.failures += self._died_unseen()
+        for guest in loop.guests:
+            guest.bury()
 
     async def rest(self) -> None:
         """Let what is under way at the venues come to its end."""
