@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from programs.world import run_program
 
 from papertape.model.errors import ConfigError
 from papertape.session.result import Status
+from programs.world import run_program
 
 WELL = "import asyncio\nasyncio.run(ask())\n"
 
@@ -61,8 +61,10 @@ def test_an_exception_is_told_with_the_programs_line(tmp_path: Path, capsys: pyt
     assert "papertape" not in printed
 
 
-@pytest.mark.parametrize(("ending", "told"), [("sys.exit(0)", ""), ("sys.exit()", ""), ("sys.exit(3)", "exited with 3"),
-                                              ("sys.exit('no money')", "exited with 'no money'"), ("os._exit(4)", "exited with 4")])  # fmt: skip
+@pytest.mark.parametrize(("ending", "told"), [
+    ("sys.exit(0)", ""), ("sys.exit()", ""), ("sys.exit(3)", "exited with 3"), ("sys.exit('no money')", "exited with 'no money'"),
+    ("os._exit(4)", "exited with 4"),
+])  # fmt: skip
 def test_the_exit_code_counts(tmp_path: Path, ending: str, told: str) -> None:
     """Zero is well; anything else, also by the sudden exit, is a failure, and papertape lives to tell."""
     result = run_program(tmp_path, WELL + f"import os, sys\n{ending}\n")

@@ -1,5 +1,7 @@
 """A program's own loop inside a simulated world."""
 
+# ruff: noqa: TID251, ASYNC251 - what programs use
+
 from __future__ import annotations
 
 import asyncio
@@ -217,7 +219,7 @@ def test_a_program_that_catches_the_end_is_ended_all_the_same() -> None:
         while True:
             try:
                 asyncio.run(asyncio.sleep(1000))
-            except Exception:  # noqa: S112, PERF203 - that is its fault
+            except Exception:
                 continue
 
     with world(limit_s=10) as host:
