@@ -11,7 +11,7 @@ import msgspec
 
 from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
 from papertape.model.account import Balance, Balances, Candle, Market
-from papertape.model.event import BookSnapshot, Event, Side, Trade
+from papertape.model.event import BookSnapshot, Event, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, Order, OrderStatus, OrderType, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, RefusalCode, ReplyLost, Request
@@ -102,6 +102,13 @@ class ScriptedVenue:
     def open_orders(self) -> Sequence[Order]:
         return [order for order in self.orders.values() if order.status is OrderStatus.OPEN]
 
+    def ticker(self, symbol: str) -> Ticker:
+        at_ns, (bid, ask) = self.wall_ns(), (self.snapshot.bids[0], self.snapshot.asks[0])
+        best = {"bid_ticks": bid[0], "bid_lots": bid[1], "ask_ticks": ask[0], "ask_lots": ask[1]}
+        return Ticker(
+            venue_ns=at_ns, local_ns=at_ns, symbol=symbol, last_ticks=self.trades[-1].price_ticks if self.trades else None, **best
+        )
+
     def recent_trades(self, symbol: str) -> Sequence[Trade]:
         return self.trades
 
@@ -123,7 +130,7 @@ class ScriptedVenue:
         self.orders[order_id] = order
         return order
 
-    async def request(self, request: Request) -> Answer:
+    async def request(self, request: Request, *, asked_at: str = "") -> Answer:
         self.requests.append(request)
         await asyncio.sleep(0)
         refusal = self.refuse.get(request.op)
@@ -146,8 +153,16 @@ class ScriptedVenue:
                 return Answer(order=self._create(request))
             case Op.ORDERS_OPEN:
                 return Answer(orders=tuple(self.open_orders()))
+            case Op.ORDERS_FETCH:
+                return Answer(orders=tuple(self.orders.values()))
             case Op.FILLS_FETCH:
                 return Answer(fills=tuple(self.fills))
+            case Op.TRADES_FETCH:
+                return Answer(trades=tuple(self.trades), books=(self.snapshot,))
+            case Op.BOOK_FETCH:
+                return Answer(books=(self.snapshot,))
+            case Op.TIME_FETCH:
+                return Answer()
             case Op.OHLCV_FETCH:
                 return Answer(candles=self.candles)
         order = self.orders.get(request.order_id)

@@ -226,7 +226,7 @@ def test_a_wrong_key_opens_nothing(tell, key: Credentials) -> None:
         await wire.link.open(REST)
         with pytest.raises(AuthenticationError, match="401"):
             await wire.link.request(Request(op=Op.BALANCE_FETCH))
-        assert wire.venue.requests == []
+        assert [request.op for request in wire.venue.requests] == [Op.TIME_FETCH]  # which opening the lane asks for
 
     tell(story, key)
 

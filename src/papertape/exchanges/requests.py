@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import msgspec
 
@@ -23,14 +22,12 @@ from papertape.model.errors import (
     retry_after_ns,
 )
 from papertape.model.notes import Mark, Notes
-from papertape.model.request import Answer, Op, Request
+from papertape.model.request import PUBLIC_OPS, Answer, Op, Request
 from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.limiter import Limiter
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.clock import Clock
-
-PUBLIC: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH)
 
 
 class Requests:
@@ -67,7 +64,7 @@ class Requests:
 
     async def spend(self, op: Op, *, urgent: bool, until_ns: Nanos | None = None) -> bool:
         """Wait for the budget of one request; False if there is none by `until_ns`, and then nothing was spent."""
-        limiter = self.public if op in PUBLIC else self.private
+        limiter = self.public if op in PUBLIC_OPS else self.private
         while True:
             now_ns = self._clock.now_ns()
             at_ns = limiter.book(now_ns, urgent=urgent, until_ns=until_ns)

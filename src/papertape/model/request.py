@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from papertape.model.account import Balances, Candle, Market
+from papertape.model.event import BookSnapshot, Trade
 from papertape.model.order import Fill, NewOrder, Order
 from papertape.model.units import Nanos
 
@@ -27,10 +29,18 @@ class Op(StrEnum):
     ORDER_CANCEL = "order.cancel"
     ORDER_FETCH = "order.fetch"
     ORDERS_OPEN = "orders.open"
+    ORDERS_FETCH = "orders.fetch"
     FILLS_FETCH = "fills.fetch"
     BALANCE_FETCH = "balance.fetch"
     MARKETS_FETCH = "markets.fetch"
     OHLCV_FETCH = "ohlcv.fetch"
+    TRADES_FETCH = "trades.fetch"
+    BOOK_FETCH = "book.fetch"
+    TIME_FETCH = "time.fetch"
+
+
+PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH, Op.TRADES_FETCH, Op.BOOK_FETCH, Op.TIME_FETCH)
+"""What needs no key; the others spend from the account's own quota."""
 
 
 class Channel(StrEnum):
@@ -52,7 +62,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         client_order_id: names the intent, where the request is about one.
         order_id: the venue's own id, where the client knows it.
         order: what to create, or what an edit makes of it.
-        symbol: empty means all.
+        symbol: empty means all, where a request can be about all.
         since_ns: nanoseconds since 1970-01-01 UTC.
     """
 
@@ -102,7 +112,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue's answer: either `refusal`, or the fields that the op calls for."""
+    """The venue's answer: either `refusal`, or the fields that the op calls for.
+
+    Attributes:
+        orders: oldest first.
+        fills, trades: oldest first.
+        books: as far down as was asked for; of trades the best level only.
+    """
 
     refusal: Refusal | None = None
     order: Order | None = None
@@ -111,6 +127,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     balances: Balances | None = None
     markets: tuple[Market, ...] = ()
     candles: tuple[Candle, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    books: tuple[BookSnapshot, ...] = ()
 
 
 class ReplyLost(Exception):

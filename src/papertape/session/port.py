@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from papertape.model.event import Trade
+from papertape.model.event import Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Order
 from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
@@ -15,6 +16,9 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.sim.door import Door, Lost
 from papertape.sim.stream import Stream
 from papertape.wire.port import Closer, Sender, StreamHandle
+
+HISTORY_MAX: Final = 100
+"""Trades that a stream begins with."""
 
 
 class DoorStream:
@@ -77,5 +81,14 @@ class DoorPort:
     def open_orders(self) -> Sequence[Order]:
         return [order for order in self._door.venue.truth_orders() if not order.status.is_final]
 
+    def ticker(self, symbol: str) -> Ticker:
+        at_ns, book, trades = self.wall_ns(), self._door.venue.books[symbol], self._door.venue.trades[symbol]
+        bid, ask = (book.best_bid, book.best_ask) if book.is_complete else (None, None)
+        return Ticker(
+            venue_ns=at_ns, local_ns=at_ns, symbol=symbol, last_ticks=trades[-1].price_ticks if trades else None,
+            bid_ticks=bid[0] if bid else None, bid_lots=bid[1] if bid else 0,
+            ask_ticks=ask[0] if ask else None, ask_lots=ask[1] if ask else 0,
+        )  # fmt: skip
+
     def recent_trades(self, symbol: str) -> Sequence[Trade]:
-        return ()
+        return list(self._door.venue.trades[symbol])[-HISTORY_MAX:]

@@ -27,7 +27,7 @@ from papertape.sim.stream import Close, Send, Stream
 from papertape.sim.timeline import Handle, Timeline
 from papertape.sim.venue import SimVenue
 
-PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH)
+PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH, Op.TRADES_FETCH, Op.BOOK_FETCH, Op.TIME_FETCH)
 
 
 class Lost(Enum):

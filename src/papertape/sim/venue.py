@@ -7,13 +7,14 @@ order fills in `sim.fills`. Our orders never change the tape: the published book
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from papertape.model.account import Balances, Market
 from papertape.model.book import Book
 from papertape.model.errors import ConfigError, IllegalMove, InsufficientFunds
-from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
@@ -33,6 +34,9 @@ from papertape.sim.taking import Taking, take_cost, take_lots
 CANDLES_MAX = 300
 """Bars in one answer where the request does not say."""
 
+TRADES_MAX = 1000
+"""Public trades that a venue can still be asked for."""
+
 NOTHING = Taking((), is_whole=False)
 
 
@@ -42,6 +46,7 @@ class SimVenue:
     Attributes:
         instruments: those that are valid as the run begins, by symbol.
         books: the recorded books by symbol, as the market lane shows them.
+        trades: the last `TRADES_MAX` public trades by symbol, oldest first.
         now_ns: run time of the last call; no call may be earlier, so no order ever meets a past price.
         opening: the account before the run.
         ledger: every movement of money.
@@ -71,6 +76,7 @@ class SimVenue:
         self._settlement = Settlement(self.ledger, fees, emit, lambda: self.epoch_ns + self.now_ns)
         self._matchers = {symbol: Matcher(it, fills, self._settlement.fill) for symbol, it in self.instruments.items()}
         self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
+        self.trades: dict[str, deque[Trade]] = {symbol: deque(maxlen=TRADES_MAX) for symbol in self.instruments}
         self._candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
         self._orders: dict[str, LiveOrder] = {}
         self._by_client_id: dict[str, LiveOrder] = {}
@@ -88,6 +94,7 @@ class SimVenue:
             if matcher.ready:
                 self._enter_ready(matcher)
         elif type(event) is Trade:
+            self.trades[event.symbol].append(event)
             self._candles[event.symbol].on_trade(event)
             self._matchers[event.symbol].on_trade(event)
         elif type(event) is BookSnapshot:
@@ -148,6 +155,8 @@ class SimVenue:
                 return Answer(order=self._order(request).snapshot())
             case Op.ORDERS_OPEN:
                 return self._fetch_open(request)
+            case Op.ORDERS_FETCH:
+                return self._fetch_orders(request)
             case Op.FILLS_FETCH:
                 return self._fetch_fills(request)
             case Op.BALANCE_FETCH:
@@ -156,6 +165,13 @@ class SimVenue:
                 return self._fetch_markets(request)
             case Op.OHLCV_FETCH:
                 return self._fetch_candles(request)
+            case Op.TRADES_FETCH:
+                return self._fetch_trades(request)
+            case Op.BOOK_FETCH:
+                symbols = [self._instrument(request.symbol).symbol] if request.symbol else list(self.books)
+                return Answer(books=tuple(self._book(symbol, request.limit) for symbol in symbols))
+            case Op.TIME_FETCH:
+                return Answer()  # a venue's clock is read by its front end
 
     def _create(self, request: Request) -> Answer:
         if request.order is None:
@@ -219,6 +235,11 @@ class SimVenue:
         found = [order.snapshot() for order in self._settlement.open.values() if request.symbol in ("", order.instrument.symbol)]
         return Answer(orders=tuple(found[: _limit(request, len(found))]))
 
+    def _fetch_orders(self, request: Request) -> Answer:
+        """Every order ever accepted, oldest first; where `limit` is given the last."""
+        found = [order.snapshot() for order in self._orders.values() if request.symbol in ("", order.instrument.symbol)]
+        return Answer(orders=tuple(found[len(found) - _limit(request, len(found)) :]))
+
     def _fetch_fills(self, request: Request) -> Answer:
         """Oldest first: the first `limit` since `since_ns`, or where that is not given the last."""
         found = [
@@ -244,7 +265,20 @@ class SimVenue:
         limit = _limit(request, CANDLES_MAX)
         return Answer(candles=self._candles[it.symbol].bars(request.span_ns, since_ns=request.since_ns, limit=limit))
 
+    def _fetch_trades(self, request: Request) -> Answer:
+        """Public trades, oldest first: the last `limit` of those stamped since `since_ns`, and the best prices beside them."""
+        symbol = self._instrument(request.symbol).symbol
+        found = [trade for trade in self.trades[symbol] if request.since_ns is None or trade.venue_ns >= request.since_ns]
+        found = found[len(found) - _limit(request, len(found)) :]
+        return Answer(trades=tuple(found), books=(self._book(symbol, 1),))
+
     # Within
+
+    def _book(self, symbol: str, depth: int | None) -> BookSnapshot:
+        """The recorded book now; empty while it is not known whole."""
+        book, at_ns = self.books[symbol], self._settlement.at_ns
+        bids, asks = (tuple(book.levels(side, depth)) for side in Side) if book.is_complete else ((), ())
+        return BookSnapshot(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, bids=bids, asks=asks)
 
     def _enter(self, order: LiveOrder, matcher: Matcher, taking: Taking) -> None:
         """An accepted order meets the book: it takes, and what is left rests or ends."""

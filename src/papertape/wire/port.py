@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from papertape.model.event import Trade
+from papertape.model.event import Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Order
 from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
@@ -84,6 +84,10 @@ class VenuePort(Protocol):
 
     def open_orders(self) -> Sequence[Order]:
         """Every open order, oldest first, as the venue knows it: what the user channel begins with. Not a request, no fault acts on it."""
+        ...
+
+    def ticker(self, symbol: str) -> Ticker:
+        """The last trade and the best prices as they are now; what a ticker channel begins with."""
         ...
 
     def recent_trades(self, symbol: str) -> Sequence[Trade]:

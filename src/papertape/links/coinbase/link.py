@@ -152,6 +152,9 @@ class CoinbaseLink:
             case Op.ORDERS_OPEN:
                 pages = await self._pages(request)
                 return Answer(orders=tuple(self._memory.complete(order) for page in pages for order in page.orders))
+            case Op.ORDERS_FETCH:
+                pages = await self._pages(request)
+                return Answer(orders=tuple(self._memory.complete(order) for page in reversed(pages) for order in page.orders))
             case Op.FILLS_FETCH:
                 pages = await self._pages(request)
                 fills = [self._memory.complete_fill(fill) for page in reversed(pages) for fill in page.fills]  # the newest page came first
@@ -229,7 +232,9 @@ class CoinbaseLink:
         return self._read(request, reply)[0]
 
     def _read(self, request: Request, reply: Reply) -> tuple[Answer, str]:
-        answer, cursor = self._readable(request.op, lambda: answers.decode(request, reply.status, reply.body, reply.headers))
+        answer, cursor = self._readable(
+            request.op, lambda: answers.decode(request, reply.status, reply.body, reply.headers, self._products)
+        )
         if answer.refusal is not None:
             raise error_of(answer.refusal, f"coinbase {request.op}")
         return answer, cursor

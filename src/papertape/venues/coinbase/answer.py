@@ -12,15 +12,21 @@ from papertape.model.instrument import Instrument
 from papertape.model.order import Order
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import EXACT, MILLISECOND, SECOND, Nanos, plain
-from papertape.venues.coinbase.errors import Body, decode_cancel, decode_refusal, render_refusal
-from papertape.venues.coinbase.notation import format_side, format_time, product_id, symbol_of
-from papertape.venues.coinbase.order import from_rest_fill, from_rest_order, to_rest_fill, to_rest_order
+from papertape.venues.coinbase.errors import Body, decode_cancel, decode_refusal, not_found, render_refusal
+from papertape.venues.coinbase.market import decode_books, decode_trades, render_book, render_books, render_trades
+from papertape.venues.coinbase.notation import Products, format_side, format_time, product_id, symbol_of
+from papertape.venues.coinbase.order import STATUS_TO_WIRE, from_rest_fill, from_rest_order, to_rest_fill, to_rest_order
 from papertape.venues.coinbase.request import Asked, Shape
 
 FIAT: Final = ("USD", "EUR", "GBP", "SGD", "CAD", "AUD", "JPY")
 
 
-def render(asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Mapping[str, str] = {}) -> Body:
+NO_PRODUCTS: Final = Products()
+
+
+def render(
+    asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Mapping[str, str] = {}, products: Products = NO_PRODUCTS
+) -> Body:
     """The HTTP answer to what was asked, from the venue's answers to each of its requests.
 
     Args:
@@ -28,6 +34,7 @@ def render(asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Map
         answers: one for each of `asked.requests`.
         venue_ns: the venue's wall clock, nanoseconds since 1970-01-01 UTC.
         prices: last price by symbol, where one is known.
+        products: what trades and books are told of.
     """
     if asked.shape is Shape.CANCELLED:
         return _render_cancels(asked, answers)
@@ -41,9 +48,8 @@ def render(asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Map
             now = {"iso": format_time(venue_ns // SECOND * SECOND), "epochSeconds": seconds, "epochMillis": millis}
             return Body(200, now | {"data": {"iso": now["iso"], "epoch": int(seconds)}})  # `data` is what /v2/time has
         case Shape.PRODUCTS:
-            wanted = asked.requests[0].symbol
-            rows = [_render_product(each, prices) for each in answer.markets if wanted in ("", each.symbol)]
-            rows = rows if asked.product_type in ("", "SPOT") else []
+            is_spot = asked.product_type in ("", "SPOT")
+            rows = [_render_product(each, prices) for each in answer.markets if is_spot and _wants(asked.symbols, each.symbol)]
             return Body(200, {"products": rows, "num_products": len(rows)})
         case Shape.PRODUCT:
             return _render_one_product(asked, answer, prices)
@@ -56,6 +62,10 @@ def render(asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Map
             assert answer.balances is not None
             rows, paging = _page([_render_account(c, b) for c, b in answer.balances.currencies.items()], asked)
             return Body(200, {"accounts": rows} | paging | {"size": len(rows)})
+        case Shape.ACCOUNT:
+            assert answer.balances is not None
+            found = [_render_account(c, b) for c, b in answer.balances.currencies.items() if _account_id(c) == asked.subject]
+            return Body(200, {"account": found[0]}) if found else not_found("account not found")
         case Shape.WALLETS:
             assert answer.balances is not None
             rows = [_render_wallet(c, b) for c, b in answer.balances.currencies.items()]
@@ -69,14 +79,56 @@ def render(asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Map
             assert answer.order is not None
             return Body(200, {"order": to_rest_order(answer.order)})
         case Shape.ORDERS:
-            rows, paging = _page([to_rest_order(each) for each in answer.orders], asked)
+            orders = answer.orders if asked.requests[0].op is Op.ORDERS_OPEN else answer.orders[::-1]  # newest first
+            rows, paging = _page([to_rest_order(each) for each in orders if _wants_order(asked, each)], asked)
             return Body(200, {"orders": rows, "sequence": "0"} | paging)
         case Shape.FILLS:
             rows, paging = _page([to_rest_fill(each) for each in reversed(answer.fills)], asked)  # newest first
             return Body(200, {"fills": rows} | paging)
+        case Shape.TRADES:
+            trades = [each for each in answer.trades if asked.end_ns is None or each.venue_ns <= asked.end_ns]
+            return Body(200, render_trades(trades[-asked.limit :], answer.books[0], products))
+        case Shape.BOOK:
+            return Body(200, render_book(answer.books[0], products, prices))
+        case Shape.BOOKS:
+            return Body(200, render_books([each for each in answer.books if _wants(asked.symbols, each.symbol)], products))
         case Shape.CURRENCIES:
-            return Body(200, {"data": []})
-    return Body(200, {"data": {"currency": "USD", "rates": {}}})
+            return Body(200, {"data": [_render_fiat(each) for each in _currencies(products) if each in FIAT]})
+        case Shape.COINS:
+            coins = [each for each in _currencies(products) if each not in FIAT]
+            return Body(200, {"data": [_render_coin(each, place) for place, each in enumerate(coins)]})
+        case Shape.PERMISSIONS:
+            may = {"can_view": True, "can_trade": True, "can_transfer": False}
+            return Body(200, may | {"portfolio_uuid": _account_id("portfolio"), "portfolio_type": "DEFAULT"})
+    return Body(200, {"data": {"currency": "USD", "rates": {"USD": "1"}}})
+
+
+def _wants(names: Sequence[str], name: str) -> bool:
+    return not names or name in names
+
+
+def _wants_order(asked: Asked, order: Order) -> bool:
+    return (
+        _wants(asked.statuses, STATUS_TO_WIRE[order.status])
+        and _wants(asked.symbols, order.symbol)
+        and _wants(asked.ids, order.id)
+        and (asked.start_ns is None or order.created_ns >= asked.start_ns)
+        and (asked.end_ns is None or order.created_ns < asked.end_ns)
+    )
+
+
+def _currencies(products: Products) -> list[str]:
+    instruments = [each.instrument for each in products.by_symbol.values()]
+    return list(dict.fromkeys(currency for it in instruments for currency in (it.base, it.quote)))
+
+
+def _render_fiat(currency: str) -> dict[str, Any]:
+    return {"id": currency, "name": currency, "min_size": "0.01"}
+
+
+def _render_coin(currency: str, place: int) -> dict[str, Any]:
+    about = {"asset_id": _account_id(f"asset {currency}"), "code": currency, "name": currency, "color": "#000000"}
+    return about | {"sort_index": 100 + place, "exponent": 8, "type": "crypto", "address_regex": ""}
 
 
 def _page(rows: list[dict[str, Any]], asked: Asked) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -192,7 +244,7 @@ def _account_id(currency: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
-def decode(request: Request, status: int, body: Any, headers: dict[str, str]) -> tuple[Answer, str]:
+def decode(request: Request, status: int, body: Any, headers: dict[str, str], products: Products = NO_PRODUCTS) -> tuple[Answer, str]:
     """The answer, and where its next page begins ("" if nowhere).
 
     A create is acknowledged by ids alone, a cancel and an edit by nothing but a yes: `answer.order` is then None, and for a create
@@ -207,6 +259,8 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str]) ->
             return Answer(order=from_rest_order(body["order"])), ""
         case Op.ORDERS_OPEN:
             return Answer(orders=tuple(from_rest_order(each) for each in body["orders"])), cursor
+        case Op.ORDERS_FETCH:
+            return Answer(orders=tuple(from_rest_order(each) for each in reversed(body["orders"]))), cursor
         case Op.FILLS_FETCH:
             return Answer(fills=tuple(from_rest_fill(each) for each in reversed(body["fills"]))), cursor
         case Op.BALANCE_FETCH:
@@ -216,6 +270,13 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str]) ->
             return Answer(markets=tuple(_decode_product(each) for each in rows)), ""
         case Op.OHLCV_FETCH:
             return Answer(candles=tuple(sorted((_decode_candle(each) for each in body["candles"]), key=lambda bar: bar.open_ns))), ""
+        case Op.TRADES_FETCH:
+            trades, best = decode_trades(body, request.symbol, products)
+            return Answer(trades=trades, books=(best,)), ""
+        case Op.BOOK_FETCH:
+            return Answer(books=decode_books(body, products)), ""
+        case Op.TIME_FETCH:
+            return Answer(), ""
         case Op.ORDER_CANCEL:
             return Answer(refusal=decode_cancel(body["results"][0])), ""
         case Op.ORDER_CREATE | Op.ORDER_EDIT:

@@ -15,7 +15,8 @@ import msgspec
 from papertape.model.units import SECOND, Nanos
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 LIFETIME_S: Final = 120
 LEEWAY_S: Final = 5
@@ -29,7 +30,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     Attributes:
         name: "organizations/{org}/apiKeys/{id}".
-        secret: the private key, P-256, as PEM.
+        secret: the private key: P-256 as PEM, or Ed25519 as PEM or in base64.
     """
 
     name: str
@@ -61,25 +62,44 @@ def sign(credentials: Credentials, now_ns: Nanos, *, uri: str | None = None, non
         nonce: anything that differs from token to token.
     """
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
     now_s = now_ns // SECOND
-    header = {"alg": "ES256", "typ": "JWT", "kid": credentials.name, "nonce": nonce}
+    key = _private_key(credentials.secret)
+    algorithm = "EdDSA" if isinstance(key, ed25519.Ed25519PrivateKey) else "ES256"
+    header = {"alg": algorithm, "typ": "JWT", "kid": credentials.name, "nonce": nonce}
     claims: dict[str, Any] = {"sub": credentials.name, "iss": "cdp", "nbf": now_s, "exp": now_s + LIFETIME_S}
     if uri is not None:
         claims["uri"] = uri
     signed = f"{_encode(msgspec.json.encode(header))}.{_encode(msgspec.json.encode(claims))}"
-    der = _private_key(credentials.secret).sign(signed.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return f"{signed}.{_encode(key.sign(signed.encode()))}"
+    der = key.sign(signed.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     r, s = decode_dss_signature(der)
     return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
+def environment(credentials: Credentials) -> dict[str, str]:
+    """What a program finds its key under, by variable: as Coinbase's own SDK and most programs name it, and as ccxt does."""
+    name, secret = credentials.name, credentials.secret
+    return {"COINBASE_API_KEY": name, "COINBASE_API_SECRET": secret, "COINBASE_APIKEY": name, "COINBASE_SECRET": secret}
+
+
 class Keyring:
-    """The public halves of the keys that a venue knows."""
+    """The public halves of the keys that a venue knows.
+
+    Attributes:
+        strangers: how often somebody signed with a key that is not among them, by the name that the key goes under.
+    """
 
     def __init__(self, *credentials: Credentials) -> None:
+        self.strangers: dict[str, int] = {}
         self._keys = {each.name: _private_key(each.secret).public_key() for each in credentials}
+
+    def note_stranger(self, name: str) -> None:
+        """Somebody signed under this name, and not with the key that we know under it."""
+        self.strangers[name] = self.strangers.get(name, 0) + 1
 
     def fault(self, token: str, now_ns: Nanos, *, uri: str | None = None) -> str | None:
         """What is wrong with a token, in a few words; None if nothing is.
@@ -89,28 +109,40 @@ class Keyring:
             now_ns: the venue's wall clock, nanoseconds since 1970-01-01 UTC.
             uri: "GET /api/v3/brokerage/accounts": method and path that were really asked for; None for a stream's message.
         """
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-
         parts = token.split(".")
         try:
             header, claims = (msgspec.json.decode(_decode(part), type=dict[str, Any]) for part in parts[:2])
             signature = _decode(parts[2])
         except (ValueError, IndexError, binascii.Error):
             return "no token"
-        key = self._keys.get(str(header.get("kid")))
-        if key is None or header.get("alg") != "ES256" or claims.get("sub") != header.get("kid"):
+        name = str(header.get("kid"))
+        key = self._keys.get(name)
+        if key is None or claims.get("sub") != name:
+            self.note_stranger(name)
             return "unknown key"
-        if len(signature) != 64:
-            return "bad signature"
-        der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-        try:
-            key.verify(der, f"{parts[0]}.{parts[1]}".encode(), ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature:
+        if not _fits(key, str(header.get("alg")), signature, f"{parts[0]}.{parts[1]}".encode()):
+            self.note_stranger(name)
             return "bad signature"
         return _claims_fault(claims, now_ns // SECOND, uri)
+
+
+def _fits(key: EllipticCurvePublicKey | Ed25519PublicKey, algorithm: str, signature: bytes, signed: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    if len(signature) != 64:
+        return False
+    try:
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signature, signed)
+            return algorithm == "EdDSA"
+        der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+        key.verify(der, signed, ec.ECDSA(hashes.SHA256()))
+        return algorithm == "ES256"
+    except InvalidSignature:
+        return False
 
 
 def _claims_fault(claims: dict[str, Any], now_s: int, uri: str | None) -> str | None:
@@ -131,20 +163,31 @@ def _claims_fault(claims: dict[str, Any], now_s: int, uri: str | None) -> str | 
     return None if f"{method} /{path}" == uri else "another request's token"
 
 
-_parsed: dict[str, EllipticCurvePrivateKey] = {}
+_parsed: dict[str, EllipticCurvePrivateKey | Ed25519PrivateKey] = {}
 
 
-def _private_key(pem: str) -> EllipticCurvePrivateKey:
-    key = _parsed.get(pem)
+def _private_key(secret: str) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
+    key = _parsed.get(secret)
     if key is None:
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-        loaded = load_pem_private_key(pem.replace("\\n", "\n").encode(), None)
-        if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not isinstance(loaded.curve, ec.SECP256R1):
-            raise ValueError("a Cloud API key is an elliptic-curve key on P-256, in PEM")
-        key = _parsed[pem] = loaded
+        key = _parsed[secret] = _load(secret)
     return key
+
+
+def _load(secret: str) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    if not secret.startswith("-----BEGIN"):  # the other kind of key: seed and public half in base64
+        raw = base64.b64decode(secret, validate=True)
+        if len(raw) not in (32, 64):
+            raise ValueError("an Ed25519 key is 32 or 64 bytes in base64")
+        return ed25519.Ed25519PrivateKey.from_private_bytes(raw[:32])
+    loaded = load_pem_private_key(secret.replace("\\n", "\n").encode(), None)
+    if isinstance(loaded, ed25519.Ed25519PrivateKey):
+        return loaded
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not isinstance(loaded.curve, ec.SECP256R1):
+        raise ValueError("a Cloud API key is an elliptic-curve key on P-256, or an Ed25519 key, in PEM")
+    return loaded
 
 
 def _encode(data: bytes) -> str:

@@ -353,6 +353,18 @@ def trade_history(trades: Sequence[Trade], product: Product, venue_ns: Nanos, se
     return _frame("market_trades", venue_ns, sequence, {"type": "snapshot", "trades": rows})
 
 
+def ticker_snapshot(ticker: Ticker, product: Product, sequence: int) -> bytes:
+    """What `ticker` begins with."""
+    return _frame("ticker", ticker.venue_ns, sequence, {"type": "snapshot", "tickers": [_render_ticker(ticker, product)]})
+
+
+def ticker_batch(tickers: Sequence[Ticker], products: Products, venue_ns: Nanos, sequence: int) -> bytes:
+    """What `ticker_batch` tells every few seconds: all of its products, without best prices, as production leaves those out."""
+    rows = [_render_ticker(ticker, products.by_symbol[ticker.symbol]) for ticker in tickers]
+    rows = [{name: text for name, text in row.items() if not name.startswith("best_")} for row in rows]
+    return _frame("ticker_batch", venue_ns, sequence, {"type": "update", "tickers": rows})
+
+
 def open_orders(orders: Sequence[Order], venue_ns: Nanos, sequence: int) -> bytes:
     """One message of what `user` begins with; the caller cuts the list at `SNAPSHOT_ORDERS_MAX`."""
     rows = [to_user_order(order) for order in orders]

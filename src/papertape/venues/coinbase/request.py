@@ -25,7 +25,9 @@ from papertape.venues.coinbase.order import configuration, from_configuration
 
 PREFIX: Final = "/api/v3/"
 CANDLES_MAX: Final = 300
+TRADES_MAX: Final = 1000
 CANCELS_MAX: Final = 100
+NO_PRODUCT: Final = "product_id is required"
 SPAN_NAMES: Final = {span: name for name, span in GRANULARITIES.items()}
 
 
@@ -66,6 +68,8 @@ def encode(request: Request, now_ns: Nanos, cursor: str = "") -> Call:
         case Op.ORDERS_OPEN:
             query = {"order_status": "OPEN"} | _product(request) | _limit(request) | paging
             return Call("GET", "brokerage/orders/historical/batch", query)
+        case Op.ORDERS_FETCH:
+            return Call("GET", "brokerage/orders/historical/batch", _product(request) | _limit(request) | paging)
         case Op.FILLS_FETCH:
             since = {} if request.since_ns is None else {"start_sequence_timestamp": format_time(request.since_ns)}
             ids = {"order_ids": request.order_id} if request.order_id else {}
@@ -76,6 +80,17 @@ def encode(request: Request, now_ns: Nanos, cursor: str = "") -> Call:
             return Call("GET", "brokerage/market/products", {"product_type": "SPOT"}, is_private=False)
         case Op.OHLCV_FETCH:
             return _encode_candles(request, now_ns)
+        case Op.TRADES_FETCH:
+            start = {} if request.since_ns is None else {"start": str(-(-request.since_ns // SECOND)), "end": str(now_ns // SECOND + 1)}
+            path = f"brokerage/market/products/{product_id(request.symbol)}/ticker"
+            return Call("GET", path, {"limit": str(request.limit or TRADES_MAX)} | start, is_private=False)
+        case Op.BOOK_FETCH if request.symbol:
+            query = {"product_id": product_id(request.symbol)} | _limit(request)
+            return Call("GET", "brokerage/market/product_book", query, is_private=False)
+        case Op.BOOK_FETCH:
+            return Call("GET", "brokerage/best_bid_ask", {})
+        case Op.TIME_FETCH:
+            return Call("GET", "brokerage/time", {}, is_private=False)
 
 
 def _encode_candles(request: Request, now_ns: Nanos) -> Call:
@@ -112,6 +127,7 @@ class Shape(Enum):
     CANDLES = auto()
     FEES = auto()
     ACCOUNTS = auto()
+    ACCOUNT = auto()
     WALLETS = auto()
     CREATED = auto()
     EDITED = auto()
@@ -119,8 +135,13 @@ class Shape(Enum):
     ORDER = auto()
     ORDERS = auto()
     FILLS = auto()
+    TRADES = auto()
+    BOOK = auto()
+    BOOKS = auto()
     CURRENCIES = auto()
+    COINS = auto()
     RATES = auto()
+    PERMISSIONS = auto()
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +152,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         requests: what it asks of the venue; several for a batch, none where the front end can answer by itself.
         is_private: needs a signature.
         limit, offset: which page of a list.
-        end_ns: bars that open later are not wanted.
+        start_ns, end_ns: bars that open later, trades that happened later and orders made outside are not wanted.
         config: the order configuration, to be sent back.
         product_type: which kind of products is wanted; empty means all.
+        symbols: which instruments are wanted; empty means all.
+        statuses: which orders are wanted, in Coinbase's words; empty means all.
+        ids: which orders are wanted, by the venue's id; empty means all.
+        subject: which account is wanted.
     """
 
     shape: Shape
@@ -141,9 +166,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_private: bool = True
     limit: int = 1000
     offset: int = 0
+    start_ns: Nanos | None = None
     end_ns: Nanos | None = None
     config: dict[str, Any] = {}
     product_type: str = ""
+    symbols: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    subject: str = ""
 
 
 ROUTES: Final = tuple(
@@ -152,7 +182,7 @@ ROUTES: Final = tuple(
         ("GET", r"/api/v3/brokerage/time", Shape.TIME, False),
         ("GET", r"/v2/time", Shape.TIME, False),
         ("GET", r"/v2/currencies", Shape.CURRENCIES, False),
-        ("GET", r"/v2/currencies/crypto", Shape.CURRENCIES, False),
+        ("GET", r"/v2/currencies/crypto", Shape.COINS, False),
         ("GET", r"/v2/exchange-rates", Shape.RATES, False),
         ("GET", r"/v2/accounts", Shape.WALLETS, True),
         ("GET", r"/api/v3/brokerage/market/products", Shape.PRODUCTS, False),
@@ -161,8 +191,15 @@ ROUTES: Final = tuple(
         ("GET", r"/api/v3/brokerage/products/(?P<product>[^/]+)", Shape.PRODUCT, True),
         ("GET", r"/api/v3/brokerage/market/products/(?P<product>[^/]+)/candles", Shape.CANDLES, False),
         ("GET", r"/api/v3/brokerage/products/(?P<product>[^/]+)/candles", Shape.CANDLES, True),
+        ("GET", r"/api/v3/brokerage/market/products/(?P<product>[^/]+)/ticker", Shape.TRADES, False),
+        ("GET", r"/api/v3/brokerage/products/(?P<product>[^/]+)/ticker", Shape.TRADES, True),
+        ("GET", r"/api/v3/brokerage/market/product_book", Shape.BOOK, False),
+        ("GET", r"/api/v3/brokerage/product_book", Shape.BOOK, True),
+        ("GET", r"/api/v3/brokerage/best_bid_ask", Shape.BOOKS, True),
+        ("GET", r"/api/v3/brokerage/key_permissions", Shape.PERMISSIONS, True),
         ("GET", r"/api/v3/brokerage/transaction_summary", Shape.FEES, True),
         ("GET", r"/api/v3/brokerage/accounts", Shape.ACCOUNTS, True),
+        ("GET", r"/api/v3/brokerage/accounts/(?P<account>[^/]+)", Shape.ACCOUNT, True),
         ("POST", r"/api/v3/brokerage/orders", Shape.CREATED, True),
         ("POST", r"/api/v3/brokerage/orders/edit", Shape.EDITED, True),
         ("POST", r"/api/v3/brokerage/orders/batch_cancel", Shape.CANCELLED, True),
@@ -206,6 +243,10 @@ class _Query:
     def first(self, *names: str) -> str:
         return next(iter(self.all(*names)), "")
 
+    def moment(self, name: str) -> Nanos | None:
+        text = self.first(name)
+        return parse_time(text) if text else None
+
     def number(self, name: str, default: int) -> int:
         return int(self.first(name) or default)
 
@@ -215,8 +256,8 @@ def _parse_get(shape: Shape, is_private: bool, named: dict[str, str], query: _Qu
     symbol = symbol_of(query.first("product_id", "product_ids"))
     match shape:
         case Shape.PRODUCTS:
-            request = Request(op=Op.MARKETS_FETCH, symbol=symbol)
-            return Asked(**page, requests=(request,), product_type=query.first("product_type"))
+            wanted = tuple(symbol_of(name) for name in query.all("product_ids"))
+            return Asked(**page, requests=(Request(op=Op.MARKETS_FETCH),), symbols=wanted, product_type=query.first("product_type"))
         case Shape.PRODUCT:
             return Asked(**page, requests=(Request(op=Op.MARKETS_FETCH, symbol=symbol_of(named["product"])),))
         case Shape.FEES:
@@ -225,22 +266,54 @@ def _parse_get(shape: Shape, is_private: bool, named: dict[str, str], query: _Qu
             return _parse_candles(page, symbol_of(named["product"]), query)
         case Shape.ACCOUNTS | Shape.WALLETS:
             return Asked(**page, requests=(Request(op=Op.BALANCE_FETCH),), limit=query.number("limit", 49))
+        case Shape.ACCOUNT:
+            return Asked(**page, requests=(Request(op=Op.BALANCE_FETCH),), subject=named["account"])
+        case Shape.TRADES:
+            return _parse_trades(page, symbol_of(named["product"]), query)
+        case Shape.BOOK:
+            depth = query.number("limit", 0) or None
+            return Asked(**page, requests=(Request(op=Op.BOOK_FETCH, symbol=symbol, limit=depth),)) if symbol else bad_argument(NO_PRODUCT)
+        case Shape.BOOKS:
+            wanted = tuple(symbol_of(name) for name in query.all("product_ids"))
+            return Asked(**page, requests=(Request(op=Op.BOOK_FETCH, limit=1),), symbols=wanted)
+        case Shape.TIME | Shape.CURRENCIES | Shape.COINS | Shape.RATES | Shape.PERMISSIONS:
+            return Asked(**page, requests=(Request(op=Op.TIME_FETCH),))
         case Shape.ORDER:
             return Asked(**page, requests=(Request(op=Op.ORDER_FETCH, order_id=named["order"]),))
         case Shape.ORDERS:
-            if query.all("order_status") != ["OPEN"]:
-                return bad_argument("order_status: only OPEN is served here")
-            return Asked(**page, requests=(Request(op=Op.ORDERS_OPEN, symbol=symbol),), limit=query.number("limit", 1000))
+            statuses = tuple(query.all("order_status"))
+            if "OPEN" in statuses and len(statuses) > 1:
+                return bad_argument("order_status: OPEN cannot be asked for together with others")
+            op = Op.ORDERS_OPEN if statuses == ("OPEN",) else Op.ORDERS_FETCH
+            return Asked(
+                **page,
+                requests=(Request(op=op, symbol=symbol),),
+                limit=query.number("limit", 1000),
+                statuses=statuses if op is Op.ORDERS_FETCH else (),
+                ids=tuple(query.all("order_ids")),
+                start_ns=query.moment("start_date"),
+                end_ns=query.moment("end_date"),
+            )
         case Shape.FILLS:
-            since = query.first("start_sequence_timestamp")
             request = Request(
                 op=Op.FILLS_FETCH,
                 symbol=symbol,
                 order_id=query.first("order_id", "order_ids"),
-                since_ns=parse_time(since) if since else None,
+                since_ns=query.moment("start_sequence_timestamp"),
             )
             return Asked(**page, requests=(request,), limit=query.number("limit", 100))
-    return Asked(**page)
+    raise AssertionError(f"{shape} is not asked for by GET")
+
+
+def _parse_trades(page: dict[str, Any], symbol: str, query: _Query) -> Asked:
+    start, end = query.first("start"), query.first("end")
+    request = Request(
+        op=Op.TRADES_FETCH,
+        symbol=symbol,
+        since_ns=int(start) * SECOND if start else None,
+        limit=None if end else min(query.number("limit", 100), TRADES_MAX),
+    )
+    return Asked(**page, requests=(request,), limit=query.number("limit", 100), end_ns=int(end) * SECOND if end else None)
 
 
 def _parse_candles(page: dict[str, Any], symbol: str, query: _Query) -> Asked | Body:

@@ -13,6 +13,7 @@ from papertape.model.request import Answer, Lane, Op, Request
 from papertape.venues.coinbase import answer as answers
 from papertape.venues.coinbase.auth import Keyring
 from papertape.venues.coinbase.errors import UNAUTHORIZED, Body
+from papertape.venues.coinbase.notation import Products
 from papertape.venues.coinbase.request import Asked, complete_edit, parse
 from papertape.wire.port import ReplyLost, VenuePort
 
@@ -26,9 +27,10 @@ class RestFront:
     was asked before.
     """
 
-    def __init__(self, port: VenuePort, keys: Keyring) -> None:
+    def __init__(self, port: VenuePort, keys: Keyring, products: Products) -> None:
         self._port = port
         self._keys = keys
+        self._products = products
         self._orders: dict[str, tuple[str, str]] = {}
         self._attempts: dict[tuple[Op, str], int] = {}
 
@@ -56,11 +58,13 @@ class RestFront:
         found = await self._ask(requests)
         for answer in found:
             self._learn(answer)
-        return answers.render(asked, found, self._port.wall_ns(), self._prices(asked))
+        return answers.render(asked, found, self._port.wall_ns(), self._prices(asked), self._products)
 
     def _signature_fault(self, http: web.Request) -> str | None:
         scheme, _, token = http.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
+            if old := http.headers.get("CB-ACCESS-KEY"):  # the way of signing that Coinbase no longer takes
+                self._keys.note_stranger(old)
             return "no token"
         return self._keys.fault(token, self._port.wall_ns(), uri=f"{http.method} {http.path}")
 
@@ -108,7 +112,7 @@ class RestFront:
                 self._orders[order.id] = (order.client_order_id, order.symbol)
 
     def _prices(self, asked: Asked) -> dict[str, str]:
-        if not any(request.op is Op.MARKETS_FETCH for request in asked.requests):
+        if not any(request.op in (Op.MARKETS_FETCH, Op.BOOK_FETCH) for request in asked.requests):
             return {}
         found: dict[str, str] = {}
         for instrument in self._port.instruments:

@@ -33,7 +33,12 @@ class CoinbaseServer:
         self._port = port
         self._keys = Keyring(*credentials)
         self._products = Products(port.instruments)
-        self._rest = RestFront(port, self._keys)
+        self._rest = RestFront(port, self._keys, self._products)
+
+    @property
+    def strangers(self) -> dict[str, int]:
+        """How often somebody signed with a key that the server was not given, by the key's name; each time it said no."""
+        return self._keys.strangers
 
     def app(self) -> web.Application:
         """The aiohttp application."""

@@ -16,19 +16,24 @@ from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
 from papertape.venues.coinbase import frame
 from papertape.venues.coinbase.auth import Keyring
-from papertape.venues.coinbase.notation import Products, product_id, symbol_of
+from papertape.venues.coinbase.notation import Product, Products, symbol_of
 from papertape.wire.port import VenuePort
 
 CHANNELS: Final = {
     "level2": Channel.BOOK,
     "market_trades": Channel.TRADES,
     "ticker": Channel.TICKER,
+    "ticker_batch": Channel.TICKER,
     "candles": Channel.CANDLES,
     "heartbeats": Channel.HEARTBEATS,
     "user": Channel.ORDERS,
 }
 WHOLE_VENUE: Final = ("heartbeats", "user")
 """Channels that are subscribed to once, whatever products are named."""
+
+BATCH: Final = "ticker_batch"
+BATCH_EVERY_S: Final = 5
+"""How often the batch of tickers comes, changed or not; the market itself has no such message, so the front end makes it."""
 
 SUBSCRIBE_WITHIN_S: Final = 5
 """Who has not subscribed to anything by then is shown the door."""
@@ -65,6 +70,7 @@ class StreamFront:
         self._socket = web.WebSocketResponse(autoping=True, max_msg_size=FRAME_MAX, compress=False, timeout=1.0)
         self._outbox: asyncio.Queue[bytes | bool] = asyncio.Queue()
         self._transport: asyncio.Transport | None = None
+        self._batch: asyncio.Future[None] | None = None
         self._is_over = False
 
     async def serve(self, http: web.Request) -> web.StreamResponse:
@@ -89,6 +95,8 @@ class StreamFront:
                 self._is_over = True
                 handle.closed()
             writer.cancel()
+            if self._batch is not None:
+                self._batch.cancel()
         return self._socket
 
     # From the venue
@@ -156,11 +164,11 @@ class StreamFront:
         for product in products:
             if product not in held:
                 held.append(product)
-            symbol = symbol_of(product)
-            if channel is Channel.TRADES:
-                self._say_history(handle, symbol)
             # A product subscribed to again begins again: that is how a client gets a new snapshot.
-            handle.subscribe(channel, symbol, frame.CANDLE_SPAN_NS if channel is Channel.CANDLES else 0)
+            if name != BATCH:
+                handle.subscribe(channel, symbol_of(product), _span_ns(channel), self._first_word(handle, channel, product))
+        if name == BATCH and self._batch is None:
+            self._batch = asyncio.ensure_future(self._say_batches(handle))
 
     def _unsubscribe(self, handle: Any, name: str, channel: Channel, products: list[str]) -> None:
         held = self._subscriptions.get(name, [])
@@ -170,7 +178,8 @@ class StreamFront:
         for product in products:
             if product in held:
                 held.remove(product)
-                handle.unsubscribe(channel, symbol_of(product), frame.CANDLE_SPAN_NS if channel is Channel.CANDLES else 0)
+                if name != BATCH:
+                    handle.unsubscribe(channel, symbol_of(product), _span_ns(channel))
         if not held:
             self._subscriptions.pop(name, None)
 
@@ -180,9 +189,33 @@ class StreamFront:
             batch: list[Order] = orders[start : start + frame.SNAPSHOT_ORDERS_MAX]
             self._say(handle, lambda sequence, at_ns, batch=batch: frame.open_orders(batch, at_ns, sequence))
 
-    def _say_history(self, handle: Any, symbol: str) -> None:
-        trades, product = self._port.recent_trades(symbol), self._products.by_name[product_id(symbol)]
-        self._say(handle, lambda sequence, at_ns: frame.trade_history(trades, product, at_ns, sequence))
+    def _first_word(self, handle: Any, channel: Channel, product: str) -> Callable[[], None] | None:
+        """What a channel begins with before its first news; a book's snapshot is the venue's own."""
+        match channel:
+            case Channel.TRADES:
+                return partial(self._say_history, handle, self._products.by_name[product])
+            case Channel.TICKER:
+                return partial(self._say_ticker, handle, self._products.by_name[product])
+        return None
+
+    def _say_history(self, handle: Any, product: Product) -> None:
+        trades = self._port.recent_trades(product.symbol)
+        if trades:  # ccxt's stream dies of a history without trades; a market that never traded is nothing Coinbase has
+            self._say(handle, lambda sequence, at_ns: frame.trade_history(trades, product, at_ns, sequence))
+
+    def _say_ticker(self, handle: Any, product: Product) -> None:
+        ticker = self._port.ticker(product.symbol)
+        if ticker.last_ticks is not None:
+            self._say(handle, lambda sequence, at_ns: frame.ticker_snapshot(ticker, product, sequence))
+
+    async def _say_batches(self, handle: Any) -> None:
+        while wanted := self._subscriptions.get(BATCH):
+            tickers = [self._port.ticker(symbol_of(name)) for name in wanted]
+            told = [ticker for ticker in tickers if ticker.last_ticks is not None]
+            if told:
+                self._say(handle, lambda sequence, at_ns, told=told: frame.ticker_batch(told, self._products, at_ns, sequence))
+            await asyncio.sleep(BATCH_EVERY_S)
+        self._batch = None
 
     def _say(self, handle: Any, write: Callable[..., bytes]) -> None:
         at_ns: Nanos = self._port.wall_ns()
@@ -191,3 +224,7 @@ class StreamFront:
     def _complain(self, text: str) -> bool:
         self._outbox.put_nowait(frame.error(text))
         return False
+
+
+def _span_ns(channel: Channel) -> Nanos:
+    return frame.CANDLE_SPAN_NS if channel is Channel.CANDLES else 0
