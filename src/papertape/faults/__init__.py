@@ -1,20 +1,38 @@
-"""Faults: what can be done to a venue on purpose. A new one is a file here and a word in `FAULTS`."""
+"""Faults: what can be done to a venue, and to the line to it, on purpose. A new one is a file here and a word in `FAULTS`."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from papertape.faults.base import Fault
+from papertape.faults.certificate import TlsExpired, TlsSlow, TlsWrongHost
+from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConnect
 from papertape.faults.disconnect import Disconnect
+from papertape.faults.ending import Close, HalfClose, Reset
 from papertape.faults.gap import Gap
 from papertape.faults.latency import Latency
 from papertape.faults.lost_reply import LostReply
+from papertape.faults.names import DnsFailure, DnsSlow
+from papertape.faults.network import NetworkFault
 from papertape.faults.rate_limit import RateLimit
+from papertape.faults.shaping import Bandwidth, Corrupt, Lag, Split
+from papertape.faults.silence import BlackHole, HalfOpen
 from papertape.faults.stall import Stall
 
-FAULTS: Final[dict[str, type[Fault]]] = {
-    str(member.__struct_config__.tag): member for member in (Disconnect, Gap, Latency, LostReply, RateLimit, Stall)
-}
+AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (Disconnect, Gap, Latency, LostReply, RateLimit, Stall)
+"""What a venue does, at both depths."""
+
+ON_THE_LINE: Final[tuple[type[NetworkFault], ...]] = (
+    DnsFailure, DnsSlow, ConnectRefused, ConnectTimeout, SlowConnect, TlsExpired, TlsWrongHost, TlsSlow,
+    Reset, Close, HalfClose, HalfOpen, BlackHole, Bandwidth, Split, Lag, Corrupt,
+)  # fmt: skip
+"""What the network does, at depth `wire` alone."""
+
+FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): member for member in (*AT_THE_DOOR, *ON_THE_LINE)}
 """Every fault by its `kind`."""
 
-__all__ = ["FAULTS", "Disconnect", "Fault", "Gap", "Latency", "LostReply", "RateLimit", "Stall"]
+__all__ = [
+    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt", "Disconnect",
+    "DnsFailure", "DnsSlow", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag", "Latency", "LostReply", "NetworkFault", "RateLimit", "Reset",
+    "SlowConnect", "Split", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
+]  # fmt: skip

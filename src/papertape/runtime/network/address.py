@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 LOCALHOST: Final = "localhost"
@@ -11,16 +12,34 @@ LOCALHOST: Final = "localhost"
 _LOCAL: Final = ("", "localhost", "127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - names of it, nothing is bound
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
+_LOOKUP_ERRORS: Final = {
+    socket.EAI_NONAME: "Name or service not known",
+    socket.EAI_AGAIN: "Temporary failure in name resolution",
+    socket.EAI_NODATA: "No address associated with hostname",
+    socket.EAI_ADDRFAMILY: "Address family for hostname not supported",
+    socket.EAI_SERVICE: "Servname not supported for ai_socktype",
+    socket.EAI_SOCKTYPE: "ai_socktype not supported",
+}
+
 Address = tuple[str, int]
 """(canonical host name, port)."""
 
+Info = tuple[int, int, int, str, tuple[Any, ...]]
+"""One answer of `getaddrinfo`: (family, type, protocol, canonical name, address)."""
+
 
 class Names:
-    """Gives each host name an address, in the order in which they are first asked for, and knows it again by either."""
+    """Gives each host name an address, in the order in which they are first asked for, and knows it again by either.
 
-    def __init__(self) -> None:
-        self._ip_by_name: dict[str, str] = {}
+    Args:
+        addresses: the addresses of hosts that have several, or one of their own.
+    """
+
+    def __init__(self, addresses: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._ips_by_name: dict[str, tuple[str, ...]] = {}
         self._name_by_ip: dict[str, str] = {}
+        for host, ips in (addresses or {}).items():
+            self._give(self.canonical(host), tuple(str(ipaddress.ip_address(ip)) for ip in ips))
 
     def canonical(self, host: Any) -> str:
         """The one name of a host, however it is written: bytes, upper case, trailing dot, or the address that `ip` gave out.
@@ -36,27 +55,71 @@ class Names:
         return LOCALHOST if text in _LOCAL else self._name_by_ip.get(text, text)
 
     def ip(self, host: Any) -> str:
-        """The IPv4 address of a host; literal addresses are their own."""
+        """The first address of a host; literal addresses are their own."""
+        return self.ips(host)[0]
+
+    def ips(self, host: Any) -> tuple[str, ...]:
+        """The addresses of a host, at least one.
+
+        >>> Names({"a.test": ["10.9.0.1", "fd00::1"]}).ips("A.test"), Names().ips("b.test")
+        (('10.9.0.1', 'fd00::1'), ('10.0.0.1',))
+        """
         name = self.canonical(host)
         if name == LOCALHOST:
-            return "127.0.0.1"
-        try:
-            return str(ipaddress.ip_address(name))
-        except ValueError:
-            pass
-        ip = self._ip_by_name.get(name)
-        if ip is None:
-            number = len(self._ip_by_name) + 1
-            ip = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-            self._ip_by_name[name], self._name_by_ip[ip] = ip, name
-        return ip
+            return ("127.0.0.1",)
+        literal = literal_ip(name)
+        if literal is not None:
+            return (literal,)
+        ips = self._ips_by_name.get(name)
+        if ips is None:
+            number = len(self._ips_by_name) + 1
+            ips = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",)
+            self._give(name, ips)
+        return ips
 
-    def info(self, host: Any, port: Any) -> tuple[int, int, int, str, tuple[Any, ...]]:
-        """One answer of `getaddrinfo`."""
-        ip = self.ip(host)
-        if ":" in ip:
-            return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (ip, port_number(port), 0, 0)
-        return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (ip, port_number(port))
+    def _give(self, name: str, ips: tuple[str, ...]) -> None:
+        self._ips_by_name[name] = ips
+        self._name_by_ip.update(dict.fromkeys(ips, name))
+
+    def infos(self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> list[Info]:
+        """The answer of `getaddrinfo`; raises what it raises. There are streams only where no type is asked for."""
+        if host is None and port is None:
+            raise failed_lookup(socket.EAI_NONAME)
+        literal = literal_ip(host)
+        if flags & socket.AI_NUMERICHOST and host is not None and literal is None:
+            raise failed_lookup(socket.EAI_NONAME)
+        if host is None and flags & socket.AI_PASSIVE:
+            ips: tuple[str, ...] = ("0.0.0.0",)  # noqa: S104 - told, not bound
+        else:
+            ips = self.ips(host) if literal is None else (literal,)
+        kinds = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
+        kind = type or (socket.SOCK_DGRAM if proto == socket.IPPROTO_UDP else socket.SOCK_STREAM)
+        if kind not in kinds or proto not in (0, kinds[kind]):  # type: ignore[index]
+            raise failed_lookup(socket.EAI_SOCKTYPE)
+        number = port_number(port)
+        found: list[Info] = []
+        for ip in ips:
+            of = socket.AF_INET6 if ":" in ip else socket.AF_INET
+            name = self.canonical(host) if flags & socket.AI_CANONNAME and not found else ""
+            if family in (0, of):
+                address = (ip, number, 0, 0) if of == socket.AF_INET6 else (ip, number)
+                found.append((of, socket.SocketKind(kind), kinds[kind], name, address))  # type: ignore[index]
+        if not found:
+            raise failed_lookup(socket.EAI_NODATA if literal is None else socket.EAI_ADDRFAMILY)
+        return found
+
+
+def literal_ip(host: Any) -> str | None:
+    """A host that is written as an address, in one way of writing it; None for a name."""
+    try:
+        return str(ipaddress.ip_address(host.decode("ascii") if isinstance(host, bytes) else str(host).strip("[]")))
+    except ValueError:
+        return None
+
+
+def failed_lookup(code: int) -> socket.gaierror:
+    """What a lookup raises, in the words of glibc."""
+    return socket.gaierror(code, _LOOKUP_ERRORS.get(code, "Name or service not known"))
 
 
 def port_number(port: Any) -> int:
@@ -67,7 +130,7 @@ def port_number(port: Any) -> int:
         port = port.decode("ascii")
     if isinstance(port, str) and not port.isdigit():
         if port not in _PORTS:
-            raise socket.gaierror(socket.EAI_SERVICE, "Servname not supported for ai_socktype")
+            raise failed_lookup(socket.EAI_SERVICE)
         return _PORTS[port]
     return int(port)
 

@@ -5,33 +5,39 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from papertape.model.units import MICROSECOND, SECOND, Nanos
+from papertape.model.units import Nanos
+from papertape.runtime.chance import Chance
 from papertape.runtime.network.accept import AcceptAll
 from papertape.runtime.network.address import Address, Names, SocketStub, port_number
+from papertape.runtime.network.connection import Connection as Connection
+from papertape.runtime.network.dial import ONE_WAY_NS, Dialler, whose_loop
+from papertape.runtime.network.live import Live
 from papertape.runtime.network.pipe import Mark, Piece, Pipe
 from papertape.runtime.network.server import MemoryServer
 from papertape.runtime.network.transport import MemoryTransport
-from papertape.runtime.rank import DELIVERY
+from papertape.runtime.network.trouble import Troubles, Troublesome
+from papertape.runtime.network.troubled import TroubledPipe
+from papertape.runtime.network.way import Way
 
 if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
 
 CLIENT_IP: Final = "10.255.0.1"
-ONE_WAY_NS: Final = 100 * MICROSECOND
-CONNECT_PATIENCE_NS: Final = 127 * SECOND
-"""How long Linux goes on sending SYN to a host that does not answer."""
 
 _FIRST_PORT: Final = 40_000
 _FREE_PORT: Final = 49_152
 _FIRST_DESCRIPTOR: Final = 1 << 40
 
-Law = Callable[["Connection", str, int], Nanos]
+Law = Callable[[Connection, str, int], Nanos]
 """(connection, ">" to the server or "<" to the client, number of the piece from 1, 0 for the handshake) → nanoseconds on the way."""
+
+Watch = Callable[[str, Piece], None]
+"""Told of a piece: the name of its pipe, such as "3>" for what the client of connection 3 sends, and the piece."""
 
 
 class Policy(StrEnum):
@@ -42,29 +48,24 @@ class Policy(StrEnum):
     BLACKHOLE = "blackhole"
 
 
-class Connection:
-    """One TCP connection.
+class ByteTrace(NamedTuple):
+    """Bytes that arrived: at which run nanosecond, on which connection, ">" at the server or "<" at the client."""
 
-    Attributes:
-        number: from 1, in the order of dialling.
-        host, port: where the client dialled to.
-        is_tls: by fiat: the client asked for TLS, and has it.
-    """
-
-    client: MemoryTransport
-    server: MemoryTransport
-
-    def __init__(self, number: int, host: str, port: int, is_tls: bool) -> None:
-        self.number = number
-        self.host = host
-        self.port = port
-        self.is_tls = is_tls
-        self.listener: MemoryServer | None = None
-        self.ends = 2  # that have not lost it yet
+    at_ns: Nanos
+    connection: int
+    direction: str
+    data: bytes
 
 
-class Network:
+class Network(Live):
     """The network of one run. Its loop's `create_connection`, `create_server`, `getaddrinfo` and `start_tls` end here.
+
+    Args:
+        faults: what is to go wrong, see `papertape.faults.network`; times count from the run's start.
+        chance: where those faults draw from.
+        addresses: the addresses of hosts that have several; others get one.
+        lookup_ns: how long it takes to look up a name.
+        trace_bytes: keep all bytes that arrive in `bytes_seen`.
 
     Attributes:
         hosts: the policy for each host that is not listening; what it does not name is refused.
@@ -72,23 +73,44 @@ class Network:
         refusals: (run nanosecond, host, port) of each connection to a host that nobody serves.
         opened: how many connections were opened.
         delivered: how many pieces arrived.
+        bytes_seen: what arrived, in order; empty unless asked for.
+        on_piece: told of each piece as it arrives.
     """
 
-    def __init__(self, loop: VirtualLoop, *, hosts: Mapping[str, Policy] | None = None, latency: Law | None = None) -> None:
-        self.loop = loop
-        self.names = Names()
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        *,
+        hosts: Mapping[str, Policy] | None = None,
+        latency: Law | None = None,
+        faults: Sequence[Troublesome] = (),
+        chance: Chance | None = None,
+        addresses: Mapping[str, Sequence[str]] | None = None,
+        lookup_ns: Nanos = 0,
+        trace_bytes: bool = False,
+    ) -> None:
+        names = Names(addresses)
+        super().__init__(loop, names, Troubles(faults, names.canonical) if faults else None)
         self.hosts = {self.names.canonical(host): Policy(policy) for host, policy in (hosts or {}).items()}
         self.gates: dict[str, Callable[[int], bool]] = {}
         self.refusals: list[tuple[Nanos, str, int]] = []
         self.opened = 0
         self.delivered = 0
-        self._latency: Law = latency or (lambda connection, direction, piece: ONE_WAY_NS)
+        self.bytes_seen: list[ByteTrace] = []
+        self.on_piece: Watch | None = None
+        self.latency: Law = latency or (lambda connection, direction, piece: ONE_WAY_NS)
+        self.lookup_ns = lookup_ns
+        self.accept_all = MemoryServer(self, [], AcceptAll, loop)
+        self._chance = chance or Chance(0)
+        self._traces_bytes = trace_bytes
+        self._on_push: Watch | None = None
+        self._asked_at: Callable[[], str] | None = None
+        self._dialler = Dialler(self)
         self._listeners: dict[Address, MemoryServer] = {}
-        self._live: dict[int, Connection] = {}
         self._dialled = 0
+        self._dialled_to: dict[str, int] = {}
         self._free_port = _FREE_PORT
         self._hash = hashlib.blake2b(digest_size=16)
-        self._accept_all = MemoryServer(self, [], AcceptAll, loop)
 
     def digest(self) -> str:
         """A hash of every piece that arrived so far, with its connection, direction and instant."""
@@ -128,122 +150,99 @@ class Network:
         if not number:
             number, self._free_port = self._free_port, self._free_port + 1
         addresses = list(dict.fromkeys((self.names.canonical(each), number) for each in hosts))
-        server = MemoryServer(self, addresses, protocol_factory, _whose_loop())
+        server = MemoryServer(self, addresses, protocol_factory, whose_loop())
         if start_serving:
             server.listen()
         return server
 
+    def listener(self, host: str, port: int) -> MemoryServer | None:
+        found = self._listeners.get((host, port))
+        return found if found is not None and found.is_serving() else None
+
     # Dialling
 
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]:
-        return [self.names.info(host, port)]
+    async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> list[Any]:
+        return await self._dialler.infos(host, port, **hints)
 
     async def create_connection(
-        self,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        host: Any = None,
-        port: Any = None,
-        *,
-        ssl: Any = None,
-        sock: Any = None,
-        server_hostname: Any = None,
-        **options: Any,
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
     ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
-        if sock is not None:
-            if not isinstance(sock, SocketStub):
-                self.loop.refuse("a real socket", "give create_connection a host and a port")
-            host, port = sock.getpeername()[:2]
-        name, number = self.names.canonical(host), port_number(port)
-        self._dialled += 1
-        connection = Connection(self._dialled, name, number, bool(ssl))
-        await self._travel(connection, ">")
-        listener = await self._find_listener(connection)
-        await self._travel(connection, "<")
-        if ssl:  # one more round trip, as in TLS 1.3
-            await self._travel(connection, ">")
-            await self._travel(connection, "<")
-        protocol = protocol_factory()
-        self._connect(connection, listener, protocol, ssl, _whose_loop())
-        return connection.client, protocol
+        return await self._dialler.connect(protocol_factory, host, port, **options)
 
     async def start_tls(
         self, transport: MemoryTransport, protocol: asyncio.BaseProtocol, sslcontext: Any, **options: Any
     ) -> MemoryTransport:
-        transport.set_protocol(protocol)
-        transport._extra["sslcontext"] = sslcontext  # type: ignore[attr-defined]
-        await asyncio.sleep(2 * ONE_WAY_NS / SECOND)
+        await self._dialler.start_tls(transport, protocol, sslcontext, **options)
         return transport
 
-    async def _travel(self, connection: Connection, direction: str) -> None:
-        loop = _whose_loop()
-        future = loop.create_future()
-        timer = loop.schedule_ns(loop.now_ns + self._latency(connection, direction, 0), DELIVERY, _arrive, future)
-        try:
-            await future
-        finally:
-            timer.cancel()
+    def dialled(self, ip: str, port: int, is_tls: bool) -> Connection:
+        """Somebody dials: the connection that this may become."""
+        host = self.names.canonical(ip)
+        self._dialled += 1
+        nth = self._dialled_to[host] = self._dialled_to.get(host, 0) + 1
+        return Connection(self._dialled, nth, host, ip, port, is_tls)
 
-    async def _find_listener(self, connection: Connection) -> MemoryServer:
-        """Who takes the connection, a one-way latency after it was dialled; raises what connecting raises."""
-        host, port = connection.host, connection.port
-        at = (self.names.ip(host), port)
-        listener = self._listeners.get((host, port))
-        if listener is not None and listener.is_serving():
-            gate = self.gates.get(host)
-            if gate is None or gate(port):
-                return listener
-            await self._travel(connection, "<")
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed {at}")
-        policy = self.hosts.get(host, Policy.REFUSE)
-        if policy is Policy.ACCEPT:
-            return self._accept_all
-        if policy is Policy.BLACKHOLE:
-            await asyncio.sleep(CONNECT_PATIENCE_NS / SECOND)
-            raise TimeoutError(errno.ETIMEDOUT, f"Connect call failed {at}")
-        self.refusals.append((self.loop.now_ns, host, port))
-        await self._travel(connection, "<")
-        raise ConnectionRefusedError(
-            errno.ECONNREFUSED, f"Connect call failed {at}: nobody serves {host}:{port} here; [hosts] may accept or blackhole it"
-        )
-
-    def _connect(self, connection: Connection, listener: MemoryServer, protocol: asyncio.BaseProtocol, ssl: Any, loop: VirtualLoop) -> None:
+    def connect(
+        self,
+        connection: Connection,
+        listener: MemoryServer,
+        protocol: asyncio.BaseProtocol,
+        ssl: Any,
+        loop: VirtualLoop,
+        own: tuple[str, int] | None = None,
+    ) -> None:
         """Join two ends; each lives on the loop of whoever dialled or listens, which in a program's run are two."""
         self.opened += 1
         number = connection.number
-        up = Pipe(
-            listener.loop,
-            f"{number}>",
-            lambda piece: self._latency(connection, ">", piece),
-            self._trace,
-            lambda: connection.client.on_drain(),
-        )
-        down = Pipe(
-            loop, f"{number}<", lambda piece: self._latency(connection, "<", piece), self._trace, lambda: connection.server.on_drain()
-        )
-        own, peer = (CLIENT_IP, _FIRST_PORT + number), (self.names.ip(connection.host), connection.port)
+        connection.opened_ns = self.loop.now_ns
+        troubles = [] if self.troubles is None else self.troubles.on_bytes(connection.dial)
+        if troubles:
+            connection.ways = {way: Way(troubles, number, way, self._chance, self.loop.now_ns) for way in "><"}
+        up = self._pipe(connection, ">", listener.loop, lambda: connection.client.on_drain())
+        down = self._pipe(connection, "<", loop, lambda: connection.server.on_drain())
+        own_ip, own_port = own or (CLIENT_IP, 0)
+        mine: tuple[Any, ...] = (CLIENT_IP if own_ip == "0.0.0.0" else own_ip, own_port or _FIRST_PORT + number)  # noqa: S104
+        peer = (connection.ip, connection.port)
         secrets = {"sslcontext": ssl, "ssl_object": None, "peercert": {}, "cipher": ("TLS by fiat", "TLSv1.3", 0)} if ssl else {}
-        client_extra = {"sockname": own, "peername": peer, "socket": SocketStub(own, peer, _FIRST_DESCRIPTOR + 2 * number), **secrets}
-        server_extra = {"sockname": peer, "peername": own, "socket": SocketStub(peer, own, _FIRST_DESCRIPTOR + 2 * number + 1), **secrets}
+        client_extra = {"sockname": mine, "peername": peer, "socket": SocketStub(mine, peer, _FIRST_DESCRIPTOR + 2 * number), **secrets}
+        server_extra = {
+            "sockname": peer, "peername": mine, "socket": SocketStub(peer, mine, _FIRST_DESCRIPTOR + 2 * number + 1), **secrets
+        }  # fmt: skip
         connection.listener = listener
         connection.client = MemoryTransport(loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
         connection.server = MemoryTransport(listener.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
+        connection.client.asks, connection.client.told = self._asked_at, server_extra
         listener.attach(connection.server)
         up.end, down.end = connection.server, connection.client
         up.context, down.context = listener.context.copy(), copy_context()  # each end hears in its own, whoever wrote
-        self._live[number] = connection
+        self._add(connection)
         up.push(Mark.OPEN)  # before any byte, so that the server hears of it first
         connection.client.open()
 
-    def _on_lost(self, connection: Connection) -> None:
-        connection.ends -= 1
-        if not connection.ends:
-            self._live.pop(connection.number, None)
+    def _pipe(self, connection: Connection, way: str, loop: VirtualLoop, on_drain: Callable[[], None]) -> Pipe:
+        latency = self.latency
+        parts = (loop, f"{connection.number}{way}", lambda piece: latency(connection, way, piece), self._trace, on_drain)
+        if connection.ways is None:
+            pipe = Pipe(*parts)
+        else:
+            pipe = TroubledPipe(
+                *parts,
+                way=connection.ways[way],
+                on_passed=lambda: self._happen(connection),
+                on_given_up=lambda: self._give_up(connection, way),
+            )
+        pipe.on_push = self._on_push
+        return pipe
 
     def _trace(self, name: str, piece: Piece) -> None:
         self.delivered += 1
         data = piece if isinstance(piece, bytes) else piece.value.encode()
         self._hash.update(b"%d %s %d " % (self.loop.now_ns, name.encode(), len(data)))
         self._hash.update(data)
+        if self.on_piece is not None:
+            self.on_piece(name, piece)
+        if self._traces_bytes and isinstance(piece, bytes):
+            self.bytes_seen.append(ByteTrace(self.loop.now_ns, int(name[:-1]), name[-1], piece))
 
     def is_readable(self, descriptor: int) -> bool | None:
         """Whether a read from a simulated socket would return at once, as it would from one that is closed; None for a real one."""
@@ -253,53 +252,26 @@ class Network:
         connection = self._live.get(number)
         return connection is None or (connection.server if is_server else connection.client).inward.has_arrived()
 
-    # Faults
+    # What can be seen
 
-    def connections(self, host: str | None = None) -> list[Connection]:
-        """Those that are open, in the order of dialling; of one host, or all."""
-        name = None if host is None else self.names.canonical(host)
-        return [connection for connection in self._live.values() if name is None or connection.host == name]
+    @property
+    def on_push(self) -> Watch | None:
+        """Told of each piece as it is written."""
+        return self._on_push
 
-    def reset_all(self, host: str | None = None) -> int:
-        """Cut connections: both ends get a reset at once, what was on its way is lost. Returns how many there were."""
-        cut = self.connections(host)
-        for connection in cut:
-            for transport in (connection.client, connection.server):
-                transport.out.discard()
-                transport.loop.schedule_ns(self.loop.now_ns, DELIVERY, transport.reset)
-        return len(cut)
+    @on_push.setter
+    def on_push(self, watch: Watch | None) -> None:
+        self._on_push = watch
+        for connection in self._live.values():
+            connection.client.out.on_push = connection.server.out.on_push = watch
 
-    def close_all(self, host: str | None = None) -> int:
-        """Close connections from the server's end, after what it has written. Returns how many there were."""
-        closed = self.connections(host)
-        for connection in closed:
-            connection.server.close()
-        return len(closed)
+    @property
+    def asked_at(self) -> Callable[[], str] | None:
+        """Gives the line of the program that writes, such as "bot.py:31"; a server's transport then tells the last one as "asked_at"."""
+        return self._asked_at
 
-    def hold_all(self, host: str | None = None, *, direction: str = "<>", until_ns: Nanos | None = None) -> int:
-        """Half-open: bytes are taken but not delivered until `until_ns` or `release_all`; then all of them, in order."""
-        held = self.connections(host)
-        for connection in held:
-            if ">" in direction:
-                connection.client.out.hold(until_ns)
-            if "<" in direction:
-                connection.server.out.hold(until_ns)
-        return len(held)
-
-    def release_all(self, host: str | None = None) -> int:
-        """Undo `hold_all`."""
-        released = self.connections(host)
-        for connection in released:
-            connection.client.out.release()
-            connection.server.out.release()
-        return len(released)
-
-
-def _whose_loop() -> VirtualLoop:
-    """The loop of the code that asks: the world's, or that of the program in it."""
-    return cast("VirtualLoop", asyncio.get_running_loop())
-
-
-def _arrive(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    @asked_at.setter
+    def asked_at(self, line: Callable[[], str] | None) -> None:
+        self._asked_at = line
+        for connection in self._live.values():
+            connection.client.asks = line

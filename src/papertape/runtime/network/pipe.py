@@ -43,7 +43,9 @@ class Pipe:
     Attributes:
         name: "3>" for what the client of connection 3 sends, "3<" for what it gets.
         waiting: bytes written and not yet delivered.
+        arrived: bytes that were delivered.
         pieces: how many were written.
+        on_push: told of each piece as it is written, if anybody wants to know.
         context: what deliveries run in: the reader's, as anywhere; None for whoever's comes.
     """
 
@@ -57,7 +59,9 @@ class Pipe:
     ) -> None:
         self.name = name
         self.waiting = 0
+        self.arrived = 0
         self.pieces = 0
+        self.on_push: Callable[[str, Piece], None] | None = None
         self.end: End | None = None
         self.context: Context | None = None
         self._loop = loop
@@ -74,6 +78,8 @@ class Pipe:
         due_ns = self._loop.now_ns + self._latency(self.pieces)
         if isinstance(piece, bytes):
             self.waiting += len(piece)
+        if self.on_push is not None:
+            self.on_push(self.name, piece)
         self._queue.append((due_ns, piece))
         self._arm()
 
@@ -90,14 +96,22 @@ class Pipe:
         """The reader takes bytes again."""
         self._arm()
 
+    def opens_ns(self) -> Nanos | None:
+        """When the other end will hear that there is a connection; None once it has."""
+        return self._queue[0][0] if self._queue and self._queue[0][1] is Mark.OPEN else None
+
     def has_arrived(self) -> bool:
         """Whether something waits for its reader to take bytes again."""
         return bool(self._queue) and self._queue[0][0] <= self._loop.now_ns and self._is_open()
 
     def discard(self) -> None:
-        """Forget what is on its way."""
-        self._queue.clear()
+        """Forget what is on its way, but not that there is a connection."""
+        is_opening = bool(self._queue) and self._queue[0][1] is Mark.OPEN
+        while len(self._queue) > is_opening:
+            self._queue.pop()
         self.waiting = 0
+        if is_opening:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,6 +161,7 @@ class Pipe:
             piece = queue.popleft()[1]
             if isinstance(piece, bytes):
                 self.waiting -= len(piece)
+                self.arrived += len(piece)
             self._trace(self.name, piece)
             end.on_piece(piece)
             self._on_drain()

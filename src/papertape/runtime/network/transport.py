@@ -164,7 +164,7 @@ class MemoryTransport(asyncio.Transport):
 
     def open(self) -> None:
         """The connection is there."""
-        self._tell(self._protocol.connection_made, self)
+        self._tell("Exception in callback connection_made", self._protocol.connection_made, self)
 
     def reset(self) -> None:
         """The line is cut: this end notices at once."""
@@ -282,7 +282,7 @@ class MemoryTransport(asyncio.Transport):
     def _pause_writer(self) -> None:
         if not self._has_paused_writer and self.get_write_buffer_size() > self._high:
             self._has_paused_writer = True
-            self._tell(self._protocol.pause_writing)
+            self._tell("protocol.pause_writing() failed", self._protocol.pause_writing)
 
     def _write_on(self) -> None:
         """What waited to be sent has become less."""
@@ -291,7 +291,7 @@ class MemoryTransport(asyncio.Transport):
         size = self.get_write_buffer_size()
         if self._has_paused_writer and size <= self._low:
             self._has_paused_writer = False
-            self._tell(self._protocol.resume_writing)
+            self._tell("protocol.resume_writing() failed", self._protocol.resume_writing)
         if self._is_closing and not self.get_write_buffer_size():
             self._finish(None)
 
@@ -332,17 +332,15 @@ class MemoryTransport(asyncio.Transport):
         self.is_paused = False
         self.inward.resume()  # what still comes in falls on deaf ears
         self._on_lost()
-        self._tell(self._protocol.connection_lost, error)
+        self._tell("Exception in callback connection_lost", self._protocol.connection_lost, error)
         if self.server is not None:
             self.server.detach(self)
 
-    def _tell(self, callback: Callable[..., object], *args: Any) -> None:
+    def _tell(self, message: str, callback: Callable[..., object], *args: Any) -> None:
         """Call the protocol where its mistake must not stop the network."""
         try:
             callback(*args)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            name = getattr(callback, "__qualname__", type(self._protocol).__qualname__)
-            context = {"message": f"Exception in callback {name}", "exception": error, "transport": self, "protocol": self._protocol}
-            self.loop.call_exception_handler(context)
+            self.loop.call_exception_handler({"message": message, "exception": error, "transport": self, "protocol": self._protocol})
