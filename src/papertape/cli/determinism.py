@@ -59,7 +59,7 @@ def _compared(result: RunResult, journal: Path, folder: Path) -> RunResult:
     divergence = first_divergence(journal, second)
     if difference is not None:
         found = _look(words, folder, difference.index).render("the first run", "the second")
-        more = "" if divergence is None else f"\nso {divergence.render('the journal of the first run', 'that of the second')}"
+        more = "" if divergence is None else f"\n  so {divergence.render('the journal of the first run', 'that of the second')}"
         return _differed(result, found + more)
     if divergence is not None:
         return _differed(result, divergence.render("the first run", "the second"))
@@ -84,8 +84,8 @@ def _look(words: Sequence[str], folder: Path, index: int) -> Parted:
             break
         repeats = repeats and is_prefix(left, near, index) and is_prefix(right, far, index)
         again = first_difference(near / RECORDS, far / RECORDS)
-        if again is None:  # by luck
-            break
+        if again is None:  # by luck, or because what an earlier run left behind is there now
+            continue
         left, right = near, far
         if again.index == index:
             break

@@ -17,7 +17,7 @@ from papertape.model.errors import ConfigError
 from papertape.model.units import format_duration
 from papertape.runtime.trace.record import Kind, Record, first_difference
 from papertape.runtime.trace.stack import Line, read_stack, render, short
-from papertape.runtime.trace.steps import Parting, first_parting
+from papertape.runtime.trace.steps import RETURNED, Parting, first_parting
 from papertape.runtime.trace.trace import CLOSE, RECORDS, STACKS, STEPS, Close
 
 CONTEXT: Final = 3
@@ -220,7 +220,8 @@ def _value_of(record: Record | None) -> str:
 
 def _excerpt(text: str, at: int) -> str:
     begin, end = max(0, at - EXCERPT), at + EXCERPT
-    return ("…" if begin else "") + repr(text[begin:end])[1:-1] + ("…" if end < len(text) else "")
+    shown = text[begin:end].replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
+    return ("…" if begin else "") + shown + ("…" if end < len(text) else "")
 
 
 def _stack_rows(who: str, stack: list[Line], close: Close | None) -> list[str]:
@@ -236,8 +237,11 @@ def _step_rows(step: Parting | None, left_name: str, right_name: str) -> list[st
     name = step.name
     if name is not None:
         where = f"{short(step.left.file)}:{step.left.line} in {step.left.function}"
-        held = [each.changed.get(name, "what it held before") for each in (step.left, step.right)]
-        return [f"{where}: `{name}` is {held[0]} in {left_name}, {held[1]} in {right_name}; nothing of the program differs before that"]
+        one, other = (each.changed.get(name, "what it was before") for each in (step.left, step.right))
+        at = first_unlike(one, other)
+        one, other = (text if len(text) <= 2 * EXCERPT else _excerpt(text, at) for text in (one, other))
+        what = "what it returns" if name == RETURNED else f"`{name}`"
+        return [f"{where}: {what} is {one} in {left_name}, {other} in {right_name}; nothing of the program differs before that"]
     if (step.left.file, step.left.line) == (step.right.file, step.right.line):
         return []
     before = "its first line" if step.before is None else f"{short(step.before.file)}:{step.before.line} in {step.before.function}"

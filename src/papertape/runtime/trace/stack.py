@@ -92,7 +92,8 @@ def read_stack(path: Path, number: int) -> list[Line]:
 def render(stack: list[Line]) -> list[str]:
     """For a person: the user's own lines first, outermost first and marked; then the innermost others."""
     users = [line for line in stack if line.users][:USERS_SHOWN]
-    inner = [line for line in stack if not line.users and not line.file.startswith("<")][:OTHERS_SHOWN]
+    others = [line for line in stack if not line.users and not line.file.startswith("<")]
+    inner = ([line for line in others if not line.file.startswith(OURS)] or others)[:OTHERS_SHOWN]
     rows = [f"> {line.render()}" for line in reversed(users)]
     if not users:
         rows.append("no line of the program's own: a task of a library, or the venue")

@@ -20,6 +20,9 @@ from papertape.runtime.trace.value import changing, describe
 STEPS_MAX: Final = 300_000
 """How many steps are taken down; a difference later than that is not found."""
 
+RETURNED: Final = "return"
+"""Stands for what a function returns, or hands on while it waits; no name can be this."""
+
 _UNKNOWN: Final = object()
 
 
@@ -80,7 +83,10 @@ class _Walk:
         self._write = write
 
     def walk(self, frame: FrameType, event: str, argument: Any) -> Any:
-        going_on = self._write(frame, self._line, self._changes(frame))
+        changed = self._changes(frame)
+        if event == "return" and argument is not None:
+            changed[RETURNED] = describe(argument)
+        going_on = self._write(frame, self._line, changed)
         self._line = frame.f_lineno
         return self.walk if going_on else None
 

@@ -27,7 +27,6 @@ from papertape.runtime.trace.value import describe
 
 if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
-    from papertape.runtime.network.network import Connection
     from papertape.runtime.network.pipe import Piece
 
 TEXT_MAX: Final = 400
@@ -72,6 +71,7 @@ class Trace:
         self._stacks = Stacks(self._stack_file)
         self._steps = Steps(self._step_file)
         self._is_looking = False
+        self._pipes: dict[str, str] = {}
 
     def __enter__(self) -> Trace:
         if self._at is not None:
@@ -105,10 +105,20 @@ class Trace:
     def _drew(self, source: str, size: int, value: bytes) -> None:
         self._note(Kind.DRAW, source, size, value)
 
-    def _piece(self, kind: Kind, connection: Connection, direction: str, piece: Piece) -> None:
-        data = piece if isinstance(piece, bytes) else piece.value.encode()
-        what = f"connection {connection.number} {'to' if direction == '>' else 'from'} {connection.host}:{connection.port}"
-        self._note(kind, what if isinstance(piece, bytes) else f"{what} ({piece.value})", len(data), data)
+    def _piece(self, kind: Kind, pipe: str, piece: Piece) -> None:
+        what = self._pipes.get(pipe) or self._name(pipe)
+        if isinstance(piece, bytes):
+            self._note(kind, what, len(piece), piece)
+        else:
+            self._note(kind, f"{what} ({piece.value})", 0, b"")
+
+    def _name(self, pipe: str) -> str:
+        """`connection 3 to api.example.com:443` for the pipe "3>"."""
+        network: Any = None if self._loop is None else self._loop.network
+        number, direction = int(pipe[:-1]), pipe[-1]
+        at = next(f"{each.host}:{each.port}" for each in network.connections() if each.number == number)
+        name = self._pipes[pipe] = f"connection {number} {'to' if direction == '>' else 'from'} {at}"
+        return name
 
     def _listen(self, exchange: Any) -> None:
         """Every public coroutine method of it, on this one object."""
