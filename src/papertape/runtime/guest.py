@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from papertape.model.errors import StuckSimulation
 from papertape.model.units import SECOND, Nanos
+from papertape.runtime.blame import with_line
 from papertape.runtime.loop import VirtualLoop, VirtualTimer
 from papertape.runtime.manners import Manners
 from papertape.runtime.place import who_waits
@@ -183,6 +184,9 @@ class GuestLoop(Manners):
         if delay_ns <= 0 < delay:
             delay_ns = 1
         return self.schedule_ns(self.host.now_ns + delay_ns, TIMER, callback, *args, context=context)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+        return super().create_task(coro, name=name, context=with_line(context), **options)
 
     def timer_cancelled(self) -> None:
         self.host.timer_cancelled()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from papertape.runtime.place import is_users
 
@@ -30,13 +29,3 @@ def program_traceback(error: BaseException) -> str:
     while start is not None and not is_users(start.tb_frame.f_code):
         start = start.tb_next
     return "".join(traceback.format_exception(type(error), error, start or error.__traceback__))
-
-
-def users_line() -> str:
-    """The line of the user's code that is being carried out, such as "bot.py:31"; "" where there is none."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if is_users(frame.f_code):
-            return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-        frame = frame.f_back
-    return ""

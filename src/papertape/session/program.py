@@ -11,12 +11,13 @@ from typing import Final
 
 from papertape.model.errors import EscapedSimulation, StuckSimulation
 from papertape.model.units import MILLISECOND, MINUTE, SECOND, Nanos, format_duration
+from papertape.runtime.blame import users_line
 from papertape.runtime.guest import HostLoop, Killed
 from papertape.runtime.network import Network
 from papertape.runtime.network.pipe import Mark
 from papertape.runtime.patch.leaving import interrupts
 from papertape.runtime.rank import END
-from papertape.session.blame import line_of, program_traceback, users_line
+from papertape.session.blame import line_of, program_traceback
 from papertape.session.script import Script
 from papertape.session.world import VenueWorld
 
