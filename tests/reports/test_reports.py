@@ -7,11 +7,12 @@ import json
 from decimal import Decimal
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 from papertape import reports
-from papertape.reports.table import write
-from papertape.session.result import ExitCode, FaultResult, RunResult, Status
+from papertape.reports.table import TIMELINE_WIDTH, timeline_lines, write
+from papertape.session.result import ExitCode, FaultResult, Moment, RunResult, Status
 
 PASSED = RunResult(
     scenario="scenarios/lost.scenario.toml", title="The reply to a buy is lost", seed=7, status=Status.PASSED, digest="abcdef0123456789",
@@ -33,6 +34,21 @@ ERROR = RunResult(
 VACUOUS = RunResult(
     scenario="void.scenario.toml", seed=0, status=Status.VACUOUS, failures=("fault 1 (gap) hit nothing",), repro="papertape run void"
 )
+TWICE = "coinbase: bot.py:31 bought 0.01 BTC/USD again at 12.003s, while the outcome of the order it sent at 2.001s was undisclosed"
+SUSPECT = RunResult(
+    scenario="bot.py", seed=0, depth="wire", status=Status.SUSPECT, failures=(TWICE,), notes=("coinbase: never told of o-000001",),
+    timeline=(
+        Moment(
+            at_ns=2_001_004_321, venue="coinbase", line="bot.py:31", what="order.create buy 0.01 BTC/USD",
+            outcome="filled; its answer was lost",
+        ),
+        Moment(
+            at_ns=12_003_000_000, venue="coinbase", line="bot.py:7", what="order.create buy 0.01 BTC/USD at 64000",
+            outcome="filled; answer heard at 12.033s",
+        ),
+    ),
+    intercepted=(("time.time", 1204, "bot.py:12"), ("os.urandom", 3, "")), repro="papertape run bot.py --fault lost_reply",
+)  # fmt: skip
 
 
 def test_the_table_says_what_a_run_came_to() -> None:
@@ -63,6 +79,64 @@ def test_the_table_explains_what_did_not_pass() -> None:
     assert f"{why}\n  again: papertape run scenarios/twice.scenario.toml --seed 1\n" in text
     assert "fault 1 (gap) hit nothing" in text
     assert text.rstrip().endswith("1 passed, 1 failed, 1 vacuous in 0.75 s")
+
+
+def test_the_table_shows_what_led_to_a_suspicion() -> None:
+    """Verdict, sentence, the requests in columns with the program's lines, notes, and what was simulated for the program."""
+    text = reports.render("table", [SUSPECT])
+    assert (
+        f"""
+bot.py: suspect
+  {TWICE}
+  what led there:
+     2.001s  bot.py:31  order.create buy 0.01 BTC/USD           → filled; its answer was lost
+    12.003s  bot.py:7   order.create buy 0.01 BTC/USD at 64000  → filled; answer heard at 12.033s
+  note: coinbase: never told of o-000001
+  simulated for the program: time.time ×1,204 (bot.py:12), os.urandom ×3
+  again: papertape run bot.py --fault lost_reply
+
+1 suspect in 0.00 s
+"""
+        in text
+    )
+
+
+def test_a_run_that_passed_shows_what_was_simulated_and_no_command() -> None:
+    """So that a person can trust that nothing escaped."""
+    passed = msgspec.structs.replace(PASSED, intercepted=SUSPECT.intercepted)
+    text = reports.render("table", [passed])
+    assert "simulated for the program: time.time ×1,204" in text
+    assert "again:" not in text
+
+
+def test_a_timeline_stays_within_its_columns() -> None:
+    """What came of a request goes to a line of its own where there is no room; venues are named where there are several."""
+    first, second = SUSPECT.timeline
+    long = msgspec.structs.replace(second, outcome="never reached the venue; its connection was cut at 12.003s, told by stream at 13s")
+    lines = timeline_lines([first, long, msgspec.structs.replace(first, venue="binance", line="")])
+    assert lines == [
+        "     2.001s  bot.py:31  coinbase  order.create buy 0.01 BTC/USD  → filled; its answer was lost",
+        "    12.003s  bot.py:7   coinbase  order.create buy 0.01 BTC/USD at 64000",
+        "                 → never reached the venue; its connection was cut at 12.003s, told by stream at 13s",
+        "     2.001s             binance   order.create buy 0.01 BTC/USD  → filled; its answer was lost",
+    ]
+    assert max(map(len, lines)) <= TIMELINE_WIDTH
+
+
+def test_a_suspicion_and_its_timeline_are_in_json_and_junit() -> None:
+    """For pipelines it is a failure like others, with what led there."""
+    told = json.loads(reports.render("json", [SUSPECT]))
+    assert (told["status"], told["notes"]) == ("suspect", list(SUSPECT.notes))
+    assert told["timeline"][0] == {
+        "at_ns": 2_001_004_321, "venue": "coinbase", "line": "bot.py:31", "what": "order.create buy 0.01 BTC/USD",
+        "outcome": "filled; its answer was lost",
+    }  # fmt: skip
+    assert told["intercepted"][1] == {"what": "os.urandom", "count": 3, "line": ""}
+    suite = ElementTree.fromstring(reports.render("junit", [SUSPECT]))[0]
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "0")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert (failure.attrib["type"], failure.attrib["message"]) == ("suspect", TWICE)
 
 
 def test_a_table_to_a_file_has_no_colours() -> None:
@@ -111,7 +185,7 @@ def test_junit_tells_failures_from_errors() -> None:
     assert (failure.text or "").endswith("again: papertape run scenarios/twice.scenario.toml --seed 1")
 
 
-@pytest.mark.parametrize(("result", "code"), [(PASSED, 0), (FAILED, 1), (VACUOUS, 1), (ERROR, 2)])
+@pytest.mark.parametrize(("result", "code"), [(PASSED, 0), (FAILED, 1), (SUSPECT, 1), (VACUOUS, 1), (ERROR, 2)])
 def test_a_verdict_has_its_exit_code(result: RunResult, code: int) -> None:
-    """Passed is 0, failed and vacuous are 1, an error says itself what it is."""
+    """Passed is 0, failed, suspect and vacuous are 1, an error says itself what it is."""
     assert result.exit_code == code

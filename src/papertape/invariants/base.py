@@ -43,5 +43,5 @@ class Invariant(Protocol):
 def view_of(case: Case) -> BotView:
     """The client's side, or `NotJudged`."""
     if case.view is None:
-        raise NotJudged("needs the client's declared intents; this program declares none")
+        raise NotJudged("the program keeps its own books")
     return case.view

@@ -53,6 +53,7 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
         at_ns: when it reached the venue.
         told_ns: when the client heard the answer; None if it never did.
         retry_after_ns: how long the venue then asked the client to wait, if it refused for coming too fast.
+        line: which line of a program asked, such as "bot.py:31"; empty where nobody knows.
     """
 
     sent_ns: Nanos
@@ -63,6 +64,7 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     is_private: bool
     retry_after_ns: Nanos | None = None
+    line: str = ""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):

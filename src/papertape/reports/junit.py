@@ -9,8 +9,8 @@ from papertape.session.result import RunResult, Status
 
 
 def render(results: Sequence[RunResult]) -> str:
-    """One test suite called papertape; what failed or was vacuous is a failure, what could not be carried out an error."""
-    failed = sum(result.status in (Status.FAILED, Status.VACUOUS) for result in results)
+    """One test suite called papertape; what failed, is suspect or was vacuous is a failure, what could not be carried out an error."""
+    failed = sum(result.status in (Status.FAILED, Status.SUSPECT, Status.VACUOUS) for result in results)
     errors = sum(result.status is Status.ERROR for result in results)
     counts = {"tests": str(len(results)), "failures": str(failed), "errors": str(errors), "skipped": "0"}
     seconds = f"{sum(result.wall_s for result in results):.3f}"

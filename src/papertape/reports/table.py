@@ -1,4 +1,4 @@
-"""Results as a table on a terminal, and below it, for everything that did not pass, why and how to see it again."""
+"""Results as a table on a terminal, and below it, for everything that did not pass, why, what led there and how to see it again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration, plain
-from papertape.session.result import RunResult, Status
+from papertape.session.result import Moment, RunResult, Status
+from papertape.session.suspicion import moment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 PLAIN_WIDTH: Final = 160
 """Columns to use where the output is no terminal, and so has no width of its own."""
 
-_STYLE: Final = {Status.PASSED: "green", Status.FAILED: "bold red", Status.VACUOUS: "yellow", Status.ERROR: "bold red"}
+TIMELINE_WIDTH: Final = 100
+"""Columns that a line of a timeline may take; what came of a request goes to a line of its own where it is longer."""
+
+_STYLE: Final = {
+    Status.PASSED: "green",
+    Status.FAILED: "bold red",
+    Status.SUSPECT: "bold magenta",
+    Status.VACUOUS: "yellow",
+    Status.ERROR: "bold red",
+}
 
 _NUMBERS: Final = ("events", "orders", "fills", "recovery", "balances", "PnL")
 
@@ -37,7 +47,7 @@ def write(results: Sequence[RunResult], file: IO[str]) -> None:
     console = Console(file=file, width=None if file.isatty() else PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
     console.print(table(results))
     for result in results:
-        if not result.is_passed:
+        if not result.is_passed or result.notes or result.intercepted:
             _explain(result, console)
     console.print(summary(results))
 
@@ -104,12 +114,42 @@ def summary(results: Sequence[RunResult]) -> str:
     return f"{words} in {sum(result.wall_s for result in results):.2f} s"
 
 
+def timeline_lines(timeline: Sequence[Moment]) -> list[str]:
+    """A timeline as aligned text: when, which line of the program (and which venue, where there are several), what, what came of it."""
+    several = len({each.venue for each in timeline}) > 1
+    rows = [(moment(each.at_ns), each.line, each.venue if several else "", each.what, each.outcome) for each in timeline]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    heads = [
+        "  ".join(part for part in ("  " + when.rjust(widths[0] + 2), line.ljust(widths[1]), venue.ljust(widths[2])) if part)
+        for when, line, venue, _, _ in rows
+    ]
+    fit = all(len(head) + widths[3] + len(row[4]) + 6 <= TIMELINE_WIDTH for head, row in zip(heads, rows, strict=True))
+    lines = []
+    for head, (_, _, _, what, outcome) in zip(heads, rows, strict=True):
+        whole = f"{head}  {what.ljust(widths[3]) if fit else what}  → {outcome}"
+        if len(whole) <= TIMELINE_WIDTH:
+            lines.append(whole)
+        else:
+            margin = max(8, min(len(head), TIMELINE_WIDTH - len(outcome) - 4))
+            lines += [f"{head}  {what}", f"{' ' * margin}  → {outcome}"]
+    return lines
+
+
 def _explain(result: RunResult, console: Console) -> None:
     console.print(f"{result.scenario}: {result.status}", style=_STYLE[result.status])
     for failure in result.failures:
         console.print(f"  {failure}", soft_wrap=True)
+    if result.timeline:
+        console.print("  what led there:")
+        for line in timeline_lines(result.timeline):
+            console.print(line, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"  note: {note}", soft_wrap=True)
     for name in result.not_judged:
         console.print(f"  not judged: {name}", soft_wrap=True)
-    if result.repro:
+    if result.intercepted:
+        calls = ", ".join(f"{what} ×{count:,}" + (f" ({line})" if line else "") for what, count, line in result.intercepted)
+        console.print(f"  simulated for the program: {calls}", soft_wrap=True)
+    if result.repro and not result.is_passed:
         console.print(f"  again: {result.repro}", soft_wrap=True)
     console.print()

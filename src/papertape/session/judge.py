@@ -11,10 +11,13 @@ from papertape.invariants import INVARIANTS, Case, NotJudged
 from papertape.model.notes import Mark
 from papertape.model.units import EXACT, Nanos, format_duration, plain
 from papertape.model.view import Truth
-from papertape.session.result import FaultResult, Status
+from papertape.session.result import FaultResult, Moment, Status
 from papertape.session.spec import ExpectVenue, Scenario
+from papertape.session.suspicion import suspicions, untold
+from papertape.session.timeline import MOMENTS_MAX, timeline
 from papertape.session.world import VenueWorld
 from papertape.sim.audit import audit
+from papertape.sim.disclosure import Disclosure
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,24 +25,35 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         failures: what was not as it must be.
+        suspicions: what a program cannot have known to be right when it did it.
         hollow: why the run proves nothing, where it does not.
         not_judged: invariants nobody could judge, with the reason.
+        notes: what is worth knowing and decides nothing.
     """
 
     failures: tuple[str, ...]
-    hollow: tuple[str, ...]
-    not_judged: tuple[str, ...]
+    suspicions: tuple[str, ...] = ()
+    hollow: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the run did not pass, the gravest first."""
+        return self.failures + self.suspicions + self.hollow
 
     @property
     def status(self) -> Status:
         if self.failures:
             return Status.FAILED
+        if self.suspicions:
+            return Status.SUSPECT
         return Status.VACUOUS if self.hollow else Status.PASSED
 
 
 def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[str], end_ns: Nanos) -> Verdict:
     """Invariants, recoveries, must-happens and limits; `failures` are those that the run already has."""
-    found, hollow, not_judged = list(failures), [], []
+    found, suspected, hollow, not_judged, notes = list(failures), list[str](), list[str](), list[str](), list[str]()
     names = scenario.expect.invariants or tuple(INVARIANTS)
     judged = 0
     for world in worlds:
@@ -52,6 +66,11 @@ def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[s
                 not_judged.append(f"{name} ({world.name}): {reason}")
                 if scenario.expect.invariants:
                     hollow.append(f"invariant {name} was not judged: {reason}")
+        if world.exchange is None:
+            disclosure = disclosed(world)
+            suspected += suspicions(disclosure, world.name, case.truth)
+            notes += untold(disclosure, world.name, case.truth)
+            judged += bool(disclosure.creates)
         found += _recoveries(scenario, world)
         hollow += _unjudged_recoveries(scenario, world)
         found += _limits(scenario.expect.venue, world.name, case.truth)
@@ -60,9 +79,31 @@ def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[s
         ]
     seen = {mark for world in worlds for mark in world.observer.marks}
     hollow += [f'"{mark}" had to happen and did not' for mark in scenario.expect.must_happen if Mark(mark) not in seen]
-    if not judged:
+    if not any(world.exchange is not None or world.door.was_reached for world in worlds):
+        hollow.append("the program never reached the venue")
+    elif not judged:
         hollow.append("nothing was judged")
-    return Verdict(failures=tuple(found), hollow=tuple(hollow), not_judged=tuple(not_judged))
+    return Verdict(
+        failures=tuple(found), suspicions=tuple(suspected), hollow=tuple(hollow), not_judged=tuple(not_judged), notes=tuple(notes)
+    )
+
+
+def disclosed(world: VenueWorld) -> Disclosure:
+    """What a program was told of its orders at one venue."""
+    disclosure = Disclosure()
+    for fact in world.door.facts:
+        disclosure.on(fact)
+    return disclosure
+
+
+def led_there(worlds: Sequence[VenueWorld]) -> tuple[Moment, ...]:
+    """The few requests that led to a verdict, at all venues; those that are suspect are among them."""
+    moments: list[Moment] = []
+    for world in worlds:
+        repeats = disclosed(world).repeats if world.exchange is None else []
+        suspects = [number for repeat in repeats for create in (repeat.first, repeat.again) for number in create.numbers]
+        moments += timeline(world.door.facts, world.name, world.door.truth(), suspects, most=MOMENTS_MAX // len(worlds))
+    return tuple(sorted(moments, key=lambda each: each.at_ns))
 
 
 def case_of(world: VenueWorld, end_ns: Nanos) -> Case:

@@ -56,14 +56,14 @@ class DoorPort:
     def wall_ns(self) -> Nanos:
         return self._loop.wall_ns()
 
-    async def request(self, request: Request) -> Answer:
+    async def request(self, request: Request, *, asked_at: str = "") -> Answer:
         future: asyncio.Future[Answer | Lost] = self._loop.create_future()
 
         def done(outcome: Answer | Lost) -> None:
             if not future.done():
                 future.set_result(outcome)
 
-        pending = self._door.submit(request, done)
+        pending = self._door.submit(request, done, asked_at)
         try:
             outcome = await future
         finally:

@@ -12,14 +12,16 @@ from papertape.model.units import Nanos, plain
 
 
 class Status(StrEnum):
-    """The verdict on a run.
+    """The verdict on a run; of several that apply the gravest: error, failed, suspect, vacuous.
 
+    suspect: a program sent an order again before it could know what had become of the first.
     vacuous: it proved nothing, because a fault hit nothing, a must-happen did not, or nothing was judged.
     error: it could not be carried out.
     """
 
     PASSED = "passed"
     FAILED = "failed"
+    SUSPECT = "suspect"
     VACUOUS = "vacuous"
     ERROR = "error"
 
@@ -36,7 +38,12 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-EXIT_CODES: Final = {Status.PASSED: ExitCode.PASSED, Status.FAILED: ExitCode.FAILED, Status.VACUOUS: ExitCode.FAILED}
+EXIT_CODES: Final = {
+    Status.PASSED: ExitCode.PASSED,
+    Status.FAILED: ExitCode.FAILED,
+    Status.SUSPECT: ExitCode.FAILED,
+    Status.VACUOUS: ExitCode.FAILED,
+}
 
 
 class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +60,34 @@ class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
     recovery_ns: Nanos | None = None
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a client, and what came of it.
+
+    Attributes:
+        at_ns: run time at which it left the client.
+        venue: which venue was asked.
+        line: which line of a program asked, such as "bot.py:31"; empty where nobody knows.
+        what: what was asked for, such as "order.create buy 0.01 BTC/USD".
+        outcome: what the venue did, and what the client heard of it.
+    """
+
+    at_ns: Nanos
+    venue: str
+    line: str
+    what: str
+    outcome: str
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one run.
 
     Attributes:
         scenario: the scenario's file as the user named it, else its title.
         failures: one sentence for each thing that was not as it must be; empty if passed.
+        notes: what is worth knowing and decides nothing, a sentence each.
+        timeline: of a run that failed or is suspect the few requests that led there, oldest first.
+        intercepted: what a program asked of the machine and got from the simulation: the call, how often, and the line of the first (""
+            where nobody knows), such as ("time.time", 12, "bot.py:31").
         digest: hex; equal digests mean equal runs. Empty if the run did not get that far.
         wire_digest: hex, over the bytes of the network; None at interface depth.
         events: market messages that reached the venue.
@@ -81,6 +110,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     failures: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    timeline: tuple[Moment, ...] = ()
+    intercepted: tuple[tuple[str, int, str], ...] = ()
     digest: str = ""
     wire_digest: str | None = None
     events: int = 0
@@ -112,7 +144,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         """
         return {
             "scenario": self.scenario, "title": self.title, "seed": self.seed, "depth": self.depth, "status": str(self.status),
-            "failures": list(self.failures), "not_judged": list(self.not_judged), "digest": self.digest, "wire_digest": self.wire_digest,
+            "failures": list(self.failures), "not_judged": list(self.not_judged), "notes": list(self.notes),
+            "timeline": [msgspec.to_builtins(moment) for moment in self.timeline],
+            "intercepted": [{"what": what, "count": count, "line": line} for what, count, line in self.intercepted],
+            "digest": self.digest, "wire_digest": self.wire_digest,
             "events": self.events, "orders": self.orders, "fills": self.fills,
             "faults": [{"kind": fault.kind, "fired": fault.fired, "recovery_ns": fault.recovery_ns} for fault in self.faults],
             "marks": dict(self.marks), "balances": {venue: _texts(amounts) for venue, amounts in self.balances.items()},

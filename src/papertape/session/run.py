@@ -27,7 +27,7 @@ from papertape.runtime.world import run_virtual, virtual_world
 from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
-from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, pnl
+from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, led_there, pnl
 from papertape.session.observer import total_marks
 from papertape.session.program import Program
 from papertape.session.replay import Replay
@@ -240,8 +240,8 @@ class _Run:
         loop.schedule_ns(0, END, tick)
 
     def result(self, wall_s: float) -> RunResult:
-        verdict = self.verdict or Verdict(failures=tuple(self.failures), hollow=(), not_judged=())
-        status, failures = verdict.status, verdict.failures + verdict.hollow
+        verdict = self.verdict or Verdict(failures=tuple(self.failures))
+        status, failures = verdict.status, verdict.reasons
         if self.escaped is not None:
             status, failures = Status.ERROR, (f"the bot left the simulation: {self.escaped}",)
         elif broken := audits(self.worlds):
@@ -256,6 +256,8 @@ class _Run:
             status=status,
             failures=failures,
             not_judged=verdict.not_judged,
+            notes=verdict.notes,
+            timeline=led_there(self.worlds) if status in (Status.FAILED, Status.SUSPECT) else (),
             digest=self.journal.digest,
             wire_digest=self.network.digest() if self.network is not None and self.scenario.depth is Depth.WIRE else None,
             events=self.events,

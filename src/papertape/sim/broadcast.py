@@ -16,7 +16,6 @@ from papertape.sim.stream import Close, Message, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 
-
 OWN_ORDERS: Final = (Channel.ORDERS, "")
 
 
@@ -27,6 +26,7 @@ class Broadcast:
         reached: how many market messages have reached the venue; a subscription's snapshot holds them all.
         lost: what a cut took away and nobody has asked for again, by lane.
         on_progress: told when the client may have just been told what it lacked.
+        on_told: told of each order that the client has just been told of.
         untold: client order ids whose last news was lost on its way to the client.
     """
 
@@ -38,6 +38,7 @@ class Broadcast:
         self.untold: dict[str, None] = {}
         self._told: dict[str, Order] = {}
         self.on_progress: Callable[[], None] = lambda: None
+        self.on_told: Callable[[Order], None] = lambda order: None
         self.market_is_quiet = True
         self._venue = venue
         self._timeline = timeline
@@ -184,6 +185,11 @@ class Broadcast:
             self._drain(stream)
 
     @property
+    def was_opened(self) -> bool:
+        """Whether any stream ever was."""
+        return self._opened > 0
+
+    @property
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
         if self.untold or any(self.lost.values()):
@@ -229,6 +235,10 @@ class Broadcast:
                 stream.missed.pop(message.symbol, None)
             elif isinstance(message, OrderUpdate):
                 self.note_told(message.order)
+                self.on_told(message.order)
+            elif not index:
+                for order in getattr(message, "orders", ()):  # a server's own list of what is open
+                    self.on_told(order)
             if not index and not isinstance(message, Heartbeat):
                 kind = "order" if isinstance(message, OrderUpdate) else "snapshot"
                 self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))

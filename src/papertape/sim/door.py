@@ -9,25 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.interference import Interference
 from papertape.model.order import NewOrder, OrderType, OrderUpdate
-from papertape.model.request import Answer, Channel, Lane, Op, Request
+from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.view import RequestSeen, Truth
 from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.broadcast import Broadcast
+from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.latency import LatencyLaw
 from papertape.sim.stream import Close, Send, Stream
 from papertape.sim.timeline import Handle, Timeline
 from papertape.sim.venue import SimVenue
-
-PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH, Op.TRADES_FETCH, Op.BOOK_FETCH, Op.TIME_FETCH)
 
 
 class Lost(Enum):
@@ -41,13 +39,20 @@ Done = Callable[[Answer | Lost], None]
 
 
 class Pending:
-    """A request on its way: to the venue, or its answer back."""
+    """A request on its way: to the venue, or its answer back.
 
-    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos) -> None:
+    Attributes:
+        line: which line of a program asked; empty where nobody knows.
+        is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
+    """
+
+    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, line: str) -> None:
         self.number = number
         self.request = request
         self.done = done
         self.sent_ns = sent_ns
+        self.line = line
+        self.is_awaited = True
         self.at_ns: Nanos | None = None
         self.told_ns: Nanos | None = None
         self.retry_after_ns: Nanos | None = None
@@ -63,6 +68,7 @@ class Door:
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
         on_disturbed: told when a fault has just stopped disturbing.
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
+        facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
     """
 
@@ -89,6 +95,8 @@ class Door:
         self.on_progress: Callable[[], None] = _nothing
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
+        self.facts: list[Fact] = []
+        self.broadcast.on_told = lambda order: self.facts.append(Told(timeline.now_ns, order.client_order_id))
         self._name = name
         self._timeline = timeline
         self._chance = chance
@@ -107,19 +115,26 @@ class Door:
         """Whether a connection of `lane` can be opened now."""
         return not self.plan.refuses(lane)
 
-    def submit(self, request: Request, done: Done) -> Pending:
-        """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it."""
+    def submit(self, request: Request, done: Done, line: str = "") -> Pending:
+        """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it.
+
+        `line` is the line of the program that asked, where it is known.
+        """
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, sent_ns=now_ns)
+        pending = Pending(self._count, request, done, sent_ns=now_ns, line=line)
+        self.facts.append(Sent(now_ns, pending.number, request, line))
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
         return pending
 
     def abandon(self, pending: Pending) -> None:
-        """The client has stopped waiting; the request itself goes on."""
+        """The client has stopped waiting, or has heard; a request that is still under way goes on."""
         pending.done = _ignore
+        if pending.is_awaited:
+            pending.is_awaited = False
+            self.facts.append(GaveUp(self._timeline.now_ns, pending.number))
 
     def _arrive(self, pending: Pending) -> None:
         if pending.number not in self._pending:
@@ -137,6 +152,8 @@ class Door:
             self.executed.append((now_ns, request))
             answer = self.venue.execute(request, now_ns)
         self._write_command(pending, answer)
+        accepted = answer.order.client_order_id if request.op is Op.ORDER_CREATE and answer.order is not None else ""
+        self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, accepted))
         if answer.refusal is not None:
             pending.retry_after_ns = answer.refusal.retry_after_ns
         reply = self.plan.after_venue(hit, request, answer)
@@ -144,7 +161,7 @@ class Door:
             del self._pending[pending.number]
             if request.client_order_id:
                 self.broadcast.untold[request.client_order_id] = None
-            pending.done(Lost.REPLY)
+            self._lose(pending, Lost.REPLY)
             return
         delay_ns = self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
@@ -157,12 +174,17 @@ class Door:
             self._held.append((pending, answer))
             return
         del self._pending[pending.number]
-        pending.told_ns = self._timeline.now_ns
+        code = None if answer.refusal is None else answer.refusal.code
+        if pending.is_awaited:
+            pending.is_awaited = False
+            pending.told_ns = self._timeline.now_ns
+            self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer)))
+        else:
+            self.facts.append(Unheard(self._timeline.now_ns, pending.number))
         if answer.order is not None and pending.done is not _ignore:
             self.broadcast.note_told(answer.order)
         for order in answer.orders:
             self.broadcast.note_told(order)
-        code = None if answer.refusal is None else answer.refusal.code
         self._journal.write(self._timeline.now_ns, "answered", request=pending.number, op=pending.request.op, refusal=code)
         pending.done(answer)
         self.on_progress()
@@ -178,9 +200,16 @@ class Door:
             self._journal.write(self._timeline.now_ns, "request_lost", request=pending.number, op=pending.request.op, arrived=arrived)
             if arrived and pending.request.client_order_id:
                 self.broadcast.untold[pending.request.client_order_id] = None
-            pending.done(Lost.RESET)
+            self._lose(pending, Lost.RESET)
         self.on_rest_cut()
         return len(pendings)
+
+    def _lose(self, pending: Pending, how: Lost) -> None:
+        is_cut = how is Lost.RESET
+        if is_cut:  # silence is not noticed: who waits gives up when they see fit
+            pending.is_awaited = False
+        self.facts.append(Gone(self._timeline.now_ns, pending.number, is_cut))
+        pending.done(how)
 
     def _write_command(self, pending: Pending, answer: Answer) -> None:
         request = pending.request
@@ -195,6 +224,8 @@ class Door:
         elif answer.order is not None:
             order = answer.order
             facts |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
+        if pending.line:
+            facts["line"] = pending.line
         self._journal.write(self._timeline.now_ns, "command", **facts)
 
     # ---- streams
@@ -262,6 +293,11 @@ class Door:
         return bool(self._pending)
 
     @property
+    def was_reached(self) -> bool:
+        """Whether any client ever asked for anything here, or opened a stream."""
+        return bool(self._count) or self.broadcast.was_opened
+
+    @property
     def is_whole(self) -> bool:
         """Nothing that the client asked for is missing: no message, no answer about an order, no subscription lost to a cut."""
         return self.broadcast.is_whole
@@ -297,6 +333,7 @@ def _seen(pending: Pending) -> RequestSeen:
         attempt=request.attempt,
         is_private=request.op not in PUBLIC_OPS,
         retry_after_ns=pending.retry_after_ns,
+        line=pending.line,
     )
 
 

@@ -67,8 +67,11 @@ class VenuePort(Protocol):
         """The venue's own wall clock, nanoseconds since 1970-01-01 UTC."""
         ...
 
-    async def request(self, request: Request) -> Answer:
+    async def request(self, request: Request, *, asked_at: str = "") -> Answer:
         """Carry out one request; comes back when its answer leaves for the client, latency and faults included.
+
+        `asked_at` is the line of the program that asked, such as "bot.py:31", where the line to it can tell. Cancelled, it says that the
+        client has stopped waiting; the request itself goes on.
 
         Raises `ReplyLost` where the answer must never arrive: the server then resets the connection before a byte of it.
         """

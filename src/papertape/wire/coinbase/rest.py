@@ -55,7 +55,7 @@ class RestFront:
             return UNAUTHORIZED
         requests = tuple(self._complete(request) for request in asked.requests)
         asked = msgspec.structs.replace(asked, requests=requests)
-        found = await self._ask(requests)
+        found = await self._ask(requests, _asked_at(http))
         for answer in found:
             self._learn(answer)
         return answers.render(asked, found, self._port.wall_ns(), self._prices(asked), self._products)
@@ -68,10 +68,10 @@ class RestFront:
             return "no token"
         return self._keys.fault(token, self._port.wall_ns(), uri=f"{http.method} {http.path}")
 
-    async def _ask(self, requests: tuple[Request, ...]) -> list[Answer]:
+    async def _ask(self, requests: tuple[Request, ...], asked_at: str) -> list[Answer]:
         if len(requests) == 1:
-            return [await self._port.request(requests[0])]
-        tasks = [asyncio.ensure_future(self._port.request(request)) for request in requests]
+            return [await self._port.request(requests[0], asked_at=asked_at)]
+        tasks = [asyncio.ensure_future(self._port.request(request, asked_at=asked_at)) for request in requests]
         return list(await asyncio.gather(*tasks)) if tasks else []
 
     def _complete(self, request: Request) -> Request:
@@ -120,6 +120,12 @@ class RestFront:
             if trades:
                 found[instrument.symbol] = format(instrument.price(trades[-1].price_ticks), "f")
         return found
+
+
+def _asked_at(http: web.Request) -> str:
+    """The line of the program that asked; only a simulated network knows it."""
+    line = None if http.transport is None else http.transport.get_extra_info("asked_at")
+    return line if isinstance(line, str) else ""
 
 
 def abort(http: web.Request) -> web.StreamResponse:

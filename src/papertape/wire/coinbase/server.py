@@ -47,8 +47,12 @@ class CoinbaseServer:
         return app
 
     def runner(self) -> web.AppRunner:
-        """An application runner: no signals, no access log, and connections are kept until they are closed."""
-        return web.AppRunner(self.app(), handle_signals=False, access_log=None, keepalive_timeout=3600, shutdown_timeout=1.0)
+        """An application runner: no signals, no access log, connections are kept until they are closed, and a handler whose client has
+        gone is cancelled, so that the venue knows who still waits.
+        """
+        return web.AppRunner(
+            self.app(), handle_signals=False, access_log=None, keepalive_timeout=3600, shutdown_timeout=1.0, handler_cancellation=True
+        )
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         if http.headers.get("Upgrade", "").lower() != "websocket":
