@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from papertape.model.errors import StuckSimulation
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import COMMAND, DELIVERY, MARKET, TIMER
@@ -406,3 +407,17 @@ def test_eager_tasks_are_numbered_too() -> None:
         return [task.result() for task in done]
 
     assert run_virtual(main) == list(range(12))
+
+
+@pytest.mark.parametrize("set_timer", ["call_later", "call_at"])
+def test_a_timer_for_the_infinite_future_never_rings_and_is_nothing_to_wait_for(set_timer: str) -> None:
+    """anyio sleeps for ever so; with nothing else to come that is a deadlock, and cancelling the timer counts for nothing."""
+
+    async def main(loop: VirtualLoop) -> None:
+        getattr(loop, set_timer)(float("inf"), print).cancel()
+        getattr(loop, set_timer)(float("inf"), print)
+        await asyncio.sleep(86_400)
+        await loop.create_future()
+
+    with pytest.raises(StuckSimulation, match="nothing can ever happen again"):
+        run(main)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from papertape.model.errors import StuckSimulation
 from papertape.model.units import SECOND, Nanos
 from papertape.runtime.blame import with_line
-from papertape.runtime.loop import VirtualLoop, VirtualTimer
+from papertape.runtime.loop import VirtualLoop, VirtualTimer, never
 from papertape.runtime.manners import Manners
 from papertape.runtime.place import who_waits
 from papertape.runtime.rank import TIMER
@@ -176,11 +176,18 @@ class GuestLoop(Manners):
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
         self._check_closed()
-        return self.schedule_ns(self.host.due_ns(when), TIMER, callback, *args, context=context)
+        try:
+            when_ns = self.host.due_ns(when)
+        except OverflowError:
+            return never(callback, args, self, context)
+        return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
         self._check_closed()
-        delay_ns = round(delay * SECOND)
+        try:
+            delay_ns = round(delay * SECOND)
+        except OverflowError:
+            return never(callback, args, self, context)
         if delay_ns <= 0 < delay:
             delay_ns = 1
         return self.schedule_ns(self.host.now_ns + delay_ns, TIMER, callback, *args, context=context)

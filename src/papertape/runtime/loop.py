@@ -84,6 +84,13 @@ class VirtualTimer(asyncio.TimerHandle):
                 self._loop.timer_cancelled()
 
 
+def never(callback: Callable[..., object], args: tuple[Any, ...], loop: Any, context: Context | None) -> VirtualTimer:
+    """A timer for the infinite future, which anyio sets to sleep for ever: it is on no agenda, and who waits for it alone is stuck."""
+    timer = VirtualTimer(FOREVER_NS, callback, args, loop, context)
+    timer._scheduled = False
+    return timer
+
+
 class VirtualLoop(Manners):
     """The loop of one run.
 
@@ -176,12 +183,19 @@ class VirtualLoop(Manners):
         return timer
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
-        return self.schedule_ns(self.due_ns(when), TIMER, callback, *args, context=context)
+        try:
+            when_ns = self.due_ns(when)
+        except OverflowError:
+            return never(callback, args, self, context)
+        return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
         if self._closed:
             self._check_closed()
-        delay_ns = round(delay * SECOND)
+        try:
+            delay_ns = round(delay * SECOND)
+        except OverflowError:
+            return never(callback, args, self, context)
         if delay_ns <= 0 < delay:
             delay_ns = 1
         when_ns = self.now_ns + delay_ns
