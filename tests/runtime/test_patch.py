@@ -27,6 +27,7 @@ import pytest
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.patch import patched
+from papertape.runtime.patch.active import aside
 from papertape.runtime.world import run_virtual
 
 EPOCH_NS = 1_700_000_000_123_456_789
@@ -225,7 +226,8 @@ def test_other_threads_notice_nothing() -> None:
 
     async def main(loop: VirtualLoop) -> float:
         ask.set()
-        answered.wait(30)
+        with aside():
+            answered.wait(30)
         return time.time()
 
     assert run_virtual(main) == 0.0
@@ -240,10 +242,12 @@ def test_runs_in_two_threads_do_not_meet() -> None:
 
     def one(number: int) -> None:
         async def main(loop: VirtualLoop) -> Any:
-            barrier.wait()
+            with aside():
+                barrier.wait()
             await asyncio.sleep(number)
             drawn = (time.time(), os.urandom(4), random.random())
-            barrier.wait()
+            with aside():
+                barrier.wait()
             return drawn
 
         results[number] = run_virtual(main, seed=number, epoch_ns=number * SECOND)

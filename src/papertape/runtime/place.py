@@ -15,25 +15,36 @@ IDLE_TASK: Final = "papertape: idle"
 OURS: Final = str(Path(__file__).parent.parent) + "/"
 _BOTS: Final = OURS + "bots/"
 LIBRARIES: Final = tuple(dict.fromkeys(sysconfig.get_path(kind) + "/" for kind in ("purelib", "platlib", "stdlib", "platstdlib")))
+_INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _WAITING_MAX: Final = 10
 
 
 def is_users(code: CodeType) -> bool:
     """Whether code belongs to neither papertape, nor Python, nor an installed library; our sample bots count as a user's."""
-    file = code.co_filename
-    return file.startswith(_BOTS) or not file.startswith((OURS, "<", *LIBRARIES))
+    return is_users_file(code.co_filename)
+
+
+def is_users_file(file: str) -> bool:
+    """Whether a file of code is a user's."""
+    if file.startswith(_BOTS):
+        return True
+    return not file.startswith((OURS, "<", *LIBRARIES)) and not any(folder in file for folder in _INSTALLED)
 
 
 def call_site() -> str:
-    """The line of the user's code that led here; where there is none, the nearest line outside papertape."""
-    nearest = ""
+    """The line of the user's code that led here, and the line of the installed library that it called, if any.
+
+    Where no user's code is on the way, as in a callback of a library's own, it is the nearest line outside papertape.
+    """
+    nearest = through = ""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         if is_users(code):
-            return _line(frame)
-        if not nearest and not code.co_filename.startswith((OURS, "<")):
-            nearest = _line(frame)
+            return f"{_line(frame)} (through {through})" if through else _line(frame)
+        if not code.co_filename.startswith((OURS, "<")):
+            nearest = nearest or _line(frame)
+            through = _installed(frame) or through
         frame = frame.f_back
     return nearest or "an unknown line"
 
@@ -62,6 +73,15 @@ def who_waits(loop: asyncio.AbstractEventLoop) -> str:
     if len(waiting) > _WAITING_MAX:
         lines.append(f"and {len(waiting) - _WAITING_MAX} more")
     return "; ".join(lines) or "no task at all"
+
+
+def _installed(frame: FrameType) -> str:
+    """A line of an installed library, by the file's path in it; empty for all other code."""
+    for folder in _INSTALLED:
+        _, found, file = frame.f_code.co_filename.rpartition(folder)
+        if found:
+            return f"{file}:{frame.f_lineno}"
+    return ""
 
 
 def _line(frame: FrameType) -> str:

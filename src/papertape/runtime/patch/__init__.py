@@ -6,56 +6,64 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Lock
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import RLock
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.runtime.ordered import OrderedSet
-from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, order
+from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, generators, late, leaving, loops, order, waits
 from papertape.runtime.patch.active import Run, enter, leave
+from papertape.runtime.patch.deep import Search
 from papertape.runtime.patch.scan import Scanner
 
 if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
 
 _MISSING: Final = object()
+_OURS: Final = "papertape.runtime.patch"
+
+_Pairs = dict[int, tuple[Any, Any]]
+"""By id of the real thing: (it, what a run has)."""
 
 
 class Patches:
     """What is replaced in this process; in place as long as at least one thread is in a run."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._users = 0
-        self._pairs: dict[int, tuple[Any, Any]] = {}  # by id of the real thing
-        self._add_pairs([*clocks.REPLACED, *entropy.REPLACED, *escapes.REPLACED, *fiat.REPLACED, *order.replaced()])
+        self._is_deep = False
+        self._undo = ExitStack()
+        self._pairs: _Pairs = {}
+        for part in (clocks, entropy, escapes, fiat, leaving, loops, waits):
+            self._add_pairs(part.REPLACED)
+        self._add_pairs(order.replaced())
+        self._clocks = [(vars(time), name, value) for name, value in vars(time).items() if id(value) in self._pairs]
+        # Kept as they are, but always looked for: something else may stand in their place, see `_unfreeze`.
+        self._add_pairs([(clocks.datetime, clocks.datetime), (clocks.date, clocks.date)])
+        self._clocks += [(vars(sys.modules["datetime"]), kind.__name__, kind) for kind in (clocks.datetime, clocks.date)]
+        self._frozen: _Pairs = {}
+        self._changes: dict[str, tuple[ModuleType, late.Change]] = {}
         self._scanner = Scanner(self._is_wanted)
-        self._generators: list[tuple[str, entropy.Generator]] = []
-        self._undo_names: list[tuple[dict[str, Any], str, Any]] = []
-        self._undo_attributes: list[tuple[Any, str, Any]] = []
-        self._undo_methods: list[tuple[type, str, Any]] = []
-        self._undo_entropy: Callable[[], None] | None = None
+        self._generators = generators.Generators()
         self._modules_before: dict[str, None] = {}
 
-    def _add_pairs(self, pairs: list[tuple[Any, Any]]) -> None:
-        for real, replacement in pairs:
-            self._pairs[id(real)] = (real, replacement)
-
-    def _is_wanted(self, value: Any) -> bool:
-        return id(value) in self._pairs or entropy.is_generator(value)
-
-    def install(self) -> list[tuple[str, entropy.Generator]]:
-        """Put everything in place, if it is not; returns the pseudo-random generators that modules hold, by name."""
+    def install(self, is_deep: bool) -> generators.Generators:
+        """Put everything in place, as far as it is not; returns the pseudo-random generators that were found."""
         with self._lock:
             self._users += 1
-            if self._users == 1:
-                try:
+            try:
+                if self._users == 1:
                     self._replace()
-                except BaseException:
-                    self._restore()
-                    self._users = 0
-                    raise
+                if is_deep and not self._is_deep:
+                    self._is_deep = True
+                    self._replace_copies()
+            except BaseException:
+                self.uninstall()
+                raise
             return self._generators
 
     def uninstall(self) -> None:
@@ -65,54 +73,149 @@ class Patches:
             if self._users == 0:
                 self._restore()
 
+    def _add_pairs(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        for pair in pairs:
+            self._pairs[id(pair[0])] = pair
+
+    def _is_wanted(self, value: Any) -> bool:
+        key = id(value)
+        return key in self._pairs or key in self._frozen or generators.is_generator(value) or generators.is_draw(value)
+
     def _replace(self) -> None:
         self._modules_before = dict.fromkeys(sys.modules)
-        late = [pair for pair in [*escapes.proxies(), *connect.replaced()] if id(pair[0]) not in self._pairs]
-        self._add_pairs(late)  # whoever holds these was imported after the last scan
-        self._generators = []
-        for names, name, value in self._scanner.find():
-            pair = self._pairs.get(id(value))
-            if pair is None:
-                self._generators.append((f"{names.get('__name__', '')}.{name}", value))
-            else:
-                self._undo_names.append((names, name, value))
-                names[name] = pair[1]
-        for names in order.with_sets():
-            self._undo_names.append((names, "set", names.get("set", _MISSING)))
-            names["set"] = OrderedSet
-        for owner, name, replacement in [*entropy.ATTRIBUTES, *escapes.ATTRIBUTES, *connect.ATTRIBUTES, *fiat.ATTRIBUTES]:
-            self._undo_attributes.append((owner, name, vars(owner).get(name, _MISSING)))  # missing: inherited
-            setattr(owner, name, replacement)
-        for kind, name, replacement in clocks.METHODS:
-            self._undo_methods.append((kind, name, kind.__dict__[name]))
+        self._unfreeze()
+        changes = [self._change(name, sys.modules[name]) for name in late.LIBRARIES if name in sys.modules]
+        found = self._scanner.find()
+        for names, name, value in found:
+            self._find_generator(names, name, value)
+        for names, name, value in found:
+            self._replace_name(names, name, value)
+        for namespace in order.WITH_SETS:
+            self._order_sets(namespace)
+        for part in (clocks, entropy, escapes, connect, fiat, loops, waits):
+            self._set_attributes(part.ATTRIBUTES)
+        for kind, name, replacement in [*clocks.METHODS, *waits.METHODS]:
+            self._undo.callback(_set_method, kind, name, kind.__dict__[name])
             _set_method(kind, name, replacement)
-        self._undo_entropy = entropy.remember(self._generators)
+        for module, change in changes:
+            self._apply(module, change)
+        self._undo.callback(self._generators.put_back)
+        self._undo.callback(self._generators.remember())  # threads leave their runs in any order
+        self._undo.callback(loops.put_policy())
+        finder: Any = late.Importing(self._imported)
+        self._undo.callback(_remove, sys.meta_path, finder)
+        sys.meta_path.insert(0, finder)
+
+    def _unfreeze(self) -> None:
+        """A library that freezes time for tests may have put its own clocks in the place of the machine's: a run's go before them."""
+        for names, name, real in self._clocks:
+            value = names.get(name)
+            if value is not None and id(value) not in self._pairs:
+                self._frozen[id(value)] = (value, self._pairs[id(real)][1])
+
+    def _find_generator(self, names: dict[str, Any], name: str, value: Any) -> None:
+        if generators.is_draw(value) and id(value) not in self._pairs:
+            value = value.__self__
+        if generators.is_generator(value):
+            self._generators.add(f"{names.get('__name__', '')}.{name}", value)
+
+    def _replace_name(self, names: dict[str, Any], name: str, value: Any) -> None:
+        pair = self._pairs.get(id(value)) or self._frozen.get(id(value))
+        if pair is not None:
+            replacement = pair[1]
+        elif generators.is_draw(value):
+            replacement = getattr(value.__self__, value.__name__)
+        else:
+            return
+        if replacement is not value:
+            self._undo.callback(names.__setitem__, name, value)
+            names[name] = replacement
+
+    def _order_sets(self, names: dict[str, Any]) -> None:
+        if "set" in names:
+            self._undo.callback(names.__setitem__, "set", names["set"])
+        else:
+            self._undo.callback(names.pop, "set", None)
+        names["set"] = OrderedSet
+
+    def _set_attributes(self, attributes: Iterable[tuple[Any, str, object]]) -> None:
+        for owner, name, replacement in attributes:
+            before = vars(owner).get(name, _MISSING)
+            if before is _MISSING:  # inherited
+                self._undo.callback(delattr, owner, name)
+            else:
+                self._undo.callback(setattr, owner, name, before)
+            setattr(owner, name, replacement)
+
+    def _change(self, name: str, module: ModuleType) -> tuple[ModuleType, late.Change]:
+        """What is to be done to a library, found out once for each time that it is loaded."""
+        known = self._changes.get(name)
+        if known is None or known[0] is not module:
+            if getattr(getattr(module, "__spec__", None), "_initializing", False):  # another thread imports it now
+                return module, late.Change()
+            known = self._changes[name] = (module, late.LIBRARIES[name](module))
+            self._add_pairs(known[1].pairs)  # whoever holds these was imported after the last scan
+        return known
+
+    def _apply(self, module: ModuleType, change: late.Change) -> None:
+        self._set_attributes(change.attributes)
+        if change.has_sets:
+            self._order_sets(vars(module))
+        for name, generator in change.generators:
+            self._generators.add(name, generator)
+
+    def _imported(self, name: str, module: ModuleType) -> None:
+        """A run has imported a module: what a run does to those that are there at its start is done to this one now."""
+        with self._lock:
+            if name in late.LIBRARIES:
+                self._changes.pop(name, None)
+                change = late.LIBRARIES[name](module)
+                self._changes[name] = (module, change)
+                self._add_pairs(change.pairs)
+                self._apply(module, change)
+            names = vars(module)
+            for key, value in list(names.items()):
+                if generators.is_generator(value):
+                    self._generators.add(None, value)  # named when it is used
+                else:
+                    self._replace_name(names, key, value)
+
+    def _replace_copies(self) -> None:
+        """Where no module holds it by name; see `patch.deep`."""
+        pairs = [pair for pair in [*self._pairs.values(), *self._frozen.values()] if pair[0] is not pair[1] and pair[0] is not asyncio.Task]
+        mine = [*self._pairs.values(), *self._frozen.values(), self._pairs, self._frozen, self._undo, vars(self), pairs]
+        mine += self._undo._exit_callbacks  # type: ignore[attr-defined]
+        frozen = gc.get_freeze_count()
+        gc.unfreeze()  # what is frozen is not looked through
+        try:
+            search = Search(pairs, self._generators.known(), mine)
+            self._undo.callback(_undo_all, search.undo)
+            search.replace()
+        finally:
+            if frozen:
+                gc.freeze()
+        for generator in search.generators:
+            self._generators.add(None, generator)
 
     def _restore(self) -> None:
-        if self._undo_entropy is not None:  # threads leave their runs in any order
-            self._undo_entropy()
-            self._undo_entropy = None
-        for kind, name, value in reversed(self._undo_methods):
-            _set_method(kind, name, value)
-        for owner, name, value in reversed(self._undo_attributes):
-            if value is _MISSING:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
-        for names, name, value in reversed(self._undo_names):
-            if value is _MISSING:
-                names.pop(name, None)
-            else:
-                names[name] = value
+        self._is_deep = False
+        try:
+            self._undo.close()  # all of it, even if one part fails
+        finally:
+            self._undo = ExitStack()
+            self._frozen = {}
+            self._put_right_what_was_imported()
+
+    def _put_right_what_was_imported(self) -> None:
+        """Modules that came during the run bound what the run had."""
         real_by_replacement = {id(replacement): real for real, replacement in self._pairs.values()}
         for module_name, module in list(sys.modules.items()):
-            if module_name in self._modules_before or module_name.startswith("papertape.runtime.patch"):
+            if module_name in self._modules_before or module_name.startswith(_OURS):
                 continue
-            names = getattr(module, "__dict__", {})  # imported during the run: it bound what the run had
+            names = getattr(module, "__dict__", {})
             for name, value in list(names.items()):
                 if id(value) in real_by_replacement:
                     names[name] = real_by_replacement[id(value)]
-        self._undo_methods, self._undo_attributes, self._undo_names = [], [], []
 
 
 def _set_method(kind: type, name: str, value: object) -> None:
@@ -122,21 +225,35 @@ def _set_method(kind: type, name: str, value: object) -> None:
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
 
 
+def _undo_all(undo: list[Any]) -> None:
+    while undo:
+        undo.pop()()
+
+
+def _remove(items: list[Any], item: object) -> None:
+    if item in items:
+        items.remove(item)
+
+
 _patches: Final = Patches()
 
 
 @contextmanager
-def patched(loop: VirtualLoop, seed: int | str) -> Iterator[Run]:
-    """The calling thread is in the run of `loop`; other threads notice nothing, and afterwards neither does this one."""
+def patched(loop: VirtualLoop, seed: int | str, *, is_deep: bool = False) -> Iterator[Run]:
+    """The calling thread is in the run of `loop`; other threads notice nothing, and afterwards neither does this one.
+
+    Args:
+        is_deep: also replace copies that no module holds by name (default arguments, class attributes, closures, …); takes about 50 ms
+            where ccxt and aiohttp are loaded.
+    """
     run = Run(loop, seed)
-    policy = asyncio.events._event_loop_policy  # type: ignore[attr-defined] # uvloop.install() would replace it for good
-    generators = _patches.install()
+    found = _patches.install(is_deep)
     try:
         outer = enter(run)
         try:
-            put_back = entropy.remember(generators)  # of the run around this one, if there is one
+            put_back = found.remember()  # as the run around this one has them, if there is one
             try:
-                entropy.reseed(run, generators)
+                found.reseed(run)
                 yield run
             finally:
                 put_back()
@@ -144,4 +261,3 @@ def patched(loop: VirtualLoop, seed: int | str) -> Iterator[Run]:
             leave(outer)
     finally:
         _patches.uninstall()
-        asyncio.events._event_loop_policy = policy  # type: ignore[attr-defined]

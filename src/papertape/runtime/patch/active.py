@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from papertape.runtime.chance import Chance, Stream
+from papertape.runtime.place import call_site
 
 if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
+
+
+Generator = random.Random  # noqa: TID251 - a run makes them, seeded
+
+
+class Interception(msgspec.Struct, frozen=True):
+    """Something that the program asked of the machine and that the run answered in its place.
+
+    Attributes:
+        what: as the program knows it: `time.time`, `os.urandom`, `executor`, …
+        count: how often.
+        first: the line that asked first.
+    """
+
+    what: str
+    count: int
+    first: str
 
 
 class Run:
@@ -18,13 +40,50 @@ class Run:
     Attributes:
         entropy: what the program gets when it asks the machine for randomness.
         random: behind the functions of the module `random`.
+        kept: what a replacement keeps for this run alone, by a key of its own.
+        counts: how often each thing was intercepted; `intercepted` reads better.
     """
 
     def __init__(self, loop: VirtualLoop, seed: int | str) -> None:
         self.loop = loop
         self.chance = Chance(seed)
         self.entropy: Stream = self.chance.stream("entropy")
-        self.random = random.Random(self.chance.keyed("random", 0))  # noqa: TID251, S311 - seeded, and what the program expects
+        self.random = self.generator("random")
+        self.kept: dict[object, Any] = {}
+        self.counts: dict[str, int] = {}
+        self._first: dict[str, str] = {}
+
+    def generator(self, name: str) -> Generator:
+        """A new pseudo-random generator; what it draws depends on the seed and `name` alone."""
+        return Generator(self.chance.keyed(name, 0))
+
+    def count(self, what: str) -> None:
+        """Take down that the program asked for `what`."""
+        if what in self.counts:
+            self.counts[what] += 1
+        else:
+            self.counts[what] = 1
+            self._first[what] = call_site()
+
+    @property
+    def intercepted(self) -> tuple[Interception, ...]:
+        """All that was intercepted so far, by name."""
+        return tuple(Interception(what, count, self._first[what]) for what, count in sorted(self.counts.items()))
+
+    @contextmanager
+    def importing(self, name: str, is_users: bool) -> Iterator[None]:
+        """While module `name` is executed: it draws by its name, and what it asks for counts only if it is the user's.
+
+        Whether a library is imported by this run or was by an earlier one must make no difference to what follows.
+        """
+        before = self.entropy, self.random, self.counts, self._first
+        self.entropy, self.random = self.chance.stream(f"import/{name}"), self.generator(f"random/import/{name}")
+        if not is_users:
+            self.counts, self._first = {}, {}
+        try:
+            yield
+        finally:
+            self.entropy, self.random, self.counts, self._first = before
 
 
 _runs: dict[int, Run] = {}
@@ -48,3 +107,14 @@ def leave(outer: Run | None) -> None:
         _runs.pop(get_ident(), None)
     else:
         _runs[get_ident()] = outer
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """The calling thread is in no run while this lasts: for what papertape itself has to settle with the machine."""
+    run = _runs.pop(get_ident(), None)
+    try:
+        yield
+    finally:
+        if run is not None:
+            _runs[get_ident()] = run

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import ssl
-import sys
+from types import ModuleType
 from typing import Any, Final
 
 from papertape.runtime.patch.active import active
 
 
-def replaced() -> list[tuple[Any, Any]]:
-    """(what aiohttp uses, what a run with a network uses); empty while aiohttp is not loaded."""
-    pairs: list[tuple[Any, Any]] = []
-    eyeballs = sys.modules.get("aiohappyeyeballs")
-    if eyeballs is not None:
-        pairs.append((eyeballs.start_connection, _start_connection(eyeballs.start_connection)))
-    resolver = sys.modules.get("aiohttp.resolver")
-    if resolver is not None and resolver.DefaultResolver is not resolver.ThreadedResolver:
-        pairs.append((resolver.DefaultResolver, resolver.ThreadedResolver))  # the other asks real name servers, from C
-    return pairs
+def of_eyeballs(module: ModuleType) -> list[tuple[Any, Any]]:
+    """How aiohttp opens the socket that it hands to the loop."""
+    return [(module.start_connection, _start_connection(module.start_connection))]
+
+
+def of_resolver(module: ModuleType) -> list[tuple[Any, Any]]:
+    """How aiohttp looks hosts up: through the loop, where aiodns would ask real name servers, from C."""
+    threaded = module.ThreadedResolver
+    return [] if module.DefaultResolver is threaded else [(module.DefaultResolver, type(threaded.__name__, (threaded,), {}))]
 
 
 def _unless_simulated(name: str) -> Any:

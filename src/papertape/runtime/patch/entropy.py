@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import random
 import ssl
-import sys
+import tempfile
 import uuid
 from collections.abc import Callable
 from types import ModuleType
@@ -15,16 +15,25 @@ from typing import Any, Final
 
 from papertape.runtime.patch.active import Run, active
 
-Generator = random.Random
-
 _real_seed: Final = random.Random.seed
 _shared: Final[random.Random] = random._inst  # behind random.random and its kin
 
+_NODE: Final = 0x020000000001
+"""A locally administered address: no machine's."""
+
+_GREGORIAN: Final = 0x01B21DD213814000
+"""100 ns steps from 1582-10-15, where version 1 of UUIDs begins, to 1970-01-01."""
+
 
 def _bytes(name: str, real: Callable[..., bytes]) -> Callable[..., bytes]:
+    what = f"{real.__module__ or 'os'}.{name}".replace("posix.", "os.").replace("_ssl.", "ssl.")
+
     def draw(size: int, *flags: int) -> bytes:
         run = active()
-        return real(size, *flags) if run is None else run.entropy.bytes(size)
+        if run is None:
+            return real(size, *flags)
+        run.count(what)
+        return run.entropy.bytes(size)
 
     draw.__name__ = draw.__qualname__ = name
     return draw
@@ -40,13 +49,54 @@ def _seed(self: random.Random, a: Any = None, version: int = 2) -> None:
 def _of_module(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def draw(*args: Any, **options: Any) -> Any:
         run = active()
-        return real(*args, **options) if run is None else getattr(run.random, name)(*args, **options)
+        if run is None:
+            return real(*args, **options)
+        run.count("random")
+        return getattr(run.random, name)(*args, **options)
 
     draw.__name__ = draw.__qualname__ = name
     return draw
 
 
-REPLACED: Final[list[tuple[object, object]]] = [
+_real_uuid1: Final = uuid.uuid1
+_real_getnode: Final = uuid.getnode
+
+
+def _uuid1(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
+    """By the run's time; the module's own would remember the last one for the whole process."""
+    run = active()
+    if run is None:
+        return _real_uuid1(node, clock_seq)
+    run.count("uuid.uuid1")
+    moment = max(run.loop.wall_ns() // 100 + _GREGORIAN, run.kept.get(_uuid1, 0) + 1)
+    run.kept[_uuid1] = moment
+    if clock_seq is None:
+        clock_seq = run.random.getrandbits(14)
+    fields = (moment & 0xFFFFFFFF, moment >> 32 & 0xFFFF, moment >> 48 & 0x0FFF, clock_seq >> 8 & 0x3F, clock_seq & 0xFF)
+    return uuid.UUID(fields=(*fields, _NODE if node is None else node), version=1)
+
+
+def _getnode() -> int:
+    return _real_getnode() if active() is None else _NODE
+
+
+_real_names: Final = tempfile._get_candidate_names  # type: ignore[attr-defined]
+
+
+def _candidate_names() -> Any:
+    """Names for temporary files; the module seeds them once for each process."""
+    run = active()
+    if run is None:
+        return _real_names()
+    if _candidate_names not in run.kept:
+        run.kept[_candidate_names] = tempfile._RandomNameSequence()  # type: ignore[attr-defined]
+    return run.kept[_candidate_names]
+
+
+for _replacement, _of in ((_uuid1, _real_uuid1), (_getnode, _real_getnode), (_candidate_names, _real_names)):
+    _replacement.__name__ = _replacement.__qualname__ = _of.__name__
+
+REPLACED: Final[list[tuple[Any, Any]]] = [
     (os.urandom, _bytes("urandom", os.urandom)),
     (os.getrandom, _bytes("getrandom", os.getrandom)),
     (ssl.RAND_bytes, _bytes("RAND_bytes", ssl.RAND_bytes)),
@@ -55,70 +105,39 @@ REPLACED: Final[list[tuple[object, object]]] = [
         for name, function in vars(random).items()
         if getattr(function, "__self__", None) is _shared and not name.startswith("_")
     ],
+    (_real_uuid1, _uuid1),
+    (_real_getnode, _getnode),
+    (_real_names, _candidate_names),
 ]
 """(what the machine has, what a run has): `uuid4` and `secrets` draw through the first ones. Each run has its own `random.random`."""
 
-ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
-    (random.Random, "seed", _seed),
-    (uuid, "_generate_time_safe", None),  # or libuuid makes uuid1 in C
-]
+ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [(random.Random, "seed", _seed)]
 
 
-def remember(generators: list[tuple[str, random.Random]]) -> Callable[[], None]:
-    """Take down the state of everything that `reseed` changes; the function returned puts it back."""
-    states = [(generator, generator.getstate()) for _, generator in _all(generators)]
-    numpy, tempfile = _optional()
-    numpy_state = numpy.get_state() if numpy is not None else None
-    file_names = tempfile._name_sequence if tempfile is not None else None
-    last, node = uuid._last_timestamp, uuid._node  # type: ignore[attr-defined]
-
-    def put_back() -> None:
-        uuid._last_timestamp, uuid._node = last, node  # type: ignore[attr-defined]
-        if tempfile is not None:
-            tempfile._name_sequence = file_names
-        if numpy is not None:
-            numpy.set_state(numpy_state)
-        for generator, state in states:
-            generator.setstate(state)
-
-    return put_back
-
-
-def reseed(run: Run, generators: list[tuple[str, random.Random]]) -> None:
-    """Seed every generator that was made before the run by its name, and forget what was drawn for the whole process."""
-    for name, generator in _all(generators):
-        _real_seed(generator, run.chance.keyed(f"random/{name}", 0))
-    numpy, tempfile = _optional()
-    if numpy is not None:
-        numpy.seed(run.chance.keyed("random/numpy", 0) % 2**32)
-    if tempfile is not None:
-        tempfile._name_sequence = None  # seeded once for each process
-    uuid._last_timestamp = None  # type: ignore[attr-defined]
-    uuid._node = 0x020000000001  # type: ignore[attr-defined] # a locally administered address: no machine's
-
-
-def is_generator(value: object) -> bool:
-    """Whether a module-level object is a pseudo-random generator that a run must seed."""
-    return isinstance(value, random.Random) and not isinstance(value, random.SystemRandom)
-
-
-def _optional() -> tuple[Any, Any]:
-    return sys.modules.get("numpy.random"), sys.modules.get("tempfile")
-
-
-def _all(generators: list[tuple[str, random.Random]]) -> list[tuple[str, random.Random]]:
-    """Each generator once, under the first name that a module gives it."""
-    named: dict[int, tuple[str, random.Random]] = {}
-    for name, generator in [*generators, *_hidden_generators()]:
-        named.setdefault(id(generator), (name, generator))
-    return list(named.values())
-
-
-def _hidden_generators() -> list[tuple[str, random.Random]]:
-    """Generators that no module holds by name: default arguments of libraries we know."""
-    writer: ModuleType | None = sys.modules.get("aiohttp._websocket.writer")
-    if writer is None:
+def of_numpy(module: ModuleType) -> list[tuple[Any, Any]]:
+    """The functions of `numpy.random`, all of one generator for the whole process."""
+    shared = getattr(getattr(module, "mtrand", None), "_rand", None)
+    if shared is None:
         return []
-    init = writer.WebSocketWriter.__init__
-    defaults = [*(init.__defaults__ or ()), *(init.__kwdefaults__ or {}).values()]
-    return [(f"aiohttp.WebSocketWriter/{index}", value) for index, value in enumerate(defaults) if is_generator(value)]
+
+    def of_run(run: Run) -> Any:
+        if of_numpy not in run.kept:
+            run.kept[of_numpy] = module.RandomState(run.chance.keyed("random/numpy", 0) % 2**32)
+        return run.kept[of_numpy]
+
+    def replacement(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def draw(*args: Any, **options: Any) -> Any:
+            run = active()
+            if run is None:
+                return real(*args, **options)
+            run.count("numpy.random")
+            return getattr(of_run(run), name)(*args, **options)
+
+        draw.__name__ = draw.__qualname__ = name
+        return draw
+
+    return [
+        (function, replacement(name, function))
+        for name, function in vars(module).items()
+        if hasattr(shared, name) and (name == "seed" or getattr(function, "__self__", None) is shared)
+    ]

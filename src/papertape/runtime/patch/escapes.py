@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import _thread
+import builtins
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import ModuleType
 from typing import Any, Final
 
 from papertape.runtime.patch.active import active
@@ -17,6 +18,8 @@ from papertape.runtime.patch.active import active
 _SOCKET: Final = "use asyncio (aiohttp, websockets, ccxt.async_support, ccxt.pro), which reaches the simulated network"
 _PROCESS: Final = "call its work as a function, or run it before the simulation"
 _THREAD: Final = "use asyncio.to_thread or an executor, which run inline here"
+_POOL: Final = "use a ThreadPoolExecutor, which runs inline here"
+_PERSON: Final = "nobody is there to answer; take it from the command line, the environment or a file"
 
 
 def _refusing(real: Callable[..., Any], what: str, instead: str) -> Callable[..., Any]:
@@ -33,8 +36,10 @@ def _refusing(real: Callable[..., Any], what: str, instead: str) -> Callable[...
 def _submit(real: Callable[..., Any]) -> Callable[..., Any]:
     def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run it inline; what it returned, or raised, is in the future."""
-        if active() is None:
+        run = active()
+        if run is None:
             return real(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
+        run.count("executor")
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -47,16 +52,9 @@ def _submit(real: Callable[..., Any]) -> Callable[..., Any]:
     return submit
 
 
-_real_new_event_loop: Final = asyncio.new_event_loop
-
-
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    run = active()
-    return _real_new_event_loop() if run is None else run.loop.new_event_loop()
-
-
 def _os_functions() -> list[tuple[object, object]]:
-    names = [name for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system") if hasattr(os, name)]
+    wanted = ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "execv", "execve")
+    names = [name for name in wanted if hasattr(os, name)]
     return [(getattr(os, name), _refusing(getattr(os, name), f"os.{name}", _PROCESS)) for name in names]
 
 
@@ -65,10 +63,11 @@ def _lookups() -> list[tuple[object, object]]:
     return [(getattr(socket, name), _refusing(getattr(socket, name), f"socket.{name}", _SOCKET)) for name in names]
 
 
-REPLACED: Final[list[tuple[object, object]]] = [
+REPLACED: Final[list[tuple[Any, Any]]] = [
     *_os_functions(),
     *_lookups(),
-    (asyncio.new_event_loop, _new_event_loop),
+    (_thread.start_new_thread, _refusing(_thread.start_new_thread, "a thread", _THREAD)),
+    (builtins.input, _refusing(builtins.input, "input()", _PERSON)),
 ]
 
 ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
@@ -79,12 +78,26 @@ ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
 ]
 
 
-def proxies() -> list[tuple[object, object]]:
+def of_processes(module: ModuleType) -> list[tuple[Any, str, object]]:
+    """What starts a process in `multiprocessing.process`."""
+    kind = module.BaseProcess
+    return [(kind, "start", _refusing(kind.start, "another process", _PROCESS))]
+
+
+def of_process_pool(module: ModuleType) -> list[tuple[Any, str, object]]:
+    """What starts processes in `concurrent.futures.process`, and what sends work to those that run."""
+    kind = module.ProcessPoolExecutor
+    return [(kind, name, _refusing(getattr(kind, name), "a pool of processes", _POOL)) for name in ("__init__", "submit")]
+
+
+def of_getpass(module: ModuleType) -> list[tuple[Any, Any]]:
+    """What asks a person, in `getpass`."""
+    return [(module.getpass, _refusing(module.getpass, "getpass()", _PERSON))]
+
+
+def of_proxies(module: ModuleType) -> list[tuple[Any, Any]]:
     """The machine's proxy settings, which no simulated connection goes through."""
-    request = sys.modules.get("urllib.request")
-    if request is None:
-        return []
-    real = request.getproxies
+    real = module.getproxies
 
     def getproxies() -> dict[str, str]:
         return real() if active() is None else {}

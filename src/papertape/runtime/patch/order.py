@@ -35,7 +35,5 @@ if sys.version_info >= (3, 12):
     _eager_task_factory: Any = asyncio.create_eager_task_factory(SequencedTask)
 
 
-def with_sets() -> list[dict[str, Any]]:
-    """The namespaces in which `set` is to be ordered."""
-    names = ("asyncio.tasks", "asyncio.taskgroups", "aiohttp.connector", "aiohttp.web_server", "aiohttp.web_app")
-    return [vars(sys.modules[name]) for name in names if name in sys.modules]
+WITH_SETS: Final[list[dict[str, Any]]] = [vars(asyncio.tasks), vars(asyncio.taskgroups)]
+"""The namespaces in which `set` is to be ordered."""
