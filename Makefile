@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SCENARIOS ?= scenarios
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench pythons bench-quick format constraints wheel clean
+.PHONY: demo test check bench compat pythons bench-quick format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -29,6 +29,10 @@ bench-quick:
 # One digest on every Python: PAPERTAPE_PYTHONS="$(.ci/pythons)" make test, as .ci/run does it.
 pythons: $(VENV)/.ready
 	@.ci/pythons
+
+# Each library, old and new, on each Python: writes docs/compatibility.md.
+compat: $(VENV)/.ready
+	$(BIN)/python tests/compat/table.py $(BIN)/python $$(.ci/pythons | tr : ' ')
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix

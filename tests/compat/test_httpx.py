@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compat.world import HOST, run_twice
+from compat.world import HOST, listening, run_twice
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 
@@ -80,7 +80,7 @@ class TestConnect:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
-            async with await server.listen(), httpx.AsyncClient() as client:
+            async with listening(await server.listen()), httpx.AsyncClient() as client:
                 response = await client.get(URL + "hello")
                 return response.status_code, response.text, response.http_version
 
@@ -103,7 +103,7 @@ class TestConnect:
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
             server.pause_s = 100
-            async with await server.listen(), httpx.AsyncClient(timeout=httpx.Timeout(3, read=7)) as client:
+            async with listening(await server.listen()), httpx.AsyncClient(timeout=httpx.Timeout(3, read=7)) as client:
                 before = loop.time()
                 with pytest.raises(httpx.ReadTimeout):
                     await client.get(URL)
@@ -130,7 +130,7 @@ class TestConnect:
                 finally:
                     cancelled += 1
 
-            async with await asyncio.start_server(upper, HOST, 5_000), await anyio.connect_tcp(HOST, 5_000) as stream:
+            async with listening(await asyncio.start_server(upper, HOST, 5_000)), await anyio.connect_tcp(HOST, 5_000) as stream:
                 await stream.send(b"anyio")
                 got = await stream.receive()
                 async with anyio.create_task_group() as group:
@@ -150,7 +150,7 @@ class TestKeepAlive:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
-            async with await server.listen(), httpx.AsyncClient() as client:
+            async with listening(await server.listen()), httpx.AsyncClient() as client:
                 for _ in range(20):
                     await client.get(URL)
                     await asyncio.sleep(2)
@@ -164,7 +164,7 @@ class TestKeepAlive:
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
             opened = []
-            async with await server.listen(), httpx.AsyncClient() as client:
+            async with listening(await server.listen()), httpx.AsyncClient() as client:
                 for pause in (4, 6, 0):
                     await client.get(URL)
                     opened.append(network.opened)
@@ -179,7 +179,7 @@ class TestKeepAlive:
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
             server.pause_s = 0.1
-            async with await server.listen(), httpx.AsyncClient(limits=httpx.Limits(max_connections=5)) as client:
+            async with listening(await server.listen()), httpx.AsyncClient(limits=httpx.Limits(max_connections=5)) as client:
                 answers = await asyncio.gather(*(client.get(URL) for _ in range(30)))
             return len(answers), network.opened
 
@@ -190,7 +190,7 @@ class TestKeepAlive:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
-            async with await server.listen(), httpx.AsyncClient(timeout=4) as client:
+            async with listening(await server.listen()), httpx.AsyncClient(timeout=4) as client:
                 await client.get(URL)
                 network.hold_all(HOST)
                 before = loop.time()
@@ -210,7 +210,7 @@ class TestReconnect:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
-            async with await server.listen(), httpx.AsyncClient() as client:
+            async with listening(await server.listen()), httpx.AsyncClient() as client:
                 for _ in range(5):
                     await client.get(URL)
                     getattr(network, how)(HOST)
@@ -225,7 +225,7 @@ class TestReconnect:
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
             server.lose_next = 2
-            async with await server.listen(), httpx.AsyncClient() as client:
+            async with listening(await server.listen()), httpx.AsyncClient() as client:
                 for method in ("GET", "POST"):
                     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
                         await client.request(method, URL)
@@ -242,7 +242,7 @@ class TestReconnect:
             async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=6)) as client:
                 asking = asyncio.create_task(client.get(URL))
                 await asyncio.sleep(5)
-                async with await server.listen():
+                async with listening(await server.listen()):
                     text = (await asking).text
                     return text, len(network.refusals) >= 3, loop.time() > 5
 
@@ -255,7 +255,7 @@ class TestBackPressure:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             server = HttpServer()
-            async with await server.listen(), httpx.AsyncClient() as client, client.stream("GET", URL + "long") as response:
+            async with listening(await server.listen()), httpx.AsyncClient() as client, client.stream("GET", URL + "long") as response:
                 await asyncio.sleep(60)
                 before = server.sent
                 await asyncio.sleep(100)
@@ -281,7 +281,7 @@ class TestBackPressure:
 
             server = HttpServer()
             server.pause_s = 60
-            async with await server.listen(), httpx.AsyncClient(timeout=500) as client:
+            async with listening(await server.listen()), httpx.AsyncClient(timeout=500) as client:
                 posting = asyncio.create_task(client.post(URL, content=upload()))
                 await asyncio.sleep(50)
                 before = asked

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from compat.world import HOST, run_twice
+from compat.world import HOST, listening, run_twice
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 
@@ -148,7 +148,7 @@ class TestConnect:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database = Database()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 client = await dial(upgrade)
                 answer = await client.ask(b"select")
                 client.transport.close()
@@ -162,7 +162,7 @@ class TestConnect:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database = Database()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 infos = await loop.getaddrinfo(HOST, PORT, type=1)
                 reader, writer = await asyncio.open_connection(HOST, PORT, happy_eyeballs_delay=0.25)
                 writer.write(framed(b"plain") + framed(b"both"))
@@ -178,7 +178,7 @@ class TestConnect:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database = Database()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 reader, writer = await asyncio.open_connection(HOST, PORT)
                 for byte in framed(b"plain") + framed(b"one"):
                     writer.write(bytes([byte]))
@@ -198,7 +198,7 @@ class TestKeepAlive:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database, pool = Database(), Pool()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 for _ in range(24):
                     await pool.ask(b"select")
                     await asyncio.sleep(3_600)
@@ -214,7 +214,7 @@ class TestKeepAlive:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database = Database()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 client = await dial()
                 network.hold_all(HOST, direction=direction)
                 before = loop.time()
@@ -236,7 +236,7 @@ class TestReconnect:
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database, pool = Database(), Pool()
             errors = []
-            async with await database.listen():
+            async with listening(await database.listen()):
                 for _ in range(5):
                     await pool.ask(b"select")
                     client = pool.idle[-1]
@@ -252,7 +252,7 @@ class TestReconnect:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database, pool = Database(), Pool()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 asking = asyncio.create_task(pool.ask(b"slow"))
                 await asyncio.sleep(10)
                 network.reset_all(HOST)
@@ -277,7 +277,7 @@ class TestReconnect:
 
             asking = asyncio.create_task(patient())
             await asyncio.sleep(100)
-            async with await Database().listen():
+            async with listening(await Database().listen()):
                 return await asking, round(loop.time())
 
         assert run_twice(main) == ((b"SELECT", 7), 126)
@@ -289,7 +289,7 @@ class TestBackPressure:
 
         async def main(loop: VirtualLoop, network: Network) -> Any:
             database = Database()
-            async with await database.listen():
+            async with listening(await database.listen()):
                 client = await dial()
                 asking = asyncio.create_task(client.ask(b"flood", timeout=10_000))
                 client.transport.pause_reading()
@@ -325,7 +325,7 @@ class TestBackPressure:
                     buffered = max(buffered, client.transport.get_write_buffer_size())
                     await client.may_write.wait()
 
-            async with await database.listen():
+            async with listening(await database.listen()):
                 client = await dial()
                 client.transport.write(framed(b"slow"))
                 await asyncio.sleep(1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from papertape.model.units import SECOND
@@ -13,6 +14,16 @@ from papertape.runtime.world import run_virtual
 
 HOST: Final = "api.venue.test"
 EPOCH_NS: Final = 1_700_000_000 * SECOND
+
+
+@asynccontextmanager
+async def listening(server: asyncio.AbstractServer) -> AsyncIterator[None]:
+    """Listen meanwhile. Leaving a server's own `async with` waits for its clients too from Python 3.12 on."""
+    try:
+        yield
+    finally:
+        server.close()
+
 
 Main = Callable[[VirtualLoop, Network], Awaitable[Any]]
 
