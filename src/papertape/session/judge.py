@@ -51,8 +51,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return Status.VACUOUS if self.hollow else Status.PASSED
 
 
-def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[str], end_ns: Nanos) -> Verdict:
-    """Invariants, recoveries, must-happens and limits; `failures` are those that the run already has."""
+def judge(
+    scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[str], end_ns: Nanos, line_faults: Sequence[tuple[str, int]] = ()
+) -> Verdict:
+    """Invariants, recoveries, must-happens and limits.
+
+    Args:
+        failures: those that the run already has.
+        line_faults: the kind of each fault of the network, and how often it acted.
+    """
     found, suspected, hollow, not_judged, notes = list(failures), list[str](), list[str](), list[str](), list[str]()
     names = scenario.expect.invariants or tuple(INVARIANTS)
     judged = 0
@@ -77,6 +84,11 @@ def judge(scenario: Scenario, worlds: Sequence[VenueWorld], failures: Sequence[s
         hollow += [
             f"fault {place + 1} ({armed.fault.kind}) hit nothing" for place, armed in enumerate(world.door.plan.faults) if not armed.fired
         ]
+    for kind, fired in line_faults:
+        if not fired:
+            hollow.append(f"fault {kind} hit nothing")
+        elif scenario.expect.recovers_within is not None:
+            hollow.append(f"fault {kind} is the network's, and what comes after it is not timed, so `recovers_within` was not judged")
     seen = {mark for world in worlds for mark in world.observer.marks}
     hollow += [f'"{mark}" had to happen and did not' for mark in scenario.expect.must_happen if Mark(mark) not in seen]
     if not any(world.exchange is not None or world.door.was_reached for world in worlds):

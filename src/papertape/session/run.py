@@ -31,9 +31,9 @@ from papertape.session.judge import Verdict, audits, fault_results, fees_paid, j
 from papertape.session.observer import total_marks
 from papertape.session.program import Program
 from papertape.session.replay import Replay
-from papertape.session.result import ExitCode, RunResult, Status
+from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
-from papertape.session.spec import Depth, Scenario
+from papertape.session.spec import Depth, Scenario, network_faults
 from papertape.session.wire import environment_of, load_adapter, network_of, serve, wire_up
 from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
@@ -151,7 +151,7 @@ class _Run:
         chance = Chance(self.scenario.seed)
         with virtual_world(loop, seed=self.scenario.seed):
             replay = self._build(loop, chance)
-            network = self._network(loop)
+            network = self._network(loop, chance)
             close = loop.run_until_complete(self._serve(loop, network, chance))
             self._start(loop, replay)
             program = Program(script, self.worlds, loop, network, self.end_ns)
@@ -183,6 +183,8 @@ class _Run:
         if self.scenario.heal is not None:
             for world in self.worlds:
                 loop.schedule_ns(self.scenario.heal.at_ns, END, world.door.plan.heal, self.scenario.heal.only)
+            if self.network is not None and not self.scenario.heal.only:
+                loop.schedule_ns(self.scenario.heal.at_ns, END, self.network.heal)
         self._report_progress(loop)
 
     def _end(self, loop: VirtualLoop, replay: Replay, escaped: EscapedSimulation | None) -> None:
@@ -192,21 +194,26 @@ class _Run:
 
     def _judge(self, loop: VirtualLoop) -> None:
         self.failures += [_unhandled(context) for context in loop.unhandled]
-        self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns)
+        self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns, self._line_faults())
         for world in self.worlds:
             truth = world.door.truth()
             self.journal.write(
                 loop.now_ns, "end", venue=world.name, balances=_texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
             )
 
-    def _network(self, loop: VirtualLoop) -> Network:
-        loop.network = self.network = network_of(loop, self.scenario.hosts)
+    def _line_faults(self) -> list[tuple[str, int]]:
+        """What each fault of the network is, and how often it acted."""
+        fired = [] if self.network is None else self.network.fired
+        return [(fault.kind, count) for fault, count in zip(network_faults(self.scenario), fired, strict=False)]
+
+    def _network(self, loop: VirtualLoop, chance: Chance) -> Network:
+        loop.network = self.network = network_of(loop, self.scenario, chance)
         return self.network
 
     async def _connect(self, loop: VirtualLoop, chance: Chance, drive: Drive) -> Callable[[], Any]:
         """An exchange of ours for each venue, over the link that the depth calls for."""
         closers = []
-        network = self._network(loop)
+        network = self._network(loop, chance)
         for world in self.worlds:
             kind: type = SimulatedExchange
             if self.scenario.depth is Depth.WIRE:
@@ -263,7 +270,7 @@ class _Run:
             events=self.events,
             orders=sum(len(truth.orders) for truth in truths),
             fills=sum(len(truth.fills) for truth in truths),
-            faults=fault_results(self.worlds),
+            faults=fault_results(self.worlds) + tuple(FaultResult(kind=kind, fired=fired) for kind, fired in self._line_faults()),
             marks=total_marks([world.observer for world in self.worlds]),
             balances={world.name: totals(world) for world in self.worlds},
             fees=fees_paid(truths),

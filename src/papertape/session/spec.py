@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from papertape.faults.base import Fault
+from papertape.faults.network import NetworkFault
 from papertape.model.request import Lane
 from papertape.model.units import MICROSECOND, SECOND, Nanos, parse_duration
 
@@ -187,6 +188,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def name(self) -> str:
         """What results call it: its file as the user named it, else its title."""
         return self.title if self.path is None else self.path.as_posix()
+
+
+def network_faults(scenario: Scenario) -> list[NetworkFault]:
+    """Those that act on bytes, whatever the venue; all others act at a Door."""
+    return [fault for fault in scenario.faults if isinstance(fault, NetworkFault)]
 
 
 def moment_ns(text: str, origin_ns: Nanos) -> Nanos:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +15,7 @@ from papertape.runtime.clock import VirtualClock
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network, Policy
 from papertape.session.port import DoorPort
-from papertape.session.spec import HostPolicy
+from papertape.session.spec import Scenario, network_faults
 from papertape.session.world import VenueWorld
 
 HTTPS: Final = 443
@@ -56,9 +56,10 @@ def load_adapter(venue: str) -> None:
     import papertape.wire.coinbase.server  # noqa: F401 - all three for their import alone
 
 
-def network_of(loop: VirtualLoop, hosts: Mapping[str, HostPolicy]) -> Network:
-    """The network of a run; a Door adds the latency that has a meaning, so here bytes take next to none."""
-    return Network(loop, hosts={host: Policy(str(policy)) for host, policy in hosts.items()})
+def network_of(loop: VirtualLoop, scenario: Scenario, chance: Chance) -> Network:
+    """The network of a run, with its own faults; a Door adds the latency that has a meaning, so here bytes take next to none."""
+    hosts = {host: Policy(str(policy)) for host, policy in scenario.hosts.items()}
+    return Network(loop, hosts=hosts, faults=network_faults(scenario), chance=chance)
 
 
 async def wire_up(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Wired:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from papertape.exchanges.resilient import ResilientExchange
+from papertape.faults.network import NetworkFault
 from papertape.journal import Journal
 from papertape.links.base import Link
 from papertape.links.simulated import SimulatedLink
@@ -103,7 +104,7 @@ def build_venue(
         epoch_ns=loop.epoch_ns,
         emit=lambda update: told[0](update),
     )
-    faults = [fault for fault in scenario.faults if fault.venue in (None, name)]
+    faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     door = Door(
         venue, name=name, timeline=loop, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
         heartbeat_ns=rules.heartbeat_ns, epoch_ns=loop.epoch_ns,
