@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 import msgspec
 
 from papertape.model.units import SECOND, Nanos
+from papertape.runtime.network.address import literal_ip
 
 SYN_NS: Final = tuple((2**n - 1) * SECOND for n in range(7))
 """When Linux sends a SYN, counted from the first: at 0, 1, 3, 7, 15, 31 and 63 s."""
@@ -191,9 +192,8 @@ class Troubles:
 
     def __init__(self, faults: Sequence[Troublesome], canonical: Callable[[str], str]) -> None:
         troubles = [fault.trouble() for fault in faults]
-        self.all = [
-            Armed(index, trouble, None if trouble.host is None else canonical(trouble.host)) for index, trouble in enumerate(troubles)
-        ]
+        hosts = [None if each.host is None else literal_ip(each.host) or canonical(each.host) for each in troubles]
+        self.all = [Armed(index, trouble, hosts[index]) for index, trouble in enumerate(troubles)]
         self._by_act = {act: [armed for armed in self.all if armed.act is act] for act in Act}
         self._lookups: dict[str, int] = {}
 

@@ -83,10 +83,10 @@ class TroubledPipe(Pipe):
     def _deliver(self) -> None:
         self._timer = None
         queue, now_ns = self._queue, self._loop.now_ns
-        is_partial = False
+        must_wait = False
         if self._may_deliver() and self.end is not None and self.end.is_paused:
             self._keep_the_reset()
-        while queue and self._is_open() and not is_partial:
+        while queue and self._is_open() and not must_wait:
             step = self._next()
             if step.at_ns is None or step.at_ns > now_ns:
                 break
@@ -96,7 +96,7 @@ class TroubledPipe(Pipe):
                 return
             if step.fate is Fate.ARRIVE and not self._may_deliver():
                 break
-            is_partial = self._take(step)
+            must_wait = self._take(step)
             self._on_passed()
         if self._timer is None:
             self._arm()
@@ -109,7 +109,7 @@ class TroubledPipe(Pipe):
         self._sent.append(sent_ns)
 
     def _take(self, step: Step) -> bool:
-        """The head goes, as the step says; whether only a part of it did."""
+        """The head goes, as the step says; whether the next must wait a turn."""
         piece = self._queue[0][1]
         if not isinstance(piece, bytes) or step.fate is Fate.VANISH:
             self._queue.popleft()
@@ -129,7 +129,7 @@ class TroubledPipe(Pipe):
         self.waiting -= len(data)
         self.arrived += len(data)
         self._hand_on(self.way.passed(step, data, not rest, self._loop.now_ns))
-        return bool(rest)
+        return bool(rest) or self.way.comes_apart(self._loop.now_ns)
 
     def _hand_on(self, piece: Piece) -> None:
         assert self.end is not None

@@ -216,6 +216,10 @@ class Way:
                 count = min(count, size)
         return count
 
+    def comes_apart(self, now_ns: Nanos) -> bool:
+        """Whether the reader's tasks get a turn before the next piece."""
+        return any(effect.covers(now_ns) for effect in self._splits)
+
     def passed(self, step: Step, data: bytes, is_whole: bool, now_ns: Nanos) -> bytes:
         """These bytes pass now, `is_whole` if they end a piece; returns them as they arrive."""
         for effect in self._limits:
