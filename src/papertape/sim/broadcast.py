@@ -92,14 +92,16 @@ class Broadcast:
 
     # ---- subscriptions; they take effect when they reach the venue, after the commands of that instant
 
-    def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, begun: Callable[[], None]) -> None:
-        """`begun` is called as it takes effect, before anything is sent for it."""
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscribed, stream, channel, symbol, begun)
+    def subscribe(
+        self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, begun: Callable[[], None], settled: Callable[[], None]
+    ) -> None:
+        """`begun` is called as it takes effect, before anything is sent for it, `settled` after the snapshot that it may begin with."""
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscribed, stream, channel, symbol, begun, settled)
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
         self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._unsubscribed, stream, channel, symbol)
 
-    def _subscribed(self, stream: Stream, channel: Channel, symbol: str, begun: Callable[[], None]) -> None:
+    def _subscribed(self, stream: Stream, channel: Channel, symbol: str, begun: Callable[[], None], settled: Callable[[], None]) -> None:
         if not stream.is_open:
             return
         if channel is Channel.ORDERS and stream.lane is not Lane.USER and self._plan.refuses(Lane.USER):
@@ -118,6 +120,7 @@ class Broadcast:
                 self._send(stream, snapshot, index=0, delay_ns=0)
         elif channel is Channel.HEARTBEATS:
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
+        settled()
 
     def _unsubscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
         if stream.forget(channel, symbol):

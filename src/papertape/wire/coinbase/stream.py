@@ -53,9 +53,11 @@ class Said(Event, frozen=True, gc=False, kw_only=True, tag="said"):
 
     Attributes:
         render: the frame, given its number.
+        orders: those of the client that it tells of.
     """
 
     render: Callable[[int], bytes]
+    orders: tuple[Order, ...] = ()
 
 
 class StreamFront:
@@ -149,24 +151,20 @@ class StreamFront:
             self._subscribe(handle, wish.channel, channel, products)
         else:
             self._unsubscribe(handle, wish.channel, channel, products)
-        current = {name: list(each) for name, each in self._subscriptions.items()}
-        self._say(handle, lambda sequence, at_ns: frame.acknowledgement(current, at_ns, sequence))
+            self._acknowledgement(handle)()
         return True
 
     def _subscribe(self, handle: Any, name: str, channel: Channel, products: list[str]) -> None:
         held = self._subscriptions.setdefault(name, [])
-        if name in WHOLE_VENUE:
-            if not held:
-                held.append(name)
-                begun = partial(self._say_open_orders, handle) if channel is Channel.ORDERS else None
-                handle.subscribe(channel, "", begun=begun)
-            return
-        for product in products:
-            if product not in held:
-                held.append(product)
-            # A product subscribed to again begins again: that is how a client gets a new snapshot.
-            if name != BATCH:
-                handle.subscribe(channel, symbol_of(product), _span_ns(channel), self._first_word(handle, channel, product))
+        is_new = not held
+        held += [product for product in products or [name] if product not in held]
+        wanted = [] if name == BATCH or (name in WHOLE_VENUE and not is_new) else products or [""]
+        acknowledge = self._acknowledgement(handle)
+        for product in wanted:  # one that was subscribed to already begins again: that is how a client gets a new snapshot
+            first_word, settled = partial(self._say_first_word, handle, channel, product), acknowledge if product == wanted[-1] else None
+            handle.subscribe(channel, symbol_of(product), _span_ns(channel), first_word, settled)
+        if not wanted:
+            acknowledge()
         if name == BATCH and self._batch is None:
             self._batch = asyncio.ensure_future(self._say_batches(handle))
 
@@ -187,16 +185,21 @@ class StreamFront:
         orders = list(self._port.open_orders())
         for start in range(0, max(1, len(orders)), frame.SNAPSHOT_ORDERS_MAX):
             batch: list[Order] = orders[start : start + frame.SNAPSHOT_ORDERS_MAX]
-            self._say(handle, lambda sequence, at_ns, batch=batch: frame.open_orders(batch, at_ns, sequence))
+            self._say(handle, lambda sequence, at_ns, batch=batch: frame.open_orders(batch, at_ns, sequence), tuple(batch))
 
-    def _first_word(self, handle: Any, channel: Channel, product: str) -> Callable[[], None] | None:
+    def _say_first_word(self, handle: Any, channel: Channel, product: str) -> None:
         """What a channel begins with before its first news; a book's snapshot is the venue's own."""
         match channel:
             case Channel.TRADES:
-                return partial(self._say_history, handle, self._products.by_name[product])
+                self._say_history(handle, self._products.by_name[product])
             case Channel.TICKER:
-                return partial(self._say_ticker, handle, self._products.by_name[product])
-        return None
+                self._say_ticker(handle, self._products.by_name[product])
+            case Channel.ORDERS:
+                self._say_open_orders(handle)
+
+    def _acknowledgement(self, handle: Any) -> Callable[[], None]:
+        current = {name: list(each) for name, each in self._subscriptions.items()}
+        return lambda: self._say(handle, lambda sequence, at_ns: frame.acknowledgement(current, at_ns, sequence))
 
     def _say_history(self, handle: Any, product: Product) -> None:
         trades = self._port.recent_trades(product.symbol)
@@ -217,9 +220,9 @@ class StreamFront:
             await asyncio.sleep(BATCH_EVERY_S)
         self._batch = None
 
-    def _say(self, handle: Any, write: Callable[..., bytes]) -> None:
+    def _say(self, handle: Any, write: Callable[..., bytes], orders: tuple[Order, ...] = ()) -> None:
         at_ns: Nanos = self._port.wall_ns()
-        handle.say(Said(venue_ns=at_ns, local_ns=at_ns, symbol="", render=lambda sequence: write(sequence, at_ns)))
+        handle.say(Said(venue_ns=at_ns, local_ns=at_ns, symbol="", render=lambda sequence: write(sequence, at_ns), orders=orders))
 
     def _complain(self, text: str) -> bool:
         self._outbox.put_nowait(frame.error(text))
