@@ -19,7 +19,7 @@ from papertape.model.units import Nanos, parse_duration
 WHERE_KEYS = ("side", "symbol", "type")
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, repr_omit_defaults=True):
     """When a fault acts. Times are durations since the run's start, as text ("90s").
 
     Attributes:

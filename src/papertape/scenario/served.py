@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from papertape.faults.base import Fault
+from papertape.faults import ON_THE_LINE, NetworkFault
+from papertape.faults.base import Fault, as_table
 from papertape.model.errors import ConfigError
 from papertape.model.units import parse_duration
 from papertape.runtime.network import Policy
@@ -34,7 +35,7 @@ def make_servers(
     trace: bool,
     must_hit: bool,
     not_here: Sequence[str],
-    repro: str,
+    where: str,
 ) -> ServersSpec:
     """A run with servers; raises `ConfigError` for what must be edited."""
     if not_here:
@@ -43,12 +44,13 @@ def make_servers(
         raise ConfigError(f'{SOURCE}: `depth` holds "{depth}"; servers are always at depth "wire"')
     _check_main(main)
     read_servers(servers, SOURCE)
+    made = [_fault(fault, index) for index, fault in enumerate(faults, start=1)]
     table = Table({"hosts": hosts, "seed": 0 if seed is None else seed, "heal": {"at": heal} if isinstance(heal, str) else heal}, SOURCE)
     policies = table.table("hosts")
     return ServersSpec(
         main=main,
         servers=servers,
-        faults=[_fault(fault, index) for index, fault in enumerate(faults, start=1)],
+        faults=made,
         heal_ns=_heal_ns(table),
         hosts={} if policies is None else {name: policies.choice(name, Policy, Policy.REFUSE) for name in policies.raw},
         seed=table.whole("seed", 0),
@@ -56,8 +58,16 @@ def make_servers(
         trace=trace,
         must_hit=must_hit,
         title=title or getattr(main, "__qualname__", repr(main)),
-        repro=repro,
+        repro=_call(main, made, table, where),
     )
+
+
+def _call(main: Any, faults: Sequence[NetworkFault], table: Table, where: str) -> str:
+    """No command line can name a function in somebody's program; say which call it was."""
+    words = [getattr(main, "__qualname__", repr(main)).rpartition("<locals>.")[2], "servers=…"]
+    words += [f"faults={[as_table(fault) for fault in faults]}"] if faults else []
+    words += [f"{key}={table.raw[key]!r}" for key in ("heal", "hosts") if table.raw[key]]
+    return f"papertape.simulate({', '.join(words)}, seed={table.raw['seed']}) in {where}"
 
 
 def _check_main(main: Any) -> None:
@@ -71,8 +81,16 @@ def _check_main(main: Any) -> None:
         raise ConfigError(f"{SOURCE}: {name}{inspect.signature(main)} does not take the world alone; {expected}") from None
 
 
-def _fault(value: Any, index: int) -> Fault:
-    return make_fault(value, SOURCE, f"[[fault]] {index}")
+def _fault(value: Any, index: int) -> NetworkFault:
+    where = f"[[fault]] {index}"
+    fault = make_fault(value, SOURCE, where)
+    if not isinstance(fault, NetworkFault):
+        kinds = ", ".join(str(member.__struct_config__.tag) for member in ON_THE_LINE)
+        raise ConfigError(
+            f'{SOURCE}: {where}, key `kind`: "{fault.kind}" acts at the door of a venue that papertape knows, and servers of your own have '
+            f"none: let the handler do it, or take a fault of the network: {kinds}"
+        )
+    return fault
 
 
 def _heal_ns(table: Table) -> int | None:

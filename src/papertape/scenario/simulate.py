@@ -104,7 +104,7 @@ def simulate(
         not_here = {"venues": venues, "expect": expect, "bot_config": bot_config, "progress": progress}
         spec = make_servers(
             scenario, servers, faults=faults, heal=heal, hosts=hosts, seed=seed, depth=depth, title=title, limit=limit, trace=trace,
-            must_hit=must_hit, not_here=[key for key, value in not_here.items() if value], repro=_call(scenario, seed or 0),
+            must_hit=must_hit, not_here=[key for key, value in not_here.items() if value], where=_where(scenario),
         )  # fmt: skip
         return run_servers(spec, journal_path=None if journal_path is None else Path(journal_path))
     for key, value in {"limit": limit, "trace": trace, "must_hit": not must_hit}.items():
@@ -136,5 +136,9 @@ def _changed(scenario: Scenario, seed: int | None, depth: Depth | str | None) ->
 
 def _call(bot: object, seed: int) -> str:
     """No command line can name a function in somebody's program; say which call it was."""
-    where = inspect.getmodule(bot)
-    return f"papertape.simulate({getattr(bot, '__qualname__', repr(bot))}, …, seed={seed}) in {where.__name__ if where else 'your program'}"
+    return f"papertape.simulate({getattr(bot, '__qualname__', repr(bot))}, …, seed={seed}) in {_where(bot)}"
+
+
+def _where(bot: object) -> str:
+    module = inspect.getmodule(bot)
+    return module.__name__ if module else "your program"

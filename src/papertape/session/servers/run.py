@@ -12,19 +12,22 @@ from typing import Any, Final
 
 import msgspec
 
-from papertape.faults.base import Fault, as_table
+from papertape.faults import NetworkFault
+from papertape.faults.base import as_table
 from papertape.journal import Journal
 from papertape.model.errors import EscapedSimulation, StuckSimulation
 from papertape.model.units import HOUR, SECOND, Nanos
+from papertape.runtime.chance import Chance
 from papertape.runtime.clock import wall_seconds
 from papertape.runtime.loop import TimeIsUp, VirtualLoop
-from papertape.runtime.network import Policy
+from papertape.runtime.network import Network, Policy
 from papertape.runtime.place import is_users
+from papertape.runtime.rank import END
 from papertape.runtime.world import run_virtual
 from papertape.session.result import FaultResult, Status
 from papertape.session.servers.endpoint import Endpoint, Handler, read_servers
 from papertape.session.servers.result import NetworkResult
-from papertape.session.servers.world import ServedWorld, WatchedNetwork
+from papertape.session.servers.world import ServedWorld
 from papertape.version import VERSION
 
 EPOCH_NS: Final = 1_767_225_600 * SECOND
@@ -50,7 +53,7 @@ class ServersSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     main: Main
     servers: Mapping[str, Handler]
-    faults: Sequence[Fault] = ()
+    faults: Sequence[NetworkFault] = ()
     heal_ns: Nanos | None = None
     hosts: Mapping[str, Policy] = {}
     seed: int | str = 0
@@ -100,20 +103,24 @@ class _Run:
         self._ports = ports
         self._journal = journal
         self._loop: VirtualLoop | None = None
-        self._network: WatchedNetwork | None = None
+        self._network: Network | None = None
+        self._is_over = False
         self._value: Any = None
         self._error: Exception | None = None
         self._ended_ns: Nanos = 0
         self._opened: dict[str, int] = {}
+        self._faults: list[FaultResult] = []
         self._wire_digest = ""
 
     async def body(self, loop: VirtualLoop) -> None:
         spec = self.spec
         self._loop = loop
         _own_task().set_name("main")  # for the message that says who waits
-        network = WatchedNetwork(loop, self._journal, keeps_bytes=spec.trace, hosts=spec.hosts)
+        network = Network(loop, hosts=spec.hosts, faults=spec.faults, chance=Chance(spec.seed), trace_bytes=spec.trace)
         loop.network = self._network = network
-        world = ServedWorld(loop, network, seed=spec.seed, keeps_bytes=spec.trace, heal=self._heal)
+        if spec.heal_ns is not None:
+            loop.schedule_ns(spec.heal_ns, END, network.heal)
+        world = ServedWorld(network, seed=spec.seed, keeps_bytes=spec.trace, has_heal=spec.heal_ns is not None)
         for (host, port), endpoints in self._ports.items():
             from papertape.session.servers.listen import listen
 
@@ -132,26 +139,31 @@ class _Run:
             self._end(loop, network)
         self.failures += [f"a task ended unseen with {_told(error)}; await it, or ask for its exception" for error in _died_unseen(loop)]
 
-    def _heal(self) -> None:
-        """Nothing to end yet."""
-
-    def _end(self, loop: VirtualLoop, network: WatchedNetwork) -> None:
+    def _end(self, loop: VirtualLoop, network: Network) -> None:
         """Keep what the run came to, before it is cleared away."""
-        self._ended_ns = loop.now_ns
-        self._opened = {f"{host}:{port}": count for (host, port), count in network.opened_at.items()}
+        self._is_over = True
+        self._ended_ns = now_ns = loop.now_ns
         self._wire_digest = network.digest()
-        self._journal.write(loop.now_ns, "end", connections=self._opened, failures=len(self.failures))
-        network.is_over = True
+        for each in network.facts():
+            place = f"{each.host}:{each.port}"
+            self._opened[place] = self._opened.get(place, 0) + 1
+            self._journal.write(each.opened_ns, "connection", connection=each.number, to=place, closed=each.closed_ns)
+        for armed in () if network.troubles is None else network.troubles.all:
+            self._faults.append(FaultResult(kind=armed.trouble.kind, fired=armed.fired))
+            self._journal.write(now_ns, "fault", fault=armed.trouble.kind, fired=armed.fired, first=armed.first_ns, last=armed.last_ns)
+        self._journal.write(now_ns, "end", connections=self._opened, failures=len(self.failures))
 
     def _handler_crashed(self, endpoint: Endpoint, error: Exception) -> None:
-        if self._network is None or self._network.is_over or _is_cleared_away():
+        if self._loop is None or self._is_over or _is_cleared_away():
             return
         self.failures.append(f"the handler of {endpoint.url} crashed (it, not main): {_told(error)}")
-        self._journal.write(self._network.loop.now_ns, "handler_crashed", url=endpoint.url, error=type(error).__name__)
+        self._journal.write(self._loop.now_ns, "handler_crashed", url=endpoint.url, error=type(error).__name__)
 
     def forget(self) -> None:
-        if self._network is not None:
-            self._network.forget()
+        """The run is over and its loop closed: what was left open is closed, whatever outlives it."""
+        for connection in [] if self._network is None else self._network.connections():
+            for transport in (connection.client, connection.server):  # a traceback may hold a StreamWriter, which would complain later
+                transport._is_closing = True
 
     def result(self, wall_s: float) -> NetworkResult:
         loop, spec = self._loop, self.spec
@@ -160,8 +172,7 @@ class _Run:
             told = [context for context in loop.unhandled if not isinstance(context.get("exception"), asyncio.CancelledError)]
             self.failures += [_unhandled(context) for context in told]
             self.escaped = self.escaped or next(iter(loop.escapes), None)
-        faults = self._faults()
-        hollow = [f"fault {place} ({fault.kind}) hit nothing" for place, fault in enumerate(faults, start=1) if not fault.fired]
+        hollow = [f"fault {place} ({fault.kind}) hit nothing" for place, fault in enumerate(self._faults, start=1) if not fault.fired]
         status, failures = Status.PASSED, tuple(self.failures)
         if self.escaped is not None:
             status, failures = Status.ERROR, (f"something left the simulation: {self.escaped}", *failures)
@@ -171,12 +182,9 @@ class _Run:
             status, failures = Status.VACUOUS, (*hollow, "say must_hit=False where faults are drawn at random and may miss")
         return NetworkResult(
             title=spec.title, seed=spec.seed, status=status, value=self._value, failures=failures, error=self._error,
-            digest=self._journal.digest, wire_digest=self._wire_digest, connections=self._opened, faults=faults,
+            digest=self._journal.digest, wire_digest=self._wire_digest, connections=self._opened, faults=tuple(self._faults),
             virtual_ns=self._ended_ns, wall_s=wall_s, repro=spec.repro,
         )  # fmt: skip
-
-    def _faults(self) -> tuple[FaultResult, ...]:
-        return ()
 
 
 def _header(spec: ServersSpec) -> dict[str, Any]:
