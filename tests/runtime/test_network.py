@@ -492,7 +492,8 @@ def test_servers_take_ports_and_give_them_back() -> None:
         server = await loop.create_server(asyncio.Protocol, "0.0.0.0", 8080)
         with pytest.raises(OSError, match="already in use"):
             await loop.create_server(asyncio.Protocol, "127.0.0.1", 8080)
-        await loop.create_connection(asyncio.Protocol, "localhost", 8080)
+        transport, _ = await loop.create_connection(asyncio.Protocol, "localhost", 8080)
+        transport.close()
         server.close()
         await server.wait_closed()
         assert not server.is_serving()

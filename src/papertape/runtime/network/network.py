@@ -156,8 +156,7 @@ class Network(Live):
         return server
 
     def listener(self, host: str, port: int) -> MemoryServer | None:
-        found = self._listeners.get((host, port))
-        return found if found is not None and found.is_serving() else None
+        return self._listeners.get((host, port))
 
     # Dialling
 

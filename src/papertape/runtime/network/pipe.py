@@ -96,6 +96,14 @@ class Pipe:
         """The reader takes bytes again."""
         self._arm()
 
+    def keep(self, count: int) -> None:
+        """The reader stopped half-way: so much of what was delivered waits all the same, until it is `taken`."""
+        self.waiting += count
+
+    def taken(self, count: int) -> None:
+        self.waiting -= count
+        self._on_drain()
+
     def opens_ns(self) -> Nanos | None:
         """When the other end will hear that there is a connection; None once it has."""
         return self._queue[0][0] if self._queue and self._queue[0][1] is Mark.OPEN else None

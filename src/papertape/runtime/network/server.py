@@ -20,7 +20,7 @@ _WAITS_FOR_CLIENTS: Final = sys.version_info >= (3, 12)
 
 
 class MemoryServer(asyncio.AbstractServer):
-    """What `loop.create_server` returns; has one or several addresses to itself, and accepts connections while it serves.
+    """What `loop.create_server` returns; listens on one or several addresses.
 
     Attributes:
         loop: the loop that it was made on, and that accepted connections live on.
@@ -31,7 +31,7 @@ class MemoryServer(asyncio.AbstractServer):
     def __init__(self, network: Network, addresses: list[Address], factory: Callable[[], asyncio.BaseProtocol], loop: VirtualLoop) -> None:
         self.loop = loop
         self.context = copy_context()
-        self.sockets: tuple[SocketStub, ...] = ()
+        self.sockets = tuple(SocketStub((network.names.ip(host), port), ()) for host, port in addresses)
         self._factory = factory
         self._network = network
         self._addresses = addresses
@@ -40,8 +40,6 @@ class MemoryServer(asyncio.AbstractServer):
         self._is_closed = False
         self._forever: asyncio.Future[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
-        if addresses:
-            self._bind()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(f'{host}:{port}' for host, port in self._addresses)}>"
@@ -54,16 +52,13 @@ class MemoryServer(asyncio.AbstractServer):
 
     # Accepting
 
-    def _bind(self) -> None:
-        """Take the addresses; raises OSError where another server has one of them."""
-        self._network.add_listener(self, self._addresses)
-        self.sockets = tuple(SocketStub((self._network.names.ip(host), port), ()) for host, port in self._addresses)
-
     def listen(self) -> None:
-        """Begin to accept."""
+        """Begin to accept; raises OSError where another server does already."""
         if self._is_closed:
             raise RuntimeError(f"server {self!r} is closed")
-        self._is_serving = True
+        if not self._is_serving:
+            self._network.add_listener(self, self._addresses)
+            self._is_serving = True
 
     def factory(self) -> asyncio.BaseProtocol:
         """A protocol for an accepted connection; where the program's factory fails, one that hangs up."""
@@ -110,8 +105,10 @@ class MemoryServer(asyncio.AbstractServer):
         """Accept no more; what was accepted goes on."""
         if self._is_closed:
             return
-        self._is_closed, self._is_serving = True, False
-        self._network.remove_listener(self._addresses)
+        self._is_closed = True
+        if self._is_serving:
+            self._is_serving = False
+            self._network.remove_listener(self._addresses)
         self.sockets = ()
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()

@@ -35,6 +35,7 @@ class MemoryTransport(asyncio.Transport):
         inward: the pipe that brings what the peer wrote.
         asks: gives the line of the program that writes, if anybody wants to know.
         told: what the peer can ask for; gets that line as "asked_at".
+        on_arrival: called when some of what was written here has arrived there, if anybody wants to know.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class MemoryTransport(asyncio.Transport):
         self._on_lost = on_lost
         self.asks: Callable[[], str] | None = None
         self.told: dict[str, Any] = {}
+        self.on_arrival: Callable[[], None] | None = None
         self._may_send = True  # what is written goes into the pipe; anything else is rare, and sorted out where it happens
         self._wants_bytes = True  # as the protocol said; the pipe is stopped a little longer, see `_rest`
         self._rest = memoryview(b"")  # of a piece that the protocol stopped half-way
@@ -96,7 +98,7 @@ class MemoryTransport(asyncio.Transport):
             return
         self._wants_bytes = True
         if self._rest:
-            self.loop.call_soon(self._hand_over_rest, context=self.inward.context)
+            self.loop.call_soon(self._take_rest, context=self.inward.context)
         else:
             self.is_paused = False
             self.inward.resume()
@@ -199,6 +201,8 @@ class MemoryTransport(asyncio.Transport):
 
     def on_drain(self) -> None:
         """Some of what was written here has arrived there."""
+        if self.on_arrival is not None:
+            self.on_arrival()
         if self._has_paused_writer or (self._is_closing and not self._is_losing):
             self.loop.call_soon(self._write_on, context=self.inward.context)
 
@@ -208,6 +212,8 @@ class MemoryTransport(asyncio.Transport):
         if self._is_buffered or len(data) > _READ_MAX:
             self._rest = memoryview(data)
             self._hand_over_rest()
+            if self._rest:
+                self.inward.keep(len(self._rest))
             return
         try:
             self._protocol.data_received(data)  # type: ignore[attr-defined]
@@ -239,6 +245,12 @@ class MemoryTransport(asyncio.Transport):
         if not self._rest and self._wants_bytes and self.is_paused:
             self.is_paused = False
             self.inward.resume()
+
+    def _take_rest(self) -> None:
+        before = len(self._rest)
+        self._hand_over_rest()
+        if not self._is_lost:
+            self.inward.taken(before - len(self._rest))
 
     def _hear_eof(self) -> None:
         try:
