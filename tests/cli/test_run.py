@@ -99,7 +99,7 @@ def test_check_determinism_finds_what_depends_on_hashes(tmp_path: Path) -> None:
     write_bot(tmp_path, DEPENDS_ON_HASHES)
     done = papertape(tmp_path, "run", "bot.py", "--check-determinism")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "two runs differ: the first run and the second part at line" in done.stdout
+    assert "two runs differ: the first run and the second part at record" in done.stdout
     assert "differs in: " in done.stdout
     assert "again: papertape run bot.py --venue coinbase --seed 0 --check-determinism" in done.stdout
 

@@ -19,6 +19,7 @@ from papertape.runtime.trace.record import Kind, Record, first_difference
 from papertape.runtime.trace.stack import Line, read_stack, render, short
 from papertape.runtime.trace.steps import RETURNED, Parting, first_parting
 from papertape.runtime.trace.trace import CLOSE, RECORDS, STACKS, STEPS, Close
+from papertape.runtime.trace.value import without_digests
 
 CONTEXT: Final = 3
 """How many equal lines to show before the first that differs."""
@@ -239,7 +240,7 @@ def _step_rows(step: Parting | None, left_name: str, right_name: str) -> list[st
         where = f"{short(step.left.file)}:{step.left.line} in {step.left.function}"
         one, other = (each.changed.get(name, "what it was before") for each in (step.left, step.right))
         at = first_unlike(one, other)
-        one, other = (text if len(text) <= 2 * EXCERPT else _excerpt(text, at) for text in (one, other))
+        one, other = (without_digests(text if len(text) <= 2 * EXCERPT else _excerpt(text, at)) for text in (one, other))
         what = "what it returns" if name == RETURNED else f"`{name}`"
         return [f"{where}: {what} is {one} in {left_name}, {other} in {right_name}; nothing of the program differs before that"]
     if (step.left.file, step.left.line) == (step.right.file, step.right.line):

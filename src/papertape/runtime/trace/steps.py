@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from papertape.runtime.place import is_users
-from papertape.runtime.trace.value import changing, describe
+from papertape.runtime.trace.value import changing, describe_named
 
 STEPS_MAX: Final = 300_000
 """How many steps are taken down; a difference later than that is not found."""
@@ -85,7 +85,7 @@ class _Walk:
     def walk(self, frame: FrameType, event: str, argument: Any) -> Any:
         changed = self._changes(frame)
         if event == "return" and argument is not None:
-            changed[RETURNED] = describe(argument)
+            changed[RETURNED] = describe_named(frame.f_code.co_name, argument)
         going_on = self._write(frame, self._line, changed)
         self._line = frame.f_lineno
         return self.walk if going_on else None
@@ -96,7 +96,7 @@ class _Walk:
             before, text = known.get(name, (_UNKNOWN, ""))
             if value is before:
                 continue
-            now = describe(value)
+            now = describe_named(name, value)
             known[name] = (_UNKNOWN if changing(value) else value, now)
             if now != text:
                 changed[name] = now

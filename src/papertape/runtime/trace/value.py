@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
+from papertape.runtime.trace.record import digest
 from papertape.runtime.trace.secret import mask, names_secret
 
 TEXT_MAX: Final = 160
@@ -19,6 +20,10 @@ ITEMS_MAX: Final = 12
 DEPTH_MAX: Final = 3
 
 _PLAIN: Final = (NoneType, bool, int, float, complex, Decimal, Fraction, date, datetime, time, timedelta, UUID, PosixPath)
+HARMLESS: Final = ("key", "keys", "sign")
+"""Names that are a secret's only in what is sent: in a program they are a dictionary's key, and plus or minus."""
+
+_SECRET: Final = re.compile(r"<secret [0-9a-f]+>")
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-f]{6,}")
 
 
@@ -30,6 +35,26 @@ def describe(value: Any, *, depth: int = DEPTH_MAX) -> str:
     """
     text = _text(value, depth)
     return text if type(value) in _PLAIN else mask(_ADDRESS.sub("0x…", _cut(text)))
+
+
+def describe_named(name: str, value: Any) -> str:
+    """The same for what goes by a name: of a secret no more than whether it is another one.
+
+    >>> describe_named("size", 5), describe_named("api_key", "hush") == describe_named("api_key", "mush")
+    ('5', False)
+    """
+    if type(value) not in (str, bytes) or name in HARMLESS or not names_secret(name):
+        return describe(value)
+    return f"<secret {digest(value.encode() if type(value) is str else value)}>"
+
+
+def without_digests(text: str) -> str:
+    """A description for people: they are not to compare secrets either.
+
+    >>> without_digests(describe_named("api_key", "hush"))
+    '<secret>'
+    """
+    return _SECRET.sub("<secret>", text)
 
 
 def changing(value: Any) -> bool:
