@@ -67,6 +67,7 @@ async def trade(exchange):
 
 LOST = '[[fault]]\non = "order.create"\nkind = "lost_reply"\n'
 STALLED = '[[fault]]\nkind = "stall"\nconnection = "rest"\nat = "2s"\nlasts = "8s"\n'
+SWALLOWED = '[[fault]]\nkind = "black_hole"\nhost = "api.coinbase.com"\ndirection = "to_client"\nat = "2s"\nlasts = "8s"\n'
 CUT = '[[fault]]\nkind = "disconnect"\nconnection = "rest"\nat = "2100ms"\n'
 
 
@@ -94,6 +95,21 @@ def test_a_client_whose_time_out_passed_has_given_up(tmp_path: Path) -> None:
     result = run(tmp_path, BUY_AGAIN, STALLED)
     assert result.status is Status.SUSPECT
     assert result.timeline[0].outcome.startswith("filled; given up at 7.")
+
+
+def test_an_answer_that_the_network_swallows_discloses_nothing(tmp_path: Path) -> None:
+    """It left the venue; nobody can know there that it never arrived, but the network can."""
+    result = run(tmp_path, BUY_AGAIN, SWALLOWED)
+    assert result.status is Status.SUSPECT
+    first, second = result.timeline
+    assert first.outcome.startswith("filled; given up at 7.")
+    assert second.outcome.startswith("filled; answer heard at 10.")
+    assert (first.line, second.line) == ("bot.py:11", "bot.py:11")
+
+
+def test_an_answer_that_is_merely_slow_on_the_line_is_waited_for(tmp_path: Path) -> None:
+    """Two orders at once, both answers on a slow line: a pair."""
+    assert run(tmp_path, TWO_AT_ONCE, SWALLOWED.replace("8s", "3s")).status is Status.PASSED
 
 
 def test_a_cut_connection_leaves_an_order_in_doubt(tmp_path: Path) -> None:

@@ -127,6 +127,38 @@ def test_a_door_knows_whether_anybody_ever_came() -> None:
     in_room(told(lambda room: room.door.open_stream(Lane.MARKET, lambda sequence, message: None, lambda clean: None)))
 
 
+def test_an_answer_on_a_network_is_heard_when_it_arrives() -> None:
+    async def story(room: Room) -> None:
+        pending = room.door.submit(CREATE, lambda outcome: None, "", lambda: False)
+        await asyncio.sleep(1)
+        room.door.abandon(pending)  # the server has done its part
+        assert kinds(room.door) == [(Sent, 0), (Reached, 15)]
+        room.door.heard(pending)
+        room.door.heard(pending)
+        assert kinds(room.door)[2:] == [(Heard, 1000)]
+        assert room.door.truth().requests[0].told_ns == SECOND
+
+    in_room(story)
+
+
+@pytest.mark.parametrize("wait_s", [0, 1])
+def test_a_client_that_left_without_a_word_is_missed_at_the_next_request(wait_s: int) -> None:
+    """Whether the answer was on the line by then or not; what arrives afterwards is not heard."""
+
+    async def story(room: Room) -> None:
+        gone = room.door.submit(CREATE, lambda outcome: None, "", lambda: True)
+        await asyncio.sleep(wait_s)
+        room.door.submit(CREATE, lambda outcome: None, "", lambda: False)
+        kind, at_ms = kinds(room.door)[-2]
+        assert (kind, at_ms) == (GaveUp, wait_s * 1000)
+        await asyncio.sleep(1)
+        before = len(room.door.facts)
+        room.door.heard(gone)
+        assert len(room.door.facts) == before
+
+    in_room(story)
+
+
 def ask(door: Door, line: str) -> None:
     def done(outcome: Any) -> None:
         assert not isinstance(outcome, Lost)

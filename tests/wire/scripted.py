@@ -22,6 +22,7 @@ from papertape.runtime.network import Network
 from papertape.runtime.world import run_virtual
 from papertape.venues.coinbase.auth import Credentials, throwaway_credentials
 from papertape.venues.coinbase.rules import RULES
+from papertape.wire.caller import Caller
 from papertape.wire.coinbase.server import MARKET_HOST, REST_HOST, USER_HOST, CoinbaseServer
 
 EPOCH_NS = 1_786_309_548 * SECOND
@@ -139,7 +140,7 @@ class ScriptedVenue:
         self.orders[order_id] = order
         return order
 
-    async def request(self, request: Request, *, asked_at: str = "") -> Answer:
+    async def request(self, request: Request, *, caller: Caller | None = None) -> Answer:
         self.requests.append(request)
         await asyncio.sleep(0)
         refusal = self.refuse.get(request.op)

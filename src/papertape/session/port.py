@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from papertape.model.event import Ticker, Trade
@@ -15,6 +16,7 @@ from papertape.model.venue import VenueRules
 from papertape.runtime.loop import VirtualLoop
 from papertape.sim.door import Door, Lost
 from papertape.sim.stream import Stream
+from papertape.wire.caller import Caller
 from papertape.wire.port import Closer, Sender, StreamHandle
 
 HISTORY_MAX: Final = 100
@@ -63,14 +65,16 @@ class DoorPort:
     def wall_ns(self) -> Nanos:
         return self._loop.wall_ns()
 
-    async def request(self, request: Request, *, asked_at: str = "") -> Answer:
+    async def request(self, request: Request, *, caller: Caller | None = None) -> Answer:
         future: asyncio.Future[Answer | Lost] = self._loop.create_future()
 
         def done(outcome: Answer | Lost) -> None:
             if not future.done():
                 future.set_result(outcome)
 
-        pending = self._door.submit(request, done, asked_at)
+        caller = caller or Caller()
+        pending = self._door.submit(request, done, caller.asked_at, caller.has_left if caller.can_tell else None)
+        caller.on_heard.append(partial(self._door.heard, pending))
         try:
             outcome = await future
         finally:

@@ -126,7 +126,7 @@ def _told(story: _Story) -> str:
     elif gave_up is not None:
         lost = f"given up at {moment(gave_up.at_ns)}"
     else:
-        lost = "no answer yet"
+        lost = "no answer heard"
     if gone is not None and gave_up is not None and gave_up.at_ns > gone.at_ns:
         lost += f", given up at {moment(gave_up.at_ns)}"
     return lost if story.told_ns is None else f"{lost}, told by stream at {moment(story.told_ns)}"

@@ -43,16 +43,20 @@ class Pending:
 
     Attributes:
         line: which line of a program asked; empty where nobody knows.
+        has_left: tells whether the client has closed its end of the line; None where what leaves here is heard at once.
         is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
+        on_the_line: the answer has left, and it is not known to have arrived.
     """
 
-    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, line: str) -> None:
+    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, line: str, has_left: Callable[[], bool] | None) -> None:
         self.number = number
         self.request = request
         self.done = done
         self.sent_ns = sent_ns
         self.line = line
+        self.has_left = has_left
         self.is_awaited = True
+        self.on_the_line: Answer | None = None
         self.at_ns: Nanos | None = None
         self.told_ns: Nanos | None = None
         self.retry_after_ns: Nanos | None = None
@@ -106,6 +110,7 @@ class Door:
         self._ways = 0
         self._told = 0
         self._pending: dict[int, Pending] = {}
+        self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
         self._held: list[tuple[Pending, Answer]] = []
         self._seen: list[Pending] = []
 
@@ -115,14 +120,18 @@ class Door:
         """Whether a connection of `lane` can be opened now."""
         return not self.plan.refuses(lane)
 
-    def submit(self, request: Request, done: Done, line: str = "") -> Pending:
+    def submit(self, request: Request, done: Done, line: str = "", has_left: Callable[[], bool] | None = None) -> Pending:
         """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it.
 
-        `line` is the line of the program that asked, where it is known.
+        `line` is the line of the program that asked, where it is known. Where `has_left` is given there is a network between: `done` is
+        called as the answer leaves for it, `heard` says that it has arrived, and `has_left` whether the client has closed its end.
         """
+        self._look_who_left()
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, sent_ns=now_ns, line=line)
+        pending = Pending(self._count, request, done, now_ns, line, has_left)
+        if has_left is not None:
+            self._far[pending.number] = pending
         self.facts.append(Sent(now_ns, pending.number, request, line))
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
@@ -132,9 +141,32 @@ class Door:
     def abandon(self, pending: Pending) -> None:
         """The client has stopped waiting, or has heard; a request that is still under way goes on."""
         pending.done = _ignore
+        if pending.on_the_line is None:
+            self._give_up(pending)
+
+    def heard(self, pending: Pending) -> None:
+        """The answer has arrived at a client behind a network."""
+        if pending.is_awaited and pending.on_the_line is not None:
+            self._hear(pending, pending.on_the_line)
+
+    def _hear(self, pending: Pending, answer: Answer) -> None:
+        pending.is_awaited, pending.on_the_line = False, None
+        pending.told_ns = self._timeline.now_ns
+        self._far.pop(pending.number, None)
+        code = None if answer.refusal is None else answer.refusal.code
+        self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer)))
+
+    def _give_up(self, pending: Pending) -> None:
+        self._far.pop(pending.number, None)
         if pending.is_awaited:
             pending.is_awaited = False
             self.facts.append(GaveUp(self._timeline.now_ns, pending.number))
+
+    def _look_who_left(self) -> None:
+        """A client behind a network may have gone without a word that got through."""
+        for pending in list(self._far.values()):
+            if pending.has_left is not None and pending.has_left():
+                self._give_up(pending)
 
     def _arrive(self, pending: Pending) -> None:
         if pending.number not in self._pending:
@@ -175,12 +207,12 @@ class Door:
             return
         del self._pending[pending.number]
         code = None if answer.refusal is None else answer.refusal.code
-        if pending.is_awaited:
-            pending.is_awaited = False
-            pending.told_ns = self._timeline.now_ns
-            self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer)))
-        else:
+        if not pending.is_awaited:
             self.facts.append(Unheard(self._timeline.now_ns, pending.number))
+        elif pending.has_left is None:
+            self._hear(pending, answer)
+        else:
+            pending.on_the_line = answer
         if answer.order is not None and pending.done is not _ignore:
             self.broadcast.note_told(answer.order)
         for order in answer.orders:
@@ -206,6 +238,7 @@ class Door:
 
     def _lose(self, pending: Pending, how: Lost) -> None:
         is_cut = how is Lost.RESET
+        self._far.pop(pending.number, None)
         if is_cut:  # silence is not noticed: who waits gives up when they see fit
             pending.is_awaited = False
         self.facts.append(Gone(self._timeline.now_ns, pending.number, is_cut))

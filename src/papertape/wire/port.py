@@ -15,6 +15,7 @@ from papertape.model.order import Order
 from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
+from papertape.wire.caller import Caller
 
 __all__ = ["Closer", "ReplyLost", "Sender", "StreamHandle", "VenuePort"]
 
@@ -75,11 +76,10 @@ class VenuePort(Protocol):
         """The venue's own wall clock, nanoseconds since 1970-01-01 UTC."""
         ...
 
-    async def request(self, request: Request, *, asked_at: str = "") -> Answer:
+    async def request(self, request: Request, *, caller: Caller | None = None) -> Answer:
         """Carry out one request; comes back when its answer leaves for the client, latency and faults included.
 
-        `asked_at` is the line of the program that asked, such as "bot.py:31", where the line to it can tell. Cancelled, it says that the
-        client has stopped waiting; the request itself goes on.
+        `caller` is who asked, where anybody can say. Cancelled, it says that the client has stopped waiting; the request itself goes on.
 
         Raises `ReplyLost` where the answer must never arrive: the server then resets the connection before a byte of it.
         """

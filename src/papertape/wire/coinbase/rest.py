@@ -15,6 +15,7 @@ from papertape.venues.coinbase.auth import Keyring
 from papertape.venues.coinbase.errors import UNAUTHORIZED, Body
 from papertape.venues.coinbase.notation import Products
 from papertape.venues.coinbase.request import Asked, complete_edit, parse
+from papertape.wire.caller import Caller
 from papertape.wire.port import ReplyLost, VenuePort
 
 BODY_MAX: Final = 1_000_000
@@ -36,17 +37,20 @@ class RestFront:
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """Answer one HTTP request, or reset its connection where the answer is lost."""
+        caller = Caller(http.transport)
         if not self._port.accepts(Lane.REST):
             return abort(http)
         try:
-            body = await self._answer(http)
+            body = await self._answer(http, caller)
         except ReplyLost:
             return abort(http)
         content_type = "text/plain" if isinstance(body.content, str) else "application/json"
         data = body.content.encode() if isinstance(body.content, str) else msgspec.json.encode(body.content)
-        return web.Response(status=body.status, body=data, headers=body.headers, content_type=content_type, charset="utf-8")
+        reply = _Reply(status=body.status, body=data, headers=body.headers, content_type=content_type, charset="utf-8")
+        reply.caller = caller
+        return reply
 
-    async def _answer(self, http: web.Request) -> Body:
+    async def _answer(self, http: web.Request, caller: Caller) -> Body:
         data = await http.read()
         asked = parse(http.method, http.path, list(http.query.items()), data)
         if isinstance(asked, Body):
@@ -55,7 +59,7 @@ class RestFront:
             return UNAUTHORIZED
         requests = tuple(self._complete(request) for request in asked.requests)
         asked = msgspec.structs.replace(asked, requests=requests)
-        found = await self._ask(requests, _asked_at(http))
+        found = await self._ask(requests, caller)
         for answer in found:
             self._learn(answer)
         return answers.render(asked, found, self._port.wall_ns(), self._prices(asked), self._products)
@@ -68,10 +72,10 @@ class RestFront:
             return "no token"
         return self._keys.fault(token, self._port.wall_ns(), uri=f"{http.method} {http.path}")
 
-    async def _ask(self, requests: tuple[Request, ...], asked_at: str) -> list[Answer]:
+    async def _ask(self, requests: tuple[Request, ...], caller: Caller) -> list[Answer]:
         if len(requests) == 1:
-            return [await self._port.request(requests[0], asked_at=asked_at)]
-        tasks = [asyncio.ensure_future(self._port.request(request, asked_at=asked_at)) for request in requests]
+            return [await self._port.request(requests[0], caller=caller)]
+        tasks = [asyncio.ensure_future(self._port.request(request, caller=caller)) for request in requests]
         return list(await asyncio.gather(*tasks)) if tasks else []
 
     def _complete(self, request: Request) -> Request:
@@ -122,10 +126,14 @@ class RestFront:
         return found
 
 
-def _asked_at(http: web.Request) -> str:
-    """The line of the program that asked; only a simulated network knows it."""
-    line = None if http.transport is None else http.transport.get_extra_info("asked_at")
-    return line if isinstance(line, str) else ""
+class _Reply(web.Response):
+    """An answer that says when all of it has been written."""
+
+    caller: Caller
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await super().write_eof(data)
+        self.caller.written()
 
 
 def abort(http: web.Request) -> web.StreamResponse:
