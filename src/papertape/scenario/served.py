@@ -66,7 +66,9 @@ def _call(main: Any, faults: Sequence[NetworkFault], table: Table, where: str) -
     """No command line can name a function in somebody's program; say which call it was."""
     words = [getattr(main, "__qualname__", repr(main)).rpartition("<locals>.")[2], "servers=…"]
     words += [f"faults={[as_table(fault) for fault in faults]}"] if faults else []
-    words += [f"{key}={table.raw[key]!r}" for key in ("heal", "hosts") if table.raw[key]]
+    heal, hosts = table.raw["heal"], table.raw["hosts"]
+    words += [f"heal={heal['at']!r}"] if heal else []
+    words += [f"hosts={dict(hosts)!r}"] if hosts else []
     return f"papertape.simulate({', '.join(words)}, seed={table.raw['seed']}) in {where}"
 
 

@@ -1,7 +1,7 @@
-"""Which faults of the network are drawn at random: a list of whole faults with coarse times and small counts, the harmless first.
+"""Which faults of the network are drawn at random: for each kind whole faults with coarse times and small counts, the harmless first.
 
-One fault is one choice from the list, and an earlier one is a simpler one: so a plan that fails shrinks by leaving faults out and by moving
-up the list. Whoever draws, Hypothesis or a seed, draws from here.
+A fault is a choice of kind and a choice from its list, and an earlier one is a simpler one: so a plan that fails shrinks by leaving faults
+out and by moving up. Whoever draws, Hypothesis or a seed, draws from here.
 """
 
 from __future__ import annotations
