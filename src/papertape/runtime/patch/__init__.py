@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import gc
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +35,7 @@ class Patches:
         self._lock = RLock()
         self._users = 0
         self._is_deep = False
-        self._undo = ExitStack()
+        self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._pairs: _Pairs = {}
         for part in (clocks, entropy, escapes, fiat, leaving, loops, waits):
             self._add_pairs(part.REPLACED)
@@ -73,6 +72,10 @@ class Patches:
             if self._users == 0:
                 self._restore()
 
+    def _later(self, function: Callable[..., object], *args: Any) -> None:
+        """What puts a thing back; the last is called first."""
+        self._undo.append((function, args))
+
     def _add_pairs(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         for pair in pairs:
             self._pairs[id(pair[0])] = pair
@@ -95,15 +98,15 @@ class Patches:
         for part in (clocks, entropy, escapes, connect, fiat, loops, waits):
             self._set_attributes(part.ATTRIBUTES)
         for kind, name, replacement in [*clocks.METHODS, *waits.METHODS]:
-            self._undo.callback(_set_method, kind, name, kind.__dict__[name])
+            self._later(_set_method, kind, name, kind.__dict__[name])
             _set_method(kind, name, replacement)
         for module, change in changes:
             self._apply(module, change)
-        self._undo.callback(self._generators.put_back)
-        self._undo.callback(self._generators.remember())  # threads leave their runs in any order
-        self._undo.callback(loops.put_policy())
+        self._later(self._generators.put_back)
+        self._later(self._generators.remember())  # threads leave their runs in any order
+        self._later(loops.put_policy())
         finder: Any = late.Importing(self._imported)
-        self._undo.callback(_remove, sys.meta_path, finder)
+        self._later(_remove, sys.meta_path, finder)
         sys.meta_path.insert(0, finder)
 
     def _unfreeze(self) -> None:
@@ -128,23 +131,23 @@ class Patches:
         else:
             return
         if replacement is not value:
-            self._undo.callback(names.__setitem__, name, value)
+            self._later(names.__setitem__, name, value)
             names[name] = replacement
 
     def _order_sets(self, names: dict[str, Any]) -> None:
         if "set" in names:
-            self._undo.callback(names.__setitem__, "set", names["set"])
+            self._later(names.__setitem__, "set", names["set"])
         else:
-            self._undo.callback(names.pop, "set", None)
+            self._later(names.pop, "set", None)
         names["set"] = OrderedSet
 
     def _set_attributes(self, attributes: Iterable[tuple[Any, str, object]]) -> None:
         for owner, name, replacement in attributes:
             before = vars(owner).get(name, _MISSING)
             if before is _MISSING:  # inherited
-                self._undo.callback(delattr, owner, name)
+                self._later(delattr, owner, name)
             else:
-                self._undo.callback(setattr, owner, name, before)
+                self._later(setattr, owner, name, before)
             setattr(owner, name, replacement)
 
     def _change(self, name: str, module: ModuleType) -> tuple[ModuleType, late.Change]:
@@ -182,14 +185,15 @@ class Patches:
 
     def _replace_copies(self) -> None:
         """Where no module holds it by name; see `patch.deep`."""
-        pairs = [pair for pair in [*self._pairs.values(), *self._frozen.values()] if pair[0] is not pair[1] and pair[0] is not asyncio.Task]
-        mine = [*self._pairs.values(), *self._frozen.values(), self._pairs, self._frozen, self._undo, vars(self), pairs]
-        mine += self._undo._exit_callbacks  # type: ignore[attr-defined]
+        every = [*self._pairs.values(), *self._frozen.values()]
+        pairs = [pair for pair in every if pair[1] is not pair[0] and not isinstance(pair[0], type) and pair[0] not in waits.POLLED]
+        spared = [vars(self), self._pairs, self._frozen, self._clocks, self._undo, pairs, every]
+        spared += [*every, *self._clocks, *self._undo, *(args for _, args in self._undo)]
         frozen = gc.get_freeze_count()
         gc.unfreeze()  # what is frozen is not looked through
         try:
-            search = Search(pairs, self._generators.known(), mine)
-            self._undo.callback(_undo_all, search.undo)
+            search = Search(pairs, self._generators.known(), spared)
+            self._later(search.put_back)
             search.replace()
         finally:
             if frozen:
@@ -199,12 +203,17 @@ class Patches:
 
     def _restore(self) -> None:
         self._is_deep = False
-        try:
-            self._undo.close()  # all of it, even if one part fails
-        finally:
-            self._undo = ExitStack()
-            self._frozen = {}
-            self._put_right_what_was_imported()
+        failed: BaseException | None = None
+        while self._undo:
+            function, args = self._undo.pop()
+            try:
+                function(*args)
+            except BaseException as error:  # the rest is put back all the same
+                failed = error
+        self._frozen = {}
+        self._put_right_what_was_imported()
+        if failed is not None:
+            raise failed
 
     def _put_right_what_was_imported(self) -> None:
         """Modules that came during the run bound what the run had."""
@@ -223,11 +232,6 @@ def _set_method(kind: type, name: str, value: object) -> None:
     (names,) = [held for held in gc.get_referents(kind.__dict__) if isinstance(held, dict)]
     names[name] = value
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
-
-
-def _undo_all(undo: list[Any]) -> None:
-    while undo:
-        undo.pop()()
 
 
 def _remove(items: list[Any], item: object) -> None:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 Generator = random.Random  # noqa: TID251 - a run makes them, seeded
 
 
+class Own(Generator):
+    """A generator that is a run's own."""
+
+    __slots__ = ()
+
+
 class Interception(msgspec.Struct, frozen=True):
     """Something that the program asked of the machine and that the run answered in its place.
 
@@ -55,7 +61,7 @@ class Run:
 
     def generator(self, name: str) -> Generator:
         """A new pseudo-random generator; what it draws depends on the seed and `name` alone."""
-        return Generator(self.chance.keyed(name, 0))
+        return Own(self.chance.keyed(name, 0))
 
     def count(self, what: str) -> None:
         """Take down that the program asked for `what`."""

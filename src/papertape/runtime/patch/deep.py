@@ -11,7 +11,7 @@ import gc
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from types import BuiltinMethodType, CellType, FunctionType, ModuleType
+from types import BuiltinMethodType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from papertape.runtime.patch import generators
@@ -26,15 +26,14 @@ class Search:
     """One search through everything the garbage collector knows.
 
     Attributes:
-        undo: puts back what was changed, to be called last to first.
         generators: pseudo-random generators that it came across.
     """
 
     def __init__(self, pairs: Iterable[tuple[Any, Any]], known: Iterable[Generator], spared: Iterable[object]) -> None:
         """`known`: generators whose class has been changed already; `spared`: containers of ours, which must keep what they hold."""
-        self.undo: list[Undo] = []
+        self._undo: list[Undo] = []
         self.generators: list[Generator] = []
-        self._exchange: dict[int, tuple[Any, Any]] = {id(real): (real, replacement) for real, replacement in pairs}
+        self._exchange: dict[int, tuple[Any, Any]] = {id(pair[0]): pair for pair in pairs}
         self._targets: list[Any] = [real for real, _ in self._exchange.values()] + [Generator, *known]
         self._class_dicts: dict[int, dict[Any, Any]] = {}
         self._spared = {id(held) for held in spared} | _own_containers(replacement for _, replacement in self._exchange.values())
@@ -55,6 +54,11 @@ class Search:
             for names in class_dicts.values():
                 self._in_dict(names)  # no class's after all
 
+    def put_back(self) -> None:
+        """Undo all that was changed."""
+        while self._undo:
+            self._undo.pop()()
+
     def _look_into(self, holder: Any, class_dicts: dict[int, dict[Any, Any]]) -> None:
         kind = type(holder)
         if isinstance(holder, type):
@@ -68,6 +72,8 @@ class Search:
                 self._class_dicts[id(holder)] = holder  # whose class must hear of the change
             else:
                 self._in_dict(holder)
+            if isinstance(holder, defaultdict):
+                self._set(holder, "default_factory", holder.default_factory)
         elif kind is list:
             self._in_list(holder)
         elif kind is CellType:
@@ -78,7 +84,7 @@ class Search:
                 self._anew(holder, new)
         elif kind in (staticmethod, classmethod):
             self._anew(holder, kind(self._new(holder.__func__)))
-        elif kind is BuiltinMethodType:
+        elif kind in (BuiltinMethodType, MethodType):
             if generators.is_draw(holder):
                 self._anew(holder, getattr(holder.__self__, holder.__name__))
         elif kind is FunctionType:
@@ -89,8 +95,6 @@ class Search:
             self._targets.append(holder)
         elif isinstance(holder, functools.partial):
             self._in_partial(holder)
-        elif isinstance(holder, defaultdict):
-            self._set(holder, "default_factory", holder.default_factory)
         elif not isinstance(holder, ModuleType):
             self._in_object(holder)
 
@@ -111,21 +115,21 @@ class Search:
         new = self._new(value)
         if new is not value:
             setattr(owner, name, new)
-            self.undo.append(lambda: setattr(owner, name, value))
+            self._undo.append(lambda: setattr(owner, name, value))
 
     def _in_dict(self, names: dict[Any, Any]) -> None:
         for key, value in list(names.items()):
             new = self._new(value)
             if new is not value:
                 dict.__setitem__(names, key, new)
-                self.undo.append(functools.partial(dict.__setitem__, names, key, value))
+                self._undo.append(functools.partial(dict.__setitem__, names, key, value))
 
     def _in_list(self, items: list[Any]) -> None:
         for index, value in enumerate(items):
             new = self._new(value)
             if new is not value:
                 items[index] = new
-                self.undo.append(functools.partial(_put_into, items, value, new))
+                self._undo.append(functools.partial(_put_into, items, value, new))
 
     def _in_class(self, kind: type) -> None:
         for name, value in list(vars(kind).items()):
@@ -133,7 +137,7 @@ class Search:
             if new is not value:
                 # A function written in C is no method of its class; one written in Python would be.
                 type.__setattr__(kind, name, staticmethod(new) if isinstance(new, FunctionType) and not _binds(value) else new)
-                self.undo.append(functools.partial(type.__setattr__, kind, name, value))
+                self._undo.append(functools.partial(type.__setattr__, kind, name, value))
 
     def _in_partial(self, partial: functools.partial[Any]) -> None:
         state: Any = partial.__reduce__()[2]
@@ -141,7 +145,7 @@ class Search:
         new = (self._new(function), tuple(self._new(arg) for arg in args), *rest)
         if new[0] is not function or new[1] != args:
             partial.__setstate__(new)  # type: ignore[attr-defined]
-            self.undo.append(lambda: partial.__setstate__(state))  # type: ignore[attr-defined]
+            self._undo.append(lambda: partial.__setstate__(state))  # type: ignore[attr-defined]
 
     def _in_object(self, owner: Any) -> None:
         names = [slot for kind in type(owner).__mro__ for slot in _slots(kind)]
@@ -152,7 +156,7 @@ class Search:
                 new = self._new(value)
                 if new is not value:
                     object.__setattr__(owner, name, new)
-                    self.undo.append(functools.partial(object.__setattr__, owner, name, value))
+                    self._undo.append(functools.partial(object.__setattr__, owner, name, value))
             except (AttributeError, TypeError):  # an empty or read-only slot
                 continue
 

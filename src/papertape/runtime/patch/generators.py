@@ -12,10 +12,10 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Mapping
-from types import BuiltinMethodType
+from types import BuiltinMethodType, MethodType
 from typing import Any, Final
 
-from papertape.runtime.patch.active import Run, active
+from papertape.runtime.patch.active import Own, Run, active
 
 _real_seed: Final = random.Random.seed
 _PUBLIC: Final = [name for name in dir(random.Random) if not name.startswith("_") and callable(getattr(random.Random, name))]
@@ -72,12 +72,12 @@ def _name_in_modules(generator: random.Random) -> str | None:
 
 def is_generator(value: object) -> bool:
     """Whether an object is a pseudo-random generator that a run must answer for."""
-    return isinstance(value, random.Random) and not isinstance(value, random.SystemRandom)
+    return isinstance(value, random.Random) and not isinstance(value, (random.SystemRandom, Own))
 
 
-def is_draw(value: object) -> bool:
-    """Whether an object is a method written in C of such a generator, which goes by the class of its generator no more."""
-    return type(value) is BuiltinMethodType and is_generator(value.__self__)
+def is_draw(value: Any) -> bool:
+    """Whether an object is a method of such a generator, taken before the generator had another class."""
+    return bool(type(value) in (BuiltinMethodType, MethodType) and is_generator(value.__self__) and value.__name__ in _PUBLIC)
 
 
 def share(generator: random.Random) -> bool:

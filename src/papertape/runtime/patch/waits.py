@@ -113,6 +113,9 @@ _POLLS: Final[list[type]] = [
 
 REPLACED: Final[list[tuple[Any, Any]]] = [(_real_select, _select_files)]
 
+POLLED: Final[list[Any]] = [_real_select, *([select.poll] if hasattr(select, "poll") else [])]
+"""What selectors hold in their classes; they are answered for as a whole."""
+
 ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
     (threading.Condition, "wait", _wait),
     (threading.Thread, "join", _join),
