@@ -218,6 +218,19 @@ def test_a_run_is_the_same_twice_and_another_by_its_seed() -> None:
     assert first.wire_digest != other.wire_digest
 
 
+def test_what_was_intercepted_is_told() -> None:
+    """What the program asked of the machine, how often, and on which line first."""
+
+    async def main(world: ServedWorld) -> None:
+        for _ in range(3):
+            wall()
+
+    asked = {what: (count, line) for what, count, line in passed(main).intercepted}
+    count, line = asked["datetime.now"]
+    assert count == 3
+    assert f"{__file__}:{wall.__code__.co_firstlineno + 1} in wall" in line
+
+
 # The verdict
 
 

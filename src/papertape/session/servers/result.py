@@ -22,7 +22,7 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True):
         wire_digest: hex, over every byte that arrived: the same for one interpreter and one set of library versions.
         connections: how many were opened, by "host:port".
         faults: what each fault of the plan did, in its order.
-        intercepted: how often the program asked for what a run replaces, by name; empty if it was not counted.
+        intercepted: what was asked of the machine and came from the simulation: the call, how often, and the line of the first.
         virtual_ns: how long the run lasted for main.
         wall_s: how long it took.
         repro: the call or command that gives this run again.
@@ -38,7 +38,7 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True):
     wire_digest: str = ""
     connections: dict[str, int] = {}
     faults: tuple[FaultResult, ...] = ()
-    intercepted: dict[str, int] = {}
+    intercepted: tuple[tuple[str, int, str], ...] = ()
     virtual_ns: Nanos = 0
     wall_s: float = 0.0
     repro: str = ""

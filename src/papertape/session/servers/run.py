@@ -21,6 +21,7 @@ from papertape.runtime.chance import Chance
 from papertape.runtime.clock import wall_seconds
 from papertape.runtime.loop import TimeIsUp, VirtualLoop
 from papertape.runtime.network import Network, Policy
+from papertape.runtime.patch.active import active
 from papertape.runtime.place import is_users
 from papertape.runtime.rank import END
 from papertape.runtime.world import run_virtual
@@ -110,6 +111,7 @@ class _Run:
         self._ended_ns: Nanos = 0
         self._opened: dict[str, int] = {}
         self._faults: list[FaultResult] = []
+        self._intercepted: tuple[tuple[str, int, str], ...] = ()
         self._wire_digest = ""
 
     async def body(self, loop: VirtualLoop) -> None:
@@ -144,6 +146,9 @@ class _Run:
         self._is_over = True
         self._ended_ns = now_ns = loop.now_ns
         self._wire_digest = network.digest()
+        run = active()
+        if run is not None:
+            self._intercepted = tuple((each.what, each.count, each.first) for each in run.intercepted)
         for each in network.facts():
             place = f"{each.host}:{each.port}"
             self._opened[place] = self._opened.get(place, 0) + 1
@@ -183,7 +188,7 @@ class _Run:
         return NetworkResult(
             title=spec.title, seed=spec.seed, status=status, value=self._value, failures=failures, error=self._error,
             digest=self._journal.digest, wire_digest=self._wire_digest, connections=self._opened, faults=tuple(self._faults),
-            virtual_ns=self._ended_ns, wall_s=wall_s, repro=spec.repro,
+            intercepted=self._intercepted, virtual_ns=self._ended_ns, wall_s=wall_s, repro=spec.repro,
         )  # fmt: skip
 
 
