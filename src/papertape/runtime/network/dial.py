@@ -231,7 +231,7 @@ class Dialler:
         if troubles is not None:
             for again_ns in (0, *RESENT_NS):
                 await self._wait_until(start_ns + again_ns, give_up)
-                if not troubles.is_cut(connection.dial, network.loop.now_ns):
+                if not troubles.is_cut(connection.dial, network.loop.now_ns, is_first=not again_ns):
                     break
             delay_ns, wrong = troubles.handshake(connection.dial, checks_of(context, hostname), network.loop.now_ns)
             await self._wait_until(network.loop.now_ns + delay_ns, give_up)

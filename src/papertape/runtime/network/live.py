@@ -108,6 +108,8 @@ class Live:
             armed.note(self.loop.now_ns)
             if armed.act is Act.RESET:
                 self._cut(connection)
+                for way in (connection.ways or {}).values():
+                    way.is_cut = True  # what is written until both ends have heard of it
             elif armed.act is Act.CLOSE:
                 connection.server.close()
             else:

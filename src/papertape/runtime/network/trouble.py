@@ -244,12 +244,16 @@ class Troubles:
             and armed.acts_at(now_ns)
         ]
 
-    def is_cut(self, dial: Dial, now_ns: Nanos) -> bool:
-        """Whether what is sent now on a connection that has not got as far as bytes is lost or kept."""
-        return bool(self._holes(dial, now_ns)) or any(
-            armed.trouble.after_bytes is None and armed.trouble.after_frames is None
+    def is_cut(self, dial: Dial, now_ns: Nanos, *, is_first: bool) -> bool:
+        """Whether what is sent now on a connection that has not got as far as bytes is lost or kept; `is_first`: nothing was before."""
+        cuts = self._holes(dial, now_ns) + [
+            armed
             for armed in self._acting(Act.HOLD, dial.host, dial.ip, dial.nth, now_ns)
-        )
+            if armed.trouble.after_bytes is None and armed.trouble.after_frames is None
+        ]
+        if cuts and is_first:
+            cuts[0].note(now_ns)
+        return bool(cuts)
 
     def handshake(self, dial: Dial, checks: Checks, now_ns: Nanos) -> tuple[Nanos, Act | None]:
         """(how much longer TLS takes, what is wrong with the certificate, if anything that the client looks at)."""

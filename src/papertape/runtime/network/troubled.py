@@ -25,6 +25,7 @@ class TroubledPipe(Pipe):
         self._on_passed = on_passed
         self._on_given_up = on_given_up
         self._sent: deque[Nanos] = deque()  # when each piece of the queue was written
+        self._passed = 0  # bytes of the head that have arrived
 
     def push(self, piece: Piece) -> None:
         now_ns = self._loop.now_ns
@@ -39,11 +40,16 @@ class TroubledPipe(Pipe):
         self._arm()
 
     def discard(self) -> None:
+        self._passed = 0
         super().discard()
         while len(self._sent) > len(self._queue):
             self._sent.pop()
 
     def drop_unsent(self) -> None:
+        if self._passed:
+            due_ns, piece = self._queue[0]
+            assert isinstance(piece, bytes)
+            self._queue[0], self._passed = (due_ns, piece[self._passed :]), 0
         super().drop_unsent()
         while len(self._sent) > len(self._queue):
             self._sent.pop()
@@ -67,7 +73,7 @@ class TroubledPipe(Pipe):
 
     def _next(self) -> Step:
         due_ns, piece = self._queue[0]
-        return self.way.next(self._sent[0], due_ns, piece)
+        return self.way.next(self._sent[0], due_ns, piece, self._passed)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -112,24 +118,27 @@ class TroubledPipe(Pipe):
         """The head goes, as the step says; whether the next must wait a turn."""
         piece = self._queue[0][1]
         if not isinstance(piece, bytes) or step.fate is Fate.VANISH:
-            self._queue.popleft()
-            self._sent.popleft()
-            self.waiting -= len(piece) if isinstance(piece, bytes) else 0
+            self.waiting -= len(piece) - self._passed if isinstance(piece, bytes) else 0
+            self._next_piece()
             if step.fate is Fate.ARRIVE:
                 self._hand_on(piece)
             else:
                 self._on_drain()
             return False
-        data, rest = piece[: step.size], piece[step.size :]
-        if rest:
-            self._queue[0] = (self._queue[0][0], rest)
-        else:
-            self._queue.popleft()
-            self._sent.popleft()
+        data = piece[self._passed : self._passed + step.size]
+        self._passed += step.size
+        is_whole = self._passed == len(piece)
+        if is_whole:
+            self._next_piece()
         self.waiting -= len(data)
         self.arrived += len(data)
-        self._hand_on(self.way.passed(step, data, not rest, self._loop.now_ns))
-        return bool(rest) or self.way.comes_apart(self._loop.now_ns)
+        self._hand_on(self.way.passed(step, data, is_whole, self._loop.now_ns))
+        return not is_whole or self.way.comes_apart(self._loop.now_ns)
+
+    def _next_piece(self) -> None:
+        self._queue.popleft()
+        self._sent.popleft()
+        self._passed = 0
 
     def _hand_on(self, piece: Piece) -> None:
         assert self.end is not None

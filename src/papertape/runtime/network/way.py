@@ -95,12 +95,14 @@ class Way:
         bytes: how many have passed.
         frames: how many pieces, as they were written, have passed whole.
         is_shut: FIN was sent by a fault; what comes after is gone.
+        is_cut: so was RST.
     """
 
     def __init__(self, troubles: Sequence[Armed], number: int, direction: str, chance: Chance, now_ns: Nanos) -> None:
         self.bytes = 0
         self.frames = 0
         self.is_shut = False
+        self.is_cut = False
         self._effects = [Effect(armed) for armed in troubles if direction in armed.trouble.direction]
         self._once = [effect for effect in self._effects if effect.act in ONCE]
         self._holds, self._holes, self._limits, self._splits, self._flips, self._lags = (
@@ -135,18 +137,24 @@ class Way:
                 effect.armed.note(now_ns)
         return lag_ns
 
-    def next(self, sent_ns: Nanos, due_ns: Nanos, piece: Piece) -> Step:
-        """What becomes of the head of the queue, written at `sent_ns`, on its own due at `due_ns`. Asked again when anything changes."""
+    def next(self, sent_ns: Nanos, due_ns: Nanos, piece: Piece, passed: int = 0) -> Step:
+        """What becomes of the head of the queue, written at `sent_ns`, on its own due at `due_ns`; `passed` bytes of it are gone already.
+
+        Asked again when anything changes.
+        """
         if piece is Mark.OPEN:
             return Step(due_ns, Fate.ARRIVE, 0, sent_ns)
-        if self.is_shut and piece is not Mark.RST:
+        if self.is_cut or (self.is_shut and piece is not Mark.RST):
             return Step(due_ns, Fate.VANISH, 0, sent_ns)
         flight_ns = due_ns - sent_ns
         sent_ns = max(sent_ns, self._resent_ns)
         count = 0
         if isinstance(piece, bytes):
-            count = self._room(len(piece))
-            sent_ns, count = self._paced(sent_ns, count)
+            written_ns, count = sent_ns, self._room(len(piece) - passed)
+            sent_ns, count = self._paced(written_ns, count)
+            part = self._part(count, sent_ns + flight_ns)
+            if part < count:
+                sent_ns, count = self._paced(written_ns, part)
         at_ns: Nanos | None = sent_ns + flight_ns
         while True:
             assert at_ns is not None
@@ -163,7 +171,7 @@ class Way:
             if again_ns is None:
                 return Step(sent_ns + GIVEN_UP_NS, Fate.GIVE_UP, 0, sent_ns)
             sent_ns, at_ns = again_ns, again_ns + flight_ns
-        return Step(at_ns, Fate.ARRIVE, self._part(count, at_ns), sent_ns)
+        return Step(at_ns, Fate.ARRIVE, count, sent_ns)
 
     def _room(self, count: int) -> int:
         """No more than up to the next byte where something begins."""
