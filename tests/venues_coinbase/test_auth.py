@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
 from papertape.model.units import SECOND
-from papertape.venues.coinbase.auth import LEEWAY_S, LIFETIME_S, Credentials, Keyring, sign, throwaway_credentials
+from papertape.venues.coinbase.auth import LEEWAY_S, LIFETIME_S, Credentials, Keyring, environment, sign, throwaway_credentials
 
 KEY = throwaway_credentials("a")
 OTHER = throwaway_credentials("b")
@@ -94,6 +98,42 @@ def test_we_read_the_tokens_of_others() -> None:
     assert RING.fault(jwt.encode(claims, KEY.secret, "ES256", {"kid": KEY.name}), NOW_NS, uri=ASKED) is None
     long = claims | {"exp": now_s + 3600}
     assert RING.fault(jwt.encode(long, KEY.secret, "ES256", {"kid": KEY.name}), NOW_NS, uri=ASKED) == "bad lifetime"
+
+
+ED_SECRET = base64.b64encode(bytes(range(64))).decode()
+
+
+@pytest.mark.parametrize("as_pem", [False, True], ids=["base64", "pem"])
+def test_ed25519_keys_are_taken_too(as_pem: bool) -> None:
+    """As Coinbase gives them out: seed and public half in base64, or PEM. With the claims that ccxt makes, by another library."""
+    seed = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    pem = seed.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    key = Credentials("organizations/a/apiKeys/b", pem if as_pem else ED_SECRET)
+    ring, now_s = Keyring(key, KEY), NOW_NS // SECOND
+    assert ring.fault(sign(key, NOW_NS, uri=URI, nonce="1"), NOW_NS, uri=ASKED) is None
+    claims = {"aud": ["cdp_service"], "iss": "cdp", "nbf": now_s, "exp": now_s + 120, "sub": key.name, "uris": [URI]}
+    token = jwt.encode(claims, seed, "EdDSA", {"kid": key.name})
+    assert ring.fault(token, NOW_NS, uri=ASKED) is None
+    assert ring.fault(token[:-4] + "AAAA", NOW_NS, uri=ASKED) == "bad signature"
+    assert ring.fault(jwt.encode(claims, KEY.secret, "ES256", {"kid": key.name}), NOW_NS, uri=ASKED) == "bad signature"
+
+
+def test_strangers_are_counted_by_the_name_they_give() -> None:
+    """An unknown name, and a known one with another secret; a token that is merely too old is no stranger's."""
+    ring = Keyring(KEY)
+    for _ in range(2):
+        ring.fault(sign(OTHER, NOW_NS, nonce="1"), NOW_NS)
+    ring.fault(sign(Credentials(KEY.name, OTHER.secret), NOW_NS, nonce="1"), NOW_NS)
+    ring.fault(sign(KEY, NOW_NS, nonce="1"), NOW_NS + 600 * SECOND)
+    ring.fault("no.to.ken", NOW_NS)
+    assert ring.strangers == {OTHER.name: 2, KEY.name: 1}
+
+
+def test_a_program_finds_its_key_under_the_names_that_programs_use() -> None:
+    """Coinbase's own SDK reads the first two, ccxt's own tools the others."""
+    found = environment(KEY)
+    assert [found[name] for name in ("COINBASE_API_KEY", "COINBASE_APIKEY")] == [KEY.name] * 2
+    assert [found[name] for name in ("COINBASE_API_SECRET", "COINBASE_SECRET")] == [KEY.secret] * 2
 
 
 def test_a_secret_does_not_show() -> None:

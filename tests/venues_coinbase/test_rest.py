@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from papertape.model.account import Balance, Balances, Candle, Market
 from papertape.model.errors import NotSupported
-from papertape.model.event import Side
+from papertape.model.event import BookSnapshot, Side, Trade
 from papertape.model.order import Fill, NewOrder, Order, OrderType, TimeInForce
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import MINUTE, SECOND
 from papertape.venues.coinbase import answer as answers
 from papertape.venues.coinbase.errors import CANCEL_REASONS, CREATE_REASONS, Body, decode_refusal, render_refusal
 from papertape.venues.coinbase.notation import GRANULARITIES
+from papertape.venues.coinbase.order import STATUS_TO_WIRE
 from papertape.venues.coinbase.request import CANDLES_MAX, Asked, Call, encode, parse
-from venues_coinbase.strategies import INSTRUMENTS, fills, ids, new_orders, orders, symbols, times
+from venues_coinbase.strategies import INSTRUMENTS, PRODUCTS, fills, ids, new_orders, orders, snapshots, symbols, times, trades
 
 NOW_NS = 1_786_309_548 * SECOND
 
@@ -42,9 +43,9 @@ def asked_for(request: Request, now_ns: int = NOW_NS) -> Asked:
 
 def back(request: Request, answer: Answer, asked: Asked | None = None) -> Answer:
     """The venue's answer over HTTP and into the client's decoder."""
-    body = answers.render(asked or asked_for(request), [answer], NOW_NS)
+    body = answers.render(asked or asked_for(request), [answer], NOW_NS, products=PRODUCTS)
     content = body.content if isinstance(body.content, str) else json.loads(msgspec.json.encode(body.content))
-    return answers.decode(request, body.status, content, body.headers)[0]
+    return answers.decode(request, body.status, content, body.headers, PRODUCTS)[0]
 
 
 @given(order=new_orders(), client_order_id=ids)
@@ -71,6 +72,12 @@ def test_a_market_order_cannot_be_fill_or_kill() -> None:
         Request(op=Op.ORDERS_OPEN, symbol="BTC/USD"),
         Request(op=Op.FILLS_FETCH, order_id="o-1"),
         Request(op=Op.FILLS_FETCH, symbol="BTC/USD", since_ns=1_786_309_548_123_456_789),
+        Request(op=Op.ORDERS_FETCH, symbol="BTC/USD"),
+        Request(op=Op.TRADES_FETCH, symbol="BTC/USD", limit=7),
+        Request(op=Op.BOOK_FETCH, symbol="BTC/USD", limit=7),
+        Request(op=Op.BOOK_FETCH, symbol="BTC/USD"),
+        Request(op=Op.BOOK_FETCH, limit=1),
+        Request(op=Op.TIME_FETCH),
         Request(op=Op.BALANCE_FETCH),
         Request(op=Op.MARKETS_FETCH),
     ],
@@ -128,6 +135,56 @@ def test_an_order_comes_back_as_it_stands(order: Order) -> None:
     request = Request(op=Op.ORDER_FETCH, order_id="o-1")
     assert back(request, Answer(order=order)) == Answer(order=order)
     assert back(Request(op=Op.ORDERS_OPEN), Answer(orders=(order, order))).orders == (order, order)
+
+
+@given(found=st.lists(orders(), max_size=4).map(tuple))
+def test_orders_come_back_oldest_first(found: tuple[Order, ...]) -> None:
+    """Written newest first, whatever became of them."""
+    assert back(Request(op=Op.ORDERS_FETCH), Answer(orders=found)).orders == found
+
+
+@given(found=st.lists(orders(), max_size=5), wanted=st.sets(st.sampled_from(["FILLED", "CANCELLED", "EXPIRED", "FAILED"]), min_size=1))
+def test_only_orders_of_the_wanted_kinds_are_listed(found: list[Order], wanted: set[str]) -> None:
+    """By status, in Coinbase's words, and page by page."""
+    query = [("order_status", status) for status in sorted(wanted)]
+    told: list[str] = []
+    cursor = "0"
+    while cursor:
+        asked = parse("GET", "/api/v3/brokerage/orders/historical/batch", [*query, ("limit", "2"), ("cursor", cursor)], b"")
+        assert isinstance(asked, Asked)
+        content = answers.render(asked, [Answer(orders=tuple(found))], NOW_NS).content
+        told += [row["order_id"] for row in content["orders"]]
+        assert content["has_next"] is bool(content["cursor"])
+        cursor = content["cursor"]
+    assert told == [order.id for order in reversed(found) if STATUS_TO_WIRE[order.status] in wanted]
+
+
+def test_open_orders_cannot_be_asked_for_together_with_others() -> None:
+    """As at Coinbase, where that is a bad argument."""
+    query = [("order_status", "OPEN"), ("order_status", "FILLED")]
+    found = parse("GET", "/api/v3/brokerage/orders/historical/batch", query, b"")
+    assert isinstance(found, Body)
+    assert found.status == 400
+
+
+@given(found=st.lists(trades, max_size=4), best=snapshots)
+def test_public_trades_come_back_oldest_first(found: list[Trade], best: BookSnapshot) -> None:
+    """To the last digit, with the taker's side; and the best prices beside them, without amounts."""
+    told = tuple(msgspec.structs.replace(each, symbol=best.symbol, local_ns=each.venue_ns) for each in found)
+    answer = back(Request(op=Op.TRADES_FETCH, symbol=best.symbol), Answer(trades=told, books=(best,)))
+    assert answer.trades == told
+    (shown,) = answer.books
+    assert [[ticks for ticks, _ in side] for side in (shown.bids, shown.asks)] == [
+        [ticks for ticks, _ in side[:1]] for side in (best.bids, best.asks)
+    ]
+
+
+@given(found=st.lists(snapshots, min_size=1, max_size=3))
+def test_books_come_back_level_by_level(found: list[BookSnapshot]) -> None:
+    """One in depth, or the best of each."""
+    told = tuple(msgspec.structs.replace(each, local_ns=each.venue_ns) for each in found)
+    assert back(Request(op=Op.BOOK_FETCH, symbol=told[0].symbol), Answer(books=told[:1])).books == told[:1]
+    assert back(Request(op=Op.BOOK_FETCH), Answer(books=told)).books == told
 
 
 @given(st.lists(fills(), max_size=4).map(tuple))
@@ -297,9 +354,23 @@ def test_whatever_is_posted_gets_an_answer(body: bytes, path: str) -> None:
 
 
 @given(
-    path=st.sampled_from(["accounts", "orders/historical/batch", "orders/historical/fills", "market/products/X/candles", "tea"]),
+    path=st.sampled_from(
+        [
+            "accounts",
+            "best_bid_ask",
+            "market/product_book",
+            "market/products/X/ticker",
+            "orders/historical/batch",
+            "orders/historical/fills",
+            "market/products/X/candles",
+            "tea",
+        ]
+    ),
     query=st.lists(
-        st.tuples(st.sampled_from(["limit", "cursor", "start", "end", "granularity", "order_status", "product_ids"]), st.text(max_size=8))
+        st.tuples(
+            st.sampled_from(["limit", "cursor", "start", "end", "granularity", "order_status", "product_ids", "start_date"]),
+            st.text(max_size=8),
+        )
     ),
 )
 def test_whatever_is_asked_for_gets_an_answer(path: str, query: list[tuple[str, str]]) -> None:

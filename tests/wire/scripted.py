@@ -271,8 +271,10 @@ class Heard:
 class Wire:
     """A served venue and a link to it."""
 
-    def __init__(self, venue: ScriptedVenue, clock: Clock, urls: CoinbaseUrls, link: CoinbaseLink, heard: Heard) -> None:
-        self.venue, self.clock, self.urls, self.link, self.heard = venue, clock, urls, link, heard
+    def __init__(
+        self, venue: ScriptedVenue, server: CoinbaseServer, clock: Clock, urls: CoinbaseUrls, link: CoinbaseLink, heard: Heard
+    ) -> None:
+        self.venue, self.server, self.clock, self.urls, self.link, self.heard = venue, server, clock, urls, link, heard
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Let things happen until it is so."""
@@ -315,7 +317,8 @@ async def _tell(story: Story, clock: Clock, network: Network | None, credentials
     from aiohttp import web
 
     venue = ScriptedVenue(clock)
-    runner = CoinbaseServer(venue, KEY).runner()
+    server = CoinbaseServer(venue, KEY)
+    runner = server.runner()
     await runner.setup()
     if network is None:
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -331,7 +334,7 @@ async def _tell(story: Story, clock: Clock, network: Network | None, credentials
     heard = Heard()
     link.bind(heard)
     try:
-        await story(Wire(venue, clock, urls, link, heard))
+        await story(Wire(venue, server, clock, urls, link, heard))
     finally:
         for lane in (Lane.MARKET, Lane.USER, Lane.REST):
             await link.close(lane)

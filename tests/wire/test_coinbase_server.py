@@ -12,7 +12,8 @@ import pytest
 
 from papertape.model.event import Side, Trade
 from papertape.model.request import Channel, Lane, Op
-from papertape.venues.coinbase.auth import sign
+from papertape.model.units import SECOND
+from papertape.venues.coinbase.auth import sign, throwaway_credentials
 from wire.scripted import KEY, Wire, in_memory, on_loopback
 
 API = "/api/v3/brokerage"
@@ -22,10 +23,10 @@ class Raw:
     """A client with no library of the venue's."""
 
     def __init__(self, wire: Wire, session: aiohttp.ClientSession) -> None:
-        self.wire, self.session = wire, session
+        self.wire, self.session, self.key = wire, session, KEY
 
     def token(self, uri: str | None = None) -> str:
-        return sign(KEY, self.wire.clock.wall_ns(), uri=uri, nonce="1")
+        return sign(self.key, self.wire.clock.wall_ns(), uri=uri, nonce="1")
 
     async def ask(self, method: str, path: str, body: Any = None, *, signed: bool = True) -> tuple[int, Any]:
         host = self.wire.urls.rest.partition("://")[2]
@@ -84,6 +85,79 @@ def test_what_is_not_there_is_not_found(tell) -> None:
         for path in ("/tea", f"{API}/orders/historical/o-9", f"{API}/market/products/TEA-USD"):
             status, body = await client.ask("GET", path)
             assert (status, body["error"]) == (404, "NOT_FOUND")
+
+    tell(raw(story))
+
+
+def test_the_market_can_be_looked_up_without_a_library(tell) -> None:
+    """Ticker, book and best prices in Coinbase's shapes; numbers are text, trades come newest first."""
+
+    async def story(wire: Wire, client: Raw) -> None:
+        at = {"venue_ns": wire.clock.wall_ns() // SECOND * SECOND, "local_ns": 0, "symbol": "BTC/USD"}
+        wire.venue.trades = [Trade(**at, price_ticks=n, qty_lots=5, taker=Side.BUY, trade_id=str(n)) for n in (1, 2)]
+        status, body = await client.ask("GET", f"{API}/market/products/BTC-USD/ticker?limit=2", signed=False)
+        assert (status, body["best_bid"], body["best_ask"]) == (200, "99", "101")
+        assert [(row["trade_id"], row["price"], row["size"], row["side"]) for row in body["trades"]] == [
+            ("2", "0.02", "0.00000005", "SELL"),
+            ("1", "0.01", "0.00000005", "SELL"),
+        ]
+        book = {"bids": [{"price": "99", "size": "0.00000005"}], "asks": [{"price": "101", "size": "0.00000007"}]}
+        status, body = await client.ask("GET", f"{API}/market/product_book?product_id=BTC-USD&limit=1", signed=False)
+        assert {side: body["pricebook"][side] for side in book} == book
+        assert (body["last"], body["mid_market"], body["spread_absolute"], body["spread_bps"]) == ("0.02", "100", "2", "200")
+        status, body = await client.ask("GET", f"{API}/best_bid_ask?product_ids=BTC-USD")
+        assert [row["product_id"] for row in body["pricebooks"]] == ["BTC-USD"]
+        assert (await client.ask("GET", f"{API}/best_bid_ask?product_ids=TEA-USD"))[1] == {"pricebooks": []}
+        assert (await client.ask("GET", f"{API}/market/product_book", signed=False))[0] == 400
+
+    tell(raw(story))
+
+
+def test_an_account_and_a_key_can_be_looked_up(tell) -> None:
+    """One account by its id, and what the key may do."""
+
+    async def story(wire: Wire, client: Raw) -> None:
+        _, listed = await client.ask("GET", f"{API}/accounts")
+        for account in listed["accounts"]:
+            assert await client.ask("GET", f"{API}/accounts/{account['uuid']}") == (200, {"account": account})
+        assert (await client.ask("GET", f"{API}/accounts/none"))[0] == 404
+        status, body = await client.ask("GET", f"{API}/key_permissions")
+        assert (status, body["can_view"], body["can_trade"], body["can_transfer"]) == (200, True, True, False)
+
+    tell(raw(story))
+
+
+def test_who_signs_with_another_key_is_turned_away_and_counted(tell) -> None:
+    """With a token, with the old kind of signature, and on a stream; the server knows how often, and under which name."""
+
+    async def story(wire: Wire, client: Raw) -> None:
+        client.key = throwaway_credentials("of somebody else")
+        assert await client.ask("GET", f"{API}/accounts") == (401, "Unauthorized\n")
+        found = await client.listen({"type": "subscribe", "channel": "user", "jwt": client.token()})
+        assert found == [{"type": "error", "message": "authentication failure"}]
+        async with client.session.get(f"{wire.urls.rest}{API}/accounts", headers={"CB-ACCESS-KEY": "old"}) as response:
+            assert response.status == 401
+        assert wire.server.strangers == {client.key.name: 2, "old": 1}
+        assert wire.venue.requests == []
+
+    tell(raw(story))
+
+
+def test_requests_share_a_connection(tell) -> None:
+    """It is kept between requests, also after a refusal."""
+
+    async def story(wire: Wire, client: Raw) -> None:
+        made = []
+        trace = aiohttp.TraceConfig()
+
+        async def on_dialled(*_: Any) -> None:
+            made.append(1)
+
+        trace.on_connection_create_end.append(on_dialled)
+        async with aiohttp.ClientSession(trace_configs=[trace]) as client.session:
+            for path in (f"{API}/time", "/tea", f"{API}/accounts", f"{API}/market/products"):
+                await client.ask("GET", path, signed=False)
+        assert len(made) == 1
 
     tell(raw(story))
 
