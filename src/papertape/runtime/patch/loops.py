@@ -44,7 +44,7 @@ class _StandingIn(type):
     def __call__(cls, *args: Any, **options: Any) -> Any:
         run = active()
         if run is not None:
-            library = cls.__module__.partition(".")[0]
+            library = cls.real.__module__.partition(".")[0]
             return _new(run, "" if library == "asyncio" else library)
         return cls.real(*args, **options) if "real" in vars(cls) else super().__call__(*args, **options)
 
@@ -63,6 +63,7 @@ def _selector_init(self: Any, *args: Any, **options: Any) -> None:
     """Only a subclass that was made before the run comes here from inside one."""
     run = active()
     if run is not None:
+        self._closed = True  # its finalizer asks
         run.loop.refuse(f"an event loop of its own kind ({type(self).__name__})", _INSTEAD)
     _real_selector_init(self, *args, **options)
 
