@@ -226,3 +226,18 @@ def test_a_server_on_several_hosts_has_a_socket_for_each() -> None:
     (names, text), _ = run_on("virtual", main)
     assert names == [("10.0.0.1", names[0][1]), ("10.0.0.2", names[0][1])]
     assert text == f"<MemoryServer a.test:{names[0][1]}, b.test:{names[0][1]}>"
+
+
+def test_a_transport_prints_without_its_address_in_memory() -> None:
+    """So that a program that logs it logs the same in each run."""
+
+    async def main() -> Any:
+        async with connected() as ends:
+            transport = ends.client.transport
+            texts = [repr(transport)]
+            transport.close()
+            texts.append(repr(transport))
+            await ends.client.seen("lost")
+            return [*texts, repr(transport)]
+
+    assert run_on("virtual", main)[0] == [f"<MemoryTransport 1> {state}>" for state in ("open", "closing", "closed")]

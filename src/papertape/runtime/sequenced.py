@@ -47,6 +47,11 @@ class SequencedTask(asyncio.Task[T]):
         return self._sequence
 
 
+# What a program prints and logs should read as it always does: "Task exception was never retrieved".
+SequencedFuture.__name__ = SequencedFuture.__qualname__ = "Future"
+SequencedTask.__name__ = SequencedTask.__qualname__ = "Task"
+
+
 def _next_number(future: asyncio.Future[Any]) -> int:
     number = getattr(future.get_loop(), "next_number", None)
     return number() if number is not None else object.__hash__(future)
