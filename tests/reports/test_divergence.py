@@ -8,7 +8,8 @@ import pytest
 
 from papertape.journal import Journal
 from papertape.model.errors import ConfigError
-from papertape.reports.divergence import first_divergence
+from papertape.reports.divergence import first_divergence, is_prefix, parted
+from papertape.runtime.trace import Trace
 
 
 def journal(path: Path, *amounts: str) -> Path:
@@ -52,3 +53,42 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path, text: str) -> None:
         first_divergence(tmp_path / "a", tmp_path / "a")
     with pytest.raises(ConfigError, match="there is no such file"):
         first_divergence(tmp_path / "b", tmp_path / "a")
+
+
+def traced(folder: Path, *events: bytes, elsewhere: bool = False) -> Path:
+    with Trace(folder) as trace:
+        for event in events:
+            if elsewhere and event == events[-1]:
+                trace.event("mark", event)
+            else:
+                trace.event("mark", event)
+    return folder
+
+
+def test_both_stacks_are_shown_where_they_are_not_the_same(tmp_path: Path) -> None:
+    """Each run's own line of the program, with its name."""
+    found = parted(traced(tmp_path / "a", b"1", b"2"), traced(tmp_path / "b", b"1", b"3", elsewhere=True), repeats=True)
+    assert (found.index, found.step) == (1, None)
+    text = found.render("one", "other")
+    assert text.startswith("one and other part at record 1, run time 0s: event, mark\n")
+    lines = [line.strip() for line in text.splitlines()]
+    one, other = (lines.index(f"{who} was at") for who in ("one", "other"))
+    assert [line for line in lines[one:other] if "in traced" in line] != [line for line in lines[other:] if "in traced" in line]
+    assert all(any(line.startswith("> ") and "in traced" in line for line in part) for part in (lines[one:other], lines[other:]))
+
+
+def test_a_run_in_which_nothing_more_happens_is_told_so(tmp_path: Path) -> None:
+    """The other's stack alone is shown; there is no other."""
+    found = parted(traced(tmp_path / "a", b"1"), traced(tmp_path / "b", b"1", b"2"), repeats=False)
+    text = found.render("one", "other")
+    assert "  - nothing more happens\n" in text
+    assert "  other was at\n" in text
+    assert "one was at" not in text
+    assert "neither repeats itself" in text
+
+
+def test_the_same_up_to_a_record_means_that_record_too(tmp_path: Path) -> None:
+    """What has gone apart at record 1 is the same up to record 0."""
+    one, other = traced(tmp_path / "a", b"1", b"2"), traced(tmp_path / "b", b"1", b"3")
+    assert [is_prefix(one, other, index) for index in (0, 1)] == [True, False]
+    assert is_prefix(one, one, 1)

@@ -15,7 +15,7 @@ import msgspec
 
 from papertape.model.errors import ConfigError
 from papertape.model.units import format_duration
-from papertape.runtime.trace.record import Kind, Record, first_difference
+from papertape.runtime.trace.record import Record, first_difference
 from papertape.runtime.trace.stack import Line, read_stack, render, short
 from papertape.runtime.trace.steps import RETURNED, Parting, first_parting
 from papertape.runtime.trace.trace import CLOSE, RECORDS, STACKS, STEPS, Close
@@ -157,19 +157,15 @@ class Parted(msgspec.Struct, frozen=True, kw_only=True):
 
     def _value_rows(self) -> list[str]:
         left, right = self.left, self.right
-        if left is None or right is None:
-            return [f"- {_value_of(left)}", f"+ {_value_of(right)}"]
-        texts = [close.text if close is not None else None for close in self.closer]
-        one, other = (left.text, right.text) if left.text and right.text else texts
-        rows = [f"- {_value_of(left)}", f"+ {_value_of(right)}"]
-        if left.text or right.text or left.kind is not right.kind or left.what != right.what or left.digest == right.digest:
-            return rows
-        if one is None or other is None:
-            return [*rows, "its content is no text"] if left.kind in (Kind.WRITTEN, Kind.DELIVERED) else rows
-        if one == other:
+        rows = [f"- {_outline(left)}", f"+ {_outline(right)}"]
+        one, other = (close.text if close is not None else None for close in self.closer)
+        if left is None or right is None or one is None or other is None:
+            return [row if each is None else f"{row} ({each.digest})" for row, each in zip(rows, (left, right), strict=True)]
+        if (left.kind, left.what, one) == (right.kind, right.what, other) and left.digest != right.digest:
             return [*rows, "they differ only in what is not shown: keys, tokens and signatures"]
         at = first_unlike(one, other)
-        return [f"{rows[0]}: {_excerpt(one, at)}", f"{rows[1]}: {_excerpt(other, at)}", f"differs from character {at} on"]
+        rows = [f"{row}: {_excerpt(text, at)}" for row, text in zip(rows, (one, other), strict=True)]
+        return rows if one == other or (left.kind, left.what) != (right.kind, right.what) else [*rows, f"differs from character {at} on"]
 
 
 def parted(left: Path, right: Path, *, repeats: bool) -> Parted:
@@ -211,12 +207,11 @@ def _told(record: Record) -> str:
     return f"{record.kind}, {record.what}"
 
 
-def _value_of(record: Record | None) -> str:
+def _outline(record: Record | None) -> str:
     if record is None:
         return "nothing more happens"
-    if record.text:
-        return record.text
-    return f"{_told(record)}, {record.size} bytes ({record.digest}) at {format_duration(record.ns)}"
+    size = f", {record.size} bytes" if record.size else ""
+    return f"{_told(record)}{size} at {format_duration(record.ns)}"
 
 
 def _excerpt(text: str, at: int) -> str:

@@ -34,7 +34,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
         what: which function, method, connection or kind of event.
         size: bytes that were drawn, written or delivered; 0 for what has none.
         digest: of the value.
-        text: the value for a person, secrets starred out; empty where it is only kept on demand.
         stack: number of the stack in the stacks of the same trace; says nothing in another.
     """
 
@@ -43,7 +42,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     what: str
     size: int
     digest: str
-    text: str = ""
     stack: int = 0
 
     @property

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
     from papertape.runtime.network.pipe import Piece
 
-TEXT_MAX: Final = 400
-
 RECORDS: Final = "records.jsonl"
 STACKS: Final = "stacks.jsonl"
 STEPS: Final = "steps.jsonl"
@@ -42,7 +40,7 @@ class Close(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         index: which record.
-        text: of a piece: what is in it as far as it is text, secrets starred out at their own length; None if it is none.
+        text: its value as far as it is text, secrets starred out at their own length; None if it is none.
         waiting: where the tasks of the run waited at that moment.
     """
 
@@ -100,7 +98,7 @@ class Trace:
 
     def event(self, kind: str, line: bytes) -> None:
         """A line of the journal."""
-        self._note(Kind.EVENT, kind, 0, line, lambda: line.decode())
+        self._note(Kind.EVENT, kind, 0, line)
 
     def _drew(self, source: str, size: int, value: bytes) -> None:
         self._note(Kind.DRAW, source, size, value)
@@ -131,7 +129,7 @@ class Trace:
         def call(*args: Any, **options: Any) -> Any:
             given = [*map(describe, args), *(f"{key}={describe(value)}" for key, value in options.items())]
             text = f"{name}({', '.join(given)})"
-            self._note(Kind.CALL, name, 0, text.encode(), lambda: text)
+            self._note(Kind.CALL, name, 0, text.encode())
             return method(*args, **options)
 
         return call
@@ -141,14 +139,13 @@ class Trace:
     def _now_ns(self) -> Nanos:
         return 0 if self._loop is None else self._loop.now_ns
 
-    def _note(self, kind: Kind, what: str, size: int, value: bytes, text: Callable[[], str] | None = None) -> None:
+    def _note(self, kind: Kind, what: str, size: int, value: bytes) -> None:
         if self._is_looking or self._records.closed:
             return
         self._is_looking = True  # nothing that looking does is a part of the run
         try:
             stack = self._stacks.take(sys._getframe(1))
-            told = "" if text is None else mask(text()[:TEXT_MAX])
-            self._records.write(encode(Record(kind, self._now_ns(), what, size, digest(value), told, stack)))
+            self._records.write(encode(Record(kind, self._now_ns(), what, size, digest(value), stack)))
             if self.count == self._at:
                 self._look(kind, value)
             self.count += 1
@@ -157,7 +154,7 @@ class Trace:
 
     def _look(self, kind: Kind, value: bytes) -> None:
         self._steps.stop()
-        text = readable(value) if kind in (Kind.WRITTEN, Kind.DELIVERED) else None
+        text = None if kind is Kind.DRAW else readable(value)
         waiting = "" if self._loop is None else who_waits(self._loop)
         close = Close(index=self.count, text=None if text is None else mask(text), waiting=mask(waiting))
         (self._folder / CLOSE).write_bytes(msgspec.json.encode(close))
