@@ -34,7 +34,7 @@ from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
-from papertape.session.wire import environment_of, load_adapter, network_of, serve, wire_up
+from papertape.session.wire import Served, environment_of, load_adapter, network_of, serve, wire_up
 from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class _Run:
         self.ended_ns: Nanos = 0
         self.events = 0
         self.network: Network | None = None
+        self.served: list[Served] = []
 
     async def with_bot(self, bot: Any, loop: VirtualLoop) -> None:
         """A bot on our interface, from the first connect to the last answer."""
@@ -161,7 +162,7 @@ class _Run:
                 loop.run_until_complete(program.rest())
                 loop.run_until_complete(close())
             finally:
-                self.failures += program.failures
+                self.failures += program.failures + [each for served in self.served for each in served.turned_away()]
                 self._end(loop, replay, program.escaped)
             self._judge(loop)
 
@@ -231,7 +232,8 @@ class _Run:
 
     async def _serve(self, loop: VirtualLoop, network: Network, chance: Chance) -> Callable[[], Any]:
         """Each venue under its real hosts."""
-        return partial(_close_all, [(await serve(world, loop, network, chance)).close for world in self.worlds])
+        self.served = [await serve(world, loop, network, chance) for world in self.worlds]
+        return partial(_close_all, [each.close for each in self.served])
 
     def _report_progress(self, loop: VirtualLoop) -> None:
         if self.progress is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -37,10 +37,20 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         credentials: the keys that it knows.
+        strangers: how often it has said no to a key that it does not know, by the key's name.
     """
 
     credentials: Any
     close: Callable[[], Awaitable[None]]
+    strangers: Mapping[str, int]
+
+    def turned_away(self) -> list[str]:
+        """What to tell whoever signed with a key that is none of ours, a sentence for each."""
+        return [
+            f'the program signed with a key that papertape did not give it, "{name}", and was told no ({count}×); let it take its key from '
+            "the environment: COINBASE_API_KEY and COINBASE_API_SECRET are set there"
+            for name, count in self.strangers.items()
+        ]
 
 
 def load_adapter(venue: str) -> None:
@@ -99,15 +109,14 @@ async def serve(world: VenueWorld, loop: VirtualLoop, network: Network, chance: 
             listener.close()
         await runner.cleanup()
 
-    return Served(credentials=credentials, close=close)
+    return Served(credentials=credentials, close=close, strangers=server.strangers)
 
 
 def environment_of(venue: str, seed: int) -> dict[str, str]:
     """What a program finds in its environment: throwaway keys to the simulated venue, under the names that programs look for."""
-    from papertape.venues.coinbase.auth import throwaway_credentials
+    from papertape.venues.coinbase.auth import environment, throwaway_credentials
 
-    credentials = throwaway_credentials(f"{seed}/{venue}")
-    return {f"{venue.upper()}_API_KEY": credentials.name, f"{venue.upper()}_API_SECRET": credentials.secret}
+    return environment(throwaway_credentials(f"{seed}/{venue}"))
 
 
 def _gate(world: VenueWorld, lane: Lane) -> Callable[[int], bool]:
