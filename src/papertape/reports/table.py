@@ -145,8 +145,12 @@ def _explain(result: RunResult, console: Console) -> None:
             console.print(line, soft_wrap=True)
     for note in result.notes:
         console.print(f"  note: {note}", soft_wrap=True)
-    for name in result.not_judged:
-        console.print(f"  not judged: {name}", soft_wrap=True)
+    reasons: dict[str, list[str]] = {}
+    for each in result.not_judged:
+        name, _, reason = each.partition(": ")
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        console.print(f"  not judged: {', '.join(names)}: {reason}", soft_wrap=True)
     if result.intercepted:
         calls = ", ".join(f"{what} ×{count:,}" + (f" ({line})" if line else "") for what, count, line in result.intercepted)
         console.print(f"  simulated for the program: {calls}", soft_wrap=True)

@@ -6,13 +6,16 @@ import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from papertape.model.errors import StuckSimulation
 from papertape.model.units import Nanos
 from papertape.runtime.loop import Feed, VirtualLoop
 from papertape.runtime.outside import NetworkMethods
 from papertape.runtime.place import who_waits
+
+if TYPE_CHECKING:
+    from papertape.runtime.patch.active import Run
 
 T = TypeVar("T")
 
@@ -32,6 +35,7 @@ def run_virtual(
     network: Callable[[VirtualLoop], NetworkMethods] | None = None,
     limit_ns: Nanos | None = None,
     patch: bool = True,
+    is_deep: bool = False,
 ) -> T:
     """Run `main(loop)` to its end in virtual time; may be called from inside another loop, which waits.
 
@@ -41,6 +45,7 @@ def run_virtual(
         epoch_ns: what the wall clock shows at run time 0, since 1970-01-01 UTC.
         limit_ns: the run time at which `TimeIsUp` is raised.
         patch: replace clocks and entropy, and refuse threads, sockets and processes, while the run lasts; off for code of ours alone.
+        is_deep: also replace copies that no module holds by name, such as default arguments; takes some 50 ms.
 
     Returns:
         What main returned.
@@ -51,24 +56,27 @@ def run_virtual(
         BaseException: whatever main raised.
     """
     loop = VirtualLoop(epoch_ns=epoch_ns, limit_ns=limit_ns, feed=feed)
-    with virtual_world(loop, seed=seed, patch=patch):
+    with virtual_world(loop, seed=seed, patch=patch, is_deep=is_deep):
         if network is not None:
             loop.network = network(loop)
         return loop.run_until_complete(main(loop))
 
 
 @contextmanager
-def virtual_world(loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True) -> Iterator[None]:
-    """While it lasts, the calling thread is in the simulation of `loop`, whether that runs or not; then every trace of it is removed."""
+def virtual_world(loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True, is_deep: bool = False) -> Iterator[Run | None]:
+    """While it lasts, the calling thread is in the simulation of `loop`, whether that runs or not; then every trace of it is removed.
+
+    Yields what the replaced functions see of the run; None without `patch`. For `is_deep` see `runtime.patch.patched`.
+    """
     outer = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     collecting = gc.isenabled()
     gc.disable()  # finalizers would run at instants that depend on the process
     gc.freeze()  # what was there before is not ours to collect
     try:
-        with _patched(loop, seed) if patch else nullcontext():
+        with _patched(loop, seed, is_deep) if patch else nullcontext() as run:
             try:
-                yield
+                yield run
             finally:
                 clear_away(loop)
                 gc.collect()
@@ -99,7 +107,7 @@ def clear_away(loop: VirtualLoop) -> None:
         loop.unhandled.append({"message": "stuck while the run was cleared away", "exception": stuck})
 
 
-def _patched(loop: VirtualLoop, seed: int | str) -> AbstractContextManager[object]:
+def _patched(loop: VirtualLoop, seed: int | str, is_deep: bool) -> AbstractContextManager[Run]:
     from papertape.runtime.patch import patched
 
-    return patched(loop, seed)
+    return patched(loop, seed, is_deep=is_deep)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -80,6 +81,12 @@ class Program:
         self.failures += self._died_unseen()
         for guest in loop.guests:
             guest.bury()
+
+    def dialled(self) -> tuple[tuple[str, int, str], ...]:
+        """Whom it connected to, how often; also those where nobody served."""
+        opened = Counter(f"connection to {facts.host}:{facts.port}" for facts in self._network.facts())
+        refused = Counter(f"refused connection to {host}:{port}" for _, host, port in self._network.refusals)
+        return tuple((what, count, "") for what, count in [*opened.items(), *refused.items()])
 
     async def rest(self) -> None:
         """Let what is under way at the venues come to its end."""

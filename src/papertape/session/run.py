@@ -89,7 +89,8 @@ def run_scenario(
             if script is not None:
                 run.with_program(script, HostLoop(epoch_ns=epoch_ns, limit_ns=limit_ns))
             else:
-                run_virtual(partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns)
+                is_deep = scenario.depth is Depth.WIRE
+                run_virtual(partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep)
         except StuckSimulation as stuck:
             run.failures.append(f"the run got stuck: {stuck}")
         except SystemExit as left:
@@ -129,6 +130,7 @@ class _Run:
         self.events = 0
         self.network: Network | None = None
         self.served: list[Served] = []
+        self.intercepted: tuple[tuple[str, int, str], ...] = ()
 
     async def with_bot(self, bot: Any, loop: VirtualLoop) -> None:
         """A bot on our interface, from the first connect to the last answer."""
@@ -150,7 +152,7 @@ class _Run:
     def with_program(self, script: Script, loop: HostLoop) -> None:
         """A program that never heard of papertape, from its first line to its last."""
         chance = Chance(self.scenario.seed)
-        with virtual_world(loop, seed=self.scenario.seed):
+        with virtual_world(loop, seed=self.scenario.seed, is_deep=True) as inside:
             replay = self._build(loop, chance)
             network = self._network(loop, chance)
             close = loop.run_until_complete(self._serve(loop, network, chance))
@@ -162,6 +164,9 @@ class _Run:
                 loop.run_until_complete(program.rest())
                 loop.run_until_complete(close())
             finally:
+                if inside is not None:
+                    self.intercepted = tuple((each.what, each.count, each.first) for each in inside.intercepted)
+                    self.intercepted += program.dialled()
                 self.failures += program.failures + [each for served in self.served for each in served.turned_away()]
                 self._end(loop, replay, program.escaped)
             self._judge(loop)
@@ -277,6 +282,7 @@ class _Run:
             balances={world.name: totals(world) for world in self.worlds},
             fees=fees_paid(truths),
             pnl=pnl(self.worlds),
+            intercepted=self.intercepted,
             virtual_ns=self.ended_ns,
             wall_s=wall_s,
             repro=self.scenario.repro,

@@ -113,7 +113,7 @@ def _process_of(script: Script, main: types.ModuleType) -> Iterator[None]:
     sys.path.insert(0, str(script.path.parent.resolve()))
     sys.modules["__main__"] = main
     os.environ.update(script.environment)
-    asyncio.set_event_loop_policy(_Policy())
+    asyncio.events._event_loop_policy = _Policy()  # type: ignore[attr-defined]
     try:
         yield
     finally:

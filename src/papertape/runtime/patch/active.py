@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from papertape.runtime.blame import users_line
 from papertape.runtime.chance import Chance, Stream
 from papertape.runtime.place import call_site
 
@@ -58,18 +60,21 @@ class Run:
         self.kept: dict[object, Any] = {}
         self.counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
+        self._has_host = hasattr(loop, "guests")
 
     def generator(self, name: str) -> Generator:
         """A new pseudo-random generator; what it draws depends on the seed and `name` alone."""
         return Own(self.chance.keyed(name, 0))
 
     def count(self, what: str) -> None:
-        """Take down that the program asked for `what`."""
+        """Take down that the program asked for `what`; where there is a program, what the world around it asks for does not count."""
+        if self._has_host and asyncio._get_running_loop() is self.loop:
+            return
         if what in self.counts:
             self.counts[what] += 1
         else:
             self.counts[what] = 1
-            self._first[what] = call_site()
+            self._first[what] = users_line() if self._has_host else call_site()
 
     @property
     def intercepted(self) -> tuple[Interception, ...]:
