@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from papertape.model.units import SECOND
 from papertape.session.result import ExitCode, RunResult, Status
 from programs.world import run_program
 
@@ -64,11 +65,29 @@ async def trade(exchange):
     except ccxt.NetworkError:
         pass
 """
+LISTEN_FIRST = """
+import ccxt.pro as streaming
+
+async def trade(exchange):
+    pro = streaming.coinbase({"apiKey": exchange.apiKey, "secret": exchange.secret, "enableRateLimit": False})
+    try:
+        await exchange.create_order("BTC/USD", "limit", "buy", 0.01, 100.0)
+    except ccxt.NetworkError:
+        LISTEN
+        await exchange.create_order("BTC/USD", "limit", "buy", 0.01, 100.0)
+    finally:
+        await pro.close()
+"""
 
 LOST = '[[fault]]\non = "order.create"\nkind = "lost_reply"\n'
 STALLED = '[[fault]]\nkind = "stall"\nconnection = "rest"\nat = "2s"\nlasts = "8s"\n'
 SWALLOWED = '[[fault]]\nkind = "black_hole"\nhost = "api.coinbase.com"\ndirection = "to_client"\nat = "2s"\nlasts = "8s"\n'
 CUT = '[[fault]]\nkind = "disconnect"\nconnection = "rest"\nat = "2100ms"\n'
+
+
+def after(seconds: int, trade: str) -> str:
+    """The program takes its time before it does anything about the error."""
+    return trade.replace("except ccxt.NetworkError:", f"except ccxt.NetworkError:\n        await asyncio.sleep({seconds})")
 
 
 def run(folder: Path, trade: str, fault: str = LOST) -> RunResult:
@@ -91,8 +110,8 @@ def test_a_program_that_buys_again_in_the_dark_is_suspect(tmp_path: Path) -> Non
 
 
 def test_a_client_whose_time_out_passed_has_given_up(tmp_path: Path) -> None:
-    """It closes its connection, and the venue's side hears of that; the answer that comes later is not heard."""
-    result = run(tmp_path, BUY_AGAIN, STALLED)
+    """It closes its connection, and the venue's side hears of that at once; the answer that comes later is not heard."""
+    result = run(tmp_path, after(1, BUY_AGAIN), STALLED)
     assert result.status is Status.SUSPECT
     assert result.timeline[0].outcome.startswith("filled; given up at 7.")
 
@@ -107,6 +126,20 @@ def test_an_answer_that_the_network_swallows_discloses_nothing(tmp_path: Path) -
     assert (first.line, second.line) == ("bot.py:11", "bot.py:11")
 
 
+def test_an_answer_that_arrives_when_nobody_waits_any_more_discloses_nothing(tmp_path: Path) -> None:
+    """The client had closed its end; the bytes come all the same, before it buys again."""
+    result = run(tmp_path, after(4, BUY_AGAIN), SWALLOWED)
+    assert result.status is Status.SUSPECT
+    assert result.timeline[1].at_ns > 11 * SECOND
+
+
+def test_the_list_of_open_orders_that_a_stream_begins_with_discloses(tmp_path: Path) -> None:
+    """Whoever hears of the first on the user channel, and buys again, meant two."""
+    result = run(tmp_path, LISTEN_FIRST.replace("LISTEN", "await pro.watch_orders()"))
+    assert (result.status, result.orders) == (Status.PASSED, 2)
+    assert run(tmp_path, LISTEN_FIRST.replace("LISTEN", "pass")).status is Status.SUSPECT
+
+
 def test_an_answer_that_is_merely_slow_on_the_line_is_waited_for(tmp_path: Path) -> None:
     """Two orders at once, both answers on a slow line: a pair."""
     assert run(tmp_path, TWO_AT_ONCE, SWALLOWED.replace("8s", "3s")).status is Status.PASSED
@@ -114,7 +147,7 @@ def test_an_answer_that_is_merely_slow_on_the_line_is_waited_for(tmp_path: Path)
 
 def test_a_cut_connection_leaves_an_order_in_doubt(tmp_path: Path) -> None:
     """Also where it never arrived: the program cannot know, and did not look."""
-    result = run(tmp_path, BUY_AGAIN.replace("except ccxt.NetworkError:", "except ccxt.NetworkError:\n        await asyncio.sleep(1)"), CUT)
+    result = run(tmp_path, after(1, BUY_AGAIN), CUT)
     assert result.status is Status.SUSPECT
     assert result.timeline[0].outcome == "never reached the venue; its connection was cut at 2.1s"
     assert result.failures[0].endswith("was undisclosed; the venue has only the second, filled 0.01 BTC")
@@ -122,9 +155,7 @@ def test_a_cut_connection_leaves_an_order_in_doubt(tmp_path: Path) -> None:
 
 def test_who_looks_for_an_order_that_was_cut_off_may_send_it_again(tmp_path: Path) -> None:
     """It is not at the venue and cannot come there any more."""
-    result = run(
-        tmp_path, LOOK_FIRST.replace("except ccxt.NetworkError:", "except ccxt.NetworkError:\n        await asyncio.sleep(1)"), CUT
-    )
+    result = run(tmp_path, after(1, LOOK_FIRST), CUT)
     assert (result.status, result.orders) == (Status.PASSED, 1)
 
 
