@@ -61,8 +61,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_the_fixture_is_there_by_itself(suite: pytest.Pytester, mode: str) -> None:
-    """Nothing to import or to configure: in a plain test; under @given, where no health check complains of a fixture that is made once, nor
-    of a first example that had to import everything; and in a coroutine, whose loop waits and goes on where it was.
+    """Nothing to import or to configure: in a plain test; under @given, where no health check complains, since the fixture is made once; and
+    in a coroutine, whose loop waits and goes on where it was.
     """
     suite.makepyfile(
         SERVERS
@@ -71,7 +71,7 @@ def test_plain(sim_network):
     assert sim_network(main, servers=SERVERS, seed=3).value == b"x"
 
 @given(st.integers(0, 99))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_given(sim_network, seed):
     assert sim_network(main, servers=SERVERS, seed=seed).value == b"x"
 
@@ -166,6 +166,7 @@ def test_fails(sim_network):
     sim_network(fails, servers=SERVERS)
 
 @given(st.integers(0, 9))
+@settings(deadline=None)
 def test_assumes(sim_network, number):
     async def main(world):
         assume(number % 2)

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-import papertape.session.servers.listen  # noqa: F401 - loaded before Hypothesis looks at its clock
+import papertape.runtime.patch
+import papertape.session.servers.listen  # noqa: F401 - both loaded before Hypothesis looks at its clock
 from papertape.scenario.simulate import FaultLike, simulate
 from papertape.session.servers import NetworkResult, ServedWorld
 
