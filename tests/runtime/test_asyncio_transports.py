@@ -349,8 +349,13 @@ def test_each_end_hears_in_its_own_context(kind: str) -> None:
     async def main() -> Any:
         loop = asyncio.get_running_loop()
         server = Answerer()
+
+        def make() -> Answerer:
+            server.note(who.get())
+            return server
+
         who.set("server")
-        listener = await loop.create_server(lambda: server, "127.0.0.1", 0)
+        listener = await loop.create_server(make, "127.0.0.1", 0)
         who.set("client")
         transport, client = await loop.create_connection(Asker, "127.0.0.1", listener.sockets[0].getsockname()[1])
         who.set("later")
@@ -361,7 +366,7 @@ def test_each_end_hears_in_its_own_context(kind: str) -> None:
         listener.close()
         return client.log, server.log
 
-    assert run_on(kind, main)[0] == (["made", "client", "lost"], ["made", "server", "eof", "lost"])
+    assert run_on(kind, main)[0] == (["made", "client", "lost"], ["server", "made", "server", "eof", "lost"])
 
 
 @both
