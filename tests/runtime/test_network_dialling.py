@@ -248,6 +248,21 @@ def test_happy_eyeballs_do_not_wait_for_a_silent_address() -> None:
     assert on_a_network(main, ConnectTimeout(host="10.9.0.1"), addresses=addresses) == ((270, None), ("fd00::1", 443))
 
 
+def test_families_take_turns_as_asked() -> None:
+    """`interleave` says how many of the first family are tried before the other."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        await listening(loop)
+        peers = []
+        for interleave in (None, 1, 2):
+            transport, _ = await loop.create_connection(asyncio.Protocol, HOST, 443, interleave=interleave)
+            peers.append(transport.get_extra_info("peername")[0])
+        return peers
+
+    addresses = {HOST: ["10.9.0.1", "10.9.0.2", "fd00::1"]}
+    assert on_a_network(main, ConnectRefused(host="10.9.0.1"), addresses=addresses) == ["10.9.0.2", "fd00::1", "10.9.0.2"]
+
+
 def test_a_client_may_say_where_it_dials_from() -> None:
     async def main(loop: VirtualLoop, network: Network) -> Any:
         await listening(loop)

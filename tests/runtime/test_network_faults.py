@@ -446,6 +446,26 @@ def test_two_faults_act_together() -> None:
     assert on_a_network(main, *faults) == (4 * 1460, 500, [4, 1])
 
 
+def test_what_is_dropped_is_forgotten_whole() -> None:
+    """An abort drops what the kernels had not taken, also under faults: the queue and the instants of writing stay in step."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        client, server = await pair(loop)
+        for _ in range(5):
+            client.transport.write(bytes(IN_FLIGHT_MAX // 2))
+        await asyncio.sleep(1)
+        client.transport.abort()
+        out: Any = network.connections()[0].client.out
+        steps = len(out._queue), len(out._sent), out._passed
+        await server.lost
+        return steps, server.events[-1][1], len(server.received)
+
+    steps, end, received = on_a_network(main, Bandwidth(bytes_per_second=100_000))
+    assert steps[0] == steps[1]
+    assert (steps[2], end) == (0, "ConnectionResetError")
+    assert received <= IN_FLIGHT_MAX + 150_000
+
+
 def test_a_line_without_trouble_is_the_same_line() -> None:
     """A fault for another host changes no byte and no instant."""
 

@@ -140,7 +140,7 @@ class Armed:
         end_ns = None if lasts_ns is None else (begun_ns if start_ns is None else start_ns) + lasts_ns
         if healed_ns is not None and (end_ns is None or healed_ns < end_ns):
             end_ns = healed_ns
-        begins_ns = begun_ns if start_ns is None else start_ns if lasts_ns == 0 else max(start_ns, begun_ns)
+        begins_ns = begun_ns if start_ns is None else max(start_ns, begun_ns)
         return Span(begins_ns, end_ns)
 
     def acts_at(self, now_ns: Nanos) -> bool:
