@@ -13,8 +13,11 @@ import pytest
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-BOT, PROGRAM = [text for language, text in BLOCKS if language == "python"]
+BOT, BUYS_TWICE, BUY_ONCE, SERVERS, PROGRAM = [text for language, text in BLOCKS if language == "python"]
+(SCREEN,) = [text for language, text in BLOCKS if language == "text" and "suspect" in text]
+BOTS = Path(__file__).parents[1] / "programs/bots"
 (SCENARIO,) = [text for language, text in BLOCKS if language == "toml"]
+FAILING = ["papertape run buys_twice.py --fault lost_reply"]
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 
 
@@ -24,6 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "bot.py").write_text(BOT, encoding="utf-8")
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
+    (folder / "servers.py").write_text(SERVERS, encoding="utf-8")
+    (folder / "buys_twice.py").write_text(BUYS_TWICE, encoding="utf-8")
     (folder / "lost.scenario.toml").write_text(SCENARIO, encoding="utf-8")
     return folder
 
@@ -41,14 +46,33 @@ def test_the_readme_has_something_to_run() -> None:
 def test_its_commands_succeed(folder: Path) -> None:
     """Each line of its sh blocks, in order, ends with exit code 0."""
     for line in COMMANDS:
+        if line in FAILING:
+            continue
         done = run(["-m", *shlex.split(line)], folder)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
 
 
-def test_its_program_runs(folder: Path) -> None:
-    """The Python block with `papertape.simulate`, assertions and all."""
-    done = run(["program.py"], folder)
+@pytest.mark.parametrize("name", ["program.py", "servers.py"])
+def test_its_programs_run(folder: Path, name: str) -> None:
+    """The Python blocks with `papertape.simulate`, assertions and all."""
+    done = run([name], folder)
     assert done.returncode == 0, done.stderr
+
+
+def test_its_second_screen_is_what_one_sees(folder: Path) -> None:
+    """The program with the classic bug, and what is said of it, line for line; some lines are left out."""
+    (line,) = FAILING
+    assert line in COMMANDS
+    done = run(["-m", *shlex.split(line)], folder)
+    told = iter([each.rstrip() for each in done.stdout.splitlines()])
+    assert done.returncode == 1
+    assert [each for each in SCREEN.splitlines() if each.rstrip() not in told] == [], done.stdout
+
+
+def test_its_two_buyers_are_those_that_the_tests_run() -> None:
+    """What is shown is what is tested: the one with the bug whole, of the other the function that was mended."""
+    assert (BOTS / "buys_twice.py").read_text(encoding="utf-8").partition("\n\n")[2] == BUYS_TWICE
+    assert BUY_ONCE in (BOTS / "buys_once.py").read_text(encoding="utf-8")
 
 
 def test_its_table_is_what_the_scenarios_come_to(folder: Path) -> None:
