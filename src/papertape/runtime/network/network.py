@@ -236,8 +236,7 @@ class Network(Live):
     def _trace(self, name: str, piece: Piece) -> None:
         self.delivered += 1
         data = piece if isinstance(piece, bytes) else piece.value.encode()
-        self._hash.update(b"%d %s %d " % (self.loop.now_ns, name.encode(), len(data)))
-        self._hash.update(data)
+        self._hash.update(b"%d %s %d %b" % (self.loop.now_ns, name.encode(), len(data), data))
         if self.on_piece is not None:
             self.on_piece(name, piece)
         if self._traces_bytes and isinstance(piece, bytes):

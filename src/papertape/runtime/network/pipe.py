@@ -81,7 +81,8 @@ class Pipe:
         if self.on_push is not None:
             self.on_push(self.name, piece)
         self._queue.append((due_ns, piece))
-        self._arm()
+        if self._timer is None:  # else it is set, for the head
+            self._arm()
 
     def hold(self, until_ns: Nanos | None) -> None:
         """Deliver nothing until then, or with None until `release`; what is sent meanwhile arrives afterwards, in order."""
@@ -165,7 +166,7 @@ class Pipe:
             reset = queue[-1]
             self.discard()  # what a paused reader has not read before the reset it never will
             queue.append(reset)
-        while queue and queue[0][0] <= self._loop.now_ns and self._may_deliver() and self._is_open():
+        while queue and queue[0][0] <= self._loop.now_ns and (not end.is_paused or self._may_deliver()) and self._is_open():
             piece = queue.popleft()[1]
             if isinstance(piece, bytes):
                 self.waiting -= len(piece)
@@ -173,7 +174,7 @@ class Pipe:
             self._trace(self.name, piece)
             end.on_piece(piece)
             self._on_drain()
-        if self._timer is None:
+        if queue and self._timer is None:
             self._arm()
 
     def _is_open(self) -> bool:
