@@ -32,8 +32,13 @@ def beside(
     count: int,
     unit: str,
     timer: Callable[[], float] = time.process_time,
+    rounds: int = ROUNDS,
+    least: bool = False,
 ) -> Figures:
-    """Measure `work`, which handles `count` units, each round right after `baseline`, which does the same with nothing around it."""
+    """Measure `work`, which handles `count` units, each round right after `baseline`, which does the same with nothing around it.
+
+    With `least`, the shortest rounds are compared and not the medians.
+    """
     bare: list[float] = []
     benchmark._timer = timer
 
@@ -41,13 +46,15 @@ def beside(
         bare.append(timed(baseline, timer))
         gc.collect()
 
-    benchmark.pedantic(work, setup=before, rounds=ROUNDS, iterations=1)
-    return report(benchmark, name, benchmark.stats.stats.sorted_data, bare, count=count, unit=unit)
+    benchmark.pedantic(work, setup=before, rounds=rounds, iterations=1)
+    return report(benchmark, name, benchmark.stats.stats.sorted_data, bare, count=count, unit=unit, least=least)
 
 
-def report(benchmark: BenchmarkFixture, name: str, seconds: list[float], bare: list[float], *, count: int, unit: str) -> Figures:
+def report(
+    benchmark: BenchmarkFixture, name: str, seconds: list[float], bare: list[float], *, count: int, unit: str, least: bool = False
+) -> Figures:
     """Put figures into `extra_info` and the table."""
-    took, base = statistics.median(seconds), statistics.median(bare)
+    took, base = (min(seconds), min(bare)) if least else (statistics.median(seconds), statistics.median(bare))
     figures: Figures = {
         "name": name,
         "unit": unit,

@@ -355,4 +355,4 @@ class TestBackPressure:
         before, meanwhile, after = run_twice(main)
         assert 5 <= before <= 60
         assert meanwhile == 0
-        assert 40 <= after <= 60
+        assert 30 <= after <= 60  # aiohttp's own buffers take some
