@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import time
-import uuid
 
 import aiohttp
 import jwt
@@ -47,10 +46,9 @@ async def main():
             await market.send(json.dumps({"type": "subscribe", "channel": "ticker", "product_ids": ["BTC-USD"]}))
             ticker = await anext(told(market, "tickers"))
         limit = {"base_size": "0.01", "limit_price": str(int(float(ticker["best_bid"])) - 500), "post_only": True}
-        wish = {"client_order_id": str(uuid.uuid4()), "product_id": "BTC-USD", "side": "BUY"}
+        wish = {"client_order_id": secrets.token_hex(16), "product_id": "BTC-USD", "side": "BUY"}
         made = await ask(session, "POST", "/orders", wish | {"order_configuration": {"limit_limit_gtc": limit}})
-        order_id = made["success_response"]["order_id"]
-        print("open at", (await wait_for(user, order_id, "OPEN"))["limit_price"])
+        print("open at", (await wait_for(user, order_id := made["success_response"]["order_id"], "OPEN"))["limit_price"])
         await ask(session, "POST", "/orders/batch_cancel", {"order_ids": [order_id]})
         print("now", (await wait_for(user, order_id, "CANCELLED"))["status"])
         accounts = (await ask(session, "GET", "/accounts"))["accounts"]
