@@ -45,9 +45,7 @@ def sign_jwt() -> Any:
     return jwt.encode({"sub": "me"}, KEY, algorithm="ES256")
 
 
-@pytest.mark.parametrize(
-    "sign", [lambda: KEY.sign(b"order", ec.ECDSA(hashes.SHA256())), lambda: KEY.sign(b"order", MADE_BEFORE), sign_jwt], ids=str
-)
+@pytest.mark.parametrize("sign", [lambda: KEY.sign(b"order", ec.ECDSA(hashes.SHA256())), lambda: KEY.sign(b"order", MADE_BEFORE), sign_jwt])
 def test_an_ecdsa_signature_is_the_same_each_time(sign: Any) -> None:
     """OpenSSL's own randomness has no part in it, whatever the seed; outside of a run it has."""
     assert inside(sign) == inside(sign) == inside(sign, seed=5)
@@ -122,7 +120,13 @@ def test_sqlite_works_in_an_executor(tmp_path: Path) -> None:
         finally:
             connection.close()
 
-    assert run_virtual(main, epoch_ns=EPOCH_NS) == [(1_700_000_000.0,)]
+    async def counted(loop: VirtualLoop) -> Any:
+        rows = await main(loop)
+        run = active()
+        assert run is not None
+        return rows, run.counts["executor"]
+
+    assert run_virtual(counted, epoch_ns=EPOCH_NS) == ([(1_700_000_000.0,)], 2)
 
 
 class FakeDatetime(datetime.datetime):

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Final
 
+from papertape.runtime.manners import Manners
 from papertape.runtime.patch.active import active
 
 _SOCKET: Final = "use asyncio (aiohttp, websockets, ccxt.async_support, ccxt.pro), which reaches the simulated network"
@@ -52,6 +53,18 @@ def _submit(real: Callable[..., Any]) -> Callable[..., Any]:
     return submit
 
 
+def _counted(real: Callable[..., Any]) -> Callable[..., Any]:
+    """The loop's own way into an executor, which is inline too."""
+
+    def run_in_executor(*args: Any) -> Any:
+        run = active()
+        if run is not None:
+            run.count("executor")
+        return real(*args)
+
+    return run_in_executor
+
+
 def _os_functions() -> list[tuple[object, object]]:
     wanted = ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "execv", "execve")
     names = [name for name in wanted if hasattr(os, name)]
@@ -75,6 +88,7 @@ ATTRIBUTES: Final[list[tuple[Any, str, object]]] = [
     (socket.socket, "__init__", _refusing(socket.socket.__init__, "a real socket", _SOCKET)),
     (subprocess.Popen, "__init__", _refusing(subprocess.Popen.__init__, "another process", _PROCESS)),
     (ThreadPoolExecutor, "submit", _submit(ThreadPoolExecutor.submit)),
+    (Manners, "run_in_executor", _counted(Manners.run_in_executor)),
 ]
 
 
