@@ -423,6 +423,51 @@ def test_what_ends_with_the_run_is_nobodys_fault() -> None:
     assert passed(main, servers={**SERVERS, TCP: handler}).value == "done"
 
 
+def test_what_a_hang_ends_in_hides_nothing_and_adds_nothing() -> None:
+    """When main and a handler that hang are cancelled, what they then raise is not told; the deadlock alone is."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read()
+        finally:
+            raise ValueError("the handler was cancelled")
+
+    async def main(world: ServedWorld) -> None:
+        reader, writer = await asyncio.open_connection("db.example.com", 5432)
+        try:
+            await reader.read()
+        except asyncio.CancelledError:
+            raise KeyError("main was cancelled") from None
+        finally:
+            writer.close()
+
+    (failure,) = failed(main, servers={TCP: handler}).failures
+    assert failure.startswith("deadlock: ")
+
+
+def test_a_group_of_tasks_that_fails_is_told() -> None:
+    """A TaskGroup cancels whoever waits for it; that is no reason to believe that the run did."""
+
+    async def die() -> None:
+        raise ZeroDivisionError("in a group")
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(die())
+
+    async def main(world: ServedWorld) -> None:
+        reader, writer = await asyncio.open_connection("db.example.com", 5432)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(die())
+
+    crashed, raised = failed(main, servers={TCP: handler}).failures
+    assert crashed.startswith(f"the handler of {TCP} crashed (it, not main): ExceptionGroup")
+    assert raised.startswith("main raised ExceptionGroup")
+
+
 def test_noise_of_broken_lines_stays_in_its_logger(caplog: pytest.LogCaptureFixture) -> None:
     """What the serving libraries have to say about bad requests goes to the logger papertape.servers alone."""
 

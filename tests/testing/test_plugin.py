@@ -61,8 +61,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_the_fixture_is_there_by_itself(suite: pytest.Pytester, mode: str) -> None:
-    """Nothing to import or to configure: in a plain test; under @given, where no health check complains, since the fixture is made once; and
-    in a coroutine, whose loop waits and goes on where it was.
+    """Nothing to import or to configure: in a plain test; under @given, where no health check complains; and in a coroutine,
+    whose loop waits and goes on where it was.
     """
     suite.makepyfile(
         SERVERS

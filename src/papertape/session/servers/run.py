@@ -24,7 +24,7 @@ from papertape.runtime.network import Network, Policy
 from papertape.runtime.patch.active import active
 from papertape.runtime.place import is_users
 from papertape.runtime.rank import END
-from papertape.runtime.world import run_virtual
+from papertape.runtime.world import virtual_world
 from papertape.session.result import FaultResult, Status
 from papertape.session.servers.endpoint import Endpoint, Handler, read_servers
 from papertape.session.servers.result import NetworkResult
@@ -78,7 +78,7 @@ def run_servers(spec: ServersSpec, *, journal_path: Path | None = None) -> Netwo
     with localcontext(), Journal(_header(spec), journal_path) as journal:
         run = _Run(spec, ports, journal)
         try:
-            run_virtual(run.body, seed=spec.seed, epoch_ns=EPOCH_NS, limit_ns=spec.limit_ns)
+            run.live(VirtualLoop(epoch_ns=EPOCH_NS, limit_ns=spec.limit_ns))
         except TimeIsUp as late:
             run.failures.append(f"deadlock: main never ended; {late}. If it needs longer than that, say how long with `limit`")
         except StuckSimulation as stuck:
@@ -106,6 +106,7 @@ class _Run:
         self._loop: VirtualLoop | None = None
         self._network: Network | None = None
         self._is_over = False
+        self._is_cleared_away = False
         self._value: Any = None
         self._error: Exception | None = None
         self._ended_ns: Nanos = 0
@@ -114,10 +115,19 @@ class _Run:
         self._intercepted: tuple[tuple[str, int, str], ...] = ()
         self._wire_digest = ""
 
+    def live(self, loop: VirtualLoop) -> None:
+        with virtual_world(loop, seed=self.spec.seed):
+            try:
+                loop.run_until_complete(self.body(loop))
+            finally:
+                self._is_cleared_away = True  # whatever is raised from here on comes of being cancelled, and is nobody's fault
+
     async def body(self, loop: VirtualLoop) -> None:
         spec = self.spec
         self._loop = loop
-        _own_task().set_name("main")  # for the message that says who waits
+        task = asyncio.current_task()
+        assert task is not None
+        task.set_name("main")  # for the message that says who waits
         network = Network(loop, hosts=spec.hosts, faults=spec.faults, chance=Chance(spec.seed), trace_bytes=spec.trace)
         loop.network = self._network = network
         if spec.heal_ns is not None:
@@ -134,7 +144,7 @@ class _Run:
         except Exception as error:
             if type(error).__module__.partition(".")[0] in _THROUGH:
                 raise
-            if not _is_cleared_away():
+            if not self._is_cleared_away:
                 self._error = error
                 self.failures.append(f"main raised {_told(error)}")
         finally:
@@ -159,7 +169,7 @@ class _Run:
         self._journal.write(now_ns, "end", connections=self._opened, failures=len(self.failures))
 
     def _handler_crashed(self, endpoint: Endpoint, error: Exception) -> None:
-        if self._loop is None or self._is_over or _is_cleared_away():
+        if self._loop is None or self._is_over or self._is_cleared_away:
             return
         self.failures.append(f"the handler of {endpoint.url} crashed (it, not main): {_told(error)}")
         self._journal.write(self._loop.now_ns, "handler_crashed", url=endpoint.url, error=type(error).__name__)
@@ -216,17 +226,6 @@ def _unhandled(context: dict[str, Any]) -> str:
     error = context.get("exception")
     message = context.get("message", "something went wrong")
     return f"unhandled in the background: {message}" + (f": {_told(error)}" if error is not None else "")
-
-
-def _is_cleared_away() -> bool:
-    """Whether the running task is being ended with the run: what it raises then is nobody's fault."""
-    return _own_task().cancelling() > 0
-
-
-def _own_task() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task
 
 
 def _told(error: BaseException) -> str:
