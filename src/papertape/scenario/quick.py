@@ -37,7 +37,8 @@ def bot_scenario(
 
     Args:
         program_args: run it as a program, with these in its `sys.argv`. None lets the file decide: one that has
-            `async def main(exchange, …)` at its top level is a bot, any other a program.
+            `async def main(exchange, …)` at its top level is a bot, unless it runs itself and knows nothing of papertape; any other a
+            program.
 
     Raises:
         ConfigError: no such file, no Python, or no such venue.
@@ -56,4 +57,19 @@ def bot_scenario(
 def has_entry(path: Path) -> bool:
     """Whether a script has a top-level `async def main(exchange, …)`; it is read, not run."""
     tree = read_python(path)
-    return any(isinstance(node, ast.AsyncFunctionDef) and node.name == ENTRY and bool(node.args.args) for node in tree.body)
+    is_there = any(isinstance(node, ast.AsyncFunctionDef) and node.name == ENTRY and bool(node.args.args) for node in tree.body)
+    return is_there and (_knows_us(tree) or not _runs_itself(tree))
+
+
+def _knows_us(tree: ast.Module) -> bool:
+    """Whether papertape is imported anywhere in a script."""
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(name.split(".")[0] == "papertape" for name in names)
+
+
+def _runs_itself(tree: ast.Module) -> bool:
+    """Whether a script calls `main` by itself, as in `asyncio.run(main(ccxt.coinbase()))`."""
+    outside = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    calls = [node for each in outside for node in ast.walk(each) if isinstance(node, ast.Call)]
+    return any(isinstance(call.func, ast.Name) and call.func.id == ENTRY for call in calls)
