@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)  # four processes each, on a machine that may have other work
+
 Done = subprocess.CompletedProcess[str]
 
 SET_OF_STRINGS = """
