@@ -1,8 +1,8 @@
 """One virtual hour at one message a second over one connection, beside what the same messages cost the same library over a bare pipe.
 
-A library's client and server both run here, so a message costs what it costs to write and to read. The baseline (`bare.py`) has no network
-and no clock to wait for: the second between messages is a timer that is due at once. The least of several rounds is compared, as nothing but other
-programs makes a round longer.
+A library's client and server both run here, so a message costs what it costs to write and to read. The baseline (`bare.py`) has no
+network and no clock to wait for: the second between messages is a timer that is due at once. The least of several rounds is compared,
+as nothing but other programs makes a round longer.
 """
 
 from __future__ import annotations
