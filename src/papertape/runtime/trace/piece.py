@@ -9,7 +9,6 @@ _MASKED: Final = 0x80
 _COMPRESSED: Final = 0x40
 _LENGTHS: Final = {126: 2, 127: 8}
 _OPCODES: Final = (0, 1, 2, 8, 9, 10)
-_TAIL: Final = b"\x00\x00\xff\xff"
 
 
 def readable(data: bytes) -> str | None:
@@ -57,7 +56,7 @@ def _payload(data: bytes) -> bytes | None:
             payload = bytes(each ^ key[index & 3] for index, each in enumerate(payload))
         if first & _COMPRESSED:
             try:
-                payload = zlib.decompressobj(-zlib.MAX_WBITS).decompress(payload + _TAIL)
+                payload = zlib.decompressobj(-zlib.MAX_WBITS).decompress(payload)
             except zlib.error:  # it leans on what went before
                 return None
         carried.append(payload)
