@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command, rest = found
     if argv is None and command.name == "run":
         pin_hash_seed()
+        pin_time_zone()
     return guarded(lambda: dispatch(command, rest))
 
 
@@ -119,3 +121,10 @@ def pin_hash_seed() -> None:
     if not os.environ.get("PYTHONHASHSEED", "").isdigit():
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves again
+
+
+def pin_time_zone() -> None:
+    """Local time is UTC, so that a program that asks for it gets the same on every machine."""
+    os.environ["TZ"] = "UTC"
+    if hasattr(time, "tzset"):
+        time.tzset()

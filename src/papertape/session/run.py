@@ -257,7 +257,8 @@ class _Run:
         verdict = self.verdict or Verdict(failures=tuple(self.failures))
         status, failures = verdict.status, verdict.reasons
         if self.escaped is not None:
-            status, failures = Status.ERROR, (f"the bot left the simulation: {self.escaped}",)
+            who = "bot" if self.scenario.program is None else "program"
+            status, failures = Status.ERROR, (f"the {who} left the simulation: {self.escaped}",)
         elif broken := audits(self.worlds):
             status, failures = Status.ERROR, tuple(f"papertape's own books are wrong, please report it: {problem}" for problem in broken)
         truths = [world.door.truth() for world in self.worlds]
