@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import difflib
 import importlib
 import importlib.util
 import logging
@@ -64,7 +65,10 @@ def read_python(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_bytes(), path.as_posix())
     except FileNotFoundError:
-        raise ConfigError(f"{path.as_posix()}: there is no such file") from None
+        beside = [each.name for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, sorted(beside), n=1)
+        hint = f"; did you mean {(path.parent / near[0]).as_posix()}?" if near else ""
+        raise ConfigError(f"{path.as_posix()}: there is no such file{hint}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path.as_posix()}: is a folder; expected a Python file") from None
     except (SyntaxError, ValueError) as error:
