@@ -39,8 +39,6 @@ SUFFIX: Final = ".scenario.toml"
 AMOUNT_MAX: Final = Decimal(10) ** 24
 """The most that an account may hold; more than all the money there is in any currency."""
 
-BOT_SHAPES: Final = "`async def main(exchange, **config)` or a class with `start(exchange)` and `stop()`"
-
 _KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "program_args", "venue", "fault", "heal", "expect", "hosts")
 
 

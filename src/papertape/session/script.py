@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import difflib
 import importlib
 import importlib.util
@@ -111,17 +110,14 @@ def _process_of(script: Script, main: types.ModuleType) -> Iterator[None]:
     before: dict[str, Any] = {
         "argv": sys.argv, "path": sys.path[:], "main": sys.modules["__main__"], "environ": dict(os.environ), "hook": sys.excepthook,
         "handlers": root.handlers[:], "level": root.level, "folder": Path.cwd(), "filters": warnings.filters[:],
-        "policy": asyncio.events._event_loop_policy,  # type: ignore[attr-defined]
     }  # fmt: skip
     sys.argv = [script.path.as_posix(), *script.args]
     sys.path.insert(0, str(script.path.parent.resolve()))
     sys.modules["__main__"] = main
     os.environ.update(script.environment)
-    asyncio.events._event_loop_policy = _Policy()  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        asyncio.events._event_loop_policy = before["policy"]  # type: ignore[attr-defined]
         sys.argv, sys.path[:], sys.excepthook = before["argv"], before["path"], before["hook"]
         sys.modules["__main__"] = before["main"]
         os.environ.clear()
@@ -130,10 +126,3 @@ def _process_of(script: Script, main: types.ModuleType) -> Iterator[None]:
         logging.disable(logging.NOTSET)
         warnings.filters[:] = before["filters"]  # type: ignore[index] # a list, whatever its stub says
         os.chdir(before["folder"])
-
-
-class _Policy(asyncio.DefaultEventLoopPolicy):
-    """`asyncio.get_event_loop()` outside of any loop, as older programs have it, makes one of the run's."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.new_event_loop()

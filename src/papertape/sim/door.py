@@ -246,20 +246,20 @@ class Door:
 
     def _write_command(self, pending: Pending, answer: Answer) -> None:
         request = pending.request
-        facts: dict[str, object] = {"request": pending.number, "op": request.op, "attempt": request.attempt}
+        fields: dict[str, object] = {"request": pending.number, "op": request.op, "attempt": request.attempt}
         for key in ("client_order_id", "order_id", "symbol"):
             if value := getattr(request, key):
-                facts[key] = value
+                fields[key] = value
         if request.order is not None:
-            facts["order"] = in_words(request.order)
+            fields["order"] = in_words(request.order)
         if answer.refusal is not None:
-            facts["refusal"] = answer.refusal.code
+            fields["refusal"] = answer.refusal.code
         elif answer.order is not None:
             order = answer.order
-            facts |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
+            fields |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
         if pending.line:
-            facts["line"] = pending.line
-        self._journal.write(self._timeline.now_ns, "command", **facts)
+            fields["line"] = pending.line
+        self._journal.write(self._timeline.now_ns, "command", **fields)
 
     # ---- streams
 
@@ -289,16 +289,16 @@ class Door:
         """The venue has news of an order of ours."""
         self._told += 1
         order, fill = update.order, update.fill
-        facts: dict[str, object] = {
+        fields: dict[str, object] = {
             "id": order.id,
             "client_order_id": order.client_order_id,
             "status": order.status,
             "filled": plain(order.filled),
         }
         if fill is not None:
-            facts |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
-            facts |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
-        self._journal.write(self._timeline.now_ns, "order", **facts)
+            fields |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
+            fields |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
+        self._journal.write(self._timeline.now_ns, "order", **fields)
         self.broadcast.tell(update, self._answer_law.ns(self._chance.keyed(f"latency/user/{self._name}", self._told)))
 
     def _way_in_ns(self) -> Nanos:
