@@ -52,6 +52,7 @@ class MemoryTransport(asyncio.Transport):
         self.asks: Callable[[], str] | None = None
         self.told: dict[str, Any] = {}
         self.on_arrival: Callable[[], None] | None = None
+        self._next_look: Callable[[bytes], bool] | None = None
         self._may_send = True  # what is written goes into the pipe; anything else is rare, and sorted out where it happens
         self._wants_bytes = True  # as the protocol said; the pipe is stopped a little longer, see `_rest`
         self._rest = memoryview(b"")  # of a piece that the protocol stopped half-way
@@ -164,6 +165,22 @@ class MemoryTransport(asyncio.Transport):
 
     # What the network does
 
+    def look_at_next(self, keeps: Callable[[bytes], bool]) -> None:
+        """Show `keeps` what is written next; what it keeps does not go out."""
+        if self._may_send:
+            self._may_send, self._next_look = False, keeps
+
+    def hear(self, data: bytes) -> None:
+        """Let the protocol have bytes that did not come over the line."""
+        if self._is_closing:
+            return
+        if self._wants_bytes and not self._rest:
+            self._hand_over(data)
+        else:
+            self._rest = memoryview(bytes(self._rest) + data)
+            self.is_paused = True
+            self.inward.keep(len(data))
+
     def open(self) -> None:
         """The connection is there."""
         self._tell("Exception in callback connection_made", self._protocol.connection_made, self)
@@ -269,7 +286,14 @@ class MemoryTransport(asyncio.Transport):
     # Writing
 
     def _refuse(self, data: bytes) -> None:
-        """A write that goes nowhere."""
+        """A write that goes nowhere, or that somebody wants to look at first."""
+        if self._next_look is not None and data:
+            keeps, self._next_look = self._next_look, None
+            self._may_send = not (self._has_written_eof or self._is_broken or self._is_losing)
+            if self._may_send and keeps(data):
+                return
+            self.write(data)
+            return
         if self._has_written_eof:
             raise RuntimeError("Cannot call write() after write_eof()")
         if not data:
