@@ -46,6 +46,9 @@ class DoorStream:
     def say(self, message: object) -> None:
         self._door.broadcast.say(self._stream, message)
 
+    def heard(self, message: object) -> None:
+        self._door.broadcast.heard(message)
+
     def closed(self) -> None:
         self._door.closed(self._stream)
 
@@ -73,7 +76,7 @@ class DoorPort:
                 future.set_result(outcome)
 
         caller = caller or Caller()
-        pending = self._door.submit(request, done, caller.asked_at, caller.has_left if caller.can_tell else None)
+        pending = self._door.submit(request, done, caller)
         caller.on_heard.append(partial(self._door.heard, pending))
         try:
             outcome = await future
@@ -83,8 +86,8 @@ class DoorPort:
             raise ReplyLost(outcome.value)
         return outcome
 
-    def open_stream(self, lane: Lane, send: Sender, close: Closer) -> StreamHandle:
-        return DoorStream(self._door, self._door.open_stream(lane, send, close))
+    def open_stream(self, lane: Lane, send: Sender, close: Closer, *, can_tell: bool = False) -> StreamHandle:
+        return DoorStream(self._door, self._door.open_stream(lane, send, close, can_tell))
 
     def accepts(self, lane: Lane) -> bool:
         return self._door.accepts(lane)

@@ -28,8 +28,8 @@ STOP_WITHIN_NS: Final = MINUTE
 LAST_ROW_WITHIN_NS: Final = MINUTE
 """How long after the feed's end its last rows may be on their way."""
 
-REST_WITHIN_NS: Final = 2 * MINUTE
-"""How long after the program's end the last answers may take."""
+REST_WITHIN_NS: Final = 3 * MINUTE
+"""How long after the program's end the last requests and answers may take; TCP sends lost bytes again every two minutes at least."""
 
 
 class Program:
@@ -89,13 +89,14 @@ class Program:
         return tuple((what, count, "") for what, count in [*opened.items(), *refused.items()])
 
     async def rest(self) -> None:
-        """Let what is under way at the venues come to its end."""
+        """Let what is under way to the venues and at them come to its end: what a program sent may be carried out when it has long gone."""
         for world in self._worlds:
             world.observer.is_over = True
             world.door.plan.end_all()
             world.door.broadcast.forget_lost()
+        self._network.heal()
         give_up_ns = self._loop.now_ns + REST_WITHIN_NS
-        while any(world.door.is_busy for world in self._worlds) and self._loop.now_ns < give_up_ns:
+        while (self._network.is_bringing() or any(world.door.is_busy for world in self._worlds)) and self._loop.now_ns < give_up_ns:
             await asyncio.sleep(10 * MILLISECOND / SECOND)
 
     def _attempt(self, work: Callable[[], object]) -> None:

@@ -119,7 +119,9 @@ class Disclosure:
     @property
     def undisclosed(self) -> list[Create]:
         """Orders whose outcome the client does not know, oldest first."""
-        return sorted((create for create in self._doubtful if not create.is_disclosed), key=lambda create: create.numbers[0])
+        return sorted(
+            (create for create in self._doubtful if not create.is_disclosed), key=lambda create: (create.sent_ns, create.numbers[0])
+        )
 
     def _sent(self, fact: Sent) -> None:
         request = fact.request

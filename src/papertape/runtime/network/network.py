@@ -275,7 +275,7 @@ class Network(Live):
 
     @property
     def asked_at(self) -> Callable[[], str] | None:
-        """Gives the line of the program that writes, such as "bot.py:31"; a server's transport then tells the last one as "asked_at"."""
+        """Gives the line of the program that writes, such as "bot.py:31"; a server's transport tells the last as "asked_at"."""
         return self._asked_at
 
     @asked_at.setter
