@@ -243,3 +243,18 @@ def test_a_fault_that_hit_nothing_makes_a_program_vacuous(tmp_path: Path) -> Non
     result = run(tmp_path, TWO_AT_ONCE, LOST + "nth = 7\n")
     assert result.status is Status.VACUOUS
     assert result.failures == ("fault 1 (lost_reply) hit nothing",)
+
+
+@pytest.mark.parametrize(("limit", "status"), [(1, Status.SUSPECT), (2, Status.PASSED)])
+def test_a_listing_discloses_what_stands_on_its_page(tmp_path: Path, limit: int, status: Status) -> None:
+    """Newest first: with one row a page, the page shows the order that came after the lost one."""
+    trade = """
+async def trade(exchange):
+    try:
+        await buy(exchange)
+    except ccxt.NetworkError:
+        await exchange.create_order("BTC/USD", "limit", "sell", 0.05, 1000.0)
+        await exchange.v3PrivateGetBrokerageOrdersHistoricalBatch({"limit": LIMIT})
+        await buy(exchange)
+"""
+    assert run(tmp_path, trade.replace("LIMIT", str(limit))).status is status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from papertape.model.event import Ticker, Trade
@@ -77,7 +76,7 @@ class DoorPort:
 
         caller = caller or Caller()
         pending = self._door.submit(request, done, caller)
-        caller.on_heard.append(partial(self._door.heard, pending))
+        caller.on_heard.append(lambda: self._door.heard(pending, caller.shown))
         try:
             outcome = await future
         finally:

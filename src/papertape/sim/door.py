@@ -147,17 +147,17 @@ class Door:
         if pending.on_the_line is None:
             self._give_up(pending)
 
-    def heard(self, pending: Pending) -> None:
-        """The answer has arrived at a client behind a network."""
+    def heard(self, pending: Pending, shown: tuple[str, ...] | None = None) -> None:
+        """The answer has arrived at a client behind a network; `shown` are client order ids of the orders in it, None means all."""
         if pending.is_awaited and pending.on_the_line is not None:
-            self._hear(pending, pending.on_the_line)
+            self._hear(pending, pending.on_the_line, shown)
 
-    def _hear(self, pending: Pending, answer: Answer) -> None:
+    def _hear(self, pending: Pending, answer: Answer, shown: tuple[str, ...] | None = None) -> None:
         pending.is_awaited, pending.on_the_line = False, None
         pending.told_ns = self._timeline.now_ns
         self._far.pop(pending.number, None)
         code = None if answer.refusal is None else answer.refusal.code
-        self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer)))
+        self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer) if shown is None else shown))
 
     def _give_up(self, pending: Pending) -> None:
         self._far.pop(pending.number, None)

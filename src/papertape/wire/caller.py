@@ -59,6 +59,7 @@ class Caller:
     Attributes:
         asked_at, asked_ns: the line of the program that asked, and when it did.
         on_heard: what is called, once, when the client has got all of the answer.
+        shown: client order ids of those that the answer shows; None for all that are in it.
     """
 
     def __init__(self, transport: asyncio.BaseTransport | None = None) -> None:
@@ -66,6 +67,7 @@ class Caller:
         self.asked_at = line if isinstance(line, str) else ""
         self.asked_ns: Nanos | None = ns if isinstance(ns, int) else None
         self.on_heard: list[Callable[[], None]] = []
+        self.shown: tuple[str, ...] | None = None
         self._line = Line(transport)
 
     @property
