@@ -259,6 +259,8 @@ class _Run:
         if self.escaped is not None:
             who = "bot" if self.scenario.program is None else "program"
             status, failures = Status.ERROR, (f"the {who} left the simulation: {self.escaped}",)
+        elif mishaps := [each for served in self.served for each in served.mishaps]:
+            status, failures = Status.ERROR, tuple(f"papertape's own server failed, please report it: {each}" for each in mishaps)
         elif broken := audits(self.worlds):
             status, failures = Status.ERROR, tuple(f"papertape's own books are wrong, please report it: {problem}" for problem in broken)
         truths = [world.door.truth() for world in self.worlds]
