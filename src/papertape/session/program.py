@@ -102,11 +102,12 @@ class Program:
     def _attempt(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except (Killed, StuckSimulation):
-            return  # the loop knows why
+        except (Killed, StuckSimulation) as stuck:
+            if self._loop.ended is None:  # else the loop knows why, and says so in the end
+                self.failures.append(f"the program got stuck: {stuck}")
         except KeyboardInterrupt as error:
-            if not self._loop.signals.sent:
-                self.failures.append(f"the program raised KeyboardInterrupt itself{line_of(error)}")
+            if self._stopped_ns is None:
+                self.failures.append(f"the program ended by a KeyboardInterrupt of its own{line_of(error)}")
         except EscapedSimulation as escaped:
             self.escaped = self.escaped or escaped
         except SystemExit as left:
