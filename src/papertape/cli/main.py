@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import os
 import sys
 import time
@@ -96,6 +98,10 @@ def guarded(work: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNHEARD
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF) or error.filename is not None:
+            return complain(bug(error), INTERNAL)
+        return complain(f"the output cannot be written: {error.strerror}", USAGE)
     except Exception as error:
         return complain(bug(error), INTERNAL)
     return code
@@ -112,7 +118,8 @@ def bug(error: BaseException) -> str:
 
 def complain(message: str, code: int) -> int:
     """Say it on stderr; returns `code`."""
-    print(f"papertape: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # nobody is there to read it; the exit code says as much
+        print(f"papertape: {message}", file=sys.stderr)
     return code
 
 

@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self, total: int, file: IO[str] | None = None) -> None:
         self._file = sys.stderr if file is None else file
-        self._is_terminal = self._file.isatty()
+        self._is_terminal = _is_terminal(self._file)
         self._total = total
         self._index = 0
         self._name = ""
@@ -49,5 +49,15 @@ class Progress:
         self._draw(f"{clear}[{self._index}/{self._total}] {self._name}: {verdict} in {wall_s:.2f} s\n")
 
     def _draw(self, text: str) -> None:
-        self._file.write(text)
-        self._file.flush()
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except (OSError, ValueError, AttributeError):  # full, or closed, as daemons have it: a verdict does not depend on who watches
+            return
+
+
+def _is_terminal(file: IO[str] | None) -> bool:
+    try:
+        return file is not None and file.isatty()
+    except ValueError:  # closed
+        return False
