@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections import Counter
@@ -20,6 +19,7 @@ from papertape.runtime.patch.leaving import interrupts
 from papertape.runtime.rank import END
 from papertape.session.blame import line_of, program_traceback
 from papertape.session.script import Script
+from papertape.session.unseen import died_unseen, tell_of_context, tell_of_task
 from papertape.session.world import VenueWorld
 
 STOP_WITHIN_NS: Final = MINUTE
@@ -76,9 +76,9 @@ class Program:
         if loop.ended is not None:
             self.failures.insert(0, self._why_ended(loop.ended))
         for guest in loop.guests:
-            self.failures += [_unhandled(context) for context in guest.unhandled]
+            self.failures += [tell_of_context(context) for context in guest.unhandled]
             self._hang_up(guest)
-        self.failures += self._died_unseen()
+        self.failures += [tell_of_task(error, " of the program") for error in died_unseen(loop.guests)]
         for guest in loop.guests:
             guest.bury()
 
@@ -149,24 +149,3 @@ class Program:
         for connection in self._network.connections():
             if connection.client.loop is guest and not connection.client.is_closing():
                 connection.client.out.push(Mark.FIN)
-
-    def _died_unseen(self) -> list[str]:
-        """Exceptions of tasks that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
-        guests = self._loop.guests
-        if not guests:
-            return []
-        ours = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() in guests)
-        dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
-        return [
-            f"a task of the program ended unseen with {type(error).__name__}: {error}{line_of(error)}; await it, or ask for its exception"
-            for task in dead
-            if (error := task.exception()) is not None
-        ]
-
-
-def _unhandled(context: dict[str, object]) -> str:
-    error = context.get("exception")
-    told = context.get("message", "something went wrong")
-    if isinstance(error, BaseException):
-        return f"unhandled in the background: {told}: {type(error).__name__}: {error}{line_of(error)}"
-    return f"unhandled in the background: {told}"

@@ -34,6 +34,7 @@ from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
+from papertape.session.unseen import tell_of_context
 from papertape.session.wire import Served, environment_of, load_adapter, network_of, serve, wire_up
 from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
@@ -199,7 +200,7 @@ class _Run:
         self.events = replay.seen
 
     def _judge(self, loop: VirtualLoop) -> None:
-        self.failures += [_unhandled(context) for context in loop.unhandled]
+        self.failures += [tell_of_context(context) for context in loop.unhandled]
         self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns, self._line_faults())
         for world in self.worlds:
             truth = world.door.truth()
@@ -343,9 +344,3 @@ def _version() -> str:
     from papertape.version import VERSION
 
     return VERSION
-
-
-def _unhandled(context: dict[str, Any]) -> str:
-    error = context.get("exception")
-    told = context.get("message", "something went wrong")
-    return f"unhandled in the background: {told}" + (f": {type(error).__name__}: {error}" if error is not None else "")
