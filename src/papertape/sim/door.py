@@ -188,8 +188,9 @@ class Door:
             self.executed.append((now_ns, request))
             answer = self.venue.execute(request, now_ns)
         self._write_command(pending, answer)
-        accepted = answer.order.client_order_id if request.op is Op.ORDER_CREATE and answer.order is not None else ""
-        self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, accepted))
+        made = answer.order if request.op is Op.ORDER_CREATE else None
+        names = ("", "") if made is None else (made.client_order_id, made.id)
+        self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, *names))
         if answer.refusal is not None:
             pending.retry_after_ns = answer.refusal.retry_after_ns
         reply = self.plan.after_venue(hit, request, answer)

@@ -36,12 +36,14 @@ class Reached(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         refusal: its true answer, whatever becomes of that on the way back; None for a yes.
         accepted: the client order id under which the venue has the order that was to be created; "" for everything else.
+        order_id: the venue's own id of that order.
     """
 
     at_ns: Nanos
     number: int
     refusal: RefusalCode | None = None
     accepted: str = ""
+    order_id: str = ""
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
