@@ -6,11 +6,20 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from papertape.model.errors import ConfigError
+from papertape.model.units import SECOND
+from papertape.runtime.guest import HostLoop
+from papertape.runtime.network import Network
+from papertape.runtime.world import virtual_world
+from papertape.scenario.fault_text import parse_fault
+from papertape.scenario.quick import bot_scenario
+from papertape.session.program import Program
 from papertape.session.result import Status
 from programs.world import run_program
 
@@ -128,6 +137,44 @@ def test_a_deadlock_is_told_with_the_waiting_line_once_the_market_has_closed(tmp
     result = run_program(tmp_path, text)
     assert result.status is Status.FAILED
     assert "bot.py:10 in main" in failure(result)
+
+
+@pytest.mark.parametrize("ending", ["its loop is closed", "its loop is left open"])
+def test_a_server_hears_the_end_of_a_program_that_goes_without_closing(ending: str) -> None:
+    """As from an operating system that clears away: FIN, at once where the program closes its loop, else as it ends; and only one."""
+    heard: list[str] = []
+
+    class Server(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            heard.append(data.decode())
+
+        def eof_received(self) -> None:
+            heard.append("end")
+
+        def connection_lost(self, error: Exception | None) -> None:
+            heard.append(f"lost with {error}")
+
+    async def main() -> asyncio.BaseTransport:
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, "db.example.com", 80)
+        transport.write(b"hello")
+        return transport
+
+    def program() -> None:
+        left = asyncio.run(main()) if ending == "its loop is closed" else asyncio.new_event_loop().run_until_complete(main())
+        time.sleep(1)  # noqa: TID251 - as programs do
+        heard.append(f"closing: {left.is_closing()}")
+
+    host = HostLoop()
+    with virtual_world(host):
+        host.network = network = Network(host)
+        host.run_until_complete(host.create_server(Server, "db.example.com", 80))
+        life = Program(SimpleNamespace(run=program), [], host, network, 10 * SECOND)  # type: ignore[arg-type]
+        life.run()
+        host.run_until_complete(life.rest())
+        host.run_until_complete(asyncio.sleep(1))
+    assert life.failures == []
+    gone, still = ["end", "lost with None"], ["closing: False"]
+    assert heard == ["hello", *(gone + still if ending == "its loop is closed" else still + gone)]
 
 
 def test_errors_in_the_background_are_failures(tmp_path: Path) -> None:
@@ -286,3 +333,46 @@ def test_a_program_that_is_no_python_is_a_configuration_error(tmp_path: Path) ->
     """With the line."""
     with pytest.raises(ConfigError, match=r"bot\.py: is no valid Python \(line"):
         run_program(tmp_path, "def broken(:\n")
+
+
+def test_a_program_that_interrupts_itself_has_failed(tmp_path: Path) -> None:
+    """Nobody pressed Ctrl-C; in life it would end in a traceback."""
+    result = run_program(tmp_path, WELL + "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    assert result.status is Status.FAILED
+    assert "a KeyboardInterrupt of its own (bot.py:" in failure(result)
+
+
+def test_leaving_from_within_a_task_is_leaving(tmp_path: Path) -> None:
+    """With zero it is well, and told once otherwise."""
+    text = "import asyncio, sys\nasync def main():\n    await ask()\n    sys.exit({code})\nasyncio.run(main())\n"
+    assert run_program(tmp_path, text.format(code=0)).status is not Status.FAILED
+    told = [each for each in run_program(tmp_path, text.format(code=4)).failures if "4" in each]
+    assert len(told) == 1
+
+
+def test_an_exception_in_an_executor_that_nobody_awaits_is_a_failure(tmp_path: Path) -> None:
+    """asyncio tells of it as the future goes, which must be before the verdict."""
+    text = """
+    import asyncio
+    async def main():
+        asyncio.get_running_loop().run_in_executor(None, lambda: 1 / 0)
+        await ask()
+    asyncio.run(main())
+    """
+    assert "ZeroDivisionError" in failure(run_program(tmp_path, text))
+
+
+@pytest.mark.parametrize("call", ["signal.alarm(1)", "signal.setitimer(signal.ITIMER_REAL, 0)"])
+def test_the_process_timer_is_refused(tmp_path: Path, call: str) -> None:
+    """It is real time, and papertape's own watchdog."""
+    result = run_program(tmp_path, WELL + f"import signal\n{call}\n")
+    assert result.status is Status.ERROR
+    assert call.split("(")[0] in failure(result)
+
+
+def test_a_fault_for_a_venue_that_is_not_there_is_a_configuration_error(tmp_path: Path) -> None:
+    """Also if it comes from the command line."""
+    path = tmp_path / "bot.py"
+    path.write_text(WELL)
+    with pytest.raises(ConfigError, match='venue "binance" is none of this run, which has coinbase'):
+        bot_scenario(path, faults=[parse_fault("lost_reply,venue=binance")])

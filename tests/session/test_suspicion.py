@@ -182,3 +182,17 @@ def test_suspects_are_shown_although_there_is_little_room() -> None:
     story.send(filled="0.01")
     assert len(shown(story, 1, 11, most=4)) == 4
     assert shown(story, 1, 11, most=4)[0].startswith("order.create")
+
+
+def test_an_order_beside_a_change_in_doubt_is_told_by_the_change() -> None:
+    """Its own outcome was known; what its cancel did is not."""
+    story = Story()
+    story.send(filled="0", is_heard=True)
+    made = story.facts[1]
+    assert isinstance(made, Reached)
+    story.facts[1] = Reached(made.at_ns, made.number, None, made.accepted, "o-1")
+    story.count += 1
+    story.facts += [Sent(15 * SECOND, 2, Request(op=Op.ORDER_CANCEL, order_id="o-1"), "bot.py:40"), Gone(15 * SECOND, 2, True)]
+    story.send(line="bot.py:41", filled="0.010", is_heard=True)
+    (told,) = suspicions(story.disclosure(), "coinbase", story.truth)
+    assert "bot.py:41 bought 0.01 BTC/USD again at 30.001s, while the outcome of its cancel of the order sent at 10.001s" in told

@@ -113,6 +113,14 @@ class Slowing(NetworkFault, frozen=True, kw_only=True):
     def durations(self) -> list[tuple[str, str | None]]:
         return [("add", self.add)]
 
+    def problems(self) -> list[tuple[str, str]]:
+        found = super().problems()
+        return found or (
+            []
+            if parse_duration(self.add)
+            else [("add", f'is 0, which changes nothing; expected how much longer, such as "5s" (fault "{self.kind}")')]
+        )
+
     def trouble(self) -> Trouble:
         return replaced(super().trouble(), add_ns=parse_duration(self.add))
 

@@ -11,19 +11,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from papertape.model.errors import StuckSimulation
 from papertape.model.units import SECOND, Nanos
 from papertape.runtime.blame import with_line
 from papertape.runtime.loop import VirtualLoop, VirtualTimer, never
 from papertape.runtime.manners import Manners
-from papertape.runtime.place import who_waits
+from papertape.runtime.place import call_site, who_waits
 from papertape.runtime.rank import TIMER
 from papertape.runtime.signals import Signals
 
 PATIENCE: Final = 3
 """How often a program may carry on after it was told that nothing more can happen."""
+
+
+PATIENCE_AT_ALL: Final = 1_000
+"""How often it may, although what is raised is no mere error: it catches everything, and will never end."""
 
 
 class Killed(SystemExit):
@@ -76,12 +80,20 @@ class HostLoop(VirtualLoop):
         except StuckSimulation as stuck:
             self.ended = self.ended or stuck
             self._told += 1
+            if self._told > PATIENCE_AT_ALL:
+                self._leave(stuck)
             if self._told > PATIENCE:
                 raise Killed(str(stuck)) from None
             raise
         finally:
             self._stopping = False
             asyncio._set_running_loop(guest)
+
+    def _leave(self, stuck: StuckSimulation) -> NoReturn:
+        """Give the person their terminal back: nothing less ends a program that catches its own end and begins anew."""
+        from papertape.runtime.patch.leaving import leave_at_once
+
+        leave_at_once(f"{call_site()}: catches even what ends it, {PATIENCE_AT_ALL} times by now, so there is no verdict; {stuck}")
 
     def stall_ns(self, ns: Nanos, line: str) -> None:
         """The program sleeps at `line`: its own tasks stand still, unless it sleeps in an executor; the world goes on."""

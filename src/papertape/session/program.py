@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections import Counter
@@ -75,6 +76,7 @@ class Program:
             raise KeyboardInterrupt
         if loop.ended is not None:
             self.failures.insert(0, self._why_ended(loop.ended))
+        gc.collect()  # futures that nobody holds tell of their exceptions as they go
         for guest in loop.guests:
             self.failures += [tell_of_context(context) for context in guest.unhandled]
             self._hang_up(guest)

@@ -9,15 +9,19 @@ import importlib.util
 import logging
 import os
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from papertape.model.errors import ConfigError
 from papertape.session.botfile import settle_in
+
+_PROCESS: Final = threading.RLock()
+"""Arguments, environment, folder and `__main__` are the whole process's: programs in several threads take turns."""
 
 
 class Script:
@@ -52,11 +56,15 @@ class Script:
     def run(self) -> None:
         """Run it to its end, which may be any exception that a program may end with."""
         assert self._code is not None
+        with _PROCESS:
+            self._run(self._code)
+
+    def _run(self, code: types.CodeType) -> None:
         main = types.ModuleType("__main__")
         main.__file__ = self.path.as_posix()
         main.__dict__["__builtins__"] = __builtins__
         with _process_of(self, main):
-            exec(self._code, main.__dict__)  # noqa: S102 - it is what we are here for
+            exec(code, main.__dict__)  # noqa: S102 - it is what we are here for
 
 
 def read_python(path: Path) -> ast.Module:

@@ -68,7 +68,7 @@ def _sentence(first: Create, change: Op | None, again: Sequence[Create], truth: 
     times = "again" if len(again) == 1 else f"{len(again)} times more,"
     when = f"{times} at {_listed([moment(each.sent_ns) for each in again])}"
     whose = "the order it sent" if first.line == again[0].line else "the order sent"
-    outcome = f"the outcome of {whose}" if change is None else f"what became of its {change.value.split('.')[1]} of {whose}"
+    outcome = f"the outcome of {whose}" if change is None else f"the outcome of its {change.value.split('.')[1]} of {whose}"
     return (
         f"{again[0].line or 'the program'} {did} {_size(wanted)} {when}, while {outcome} at {moment(first.sent_ns)}"
         f"{_by(first)} was undisclosed; {_came_of([first, *again], truth)}"

@@ -16,7 +16,8 @@ def died_unseen(loops: Sequence[asyncio.AbstractEventLoop]) -> list[BaseExceptio
         return []
     ours = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() in loops)
     dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
-    return [error for task in dead if (error := task.exception()) is not None]
+    errors = [error for task in dead if (error := task.exception()) is not None]
+    return [error for error in errors if not isinstance(error, (SystemExit, KeyboardInterrupt))]  # those have gone their way and are told
 
 
 def tell_of_task(error: BaseException, of_whom: str = "", line: Callable[[BaseException], str] = line_of) -> str:

@@ -30,7 +30,7 @@ from papertape.model.request import Op, RefusalCode, Request
 from papertape.model.units import SECOND, Nanos
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told
 
-PAIR_WITHIN_NS: Final = 5 * SECOND
+PAIR_WITHIN_NS: Final = 3 * SECOND
 """How long a first order may have gone unanswered and a second still be meant beside it; answers take a fraction of a second."""
 
 CHANGES: Final = (Op.ORDER_CANCEL, Op.ORDER_EDIT)

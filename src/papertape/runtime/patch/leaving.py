@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from typing import Any, Final, NoReturn
 from papertape.runtime.guest import HostLoop
 from papertape.runtime.patch.active import active
 from papertape.runtime.signals import Signals
+
+_INTERNAL: Final = 5
+"""The command line's exit code for what could not be carried out."""
 
 _TIMER: Final = "use loop.call_later or asyncio.timeout, which go by virtual time"
 _INSTEAD: Final = "no signal comes here; install the handler only when the bot runs live"
@@ -74,16 +78,16 @@ def _kill(pid: int, signalnum: int) -> None:
 def _alarm(*args: Any) -> Any:
     """The process has one timer, which papertape itself may need, and it knows nothing of virtual time."""
     run = active()
-    if run is None:
-        return _real_alarm(*args)
-    run.loop.refuse("signal.alarm", _TIMER)
+    if run is not None:
+        run.loop.refuse("signal.alarm", _TIMER)
+    return _real_alarm(*args)
 
 
 def _setitimer(*args: Any) -> Any:
     run = active()
-    if run is None:
-        return _real_setitimer(*args)
-    run.loop.refuse("signal.setitimer", _TIMER)
+    if run is not None:
+        run.loop.refuse("signal.setitimer", _TIMER)
+    return _real_setitimer(*args)
 
 
 def _exit(status: int) -> NoReturn:
@@ -124,6 +128,13 @@ REPLACED: Final[list[tuple[object, object]]] = [
     (_real_unregister, _unregister),
 ]
 """(what the machine has, what a run has)."""
+
+
+def leave_at_once(why: str) -> NoReturn:
+    """End the process, with a word to the person; for a program that nothing else can end."""
+    sys.stdout.flush()
+    print(f"papertape: {why}", file=sys.stderr, flush=True)
+    _real_exit(_INTERNAL)
 
 
 @contextmanager
