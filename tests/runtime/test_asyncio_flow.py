@@ -1,6 +1,7 @@
 """Flow control and kinds of protocol: who may write, who wants to read, and what becomes of a piece that is stopped half-way."""
 
 import asyncio
+import contextvars
 import itertools
 from typing import Any
 
@@ -227,6 +228,28 @@ def test_a_buffered_protocol_that_pauses_gets_the_rest_when_it_resumes(kind: str
             return steps
 
     assert run_on(kind, main)[0] == [b"1234", b"12345678", b"123456789"]
+
+
+def test_the_rest_of_a_piece_is_heard_in_the_protocols_own_context() -> None:
+    """Whoever lets it read on: the variables that it sees are those of whoever made the connection."""
+    who = contextvars.ContextVar("who", default="nobody")
+
+    class Asker(StopsBuffered):
+        def buffer_updated(self, nbytes: int) -> None:
+            self.note(who.get())
+            super().buffer_updated(nbytes)
+
+    async def main() -> Any:
+        who.set("dialler")
+        async with connected(make_client=Asker) as ends:
+            who.set("somebody else")
+            ends.server.transport.write(b"123456789")
+            for count in (4, 8, 9):
+                await ends.client.got(count)
+                ends.client.transport.resume_reading()
+            return list(ends.client.log)
+
+    assert run_on("virtual", main) == (["made", "dialler", "dialler", "dialler"], [])
 
 
 class NoRoom(BufferedRecorder):

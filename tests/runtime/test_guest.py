@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import os
 import signal
 import time
@@ -181,6 +182,42 @@ def test_what_a_program_leaves_between_two_runs_of_its_loop_waits_for_the_second
         loop.run_until_complete(asyncio.sleep(0))
         assert done == [5.5]
         loop.close()
+
+
+def test_what_was_due_while_a_loop_did_not_run_comes_first_and_in_order() -> None:
+    """Before anything that was asked of the loop later."""
+    done: list[str] = []
+    with world():
+        loop = asyncio.new_event_loop()
+        loop.call_later(1, done.append, "due first")
+        loop.call_later(2, done.append, "due second")
+        time.sleep(5)
+        loop.call_soon(done.append, "asked later")
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+    assert done == ["due first", "due second", "asked later"]
+
+
+def test_nobody_is_told_of_what_a_program_that_is_over_left_undone(caplog: pytest.LogCaptureFixture) -> None:
+    """A process that has gone says nothing of its pending tasks, nor does the verdict; a task that is dropped before that is told of."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def leave_one() -> None:
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+
+    def drop(loop: asyncio.AbstractEventLoop) -> tuple[int, int]:
+        tasks.clear()
+        gc.collect()
+        return len(loop.unhandled), caplog.text.count("Task was destroyed but it is pending!")  # type: ignore[attr-defined]
+
+    with world() as host:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(leave_one())
+        assert drop(loop) == (1, 1)
+        loop.run_until_complete(leave_one())
+        host.guests[0].bury()
+        assert drop(loop) == (1, 1)
 
 
 def test_a_closed_loop_hangs_up() -> None:

@@ -26,12 +26,13 @@ from papertape.faults import (
     TlsSlow,
 )
 from papertape.faults.base import checked
+from papertape.model.units import MILLISECOND, SECOND
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.network.pipe import IN_FLIGHT_MAX, Mark, Piece
 from papertape.runtime.world import run_virtual
-from runtime.lines import HOST
+from runtime.lines import HOST, ONE_WAY_NS, dialled, listening, on_a_network, pair
 
 PORT = 7
 CONNECTIONS = 4
@@ -191,3 +192,44 @@ def test_no_more_is_under_way_than_the_kernels_take(fault: Any) -> None:
     """A writer that drains waits: what is between two programs is bounded by kernels, high-water mark and one write."""
     ledger, _ = talk([fault], block=300_000)
     assert IN_FLIGHT_MAX < ledger.between <= IN_FLIGHT_MAX + 512 * 1024 + 300_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "arrived_ns"),
+    [
+        (HalfOpen(at="1s", lasts="5s"), 6 * SECOND),
+        (BlackHole(at="1s", lasts="5s"), 2030 * MILLISECOND + 6200 * MILLISECOND + ONE_WAY_NS),
+        (BlackHole(at="1s", lasts="1230ms"), 2230 * MILLISECOND + ONE_WAY_NS),
+        ([HalfOpen(at="1s", lasts="5s"), BlackHole(at="3s", lasts="3s")], 6 * SECOND),
+        ([HalfOpen(at="1s", lasts="5s"), HalfOpen(at="6s", lasts="1s")], 7 * SECOND),
+    ],
+)
+def test_what_was_kept_comes_at_the_very_nanosecond(fault: Any, arrived_ns: int) -> None:
+    """The end of a fault is no longer part of it, whatever else begins or ends then."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        arrivals: list[int] = []
+        network.on_piece = lambda name, piece: arrivals.append(loop.now_ns) if piece == b"kept" else None
+        client, _ = await pair(loop)
+        await asyncio.sleep(2)
+        client.transport.write(b"kept")
+        await asyncio.sleep(20)
+        return arrivals
+
+    assert on_a_network(main, *(fault if isinstance(fault, list) else [fault])) == [arrived_ns]
+
+
+def test_each_direction_of_each_connection_draws_its_own() -> None:
+    """The same bytes come in other parts on every way."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        accepted = await listening(loop)
+        ends = [*await dialled(loop, accepted), *await dialled(loop, accepted)]
+        for end in ends:
+            end.transport.write(bytes(1000))
+        await asyncio.sleep(1)
+        return [tuple(len(data) for _, data in end.arrivals) for end in ends]
+
+    parts = on_a_network(main, Split(size=20, random=True))
+    assert [sum(sizes) for sizes in parts] == [1000] * 4
+    assert len(set(parts)) == 4

@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
@@ -246,6 +248,24 @@ def test_mains_own_exception_is_the_cause() -> None:
     with pytest.raises(AssertionError, match=r"seed=8\) in ") as caught:
         result.raise_for_failure()
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_hypothesis_tells_one_bug_from_another() -> None:
+    """What is raised has main's exception for its context, and that is what Hypothesis goes by: two bugs are two."""
+
+    @settings(database=None, derandomize=True)
+    @given(st.booleans())
+    def is_well(is_first: bool) -> None:
+        async def main(world: ServedWorld) -> None:
+            if is_first:
+                raise ValueError("one")
+            raise ValueError("the other")
+
+        papertape.simulate(main, servers=SERVERS).raise_for_failure()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        is_well()
+    assert sorted(str(error.__context__) for error in caught.value.exceptions) == ["one", "the other"]
 
 
 def test_a_hang_is_a_deadlock_that_names_the_line() -> None:

@@ -79,7 +79,6 @@ class Program:
         gc.collect()  # futures that nobody holds tell of their exceptions as they go
         for guest in loop.guests:
             self.failures += [tell_of_context(context) for context in guest.unhandled]
-            self._hang_up(guest)
         self.failures += [tell_of_task(error, " of the program") for error in died_unseen(loop.guests)]
         for guest in loop.guests:
             guest.bury()
