@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -36,6 +36,7 @@ def run_virtual(
     limit_ns: Nanos | None = None,
     patch: bool = True,
     is_deep: bool = False,
+    roots: Sequence[Any] = (),
 ) -> T:
     """Run `main(loop)` to its end in virtual time; may be called from inside another loop, which waits.
 
@@ -45,6 +46,7 @@ def run_virtual(
         epoch_ns: what the wall clock shows at run time 0, since 1970-01-01 UTC.
         limit_ns: the run time at which `TimeIsUp` is raised.
         patch: replace clocks and entropy, and refuse threads, sockets and processes, while the run lasts; off for code of ours alone.
+        roots: functions and classes of the user, such as the bot, whose own copies of clocks and the like are replaced too.
         is_deep: also replace copies that no module holds by name, such as default arguments; takes some 50 ms.
 
     Returns:
@@ -56,17 +58,19 @@ def run_virtual(
         BaseException: whatever main raised.
     """
     loop = VirtualLoop(epoch_ns=epoch_ns, limit_ns=limit_ns, feed=feed)
-    with virtual_world(loop, seed=seed, patch=patch, is_deep=is_deep):
+    with virtual_world(loop, seed=seed, patch=patch, is_deep=is_deep, roots=roots):
         if network is not None:
             loop.network = network(loop)
         return loop.run_until_complete(main(loop))
 
 
 @contextmanager
-def virtual_world(loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True, is_deep: bool = False) -> Iterator[Run | None]:
+def virtual_world(
+    loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True, is_deep: bool = False, roots: Sequence[Any] = ()
+) -> Iterator[Run | None]:
     """While it lasts, the calling thread is in the simulation of `loop`, whether that runs or not; then every trace of it is removed.
 
-    Yields what the replaced functions see of the run; None without `patch`. For `is_deep` see `runtime.patch.patched`.
+    Yields what the replaced functions see of the run; None without `patch`. For `is_deep` and `roots` see `runtime.patch.patched`.
     """
     outer = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
@@ -74,7 +78,7 @@ def virtual_world(loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True,
     gc.disable()  # finalizers would run at instants that depend on the process
     gc.freeze()  # what was there before is not ours to collect
     try:
-        with _patched(loop, seed, is_deep) if patch else nullcontext() as run:
+        with _patched(loop, seed, is_deep, roots) if patch else nullcontext() as run:
             try:
                 yield run
             finally:
@@ -107,7 +111,7 @@ def clear_away(loop: VirtualLoop) -> None:
         loop.unhandled.append({"message": "stuck while the run was cleared away", "exception": stuck})
 
 
-def _patched(loop: VirtualLoop, seed: int | str, is_deep: bool) -> AbstractContextManager[Run]:
+def _patched(loop: VirtualLoop, seed: int | str, is_deep: bool, roots: Sequence[Any]) -> AbstractContextManager[Run]:
     from papertape.runtime.patch import patched
 
-    return patched(loop, seed, is_deep=is_deep)
+    return patched(loop, seed, is_deep=is_deep, roots=roots)

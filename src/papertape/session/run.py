@@ -91,7 +91,9 @@ def run_scenario(
                 run.with_program(script, HostLoop(epoch_ns=epoch_ns, limit_ns=limit_ns))
             else:
                 is_deep = scenario.depth is Depth.WIRE
-                run_virtual(partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep)
+                run_virtual(
+                    partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep, roots=(bot,)
+                )
         except StuckSimulation as stuck:
             run.failures.append(f"the run got stuck: {stuck}")
         except SystemExit as left:

@@ -6,14 +6,14 @@ import ctypes
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.runtime.ordered import OrderedSet
-from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, generators, late, leaving, loops, order, waits
+from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, generators, late, leaving, loops, order, users, waits
 from papertape.runtime.patch.active import Run, enter, leave
 from papertape.runtime.patch.deep import Search
 from papertape.runtime.patch.scan import Scanner
@@ -50,13 +50,15 @@ class Patches:
         self._generators = generators.Generators()
         self._modules_before: dict[str, None] = {}
 
-    def install(self, is_deep: bool) -> generators.Generators:
+    def install(self, is_deep: bool, roots: Sequence[Any]) -> generators.Generators:
         """Put everything in place, as far as it is not; returns the pseudo-random generators that were found."""
         with self._lock:
             self._users += 1
             try:
-                if self._users == 1:
+                is_first = self._users == 1
+                if is_first:
                     self._replace()
+                users.all_of(users.Walk(self._new, self._later), roots, with_modules=is_first)
                 if is_deep and not self._is_deep:
                     self._is_deep = True
                     self._replace_copies()
@@ -133,6 +135,10 @@ class Patches:
         if replacement is not value:
             self._later(names.__setitem__, name, value)
             names[name] = replacement
+
+    def _new(self, value: Any) -> Any:
+        pair = self._pairs.get(id(value)) or self._frozen.get(id(value))
+        return value if pair is None or isinstance(value, type) else pair[1]
 
     def _order_sets(self, names: dict[str, Any]) -> None:
         if "set" in names:
@@ -243,15 +249,16 @@ _patches: Final = Patches()
 
 
 @contextmanager
-def patched(loop: VirtualLoop, seed: int | str, *, is_deep: bool = False) -> Iterator[Run]:
+def patched(loop: VirtualLoop, seed: int | str, *, is_deep: bool = False, roots: Sequence[Any] = ()) -> Iterator[Run]:
     """The calling thread is in the run of `loop`; other threads notice nothing, and afterwards neither does this one.
 
     Args:
         is_deep: also replace copies that no module holds by name (default arguments, class attributes, closures, …); takes about 50 ms
             where ccxt and aiohttp are loaded.
+        roots: functions of the user that no module may hold, to be looked through as those are that a module of the user defines.
     """
     run = Run(loop, seed)
-    found = _patches.install(is_deep)
+    found = _patches.install(is_deep, roots)
     try:
         outer = enter(run)
         try:

@@ -115,7 +115,7 @@ class _Run:
         self._wire_digest = ""
 
     def live(self, loop: VirtualLoop) -> None:
-        with virtual_world(loop, seed=self.spec.seed):
+        with virtual_world(loop, seed=self.spec.seed, roots=(self.spec.main, *self.spec.servers.values())):
             try:
                 loop.run_until_complete(self.body(loop))
             finally:

@@ -1,0 +1,103 @@
+"""The user's own copies of clocks are the run's at every depth, without a search through memory."""
+
+# ruff: noqa: TID251 - what is replaced
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import papertape
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.world import run_virtual
+
+EPOCH_S = 1_000_000
+
+
+def by_default(now: Any = time.time) -> Any:
+    return now()
+
+
+def by_name(*, now: Any = time.time) -> Any:
+    return now()
+
+
+def closing_over(now: Any) -> Any:
+    def ask() -> Any:
+        return now()
+
+    return ask
+
+
+ask_closure = closing_over(time.time)
+
+
+class Clock:
+    now = time.time
+    kept = staticmethod(by_default)
+
+    def ask(self, now: Any = time.time) -> Any:
+        return now()
+
+    @property
+    def shown(self) -> Any:
+        return by_name()
+
+    @classmethod
+    def asked(cls, now: Any = time.time) -> Any:
+        return now()
+
+
+def test_what_a_module_of_the_user_defines_asks_the_run() -> None:
+    """Defaults, keyword defaults, closures, attributes and methods of classes."""
+
+    async def main(loop: VirtualLoop) -> list[float]:
+        clock = Clock()
+        return [by_default(), by_name(), ask_closure(), clock.now(), Clock.now(), clock.kept(), clock.ask(), clock.shown, Clock.asked()]
+
+    assert run_virtual(main, epoch_ns=EPOCH_S * 10**9) == [EPOCH_S] * 9
+
+
+def test_what_no_module_holds_is_looked_through_where_it_is_given() -> None:
+    """As a function that a test makes."""
+
+    async def main(loop: VirtualLoop, now: Any = time.time) -> float:
+        return float(now())
+
+    assert run_virtual(main, epoch_ns=EPOCH_S * 10**9, roots=(main,)) == EPOCH_S
+
+
+def test_all_of_it_is_put_back() -> None:
+    """The very objects."""
+
+    async def main(loop: VirtualLoop) -> None:
+        return None
+
+    before = (by_default.__defaults__, by_name.__kwdefaults__, vars(Clock)["now"], ask_closure.__closure__[0].cell_contents)
+    run_virtual(main)
+    assert before == (by_default.__defaults__, by_name.__kwdefaults__, vars(Clock)["now"], ask_closure.__closure__[0].cell_contents)
+    assert by_default.__defaults__ == (time.time,)
+    assert vars(Clock)["now"] is time.time
+
+
+def test_with_servers_main_and_handlers_ask_the_run() -> None:
+    """Also for their defaults."""
+
+    async def handler(reader: Any, writer: Any, now: Any = time.monotonic) -> None:
+        writer.write(str(now()).encode())
+        await writer.drain()
+        writer.close()
+
+    async def main(world: Any, now: Any = time.monotonic) -> tuple[float, float]:
+        import asyncio
+
+        await world.sleep(2)
+        reader, writer = await asyncio.open_connection("clock.example", 7)
+        told = float(await reader.read())
+        writer.close()
+        return now(), told
+
+    result = papertape.simulate(main, servers={"tcp://clock.example:7": handler})
+    result.raise_for_failure()
+    mine, theirs = result.value
+    assert 2 <= theirs <= mine < 3
