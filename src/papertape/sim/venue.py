@@ -236,8 +236,9 @@ class SimVenue:
         return Answer(orders=tuple(found[: _limit(request, len(found))]))
 
     def _fetch_orders(self, request: Request) -> Answer:
-        """Every order ever accepted, oldest first; where `limit` is given the last."""
+        """Every order ever accepted, or since `since_ns`, oldest first; where `limit` is given the last."""
         found = [order.snapshot() for order in self._orders.values() if request.symbol in ("", order.instrument.symbol)]
+        found = [order for order in found if request.since_ns is None or order.created_ns >= request.since_ns]
         return Answer(orders=tuple(found[len(found) - _limit(request, len(found)) :]))
 
     def _fetch_fills(self, request: Request) -> Answer:
