@@ -14,7 +14,7 @@ from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.sim.door import Door, Lost
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard
-from sim.test_door import BUY, Room, in_room
+from sim.room import BUY, Room, in_room
 
 CREATE = Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=BUY)
 

@@ -10,16 +10,18 @@ from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConn
 from papertape.faults.disconnect import Disconnect
 from papertape.faults.ending import Close, HalfClose, Reset
 from papertape.faults.gap import Gap
+from papertape.faults.late_reply import LateReply
 from papertape.faults.latency import Latency
 from papertape.faults.lost_reply import LostReply
 from papertape.faults.names import DnsFailure, DnsSlow
 from papertape.faults.network import NetworkFault
 from papertape.faults.rate_limit import RateLimit
+from papertape.faults.reject import Reject
 from papertape.faults.shaping import Bandwidth, Corrupt, Lag, Split
 from papertape.faults.silence import BlackHole, HalfOpen
 from papertape.faults.stall import Stall
 
-AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (Disconnect, Gap, Latency, LostReply, RateLimit, Stall)
+AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (Disconnect, Gap, LateReply, Latency, LostReply, RateLimit, Reject, Stall)
 """What a venue does, at both depths."""
 
 ON_THE_LINE: Final[tuple[type[NetworkFault], ...]] = (
@@ -33,6 +35,7 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 
 __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt", "Disconnect",
-    "DnsFailure", "DnsSlow", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag", "Latency", "LostReply", "NetworkFault", "RateLimit", "Reset",
+    "DnsFailure", "DnsSlow", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag", "LateReply", "Latency", "LostReply", "NetworkFault",
+    "RateLimit", "Reject", "Reset",
     "SlowConnect", "Split", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -131,6 +131,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def after_venue(self, request: Request, answer: Answer) -> Answer | None:
         return answer
 
+    def answer_delay_ns(self, request: Request) -> Nanos:
+        return 0
+
     def delay_ns(self, lane: Lane, since_start_ns: Nanos) -> Nanos:
         return 0
 

@@ -79,6 +79,10 @@ class Interference(Protocol):
         """What becomes of the answer; None loses it."""
         ...
 
+    def answer_delay_ns(self, request: Request) -> Nanos:
+        """How much later the answer to this request sets out."""
+        ...
+
     def delay_ns(self, lane: Lane, since_start_ns: Nanos) -> Nanos:
         """How much longer a message or request of `lane` takes now."""
         ...

@@ -8,7 +8,7 @@ from typing import Any, Final
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
 from papertape.model.order import Order, OrderUpdate
-from papertape.model.request import Channel, Lane
+from papertape.model.request import Answer, Channel, Lane, Request
 from papertape.model.units import Nanos, plain
 from papertape.runtime.rank import DELIVERY, TIMER
 from papertape.sim.fault_plan import FaultPlan
@@ -168,6 +168,12 @@ class Broadcast:
         """A message of the server's own: numbered, delayed and kept in order like any other."""
         if stream.is_open:
             self._send(stream, message, index=0, delay_ns=0)
+
+    def owe(self, request: Request, answer: Answer) -> None:
+        """The client will not hear in time what became of a request; a refusal changed nothing, so that nothing is owed for it."""
+        is_news = answer.refusal is None and (answer.order is None or not self.has_told(answer.order))
+        if request.client_order_id and is_news:
+            self.untold[request.client_order_id] = None
 
     def note_told(self, order: Order) -> None:
         """The client has heard where an order stands."""

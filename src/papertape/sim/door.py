@@ -191,11 +191,13 @@ class Door:
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
-            if request.client_order_id:
-                self.broadcast.untold[request.client_order_id] = None
+            self.broadcast.owe(request, answer)
             self._lose(pending, Lost.REPLY)
             return
-        delay_ns = self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
+        late_ns = self.plan.answer_delay_ns(hit, request)
+        if late_ns or reply is not answer:
+            self.broadcast.owe(request, answer)
+        delay_ns = late_ns + self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
 
     def _answer(self, pending: Pending, answer: Answer) -> None:

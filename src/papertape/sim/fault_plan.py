@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.interference import Interference
@@ -13,6 +14,9 @@ from papertape.runtime.rank import COMMAND
 from papertape.sim.armed import Armed
 from papertape.sim.stream import Message
 from papertape.sim.timeline import Timeline
+
+_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns")
+"""Where a fault meets a request; one that is at none of them need not count requests."""
 
 
 class FaultPlan:
@@ -32,7 +36,7 @@ class FaultPlan:
         self._journal = journal
         self._open: list[Armed] = []
         self._by_request = [armed for armed in self.faults if armed.window is None or armed.trigger is not None]
-        self._by_request += [armed for armed in self.faults if armed not in self._by_request and _defines(armed, "before_venue")]
+        self._by_request += [armed for armed in self.faults if armed not in self._by_request and _defines(armed, *_POINTS)]
         for armed in self.faults:
             if armed.window is not None and armed.window.start_ns is not None:
                 timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
@@ -106,6 +110,16 @@ class FaultPlan:
                 now = changed
         return now
 
+    def answer_delay_ns(self, hit: list[Armed], request: Request) -> Nanos:
+        """How much later the answer to this request sets out."""
+        total = 0
+        for armed in hit:
+            extra = armed.fault.answer_delay_ns(request)
+            if extra:
+                self._fired(armed, request)
+                total += extra
+        return total
+
     def heal(self, lanes: tuple[Lane, ...]) -> None:
         """From now on no fault acts on `lanes` any more; on none at all if it is empty."""
         self._journal.write(self._timeline.now_ns, "heal", lanes=list(lanes))
@@ -153,9 +167,10 @@ class FaultPlan:
         self.on_end(armed)
 
 
-def _defines(armed: Armed, point: str) -> bool:
+def _defines(armed: Armed, *points: str) -> bool:
     kind = type(armed.fault)
-    return any(point in vars(base) for base in kind.__mro__ if base is not object and base.__name__ not in ("Fault", "Interference"))
+    own = [vars(base) for base in kind.__mro__ if base is not object and base.__name__ not in ("Fault", "Interference")]
+    return any(point in each for point in points for each in own)
 
 
 def _symbol(message: Message) -> str:
