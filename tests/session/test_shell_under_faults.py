@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def run(bot: str, depth: str, *faults: str, recovers_within: str = "30s", must_h
         ("maker", ["reject,nth=2"], []),
         ("taker", ["reject,nth=2,reason=unavailable"], ["outcome_unknown"]),
         ("maker", ["reject,on=order.cancel,nth=2,reason=order_not_open"], []),
+        ("maker", ["drop,at=10s,count=40"], []),
+        ("taker", ["duplicate,at=10s,count=5,after=3s"], []),
+        ("maker", ["duplicate,at=10s,count=40,number=kept"], []),
+        ("maker", ["duplicate,at=10s,count=40,connection=market,channel=book,after=200ms"], []),
+        ("maker", ["reorder,at=10s,count=20"], []),
+        ("taker", ["reorder,at=10s,count=3,number=kept"], ["gap_detected", "resynced_after_gap"]),
+        ("twap", ["reorder,on=order.create,nth=2,count=2", "lost_reply,nth=2"], ["reconciled_after_lost_reply"]),
         # The first request is done, and its repetition refused, while nobody else could tell.
         (
             "taker",
@@ -50,3 +58,22 @@ def test_the_shell_comes_through(bot: str, faults: list[str], must_happen: list[
     result = run(bot, depth, *faults, must_happen=tuple(must_happen))
     assert result.status is Status.PASSED, result.failures
     assert all(fault.fired for fault in result.faults)
+
+
+@pytest.mark.parametrize("depth", ["interface", "wire"])
+def test_a_fill_that_nobody_told_of_is_found_by_asking(depth: str) -> None:
+    """No number shows that a message is missing; the bot is told all the same, within the time after which orders are confirmed."""
+    heard: list[tuple[str, float]] = []
+
+    async def main(exchange: Any) -> None:
+        books: list[Any] = []
+        await exchange.subscribe_order_book("BTC/USD", lambda book: books.append(book.bid) if not books else None)
+        await exchange.subscribe_orders(lambda order: heard.append((str(order.status), asyncio.get_running_loop().time())))
+        await asyncio.sleep(5)
+        await exchange.place_order("BTC/USD", "limit", "buy", "0.001", books[0])
+        await asyncio.sleep(100)
+
+    expect = {"invariants": INVARIANTS, "recovers_within": "40s", "must_happen": ["missed_fill_found"]}
+    result = papertape.simulate(main, venues={"coinbase": VENUE}, faults=[parse_fault("drop,at=5500ms")], expect=expect, depth=depth)
+    assert result.status is Status.PASSED, result.failures
+    assert [status for status, _ in heard] == ["open", "closed"]

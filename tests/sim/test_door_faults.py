@@ -7,14 +7,15 @@ import asyncio
 import msgspec
 import pytest
 
-from papertape.faults import LateReply, LostReply, Reject
+from papertape.faults import Disconnect, Drop, Duplicate, Gap, LateReply, LostReply, Reject, Reorder
 from papertape.faults.reject import REASONS
 from papertape.links.refusal import ERROR_OF
 from papertape.model.errors import ExchangeNotAvailable, InsufficientFunds, OrderNotFound, RequestTimeout, never_sent
-from papertape.model.order import NewOrder
-from papertape.model.request import Op, RefusalCode, Request
+from papertape.model.event import BookUpdate
+from papertape.model.order import NewOrder, OrderStatus, OrderUpdate
+from papertape.model.request import Channel, Lane, Op, RefusalCode, Request
 from papertape.model.units import MILLISECOND, SECOND
-from sim.room import BUY, Room, in_room
+from sim.room import BUY, Room, change, in_room
 
 DEAR = msgspec.structs.replace(BUY, amount=BUY.amount * 1000)
 
@@ -130,3 +131,169 @@ def test_where_narrows_what_is_rejected() -> None:
             await room.create("pt-2", sell)
 
     in_room(story, Reject(where={"side": "sell"}))
+
+
+# ---- single messages of a stream
+
+
+async def listen(room: Room) -> None:
+    await room.link.open(Lane.USER)
+    await room.link.subscribe(Lane.USER, Channel.ORDERS, "")
+    await room.link.subscribe(Lane.USER, Channel.HEARTBEATS, "")
+    await asyncio.sleep(1.2)
+
+
+def told(room: Room) -> list[tuple[int | None, str, OrderStatus]]:
+    """News of own orders as they were heard: number, whose, and where it stands."""
+    heard = [(sequence, message.order) for _, _, sequence, message in room.heard if isinstance(message, OrderUpdate)]
+    return [(sequence, order.client_order_id, order.status) for sequence, order in heard]
+
+
+def numbers(room: Room) -> list[int | None]:
+    return room.sequences(Lane.USER)
+
+
+async def open_and_cancel(room: Room) -> None:
+    order = await room.create()
+    await room.link.request(cancel(order.id))
+
+
+OPEN, CANCELED = OrderStatus.OPEN, OrderStatus.CANCELED
+
+
+def test_a_dropped_message_leaves_no_hole_in_the_numbers() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(3)
+        assert [status for _, _, status in told(room)] == [CANCELED]
+        assert numbers(room) == list(range(len(numbers(room))))
+        assert room.door.plan.faults[0].fired == 1
+
+    in_room(story, Drop(at="0s"))
+
+
+def test_what_was_dropped_is_missed_until_it_is_asked_for() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(3)
+        assert told(room) == []
+        assert room.door.plan.faults[0].fired == 2
+        assert room.door.is_whole  # the answers told as much
+
+    in_room(story, Drop(at="0s", count=2))
+
+
+def test_a_gap_differs_from_a_drop_by_its_number() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(3)
+        heard = numbers(room)
+        assert len(set(range(heard[-1] + 1)) - set(heard)) == 1
+
+    in_room(story, Gap(at="0s", connection=Lane.USER, channel="orders"))
+
+
+@pytest.mark.parametrize(("number", "apart"), [("fresh", 1), ("kept", 0)])
+def test_a_duplicate_is_the_same_message_again(number: str, apart: int) -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(2)
+        assert [status for _, _, status in told(room)] == [OPEN, OPEN, CANCELED, CANCELED]
+        (first, *_), (second, *_), (third, *_), _ = told(room)
+        assert second - first == apart
+        assert third == second + 1
+        assert room.door.plan.faults[0].fired == 2
+
+    in_room(story, Duplicate(at="0s", count=2, number=number))
+
+
+def test_a_duplicate_can_come_much_later_and_out_of_date() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(9)
+        assert [status for _, _, status in told(room)] == [OPEN, CANCELED, OPEN]
+        assert numbers(room) == list(range(len(numbers(room))))
+
+    in_room(story, Duplicate(at="0s", after="5s"))
+
+
+def test_a_copy_dies_with_its_connection() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(2)
+        await listen(room)
+        await asyncio.sleep(9)
+        assert [status for _, _, status in told(room)] == [OPEN, CANCELED]
+
+    in_room(story, Duplicate(at="0s", after="5s"), Disconnect(at="2s", connection=Lane.USER))
+
+
+def test_a_market_message_comes_twice_and_once_counts_for_the_book() -> None:
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.MARKET)
+        await room.link.subscribe(Lane.MARKET, Channel.BOOK, "BTC/USD")
+        await asyncio.sleep(2)
+        room.market(change(3))
+        room.market(change(4))
+        await asyncio.sleep(1)
+        heard = [message.bids[0][1] for *_, message in room.heard if isinstance(message, BookUpdate)]
+        assert heard == [3, 4, 3]
+        assert room.sequences(Lane.MARKET) == [0, 1, 2, 3]
+
+    in_room(story, Duplicate(at="1s", connection=Lane.MARKET))
+
+
+def test_two_neighbours_change_places() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(2)
+        assert [status for _, _, status in told(room)] == [CANCELED, OPEN]
+        assert numbers(room) == list(range(len(numbers(room))))
+        assert room.door.plan.faults[0].fired == 1
+        assert room.door.is_whole
+
+    in_room(story, Reorder(at="0s"))
+
+
+def test_neighbours_that_keep_their_numbers_show_a_hole_and_then_fill_it() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(2)
+        (second, *_), (first, *_) = told(room)
+        assert second == first + 1
+
+    in_room(story, Reorder(at="0s", number="kept"))
+
+
+def test_a_message_without_a_neighbour_goes_alone_and_that_was_no_hit() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await room.create()
+        now_ns = room.loop.now_ns
+        await asyncio.sleep(3)
+        assert [status for _, _, status in told(room)] == [OPEN]
+        (at_ns,) = [at_ns for at_ns, _, _, message in room.heard if isinstance(message, OrderUpdate)]
+        assert at_ns == now_ns + 500 * MILLISECOND
+        assert room.door.plan.faults[0].fired == 0
+
+    in_room(story, Reorder(at="0s", within="500ms"))
+
+
+def test_what_was_kept_back_is_owed_when_the_line_is_cut() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        room.venue.execute(Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=BUY), room.loop.now_ns)
+        assert room.door.is_whole
+        await asyncio.sleep(1.5)
+        assert told(room) == []
+        assert not room.door.is_whole  # the line was cut, and the message with it
+
+    in_room(story, Reorder(at="0s", within="5s"), Disconnect(at="2s", connection=Lane.USER))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import ccxt
 import pytest
 
-from papertape.faults import LateReply, Reject
-from papertape.model.request import Op
+from papertape.faults import Drop, Duplicate, Fault, LateReply, Reject, Reorder
+from papertape.links.coinbase.link import CoinbaseLink
+from papertape.model.event import Event
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import SECOND
+from papertape.runtime.clock import VirtualClock
+from papertape.venues.coinbase.auth import Credentials
 from wire.booth import Booth, at_a_booth
 
 BTC = "BTC/USD"
@@ -61,3 +67,55 @@ def test_a_rejection_is_in_the_venues_own_words(reason: Any, kind: type[Exceptio
         await booth.exchange.create_order(BTC, "limit", "buy", 0.01, 60_000)
 
     at_a_booth(story, Reject(reason=reason))
+
+
+class Ear:
+    """The live adapter's own link, and what comes over it."""
+
+    def __init__(self, booth: Booth) -> None:
+        keys = Credentials(booth.exchange.apiKey, booth.exchange.secret)
+        self.link = CoinbaseLink(keys, rules=booth.world.rules, clock=VirtualClock(booth.loop))
+        self.link.bind(self)
+        self.heard: list[tuple[Lane, int | None, Event | OrderUpdate]] = []
+        self.closed: list[tuple[Lane, str]] = []
+
+    def on_message(self, lane: Lane, sequence: int | None, message: Event | OrderUpdate) -> None:
+        self.heard.append((lane, sequence, message))
+
+    def on_closed(self, lane: Lane, reason: str) -> None:
+        self.closed.append((lane, reason))
+
+    async def close(self) -> None:
+        for lane in Lane:
+            await self.link.close(lane)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Duplicate(at="0s"), [(0, "open"), (1, "open"), (2, "canceled")]),
+        (Duplicate(at="0s", number="kept"), [(0, "open"), (0, "open"), (1, "canceled")]),
+        (Duplicate(at="0s", after="2s"), [(0, "open"), (1, "canceled"), (2, "open")]),
+        (Reorder(at="0s"), [(0, "canceled"), (1, "open")]),
+        (Reorder(at="0s", number="kept"), [(1, "canceled"), (0, "open")]),
+        (Drop(at="0s"), [(0, "canceled")]),
+    ],
+    ids=str,
+)
+def test_what_happens_to_own_orders_on_the_way_is_heard_by_the_live_adapter(fault: Fault, told: list[tuple[int, str]]) -> None:
+    """Numbers as Coinbase's own, less those that say nothing of orders."""
+
+    async def story(booth: Booth) -> None:
+        ear = Ear(booth)
+        await ear.link.open(Lane.REST)
+        await ear.link.request(Request(op=Op.MARKETS_FETCH))
+        await ear.link.open(Lane.USER)
+        await ear.link.subscribe(Lane.USER, Channel.ORDERS, "")
+        await asyncio.sleep(1)
+        order = await booth.exchange.create_order(BTC, "limit", "buy", 0.01, 60_000)
+        await booth.exchange.cancel_order(order["id"])
+        await asyncio.sleep(4)
+        assert [(number, str(message.order.status)) for _, number, message in ear.heard if isinstance(message, OrderUpdate)] == told
+        await ear.close()
+
+    at_a_booth(story, fault)

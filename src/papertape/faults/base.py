@@ -11,7 +11,7 @@ import msgspec
 
 from papertape.model.errors import ConfigError
 from papertape.model.event import Event
-from papertape.model.interference import Cut, Trigger, Window
+from papertape.model.interference import Again, Cut, Swap, Trigger, Window
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, parse_duration
@@ -50,6 +50,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     """For faults that act over time: they must be told when."""
     needs_length: ClassVar[bool] = True
     """False for faults that do something at their window's very start, or end by themselves."""
+    spends_number: ClassVar[bool] = True
+    """Whether a stream message that it drops had its sequence number."""
 
     @property
     def kind(self) -> str:
@@ -142,6 +144,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
     def drops(self, lane: Lane, message: Event | OrderUpdate, dropped: int) -> bool:
         return False
+
+    def repeats(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Again | None:
+        return None
+
+    def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
+        return None
 
     def cut(self) -> Cut | None:
         return None

@@ -57,11 +57,30 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     clean: bool
 
 
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream message comes a second time, `after_ns` later, with a number of its own if `is_renumbered`, else with the first one's."""
+
+    after_ns: Nanos
+    is_renumbered: bool
+
+
+class Swap(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream message waits at most `within_ns` for the next, which goes first; numbered as they go out if `is_renumbered`."""
+
+    within_ns: Nanos
+    is_renumbered: bool
+
+
 class Interference(Protocol):
     """A fault as the Door sees it; what it has nothing to say about, it answers with "nothing"."""
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def spends_number(self) -> bool:
+        """Whether a stream message that it drops had its sequence number."""
+        ...
 
     def trigger(self) -> Trigger | None: ...
 
@@ -93,6 +112,14 @@ class Interference(Protocol):
 
     def drops(self, lane: Lane, message: Event | OrderUpdate, dropped: int) -> bool:
         """Whether this stream message is lost on its way out; `dropped` counts what it already lost."""
+        ...
+
+    def repeats(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Again | None:
+        """Whether this stream message comes again; `done` counts those that already did."""
+        ...
+
+    def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
+        """Whether this stream message lets the next go first; `done` counts those that already did."""
         ...
 
     def cut(self) -> Cut | None:

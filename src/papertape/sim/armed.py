@@ -12,6 +12,7 @@ class Armed:
 
     Attributes:
         fired: how many requests, messages, connections and attempts to connect it hit.
+        done: how many stream messages it hit.
         is_open: its window is running.
     """
 
@@ -20,7 +21,7 @@ class Armed:
         self.trigger: Trigger | None = fault.trigger()
         self.window: Window | None = fault.window()
         self.fired = 0
-        self.dropped = 0
+        self.done = 0
         self.is_open = False
         self.is_healed = False
         self.started_ns: Nanos = 0

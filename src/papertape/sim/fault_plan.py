@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.interference import Interference
+from papertape.model.interference import Again, Interference, Swap
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Refusal, Request
 from papertape.model.units import Nanos
@@ -72,17 +72,45 @@ class FaultPlan:
                 return True
         return False
 
-    def drops(self, lane: Lane, message: Message) -> bool:
-        """Whether this message is lost on its way out."""
+    def drops(self, lane: Lane, message: Message) -> Interference | None:
+        """What loses this message on its way out."""
         for armed in self._open:
-            if armed.fault.drops(lane, message, armed.dropped):
-                armed.dropped += 1
-                armed.fired += 1
-                self._write(armed, "dropped", message=type(message).__name__, symbol=_symbol(message))
-                if not armed.fault.drops(lane, message, armed.dropped):
+            if armed.fault.drops(lane, message, armed.done):
+                self._did(armed, "dropped", message)
+                if not armed.fault.drops(lane, message, armed.done):
                     self._end_window(armed)
-                return True
-        return False
+                return armed.fault
+        return None
+
+    def repeats(self, lane: Lane, message: Message) -> Again | None:
+        """Whether this message, which has just been lined up to go out, comes again."""
+        for armed in self._open:
+            again = armed.fault.repeats(lane, message, armed.done)
+            if again is not None:
+                self._did(armed, "doubled", message)
+                if armed.fault.repeats(lane, message, armed.done) is None:
+                    self._end_window(armed)
+                return again
+        return None
+
+    def swaps(self, lane: Lane, message: Message) -> tuple[Swap, Armed] | None:
+        """Whether this message lets the next go first, and whose doing that is; it counts when it has come to pass, by `swapped`."""
+        for armed in self._open:
+            swap = armed.fault.swaps(lane, message, armed.done)
+            if swap is not None:
+                return swap, armed
+        return None
+
+    def swapped(self, armed: Armed, lane: Lane, message: Message) -> None:
+        """The next has gone before `message`."""
+        self._did(armed, "swapped", message)
+        if armed.fault.swaps(lane, message, armed.done) is None:
+            self._end_window(armed)
+
+    def _did(self, armed: Armed, what: str, message: Message) -> None:
+        armed.done += 1
+        armed.fired += 1
+        self._write(armed, what, message=type(message).__name__, symbol=_symbol(message))
 
     def hit_by(self, request: Request) -> list[Armed]:
         """Count a request that has just reached the Door; the faults that are about it, their windows opened if it starts them."""
