@@ -45,6 +45,10 @@ def run(bot: str, depth: str, *faults: str, recovers_within: str = "30s", must_h
         ("maker", ["reorder,at=10s,count=20"], []),
         ("taker", ["reorder,at=10s,count=3,number=kept"], ["gap_detected", "resynced_after_gap"]),
         ("twap", ["reorder,on=order.create,nth=2,count=2", "lost_reply,nth=2"], ["reconciled_after_lost_reply"]),
+        ("maker", ["outage,at=20s,lasts=20s"], ["reconnected"]),
+        ("taker", ["outage,on=order.create,nth=2,lasts=15s,connections=rest,executes=true"], ["reconciled_after_lost_reply"]),
+        ("maker", ["outage,on=order.create,nth=4,lasts=15s,connections=rest+user,executes=true"], ["reconnected"]),
+        ("twap", ["outage,at=15s,lasts=20s,connections=market+user"], ["order_waited_in_outbox"]),
         # The first request is done, and its repetition refused, while nobody else could tell.
         (
             "taker",

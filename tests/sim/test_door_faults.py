@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from papertape.faults import Disconnect, Drop, Duplicate, Gap, LateReply, LostReply, Reject, Reorder
+from papertape.faults import Disconnect, Drop, Duplicate, Gap, LateReply, LostReply, Outage, Reject, Reorder
 from papertape.faults.reject import REASONS
 from papertape.links.refusal import ERROR_OF
 from papertape.model.errors import ExchangeNotAvailable, InsufficientFunds, OrderNotFound, RequestTimeout, never_sent
@@ -297,3 +297,66 @@ def test_what_was_kept_back_is_owed_when_the_line_is_cut() -> None:
         assert not room.door.is_whole  # the line was cut, and the message with it
 
     in_room(story, Reorder(at="0s", within="5s"), Disconnect(at="2s", connection=Lane.USER))
+
+
+# ---- outage
+
+
+async def lanes_up(room: Room) -> dict[Lane, bool]:
+    """Which lanes work now."""
+    asks = {Lane.REST: room.link.request(Request(op=Op.BALANCE_FETCH))} | {lane: room.link.open(lane) for lane in (Lane.MARKET, Lane.USER)}
+    errors = {lane: (await asyncio.gather(ask, return_exceptions=True))[0] for lane, ask in asks.items()}
+    for lane, error in errors.items():
+        if isinstance(error, BaseException):
+            assert isinstance(error, ExchangeNotAvailable)
+            assert never_sent(error) is (lane is not Lane.REST)
+        await room.link.close(lane)
+    return {lane: not isinstance(error, BaseException) for lane, error in errors.items()}
+
+
+@pytest.mark.parametrize("away", [(Lane.REST,), (Lane.MARKET, Lane.USER), (Lane.USER,), tuple(Lane)], ids=str)
+def test_an_outage_takes_the_lanes_it_names_and_no_other(away: tuple[Lane, ...]) -> None:
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.MARKET)
+        await room.link.open(Lane.USER)
+        await asyncio.sleep(2)
+        assert sorted(lane for _, lane, _ in room.closed) == sorted(lane for lane in away if lane is not Lane.REST)
+        for lane in (Lane.MARKET, Lane.USER):
+            await room.link.close(lane)
+        assert await lanes_up(room) == {lane: lane not in away for lane in Lane}
+        await asyncio.sleep(5)
+        assert await lanes_up(room) == dict.fromkeys(Lane, True)
+
+    in_room(story, Outage(at="1s", lasts="5s", connections=away))
+
+
+def test_an_outage_of_rest_does_nothing_or_does_it_and_says_the_same() -> None:
+    async def story(room: Room) -> None:
+        with pytest.raises(ExchangeNotAvailable):
+            await room.create()
+        assert room.door.truth().orders == ()
+        assert room.door.is_whole
+        await asyncio.sleep(2)
+        with pytest.raises(ExchangeNotAvailable):
+            await room.create()
+        assert len(room.door.truth().orders) == 1
+        assert not room.door.is_whole
+
+    in_room(
+        story,
+        Outage(at="0s", lasts="1s", connections=(Lane.REST,)),
+        Outage(at="2s", lasts="1s", connections=(Lane.REST,), executes=True),
+    )
+
+
+def test_an_outage_that_a_request_starts_is_about_every_request() -> None:
+    async def story(room: Room) -> None:
+        await room.create()
+        for op in (Op.ORDER_CREATE, Op.BALANCE_FETCH, Op.MARKETS_FETCH):
+            with pytest.raises(ExchangeNotAvailable):
+                await room.link.request(Request(op=op, client_order_id="pt-2", symbol="BTC/USD", order=BUY))
+        await asyncio.sleep(3)
+        await room.create("pt-2")
+        await room.create("pt-3")
+
+    in_room(story, Outage(on=Op.ORDER_CREATE, nth=2, lasts="2s", connections=(Lane.REST,)))

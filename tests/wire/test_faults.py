@@ -8,7 +8,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from papertape.faults import Drop, Duplicate, Fault, LateReply, Reject, Reorder
+from papertape.faults import Drop, Duplicate, Fault, LateReply, Outage, Reject, Reorder
 from papertape.links.coinbase.link import CoinbaseLink
 from papertape.model.event import Event
 from papertape.model.order import OrderUpdate
@@ -119,3 +119,27 @@ def test_what_happens_to_own_orders_on_the_way_is_heard_by_the_live_adapter(faul
         await ear.close()
 
     at_a_booth(story, fault)
+
+
+@pytest.mark.parametrize("executes", [False, True])
+def test_an_outage_of_rest_is_a_503_and_of_streams_a_refused_connection(executes: bool) -> None:
+    async def story(booth: Booth) -> None:
+        await booth.exchange.load_markets()
+        await asyncio.sleep(2 - booth.loop.now_ns / SECOND)
+        error, body = await raw(booth, booth.exchange.create_order(BTC, "limit", "buy", 0.01, 60_000))
+        assert isinstance(error, ccxt.ExchangeNotAvailable)
+        assert body == "Service Unavailable"
+        assert len(list(booth.venue.truth_orders())) == executes
+        await asyncio.sleep(5 - booth.loop.now_ns / SECOND)
+        ear = Ear(booth)
+        await ear.link.open(Lane.REST)
+        for lane in (Lane.MARKET, Lane.USER):
+            with pytest.raises(ccxt.ExchangeNotAvailable, match="no connection"):
+                await ear.link.open(lane)
+        await asyncio.sleep(5)
+        for lane in (Lane.MARKET, Lane.USER):
+            await ear.link.open(lane)
+        await ear.close()
+
+    rest = Outage(at="1s", lasts="3s", connections=(Lane.REST,), executes=executes)
+    at_a_booth(story, rest, Outage(at="4s", lasts="5s", connections=(Lane.MARKET, Lane.USER)))

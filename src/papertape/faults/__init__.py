@@ -17,6 +17,7 @@ from papertape.faults.latency import Latency
 from papertape.faults.lost_reply import LostReply
 from papertape.faults.names import DnsFailure, DnsSlow
 from papertape.faults.network import NetworkFault
+from papertape.faults.outage import Outage
 from papertape.faults.rate_limit import RateLimit
 from papertape.faults.reject import Reject
 from papertape.faults.reorder import Reorder
@@ -25,7 +26,7 @@ from papertape.faults.silence import BlackHole, HalfOpen
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    Disconnect, Drop, Duplicate, Gap, LateReply, Latency, LostReply, RateLimit, Reject, Reorder, Stall,
+    Disconnect, Drop, Duplicate, Gap, LateReply, Latency, LostReply, Outage, RateLimit, Reject, Reorder, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -41,6 +42,6 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
     "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag", "LateReply", "Latency",
-    "LostReply", "NetworkFault", "RateLimit", "Reject", "Reorder", "Reset", "SlowConnect", "Split", "Stall", "TlsExpired", "TlsSlow",
-    "TlsWrongHost",
+    "LostReply", "NetworkFault", "Outage", "RateLimit", "Reject", "Reorder", "Reset", "SlowConnect", "Split", "Stall", "TlsExpired",
+    "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -151,8 +151,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
         return None
 
-    def cut(self) -> Cut | None:
-        return None
+    def cuts(self) -> tuple[Cut, ...]:
+        return ()
 
 
 def checked(fault: Fault, where: str = "fault") -> Fault:

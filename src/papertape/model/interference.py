@@ -122,6 +122,6 @@ class Interference(Protocol):
         """Whether this stream message lets the next go first; `done` counts those that already did."""
         ...
 
-    def cut(self) -> Cut | None:
+    def cuts(self) -> tuple[Cut, ...]:
         """What ends as the window starts."""
         ...

@@ -41,6 +41,8 @@ class Armed:
         trigger = self.trigger
         if trigger is None:
             return self.is_open
+        if self.starts_by_request and self.is_open:
+            return True  # what it started is about every request, as a window that started by itself would be
         if not trigger.concerns(request):
             return False
         self._seen += 1

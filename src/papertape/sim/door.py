@@ -311,8 +311,7 @@ class Door:
 
     def _fault_begins(self, armed: Armed) -> None:
         self._notice_quiet()
-        cut = armed.fault.cut()
-        if cut is not None:
+        for cut in armed.fault.cuts():
             armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
 
     def _fault_ends(self, armed: Armed) -> None:

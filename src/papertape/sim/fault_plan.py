@@ -66,8 +66,7 @@ class FaultPlan:
     def refuses(self, lane: Lane) -> bool:
         """Whether a connection of `lane` cannot be opened now."""
         for armed in self._open:
-            cut = armed.fault.cut()
-            if cut is not None and cut.lane is lane:
+            if any(cut.lane is lane for cut in armed.fault.cuts()):
                 armed.fired += 1
                 return True
         return False
