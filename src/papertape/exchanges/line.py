@@ -94,7 +94,7 @@ class Line:
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
         )  # fmt: skip
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
-        self._streams = Streams(link, clock, on_books_changed=self._review)
+        self._streams = Streams(link, clock, on_books_changed=self._review, on_doubt=self._snapshot_doubted)
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
@@ -233,6 +233,11 @@ class Line:
             del self._gaps[Lane.MARKET]
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
         self._say(not why, why)
+
+    def _snapshot_doubted(self, why: str) -> None:
+        self._notes.mark(Mark.SNAPSHOT_DOUBTED, why)
+        self._market.signal(Signal.MISSED)
+        self._review()
 
     def _say(self, is_healthy: bool, why: str) -> None:
         if self._said != (is_healthy, why):
