@@ -49,6 +49,9 @@ def run(bot: str, depth: str, *faults: str, recovers_within: str = "30s", must_h
         ("taker", ["outage,on=order.create,nth=2,lasts=15s,connections=rest,executes=true"], ["reconciled_after_lost_reply"]),
         ("maker", ["outage,on=order.create,nth=4,lasts=15s,connections=rest+user,executes=true"], ["reconnected"]),
         ("twap", ["outage,at=15s,lasts=20s,connections=market+user"], ["order_waited_in_outbox"]),
+        ("maker", ["empty_snapshot,at=20s", "disconnect,at=30s,connection=market,lasts=5s"], ["snapshot_doubted"]),
+        ("maker", ["stale_snapshot,at=20s", "disconnect,at=30s,connection=market,lasts=5s"], ["snapshot_doubted"]),
+        ("maker", ["stale_snapshot,at=20s", "gap,at=30s,channel=book"], ["snapshot_doubted", "resynced_after_gap"]),
         # The first request is done, and its repetition refused, while nobody else could tell.
         (
             "taker",

@@ -7,11 +7,24 @@ import asyncio
 import msgspec
 import pytest
 
-from papertape.faults import Disconnect, Drop, Duplicate, Gap, LateReply, LostReply, Outage, Reject, Reorder
+from papertape.faults import (
+    Disconnect,
+    Drop,
+    Duplicate,
+    EmptySnapshot,
+    Fault,
+    Gap,
+    LateReply,
+    LostReply,
+    Outage,
+    Reject,
+    Reorder,
+    StaleSnapshot,
+)
 from papertape.faults.reject import REASONS
 from papertape.links.refusal import ERROR_OF
 from papertape.model.errors import ExchangeNotAvailable, InsufficientFunds, OrderNotFound, RequestTimeout, never_sent
-from papertape.model.event import BookUpdate
+from papertape.model.event import BookSnapshot, BookUpdate
 from papertape.model.order import NewOrder, OrderStatus, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, RefusalCode, Request
 from papertape.model.units import MILLISECOND, SECOND
@@ -360,3 +373,52 @@ def test_an_outage_that_a_request_starts_is_about_every_request() -> None:
         await room.create("pt-3")
 
     in_room(story, Outage(on=Op.ORDER_CREATE, nth=2, lasts="2s", connections=(Lane.REST,)))
+
+
+# ---- snapshots
+
+
+def last_snapshot(room: Room) -> BookSnapshot:
+    return [message for *_, message in room.heard if isinstance(message, BookSnapshot)][-1]
+
+
+async def ask_for_the_book(room: Room) -> BookSnapshot:
+    await room.link.unsubscribe(Lane.MARKET, Channel.BOOK, "BTC/USD")
+    await room.link.subscribe(Lane.MARKET, Channel.BOOK, "BTC/USD")
+    await asyncio.sleep(1)
+    return last_snapshot(room)
+
+
+@pytest.mark.parametrize("fault", [EmptySnapshot(at="2s"), StaleSnapshot(at="2s")], ids=lambda fault: fault.kind)
+def test_a_wrong_snapshot_is_followed_by_changes_and_only_another_question_brings_the_right_one(fault: Fault) -> None:
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.MARKET)
+        await room.link.subscribe(Lane.MARKET, Channel.BOOK, "BTC/USD")
+        room.market(change(6))
+        await asyncio.sleep(3)
+        old_ns = room.loop.epoch_ns + 2 * SECOND
+        room.market(change(7))
+        wrong = await ask_for_the_book(room)
+        is_empty = isinstance(fault, EmptySnapshot)
+        assert (wrong.bids, bool(wrong.asks)) == ((), False) if is_empty else (((9900, 6),), True)
+        assert (wrong.venue_ns > old_ns) if is_empty else (wrong.venue_ns == old_ns)
+        assert not room.door.is_whole
+        room.market(change(8))
+        assert isinstance(room.heard[-1][3], BookUpdate)
+        assert not room.door.is_whole
+        right = await ask_for_the_book(room)
+        assert right.bids == ((9900, 8),)
+        assert room.door.is_whole
+        assert room.sequences(Lane.MARKET) == list(range(len(room.heard)))
+        assert room.door.plan.faults[0].fired == 1
+
+    in_room(story, fault)
+
+
+def test_only_so_many_snapshots_are_wrong() -> None:
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.MARKET)
+        found = [bool((await ask_for_the_book(room)).bids) for _ in range(4)]
+        assert found == [False, False, True, True]
+
+    in_room(story, EmptySnapshot(at="0s", count=2))

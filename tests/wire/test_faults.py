@@ -8,9 +8,9 @@ from typing import Any
 import ccxt
 import pytest
 
-from papertape.faults import Drop, Duplicate, Fault, LateReply, Outage, Reject, Reorder
+from papertape.faults import Drop, Duplicate, EmptySnapshot, Fault, LateReply, Outage, Reject, Reorder, StaleSnapshot
 from papertape.links.coinbase.link import CoinbaseLink
-from papertape.model.event import Event
+from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import SECOND
@@ -143,3 +143,25 @@ def test_an_outage_of_rest_is_a_503_and_of_streams_a_refused_connection(executes
 
     rest = Outage(at="1s", lasts="3s", connections=(Lane.REST,), executes=executes)
     at_a_booth(story, rest, Outage(at="4s", lasts="5s", connections=(Lane.MARKET, Lane.USER)))
+
+
+@pytest.mark.parametrize("fault", [EmptySnapshot(at="2s"), StaleSnapshot(at="2s")], ids=lambda fault: fault.kind)
+def test_a_wrong_snapshot_is_a_frame_that_says_so(fault: Fault) -> None:
+    async def story(booth: Booth) -> None:
+        ear = Ear(booth)
+        await ear.link.open(Lane.REST)
+        await ear.link.request(Request(op=Op.MARKETS_FETCH))
+        await asyncio.sleep(10 - booth.loop.now_ns / SECOND)
+        await ear.link.open(Lane.MARKET)
+        for _ in range(2):
+            await ear.link.subscribe(Lane.MARKET, Channel.BOOK, BTC)
+            await asyncio.sleep(2)
+        wrong, right = (message for _, _, message in ear.heard if isinstance(message, BookSnapshot))
+        levels = len(wrong.bids), len(wrong.asks)
+        assert (levels == (0, 0)) if isinstance(fault, EmptySnapshot) else min(levels) > 10
+        age_ns = right.venue_ns - 2 * SECOND - wrong.venue_ns
+        assert abs(age_ns - (0 if isinstance(fault, EmptySnapshot) else 8 * SECOND)) < SECOND
+        assert min(len(right.bids), len(right.asks)) > 10
+        await ear.close()
+
+    at_a_booth(story, fault)

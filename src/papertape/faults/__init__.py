@@ -10,6 +10,7 @@ from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConn
 from papertape.faults.disconnect import Disconnect
 from papertape.faults.drop import Drop
 from papertape.faults.duplicate import Duplicate
+from papertape.faults.empty_snapshot import EmptySnapshot
 from papertape.faults.ending import Close, HalfClose, Reset
 from papertape.faults.gap import Gap
 from papertape.faults.late_reply import LateReply
@@ -23,10 +24,12 @@ from papertape.faults.reject import Reject
 from papertape.faults.reorder import Reorder
 from papertape.faults.shaping import Bandwidth, Corrupt, Lag, Split
 from papertape.faults.silence import BlackHole, HalfOpen
+from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    Disconnect, Drop, Duplicate, Gap, LateReply, Latency, LostReply, Outage, RateLimit, Reject, Reorder, Stall,
+    Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, Latency, LostReply, Outage, RateLimit, Reject, Reorder, StaleSnapshot,
+    Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -41,7 +44,7 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 
 __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
-    "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag", "LateReply", "Latency",
-    "LostReply", "NetworkFault", "Outage", "RateLimit", "Reject", "Reorder", "Reset", "SlowConnect", "Split", "Stall", "TlsExpired",
-    "TlsSlow", "TlsWrongHost",
+    "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag",
+    "LateReply", "Latency", "LostReply", "NetworkFault", "Outage", "RateLimit", "Reject", "Reorder", "Reset", "SlowConnect", "Split",
+    "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from papertape.model.errors import ConfigError
-from papertape.model.event import Event
+from papertape.model.event import BookSnapshot, Event
 from papertape.model.interference import Again, Cut, Swap, Trigger, Window
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Op, Refusal, Request
@@ -52,6 +52,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     """False for faults that do something at their window's very start, or end by themselves."""
     spends_number: ClassVar[bool] = True
     """Whether a stream message that it drops had its sequence number."""
+    needs_books: ClassVar[bool] = False
+    """For faults that must be told how the books were when their window opened."""
 
     @property
     def kind(self) -> str:
@@ -149,6 +151,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
         return None
 
     def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
+        return None
+
+    def falsified(self, right: BookSnapshot, at_start: BookSnapshot | None, done: int) -> BookSnapshot | None:
         return None
 
     def cuts(self) -> tuple[Cut, ...]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from papertape.model.event import Event
+from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos
@@ -82,6 +82,11 @@ class Interference(Protocol):
         """Whether a stream message that it drops had its sequence number."""
         ...
 
+    @property
+    def needs_books(self) -> bool:
+        """Whether it must be told how the books were when its window opened."""
+        ...
+
     def trigger(self) -> Trigger | None: ...
 
     def window(self) -> Window | None: ...
@@ -120,6 +125,12 @@ class Interference(Protocol):
 
     def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
         """Whether this stream message lets the next go first; `done` counts those that already did."""
+        ...
+
+    def falsified(self, right: BookSnapshot, at_start: BookSnapshot | None, done: int) -> BookSnapshot | None:
+        """What is sent for the `right` snapshot of a book; `at_start` is how it was when the window opened, for a fault that
+        `needs_books`, and `done` counts those sent before. None leaves it as it is.
+        """
         ...
 
     def cuts(self) -> tuple[Cut, ...]:

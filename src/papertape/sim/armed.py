@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from papertape.model.event import BookSnapshot
 from papertape.model.interference import Interference, Trigger, Window
 from papertape.model.request import Request
 from papertape.model.units import Nanos
@@ -13,6 +14,7 @@ class Armed:
     Attributes:
         fired: how many requests, messages, connections and attempts to connect it hit.
         done: how many stream messages it hit.
+        books: every book as it was when the window opened, where that matters.
         is_open: its window is running.
     """
 
@@ -22,6 +24,7 @@ class Armed:
         self.window: Window | None = fault.window()
         self.fired = 0
         self.done = 0
+        self.books: dict[str, BookSnapshot] = {}
         self.is_open = False
         self.is_healed = False
         self.started_ns: Nanos = 0

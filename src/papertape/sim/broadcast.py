@@ -119,6 +119,9 @@ class Broadcast:
         if channel is Channel.BOOK:
             snapshot = self._snapshot(symbol)
             if snapshot is not None:
+                wrong = self._plan.falsified(snapshot)
+                if wrong is not None:
+                    stream.wrong[symbol] = snapshot = wrong
                 self._send(stream, snapshot, index=0, delay_ns=0)
         elif channel is Channel.HEARTBEATS:
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
@@ -129,6 +132,11 @@ class Broadcast:
             self._journal.write(
                 self._timeline.now_ns, "unsubscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol
             )
+
+    def books(self) -> dict[str, BookSnapshot]:
+        """Every whole book as it is now."""
+        found = {symbol: self._snapshot(symbol) for symbol in self._venue.books}
+        return {symbol: snapshot for symbol, snapshot in found.items() if snapshot is not None}
 
     def _snapshot(self, symbol: str) -> BookSnapshot | None:
         book = self._venue.books.get(symbol)
@@ -287,7 +295,10 @@ class Broadcast:
             if index:
                 stream.delivered(index, now_ns)
             if isinstance(message, BookSnapshot):
-                stream.missed.pop(message.symbol, None)
+                if stream.wrong.pop(message.symbol, None) is message:
+                    stream.missed[message.symbol] = None
+                else:
+                    stream.missed.pop(message.symbol, None)
             elif isinstance(message, OrderUpdate):
                 self.note_told(message.order)
                 self.on_told(message.order)

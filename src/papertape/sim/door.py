@@ -311,6 +311,8 @@ class Door:
 
     def _fault_begins(self, armed: Armed) -> None:
         self._notice_quiet()
+        if armed.fault.needs_books:
+            armed.books = self.broadcast.books()
         for cut in armed.fault.cuts():
             armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from papertape.journal import Journal
+from papertape.model.event import BookSnapshot
 from papertape.model.interference import Again, Interference, Swap
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Refusal, Request
@@ -105,6 +106,18 @@ class FaultPlan:
         self._did(armed, "swapped", message)
         if armed.fault.swaps(lane, message, armed.done) is None:
             self._end_window(armed)
+
+    def falsified(self, right: BookSnapshot) -> BookSnapshot | None:
+        """The wrong snapshot that is sent for the `right` one, if one is."""
+        for armed in self._open:
+            at_start = armed.books.get(right.symbol)
+            wrong = armed.fault.falsified(right, at_start, armed.done)
+            if wrong is not None:
+                self._did(armed, "falsified", right)
+                if armed.fault.falsified(right, at_start, armed.done) is None:
+                    self._end_window(armed)
+                return wrong
+        return None
 
     def _did(self, armed: Armed, what: str, message: Message) -> None:
         armed.done += 1

@@ -53,6 +53,7 @@ class Stream:
         waiting: (due_ns, sequence, message, its number at the venue or 0) held back by latency, stall or a snapshot on its way; first in,
             first out.
         aside: an own-order message that lets the next go first.
+        wrong: snapshots on their way that are not what the book is.
         missed: symbols whose book this connection can no longer have right, because a message was lost.
     """
 
@@ -66,6 +67,7 @@ class Stream:
         self._wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}  # the same by kind of message and symbol
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
         self.aside: Aside | None = None
+        self.wrong: dict[str, BookSnapshot] = {}
         self.missed: dict[str, None] = {}
         self.is_open = True
         self.heartbeats = 0
