@@ -300,6 +300,21 @@ def test_a_message_without_a_neighbour_goes_alone_and_that_was_no_hit() -> None:
     in_room(story, Reorder(at="0s", within="500ms"))
 
 
+def test_a_wait_that_is_over_ends_no_other() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await open_and_cancel(room)
+        await asyncio.sleep(0.6)
+        await room.create("pt-2")
+        now_ns = room.loop.now_ns
+        await asyncio.sleep(3)
+        assert [name for _, name, _ in told(room)] == ["pt-1", "pt-1", "pt-2"]
+        at_ns = [at_ns for at_ns, _, _, message in room.heard if isinstance(message, OrderUpdate)][-1]
+        assert at_ns == now_ns + SECOND
+
+    in_room(story, Reorder(at="0s", count=2))
+
+
 def test_what_was_kept_back_is_owed_when_the_line_is_cut() -> None:
     async def story(room: Room) -> None:
         await listen(room)
@@ -307,7 +322,7 @@ def test_what_was_kept_back_is_owed_when_the_line_is_cut() -> None:
         assert room.door.is_whole
         await asyncio.sleep(1.5)
         assert told(room) == []
-        assert not room.door.is_whole  # the line was cut, and the message with it
+        assert list(room.door.broadcast.untold) == ["pt-1"]  # the line was cut, and the message with it
 
     in_room(story, Reorder(at="0s", within="5s"), Disconnect(at="2s", connection=Lane.USER))
 

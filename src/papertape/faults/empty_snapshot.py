@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from papertape.faults.snapshot import SnapshotFault
+from papertape.faults.on_stream import OnSnapshot
 from papertape.model.event import BookSnapshot
 
 
-class EmptySnapshot(SnapshotFault, frozen=True, kw_only=True, tag="empty_snapshot"):
+class EmptySnapshot(OnSnapshot, frozen=True, kw_only=True, tag="empty_snapshot"):
     """The next `count` snapshots of a book, asked for from the start on, hold no level; changes follow as if nothing were wrong.
 
     The right one follows only if the book is subscribed to once more, on the same connection or on a new one.

@@ -68,3 +68,10 @@ class OnStream(Counted, frozen=True, kw_only=True):
         if lane is not self.connection or done >= self.count:
             return False
         return self.channel is None or isinstance(message, _CARRIED[self.channel])
+
+
+class OnSnapshot(Counted, frozen=True, kw_only=True):
+    """Happens to the snapshot that a book's subscription begins with."""
+
+    def lanes(self) -> tuple[Lane, ...]:
+        return (Lane.MARKET,)

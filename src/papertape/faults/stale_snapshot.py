@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from papertape.faults.snapshot import SnapshotFault
+from papertape.faults.on_stream import OnSnapshot
 from papertape.model.event import BookSnapshot
 
 
-class StaleSnapshot(SnapshotFault, frozen=True, kw_only=True, tag="stale_snapshot"):
+class StaleSnapshot(OnSnapshot, frozen=True, kw_only=True, tag="stale_snapshot"):
     """The next `count` snapshots of a book, asked for from the start on, show it as it was at the start; the changes since then never come.
 
     So its age is the time from the start to the subscription, and its stamp says so. The right one follows only if the book is subscribed
