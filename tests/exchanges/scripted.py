@@ -197,6 +197,9 @@ class ScriptedLink:
             case Op.ORDERS_OPEN:
                 orders = [] if self.hides_orders else [order for order in self.orders.values() if not order.status.is_final]
                 return Answer(orders=tuple(orders))
+            case Op.ORDERS_FETCH:
+                since_ns = request.since_ns or 0
+                return Answer(orders=() if self.hides_orders else tuple(o for o in self.orders.values() if o.created_ns >= since_ns))
             case Op.FILLS_FETCH:
                 return Answer(fills=() if self.hides_orders else tuple(self.fills))
             case Op.BALANCE_FETCH:

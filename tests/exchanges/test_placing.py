@@ -277,6 +277,33 @@ def test_a_refusal_of_the_repetition_is_the_venues_answer() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("rules", [RULES, LOOKUP, SCAN])
+def test_a_refusal_of_the_repetition_is_no_proof_that_nothing_was_done(rules: VenueRules) -> None:
+    """The first request was done, and the money that the second one lacks is in its order: the bot gets that order."""
+
+    async def story(world: World) -> None:
+        world.link.mute[Lane.USER] = None  # nobody else tells
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_AFTER, Fate.POOR]
+        order = await world.buy()
+        assert order.client_order_id == "r-1"
+        assert world.exchange.view().intents[0].order == order
+        assert len(world.link.executed) == 1
+
+    play(story, rules=rules, stale_after_ns=10 * MINUTE)
+
+
+def test_a_refusal_of_the_repetition_stands_for_nothing_while_nobody_can_look() -> None:
+    async def story(world: World) -> None:
+        world.link.mute[Lane.USER] = None
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_AFTER, Fate.POOR]
+        world.link.fates[Op.ORDERS_OPEN] = [Fate.LOST_BEFORE]
+        order = await world.buy()
+        assert order.client_order_id == "r-1"
+        assert len(world.link.executed) == 1
+
+    play(story, stale_after_ns=10 * MINUTE, request_within_ns=5 * SECOND)
+
+
 def test_a_refusal_is_raised_as_the_venue_said_it() -> None:
     """No repetition, no wrapping."""
 

@@ -11,7 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertape.faults import FAULTS, Disconnect, Fault, Gap, Latency, LostReply, RateLimit, Stall
+from papertape.cli.list import explain
+from papertape.faults import (
+    AT_THE_DOOR,
+    FAULTS,
+    Disconnect,
+    Drop,
+    Duplicate,
+    Fault,
+    Gap,
+    Latency,
+    LateReply,
+    LostReply,
+    Outage,
+    RateLimit,
+    Reject,
+    Reorder,
+    Stall,
+)  # fmt: skip
 from papertape.faults.base import as_table, checked
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookUpdate, Trade
@@ -61,6 +78,20 @@ def test_a_table_read_and_written_is_the_same_fault(table: dict[str, Any]) -> No
         (RateLimit(retry_after="later"), '"later" is no duration'),
         (Gap(at="1s", count=0), "expected 1 or more"),
         (Gap(at="1s", connection=Lane.REST), "a gap is in a stream"),
+        (Gap(at="1s", channel="orders"), "never comes on the market lane"),
+        (Duplicate(at="1s", channel="book"), "never comes on the user lane"),
+        (Duplicate(at="1s", after="soon"), '"soon" is no duration'),
+        (Drop(), "`at`: is missing"),
+        (Outage(at="1s"), "`lasts`: is missing or 0"),
+        (Outage(at="1s", lasts="1s", connections=()), "is empty; expected some of rest, market, user"),
+        (Outage(at="1s", lasts="1s", connections=(Lane.USER,), executes=True), '"rest" is not among the connections'),
+        (Reorder(at="1s", count=0), "expected 1 or more"),
+        (Reorder(at="1s", within="x"), '"x" is no duration'),
+        (LateReply(delay="0s"), "takes longer than that"),
+        (LateReply(delay="long"), '"long" is no duration'),
+        (Reject(reason="order_not_found"), 'no venue says to "order.create"; expected insufficient_funds'),
+        (Reject(on=Op.BALANCE_FETCH), 'no venue says to "balance.fetch"; expected invalid, unavailable'),
+        (Reject(at="1s", lasts="1s"), "no venue says to any request"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(fault: Fault, words: str) -> None:
@@ -137,3 +168,13 @@ def test_a_rate_limit_is_the_venues_own_answer() -> None:
     refusal = RateLimit(retry_after="1500ms").before_venue(request())
     assert refusal is not None
     assert (refusal.code, refusal.retry_after_ns) == (RefusalCode.RATE_LIMITED, 1500 * MILLISECOND)
+
+
+@pytest.mark.parametrize("member", AT_THE_DOOR)
+def test_each_says_what_it_does_at_both_depths(member: type[Fault], capsys: pytest.CaptureFixture[str]) -> None:
+    explain(str(member.__struct_config__.tag))
+    told = capsys.readouterr().out
+    assert ("interface: " in told and "wire: " in told) or "interface and wire alike: " in told
+    for field in msgspec.structs.fields(member):
+        if field.name not in Fault.__struct_fields__:
+            assert f"{field.name}: " in told.partition("Attributes:")[2] or "Attributes" not in told, field.name

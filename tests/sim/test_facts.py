@@ -16,7 +16,7 @@ from papertape.sim.client import Neighbour
 from papertape.sim.disclosure import Disclosure
 from papertape.sim.door import Door, Lost
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, in_order
-from sim.test_door import BUY, Room, in_room
+from sim.room import BUY, Room, in_room
 
 CREATE = Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=BUY)
 OTHER = Request(op=Op.ORDER_CREATE, client_order_id="pt-2", symbol="BTC/USD", order=BUY)

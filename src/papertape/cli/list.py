@@ -144,4 +144,6 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     if value is None:
         return "(not set)"
+    if isinstance(value, tuple):
+        return f"[{', '.join(shown(str(each)) for each in value)}]"
     return shown(str(value)) if isinstance(value, str) else str(value) if not isinstance(value, bool) else shown(value)

@@ -9,6 +9,7 @@ from papertape.model.account import Balances
 from papertape.model.errors import ExchangeError
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import NewOrder, Order
+from papertape.model.units import Nanos
 from papertape.model.view import BotView
 from papertape.resilience.intents import Ended, Ending, IntentStore, Sending, Told, Wanted
 from papertape.resilience.tracker import Happening, Intent, IntentState, Tracker
@@ -112,6 +113,7 @@ class Account:
             if show:
                 self.show(order)
             return order
+        self.mentioned(intent)
         before, was_unknown = intent.order, intent.is_unknown
         self.tracker.told(order, self._clock.wall_ns())
         known = intent.order
@@ -128,6 +130,14 @@ class Account:
         if known is not before:
             self._bell.ring()
         return known
+
+    def mentioned(self, intent: Intent) -> None:
+        """The venue spoke of an order just now, if only to say that it does not find it."""
+        intent.heard_ns = self._clock.now_ns()
+
+    def unmentioned_since(self, since_ns: Nanos) -> list[Intent]:
+        """Orders that we believe open and that the venue has not spoken of since then, run time."""
+        return [intent for intent in self.tracker.unsettled() if intent.state is IntentState.OPEN and intent.heard_ns <= since_ns]
 
     def known(self, order_id: str) -> Order | None:
         """The furthest we know of an order of ours, by the venue's id or by ours."""

@@ -12,7 +12,7 @@ from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.placing import Placing
-from papertape.exchanges.reconcile import reconcile
+from papertape.exchanges.reconcile import confirm, reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
@@ -94,7 +94,7 @@ class Line:
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
         )  # fmt: skip
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
-        self._streams = Streams(link, clock, on_books_changed=self._review)
+        self._streams = Streams(link, clock, on_books_changed=self._review, on_doubt=self._snapshot_doubted)
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
@@ -234,6 +234,11 @@ class Line:
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
         self._say(not why, why)
 
+    def _snapshot_doubted(self, why: str) -> None:
+        self._notes.mark(Mark.SNAPSHOT_DOUBTED, why)
+        self._market.signal(Signal.MISSED)
+        self._review()
+
     def _say(self, is_healthy: bool, why: str) -> None:
         if self._said != (is_healthy, why):
             self._said = (is_healthy, why)
@@ -266,6 +271,7 @@ class Line:
             self.account.load()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
+            self.spawn("confirming orders", self._confirm_orders())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():
@@ -279,6 +285,18 @@ class Line:
             self._is_recovered = True
             for intent in self.account.tracker.unknown():
                 self.placing.hunt(intent, may_repeat=False)
+
+    async def _confirm_orders(self) -> None:
+        """Now and then ask about orders that nobody speaks of; while the user lane is away, its repair will."""
+        after_ns = self.settings.confirm_after_ns
+        while True:
+            await self.clock.sleep_ns(max(1, after_ns // 5))
+            unmentioned = self.account.unmentioned_since(self.clock.now_ns() - after_ns) if self._user.is_live else []
+            if unmentioned:
+                try:
+                    await confirm(self.account, self.requests, unmentioned)
+                except BaseError:
+                    continue
 
     def _is_live(self) -> bool:
         return all(keeper.is_live for keeper in self._lanes.values())

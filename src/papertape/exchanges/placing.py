@@ -32,7 +32,7 @@ from papertape.resilience.tracker import Intent, IntentState
 from papertape.runtime.clock import Clock
 
 LOOK_BACK_NS: Final = 10 * MINUTE
-"""How much older than its loss a fill of a lost order may look: the venue's clock is not ours, and the loss was noticed late."""
+"""How much older than its loss a lost order may look: the venue's clock is not ours, and the loss was noticed late."""
 
 
 class Placing:
@@ -244,11 +244,16 @@ class Placing:
         try:
             answer = await self._requests.send(_create(intent))
         except DuplicateOrderId:
-            return await self._look(intent) or None  # proof that it is there, whatever a look says
+            return await self._look_too(intent) or None  # proof that it is there, whatever a look says
         except AuthenticationError as error:
             account.lost(intent, f"{type(error).__name__}: {error}")  # refused before anyone looked at the order
         except ExchangeError as error:
-            account.refused(intent, error)
+            # It is this request that was refused, and an earlier one may be why: the money that this one lacks is then in that one's order.
+            account.lost(intent, f"{type(error).__name__}: {error}")
+            is_there = await self._look_too(intent)
+            if is_there is False and intent.is_unknown:
+                account.refused(intent, error)
+            return is_there or None
         except RateLimitExceeded:
             account.held_back(intent)
         except Exception as error:
@@ -256,6 +261,11 @@ class Placing:
         else:
             self._answered(intent, answer.order, by=f"attempt {intent.attempts}")
         return None
+
+    async def _look_too(self, intent: Intent) -> bool | None:
+        """Look after a request whose budget went into something else."""
+        await self._requests.spend(Op.ORDERS_OPEN, urgent=True)
+        return await self._look(intent)
 
     async def _look(self, intent: Intent) -> bool | None:
         """Ask without touching; whether it is there, None if that could not be learnt."""
@@ -277,7 +287,7 @@ class Placing:
         return True
 
     async def _scan(self, intent: Intent) -> bool:
-        """Look for it among the open orders, then among recent fills."""
+        """Look for it among the open orders, then among all recent ones: not every venue's fills say whose id they were made under."""
         key, symbol = intent.client_order_id, intent.wanted.symbol
         answer = await self._requests.send(Request(op=Op.ORDERS_OPEN, symbol=symbol))
         for order in answer.orders:
@@ -285,15 +295,12 @@ class Placing:
                 self._account.hear(order, by="looking through open orders", show=True)
                 return True
         since_ns = (intent.lost_at_ns or self._clock.wall_ns()) - LOOK_BACK_NS
-        await self._requests.spend(Op.FILLS_FETCH, urgent=True)
-        answer = await self._requests.send(Request(op=Op.FILLS_FETCH, symbol=symbol, since_ns=since_ns))
-        for fill in answer.fills:
-            if fill.client_order_id == key:
-                await self._requests.spend(Op.ORDER_FETCH, urgent=True)
-                found = await self._requests.send(Request(op=Op.ORDER_FETCH, order_id=fill.order_id, client_order_id=key, symbol=symbol))
-                if found.order is not None:
-                    self._account.hear(found.order, by="looking through fills", show=True)
-                    return True
+        await self._requests.spend(Op.ORDERS_FETCH, urgent=True)
+        answer = await self._requests.send(Request(op=Op.ORDERS_FETCH, symbol=symbol, since_ns=since_ns))
+        for order in answer.orders:
+            if order.client_order_id == key:
+                self._account.hear(order, by="looking through recent orders", show=True)
+                return True
         return False
 
 

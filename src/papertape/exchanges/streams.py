@@ -13,7 +13,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
 from papertape.model.request import Channel, Lane
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.runtime.clock import Clock
 
 Topic = tuple[Channel, str]
@@ -59,14 +59,26 @@ class BookFeed:
 
     Attributes:
         invalid_since_ns: run time since when a snapshot is missing; None while the book is valid.
+        is_doubted: the last snapshot that came was not believed.
     """
 
-    __slots__ = ("book", "deliveries", "invalid_since_ns")
+    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted")
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)
         self.deliveries: tuple[Delivery, ...] = NOBODY
         self.invalid_since_ns: Nanos | None = now_ns
+        self.is_doubted = False
+
+    def doubt(self, event: BookSnapshot) -> str:
+        """Why this snapshot cannot be the book; empty if it can. One that says the same again is believed: it may be so after all."""
+        if self.is_doubted:
+            return ""
+        if not event.bids and not event.asks:
+            return "it is empty"
+        if 0 < event.venue_ns < self.book.venue_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
+            return f"it is {(self.book.venue_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
+        return ""
 
     def invalidate(self, now_ns: Nanos) -> None:
         """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
@@ -89,13 +101,14 @@ class Streams:
         is_connected: this connection was asked for what is wanted, or is being asked.
     """
 
-    def __init__(self, link: Link, clock: Clock, *, on_books_changed: Callable[[], None]) -> None:
+    def __init__(self, link: Link, clock: Clock, *, on_books_changed: Callable[[], None], on_doubt: Callable[[str], None]) -> None:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
         self.tickers: dict[str, TickerFeed] = {}
         self._link = link
         self._clock = clock
         self.on_books_changed = on_books_changed
+        self.on_doubt = on_doubt
         self._users: dict[Topic, int] = {(Channel.HEARTBEATS, ""): 1}  # how many subscriptions want it; heartbeats, always and first
         self._asked: dict[Topic, None] = {}  # asked for on this connection
         self.is_connected = False
@@ -147,7 +160,13 @@ class Streams:
         return ""
 
     def on_snapshot(self, feed: BookFeed, event: BookSnapshot) -> None:
-        """A book is whole again."""
+        """A book is whole again, unless this cannot be it: then it is asked for once more."""
+        why = feed.doubt(event)
+        feed.is_doubted = bool(why)
+        if why:
+            feed.invalidate(self._clock.now_ns())
+            self.on_doubt(f"{event.symbol}: {why}")
+            return
         was_invalid, feed.invalid_since_ns = feed.invalid_since_ns is not None, None
         feed(event)
         if was_invalid:

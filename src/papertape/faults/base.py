@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from papertape.model.errors import ConfigError
-from papertape.model.event import Event
-from papertape.model.interference import Cut, Trigger, Window
+from papertape.model.event import BookSnapshot, Event
+from papertape.model.interference import Again, Cut, Swap, Trigger, Window
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, parse_duration
@@ -50,6 +50,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     """For faults that act over time: they must be told when."""
     needs_length: ClassVar[bool] = True
     """False for faults that do something at their window's very start, or end by themselves."""
+    spends_number: ClassVar[bool] = True
+    """Whether a stream message that it drops had its sequence number."""
+    needs_books: ClassVar[bool] = False
+    """For faults that must be told how the books were when their window opened."""
 
     @property
     def kind(self) -> str:
@@ -131,6 +135,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def after_venue(self, request: Request, answer: Answer) -> Answer | None:
         return answer
 
+    def answer_delay_ns(self, request: Request) -> Nanos:
+        return 0
+
     def delay_ns(self, lane: Lane, since_start_ns: Nanos) -> Nanos:
         return 0
 
@@ -140,8 +147,17 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def drops(self, lane: Lane, message: Event | OrderUpdate, dropped: int) -> bool:
         return False
 
-    def cut(self) -> Cut | None:
+    def repeats(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Again | None:
         return None
+
+    def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
+        return None
+
+    def falsified(self, right: BookSnapshot, at_start: BookSnapshot | None, done: int) -> BookSnapshot | None:
+        return None
+
+    def cuts(self) -> tuple[Cut, ...]:
+        return ()
 
 
 def checked(fault: Fault, where: str = "fault") -> Fault:

@@ -34,5 +34,5 @@ class Disconnect(Fault, frozen=True, kw_only=True, tag="disconnect"):
     def lanes(self) -> tuple[Lane, ...]:
         return (self.connection,)
 
-    def cut(self) -> Cut | None:
-        return Cut(lane=self.connection, clean=self.clean)
+    def cuts(self) -> tuple[Cut, ...]:
+        return (Cut(lane=self.connection, clean=self.clean),)

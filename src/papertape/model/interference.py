@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from papertape.model.event import Event
+from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos
@@ -57,11 +57,35 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     clean: bool
 
 
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream message comes a second time, `after_ns` later, with a number of its own if `is_renumbered`, else with the first one's."""
+
+    after_ns: Nanos
+    is_renumbered: bool
+
+
+class Swap(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream message waits at most `within_ns` for the next, which goes first; numbered as they go out if `is_renumbered`."""
+
+    within_ns: Nanos
+    is_renumbered: bool
+
+
 class Interference(Protocol):
     """A fault as the Door sees it; what it has nothing to say about, it answers with "nothing"."""
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def spends_number(self) -> bool:
+        """Whether a stream message that it drops had its sequence number."""
+        ...
+
+    @property
+    def needs_books(self) -> bool:
+        """Whether it must be told how the books were when its window opened."""
+        ...
 
     def trigger(self) -> Trigger | None: ...
 
@@ -79,6 +103,10 @@ class Interference(Protocol):
         """What becomes of the answer; None loses it."""
         ...
 
+    def answer_delay_ns(self, request: Request) -> Nanos:
+        """How much later the answer to this request sets out."""
+        ...
+
     def delay_ns(self, lane: Lane, since_start_ns: Nanos) -> Nanos:
         """How much longer a message or request of `lane` takes now."""
         ...
@@ -91,6 +119,20 @@ class Interference(Protocol):
         """Whether this stream message is lost on its way out; `dropped` counts what it already lost."""
         ...
 
-    def cut(self) -> Cut | None:
+    def repeats(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Again | None:
+        """Whether this stream message comes again; `done` counts those that already did."""
+        ...
+
+    def swaps(self, lane: Lane, message: Event | OrderUpdate, done: int) -> Swap | None:
+        """Whether this stream message lets the next go first; `done` counts those that already did."""
+        ...
+
+    def falsified(self, right: BookSnapshot, at_start: BookSnapshot | None, done: int) -> BookSnapshot | None:
+        """What is sent for the `right` snapshot of a book; `at_start` is how it was when the window opened, for a fault that
+        `needs_books`, and `done` counts those sent before. None leaves it as it is.
+        """
+        ...
+
+    def cuts(self) -> tuple[Cut, ...]:
         """What ends as the window starts."""
         ...

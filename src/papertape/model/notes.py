@@ -14,6 +14,7 @@ class Mark(StrEnum):
     GAP_DETECTED = "gap_detected"
     RESYNCED_AFTER_GAP = "resynced_after_gap"
     STALE_LANE_DROPPED = "stale_lane_dropped"
+    SNAPSHOT_DOUBTED = "snapshot_doubted"
     RETRIED_AFTER_RATE_LIMIT = "retried_after_rate_limit"
     ORDER_WAITED_IN_OUTBOX = "order_waited_in_outbox"
     ORDER_EXPIRED_IN_OUTBOX = "order_expired_in_outbox"

@@ -20,6 +20,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
         outbox_max: how many orders may wait at once.
+        confirm_after_ns: how long an order that we believe open may go unmentioned before the venue is asked about it: a venue may forget
+            to tell, and no number shows it.
         answer_grace_ns: how much longer `place_order` waits for the answer once the user lane has told of the order.
         resolve_within_ns: how long `place_order` hunts for an unknown outcome before it raises `OutcomeUnknown`; the hunt itself goes on.
         settle_after_ns: how long after its loss an order may still turn up at a venue; only then is its "not found" believed.
@@ -43,6 +45,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_within_ns: Nanos = 10 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND
     outbox_max: int = 1_000
+    confirm_after_ns: Nanos = 30 * SECOND
     answer_grace_ns: Nanos = 1 * SECOND
     resolve_within_ns: Nanos = 30 * SECOND
     settle_after_ns: Nanos = 120 * SECOND

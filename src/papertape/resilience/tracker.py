@@ -75,10 +75,11 @@ class Intent:
         attempts: requests sent for it.
         order: the furthest the venue has told; None before it told anything.
         shown: what the bot's callback was last told.
+        heard_ns: when the venue last spoke of it, run time.
         lost_at_ns: when a request for it was first lost, nanoseconds since 1970-01-01 UTC: a later life must understand it.
     """
 
-    __slots__ = ("attempts", "client_order_id", "lost_at_ns", "order", "shown", "state", "wanted")
+    __slots__ = ("attempts", "client_order_id", "heard_ns", "lost_at_ns", "order", "shown", "state", "wanted")
 
     def __init__(self, client_order_id: str, wanted: NewOrder) -> None:
         self.client_order_id = client_order_id
@@ -87,6 +88,7 @@ class Intent:
         self.attempts = 0
         self.order: Order | None = None
         self.shown: Order | None = None
+        self.heard_ns: Nanos = 0
         self.lost_at_ns: Nanos | None = None
 
     @property

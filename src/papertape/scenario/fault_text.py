@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from papertape.faults import FAULTS
 from papertape.faults.base import Fault, as_table
 from papertape.model.errors import ConfigError
 from papertape.scenario.make import make_fault
@@ -20,12 +23,15 @@ def parse_fault(text: str) -> Fault:
     {'side': 'buy'}
     >>> parse_fault("disconnect,at=90s,lasts=5s,clean=true").clean
     True
+    >>> parse_fault("outage,at=90s,lasts=5s,connections=market+user").connections
+    (<Lane.MARKET: 'market'>, <Lane.USER: 'user'>)
 
     Raises:
         ConfigError: what is wrong with it.
     """
     kind, *settings = text.split(",")
     table: dict[str, Any] = {"kind": kind.strip()}
+    lists = _list_keys(table["kind"])
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
@@ -34,7 +40,7 @@ def parse_fault(text: str) -> Fault:
         if inner:
             table[outer] = {**table.get(outer, {}), inner: _value(value.strip())}
         else:
-            table[outer] = _value(value.strip())
+            table[outer] = value.strip().split("+") if outer in lists else _value(value.strip())
     return make_fault(table, f"--fault {text}", table["kind"] or "the fault")
 
 
@@ -49,7 +55,7 @@ def fault_text(fault: Fault) -> str:
         if key == "kind":
             continue
         for name, each in [(f"{key}.{inner}", one) for inner, one in value.items()] if isinstance(value, dict) else [(key, value)]:
-            words.append(f"{name}={str(each).lower() if isinstance(each, bool) else each}")
+            words.append(f"{name}={_text(each)}")
     return ",".join(words)
 
 
@@ -70,6 +76,18 @@ def rerun_command(
         words += ["--fault", fault_text(fault)]
     words += ["--seed", str(seed)]
     return shlex.join(words if program_args is None else [*words, "--", *program_args])
+
+
+def _list_keys(kind: str) -> list[str]:
+    """Which of a fault's keys hold lists: on a command line with a plus between."""
+    member = FAULTS.get(kind)
+    return [] if member is None else [field.name for field in msgspec.structs.fields(member) if isinstance(field.default, tuple)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "+".join(str(each) for each in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _value(text: str) -> Any:

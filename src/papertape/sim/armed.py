@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from papertape.model.event import BookSnapshot
 from papertape.model.interference import Interference, Trigger, Window
 from papertape.model.request import Request
 from papertape.model.units import Nanos
@@ -12,6 +13,8 @@ class Armed:
 
     Attributes:
         fired: how many requests, messages, connections and attempts to connect it hit.
+        done: how many stream messages it hit.
+        books: every book as it was when the window opened, where that matters.
         is_open: its window is running.
     """
 
@@ -20,7 +23,8 @@ class Armed:
         self.trigger: Trigger | None = fault.trigger()
         self.window: Window | None = fault.window()
         self.fired = 0
-        self.dropped = 0
+        self.done = 0
+        self.books: dict[str, BookSnapshot] = {}
         self.is_open = False
         self.is_healed = False
         self.started_ns: Nanos = 0
@@ -40,6 +44,8 @@ class Armed:
         trigger = self.trigger
         if trigger is None:
             return self.is_open
+        if self.starts_by_request and self.is_open:
+            return True  # what it started is about every request, as a window that started by itself would be
         if not trigger.concerns(request):
             return False
         self._seen += 1

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Heartbeat, Side, Ticker, Trade
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos, plain
 from papertape.runtime.rank import DELIVERY, TIMER
 from papertape.sim.fault_plan import FaultPlan
-from papertape.sim.stream import Close, Message, Send, Stream
+from papertape.sim.stream import Aside, Close, Message, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 
 OWN_ORDERS: Final = (Channel.ORDERS, "")
+_NUMBERED: Final = (Trade, BookUpdate, Ticker, CandleEvent)  # by the venue; without that number it is one that came before
 
 
 class Broadcast:
@@ -77,7 +78,8 @@ class Broadcast:
     def _cut(self, stream: Stream, clean: bool) -> None:
         self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=clean)
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
-        for _, _, message, _ in stream.waiting:
+        aside = [] if stream.aside is None else [stream.aside.message]
+        for message in [*(waiting[2] for waiting in stream.waiting), *aside]:
             if isinstance(message, OrderUpdate) and not self.has_told(message.order):
                 self.untold[message.order.client_order_id] = None
         self._forget(stream)
@@ -117,6 +119,9 @@ class Broadcast:
         if channel is Channel.BOOK:
             snapshot = self._snapshot(symbol)
             if snapshot is not None:
+                wrong = self._plan.falsified(snapshot)
+                if wrong is not None:
+                    stream.wrong[symbol] = snapshot = wrong
                 self._send(stream, snapshot, index=0, delay_ns=0)
         elif channel is Channel.HEARTBEATS:
             self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
@@ -127,6 +132,11 @@ class Broadcast:
             self._journal.write(
                 self._timeline.now_ns, "unsubscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol
             )
+
+    def books(self) -> dict[str, BookSnapshot]:
+        """Every whole book as it is now."""
+        found = {symbol: self._snapshot(symbol) for symbol in self._venue.books}
+        return {symbol: snapshot for symbol, snapshot in found.items() if snapshot is not None}
 
     def _snapshot(self, symbol: str) -> BookSnapshot | None:
         book = self._venue.books.get(symbol)
@@ -174,6 +184,15 @@ class Broadcast:
         for order in orders_in(message):
             self.on_told(order)
 
+    def owe(self, client_order_id: str) -> None:
+        """The client will not hear in time what became of a request about an order.
+
+        Where no order was made there is no news of it, and what a client has heard it needs not hear again.
+        """
+        order = self._venue.order_of(client_order_id)
+        if order is not None and not self.has_told(order):
+            self.untold[client_order_id] = None
+
     def note_told(self, order: Order) -> None:
         """The client has heard where an order stands."""
         if not self.has_told(order):
@@ -212,17 +231,61 @@ class Broadcast:
 
     def _send(self, stream: Stream, message: Message, index: int, delay_ns: Nanos) -> None:
         lane = _lane_of(stream, message)
-        sequence = stream.number_next()
-        if self._plan.drops(lane, message):
+        thief = self._plan.drops(lane, message)
+        if thief is not None:
+            if thief.spends_number:
+                stream.number_next()
             if isinstance(message, OrderUpdate):
                 self.untold[message.order.client_order_id] = None
-            elif not isinstance(message, Heartbeat):
-                stream.missed[message.symbol] = None
+            elif isinstance(message, BookUpdate | BookSnapshot):
+                stream.missed[message.symbol] = None  # a trade is gone for good, a book must become right again
             return
         due_ns = self._timeline.now_ns + delay_ns + self._plan.delay_ns(lane)
+        if isinstance(message, OrderUpdate) and self._trade_places(stream, message, due_ns):
+            return
+        self._line_up(stream, stream.number_next(), message, index, due_ns)
+
+    def _trade_places(self, stream: Stream, message: OrderUpdate, due_ns: Nanos) -> bool:
+        """Keep a message back, or let it go before the one that was kept back; whether either was done."""
+        aside, stream.aside = stream.aside, None
+        if aside is not None:
+            aside.release.cancel()
+            self._line_up(stream, stream.number_next(), message, 0, due_ns)
+            self._go(stream, aside, due_ns)
+            self._plan.swapped(aside.armed, Lane.USER, aside.message)
+            return True
+        found = self._plan.swaps(Lane.USER, message)
+        if found is None:
+            return False
+        swap, armed = found
+        release = self._timeline.schedule_ns(due_ns + swap.within_ns, DELIVERY, self._go_alone, stream)
+        stream.aside = Aside(armed, message, None if swap.is_renumbered else stream.number_next(), due_ns, release)
+        return True
+
+    def _go_alone(self, stream: Stream) -> None:
+        aside, stream.aside = stream.aside, None
+        if aside is not None and stream.is_open:
+            self._go(stream, aside, self._timeline.now_ns)
+
+    def _go(self, stream: Stream, aside: Aside, due_ns: Nanos) -> None:
+        sequence = stream.number_next() if aside.sequence is None else aside.sequence
+        self._line_up(stream, sequence, aside.message, 0, max(aside.due_ns, due_ns))
+
+    def _come_again(self, stream: Stream, message: Message, sequence: int | None) -> None:
+        if stream.is_open:
+            due_ns = self._timeline.now_ns + self._plan.delay_ns(_lane_of(stream, message))
+            self._line_up(stream, stream.number_next() if sequence is None else sequence, message, 0, due_ns, may_double=False)
+
+    def _line_up(self, stream: Stream, sequence: int, message: Message, index: int, due_ns: Nanos, may_double: bool = True) -> None:
+        """Put a message at the end of what waits to go out; it goes at once if nothing keeps it."""
+        lane = _lane_of(stream, message)
+        again = self._plan.repeats(lane, message) if may_double else None
         if stream.waiting:
             due_ns = max(due_ns, stream.waiting[-1][0])
         stream.waiting.append((due_ns, sequence, message, index))
+        if again is not None:
+            number = None if again.is_renumbered else sequence
+            self._timeline.schedule_ns(due_ns + again.after_ns, DELIVERY, self._come_again, stream, message, number)
         if self._plan.holds(lane):
             self._plan.count_held(lane)
         elif len(stream.waiting) == 1:
@@ -240,13 +303,16 @@ class Broadcast:
             if index:
                 stream.delivered(index, now_ns)
             if isinstance(message, BookSnapshot):
-                stream.missed.pop(message.symbol, None)
+                if stream.wrong.pop(message.symbol, None) is message:
+                    stream.missed[message.symbol] = None
+                else:
+                    stream.missed.pop(message.symbol, None)
             elif isinstance(message, OrderUpdate):
                 self.note_told(message.order)
             if not index and not stream.can_tell:
                 self.heard(message)
             if not index and not isinstance(message, Heartbeat):
-                kind = "order" if isinstance(message, OrderUpdate) else "snapshot"
+                kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
                 self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
             stream.send(sequence, message)
             self.on_progress()
@@ -255,6 +321,7 @@ class Broadcast:
         self._write_delivered()
         stream.is_open = False
         stream.waiting.clear()
+        stream.aside = None
         self._streams[stream.lane].remove(stream)
 
     def _write_delivered(self) -> None:

@@ -196,11 +196,13 @@ class Door:
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
-            if request.client_order_id:
-                self.broadcast.untold[request.client_order_id] = None
+            self.broadcast.owe(request.client_order_id)
             self._lose(pending, Lost.REPLY)
             return
-        delay_ns = self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
+        late_ns = self.plan.answer_delay_ns(hit, request)
+        if late_ns or reply is not answer:
+            self.broadcast.owe(request.client_order_id)
+        delay_ns = late_ns + self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
 
     def _answer(self, pending: Pending, answer: Answer) -> None:
@@ -235,8 +237,8 @@ class Door:
                 pending.timer.cancel()
             arrived = pending.at_ns is not None
             self._journal.write(self._timeline.now_ns, "request_lost", request=pending.number, op=pending.request.op, arrived=arrived)
-            if arrived and pending.request.client_order_id:
-                self.broadcast.untold[pending.request.client_order_id] = None
+            if arrived:
+                self.broadcast.owe(pending.request.client_order_id)
             self._lose(pending, Lost.RESET)
         self.on_rest_cut()
         return len(pendings)
@@ -315,8 +317,9 @@ class Door:
 
     def _fault_begins(self, armed: Armed) -> None:
         self._notice_quiet()
-        cut = armed.fault.cut()
-        if cut is not None:
+        if armed.fault.needs_books:
+            armed.books = self.broadcast.books()
+        for cut in armed.fault.cuts():
             armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
 
     def _fault_ends(self, armed: Armed) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.interference import Interference
+from papertape.model.event import BookSnapshot
+from papertape.model.interference import Again, Interference, Swap
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Lane, Refusal, Request
 from papertape.model.units import Nanos
@@ -13,6 +15,9 @@ from papertape.runtime.rank import COMMAND
 from papertape.sim.armed import Armed
 from papertape.sim.stream import Message
 from papertape.sim.timeline import Timeline
+
+_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns")
+"""Where a fault meets a request; one that is at none of them need not count requests."""
 
 
 class FaultPlan:
@@ -32,7 +37,7 @@ class FaultPlan:
         self._journal = journal
         self._open: list[Armed] = []
         self._by_request = [armed for armed in self.faults if armed.window is None or armed.trigger is not None]
-        self._by_request += [armed for armed in self.faults if armed not in self._by_request and _defines(armed, "before_venue")]
+        self._by_request += [armed for armed in self.faults if armed not in self._by_request and _defines(armed, *_POINTS)]
         for armed in self.faults:
             if armed.window is not None and armed.window.start_ns is not None:
                 timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
@@ -62,23 +67,62 @@ class FaultPlan:
     def refuses(self, lane: Lane) -> bool:
         """Whether a connection of `lane` cannot be opened now."""
         for armed in self._open:
-            cut = armed.fault.cut()
-            if cut is not None and cut.lane is lane:
+            if any(cut.lane is lane for cut in armed.fault.cuts()):
                 armed.fired += 1
                 return True
         return False
 
-    def drops(self, lane: Lane, message: Message) -> bool:
-        """Whether this message is lost on its way out."""
+    def drops(self, lane: Lane, message: Message) -> Interference | None:
+        """What loses this message on its way out."""
         for armed in self._open:
-            if armed.fault.drops(lane, message, armed.dropped):
-                armed.dropped += 1
-                armed.fired += 1
-                self._write(armed, "dropped", message=type(message).__name__, symbol=_symbol(message))
-                if not armed.fault.drops(lane, message, armed.dropped):
+            if armed.fault.drops(lane, message, armed.done):
+                self._did(armed, "dropped", message)
+                if not armed.fault.drops(lane, message, armed.done):
                     self._end_window(armed)
-                return True
-        return False
+                return armed.fault
+        return None
+
+    def repeats(self, lane: Lane, message: Message) -> Again | None:
+        """Whether this message, which has just been lined up to go out, comes again."""
+        for armed in self._open:
+            again = armed.fault.repeats(lane, message, armed.done)
+            if again is not None:
+                self._did(armed, "doubled", message)
+                if armed.fault.repeats(lane, message, armed.done) is None:
+                    self._end_window(armed)
+                return again
+        return None
+
+    def swaps(self, lane: Lane, message: Message) -> tuple[Swap, Armed] | None:
+        """Whether this message lets the next go first, and whose doing that is; it counts when it has come to pass, by `swapped`."""
+        for armed in self._open:
+            swap = armed.fault.swaps(lane, message, armed.done)
+            if swap is not None:
+                return swap, armed
+        return None
+
+    def swapped(self, armed: Armed, lane: Lane, message: Message) -> None:
+        """The next has gone before `message`."""
+        self._did(armed, "swapped", message)
+        if armed.fault.swaps(lane, message, armed.done) is None:
+            self._end_window(armed)
+
+    def falsified(self, right: BookSnapshot) -> BookSnapshot | None:
+        """The wrong snapshot that is sent for the `right` one, if one is."""
+        for armed in self._open:
+            at_start = armed.books.get(right.symbol)
+            wrong = armed.fault.falsified(right, at_start, armed.done)
+            if wrong is not None:
+                self._did(armed, "falsified", right)
+                if armed.fault.falsified(right, at_start, armed.done) is None:
+                    self._end_window(armed)
+                return wrong
+        return None
+
+    def _did(self, armed: Armed, what: str, message: Message) -> None:
+        armed.done += 1
+        armed.fired += 1
+        self._write(armed, what, message=type(message).__name__, symbol=_symbol(message))
 
     def hit_by(self, request: Request) -> list[Armed]:
         """Count a request that has just reached the Door; the faults that are about it, their windows opened if it starts them."""
@@ -105,6 +149,16 @@ class FaultPlan:
                     self._fired(armed, request)
                 now = changed
         return now
+
+    def answer_delay_ns(self, hit: list[Armed], request: Request) -> Nanos:
+        """How much later the answer to this request sets out."""
+        total = 0
+        for armed in hit:
+            extra = armed.fault.answer_delay_ns(request)
+            if extra:
+                self._fired(armed, request)
+                total += extra
+        return total
 
     def heal(self, lanes: tuple[Lane, ...]) -> None:
         """From now on no fault acts on `lanes` any more; on none at all if it is empty."""
@@ -153,9 +207,10 @@ class FaultPlan:
         self.on_end(armed)
 
 
-def _defines(armed: Armed, point: str) -> bool:
+def _defines(armed: Armed, *points: str) -> bool:
     kind = type(armed.fault)
-    return any(point in vars(base) for base in kind.__mro__ if base is not object and base.__name__ not in ("Fault", "Interference"))
+    own = [vars(base) for base in kind.__mro__ if base is not object and base.__name__ not in ("Fault", "Interference")]
+    return any(point in each for point in points for each in own)
 
 
 def _symbol(message: Message) -> str:

@@ -9,6 +9,8 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
+from papertape.sim.armed import Armed
+from papertape.sim.timeline import Handle
 
 Message = Event | OrderUpdate
 Send = Callable[[int, Message], None]
@@ -23,6 +25,23 @@ CHANNEL_OF = {
 }
 
 
+class Aside:
+    """A message that waits for the next to go before it.
+
+    Attributes:
+        sequence: the number that it keeps; None if it is numbered when it goes.
+        due_ns: when it was due.
+        release: what sends it alone, if the next does not come.
+    """
+
+    def __init__(self, armed: Armed, message: Message, sequence: int | None, due_ns: Nanos, release: Handle) -> None:
+        self.armed = armed
+        self.message = message
+        self.sequence = sequence
+        self.due_ns = due_ns
+        self.release = release
+
+
 class Stream:
     """A connection's state at the Door.
 
@@ -34,6 +53,8 @@ class Stream:
         waiting: (due_ns, sequence, message, its number at the venue or 0) held back by latency, stall or a snapshot on its way; first in,
             first out.
         can_tell: whether it will be known which messages have arrived at the client; else what is sent counts as heard.
+        aside: an own-order message that lets the next go first.
+        wrong: snapshots on their way that are not what the book is.
         missed: symbols whose book this connection can no longer have right, because a message was lost.
     """
 
@@ -47,6 +68,8 @@ class Stream:
         self.wanted_after: dict[tuple[Channel, str], int] = {}
         self._wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}  # the same by kind of message and symbol
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
+        self.aside: Aside | None = None
+        self.wrong: dict[str, BookSnapshot] = {}
         self.missed: dict[str, None] = {}
         self.is_open = True
         self.heartbeats = 0

@@ -236,8 +236,9 @@ class SimVenue:
         return Answer(orders=tuple(found[: _limit(request, len(found))]))
 
     def _fetch_orders(self, request: Request) -> Answer:
-        """Every order ever accepted, oldest first; where `limit` is given the last."""
+        """Every order ever accepted, or since `since_ns`, oldest first; where `limit` is given the last."""
         found = [order.snapshot() for order in self._orders.values() if request.symbol in ("", order.instrument.symbol)]
+        found = [order for order in found if request.since_ns is None or order.created_ns >= request.since_ns]
         return Answer(orders=tuple(found[len(found) - _limit(request, len(found)) :]))
 
     def _fetch_fills(self, request: Request) -> Answer:
@@ -301,6 +302,11 @@ class SimVenue:
                 self._settlement.finish(order, OrderStatus.CANCELED, "post-only, and would take")
             else:
                 self._enter(order, matcher, taking)
+
+    def order_of(self, client_order_id: str) -> Order | None:
+        """The order of this id as it stands; None if none was ever made."""
+        order = self._by_client_id.get(client_order_id)
+        return None if order is None else order.snapshot()
 
     def _known(self, client_order_id: str) -> LiveOrder | None:
         """The order that a repeated client id stands for, where the venue answers with it; elsewhere the repetition is refused."""

@@ -69,7 +69,8 @@ def encode(request: Request, now_ns: Nanos, cursor: str = "") -> Call:
             query = {"order_status": "OPEN"} | _product(request) | _limit(request) | paging
             return Call("GET", "brokerage/orders/historical/batch", query)
         case Op.ORDERS_FETCH:
-            return Call("GET", "brokerage/orders/historical/batch", _product(request) | _limit(request) | paging)
+            start = {} if request.since_ns is None else {"start_date": format_time(request.since_ns)}
+            return Call("GET", "brokerage/orders/historical/batch", _product(request) | start | _limit(request) | paging)
         case Op.FILLS_FETCH:
             since = {} if request.since_ns is None else {"start_sequence_timestamp": format_time(request.since_ns)}
             ids = {"order_ids": request.order_id} if request.order_id else {}

@@ -1,0 +1,52 @@
+"""Part of a venue is away."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from papertape.faults.base import Fault
+from papertape.model.interference import Cut
+from papertape.model.request import Answer, Lane, Refusal, RefusalCode, Request
+
+_AWAY = Refusal(code=RefusalCode.UNAVAILABLE, message="the venue is away")
+
+
+class Outage(Fault, frozen=True, kw_only=True, tag="outage"):
+    """Some of a venue's lanes are away while the window lasts: its streams end and cannot be opened, its REST answers that it cannot.
+
+    With `connections = ["market", "user"]` REST is up and the streams are down; with `["rest"]` it is the other way about. Other than in a
+    `disconnect` of the REST lane, requests get there and are answered; with `on` and a window only requests of that op are. A request that
+    arrived before is answered as always.
+
+    interface: streams are reset, dialling raises ExchangeNotAvailable; each call raises ExchangeNotAvailable.
+    wire: streams are reset, connects to them are refused; REST takes connections and answers HTTP 503 in plain text.
+
+    Attributes:
+        connections: the lanes that are away.
+        executes: whether what is asked for by REST is done all the same, so that the answer is worth nothing.
+    """
+
+    connections: tuple[Lane, ...] = (Lane.REST, Lane.MARKET, Lane.USER)
+    executes: bool = False
+
+    needs_start: ClassVar[bool] = True
+
+    def problems(self) -> list[tuple[str, str]]:
+        found = super().problems()
+        if not self.connections:
+            found.append(("connections", f"is empty; expected some of {', '.join(Lane)}"))
+        if self.executes and Lane.REST not in self.connections:
+            found.append(("executes", 'is about requests, and "rest" is not among the connections'))
+        return found
+
+    def lanes(self) -> tuple[Lane, ...]:
+        return self.connections
+
+    def before_venue(self, request: Request) -> Refusal | None:
+        return _AWAY if Lane.REST in self.connections and not self.executes else None
+
+    def after_venue(self, request: Request, answer: Answer) -> Answer | None:
+        return Answer(refusal=_AWAY) if self.executes else answer
+
+    def cuts(self) -> tuple[Cut, ...]:
+        return tuple(Cut(lane=lane, clean=False) for lane in self.connections if lane is not Lane.REST)

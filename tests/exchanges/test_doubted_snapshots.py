@@ -1,0 +1,62 @@
+"""A snapshot that cannot be the book is asked for once more; one that comes twice is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges.scripted import EPOCH_NS, World, change, play, snapshot
+from papertape.model.event import BookSnapshot
+from papertape.model.notes import Mark
+from papertape.model.request import Channel, Lane
+
+GOOD = snapshot(bid=9_800, at_ns=EPOCH_NS + 10)
+EMPTY = msgspec.structs.replace(GOOD, bids=(), asks=())
+OLD = snapshot(at_ns=EPOCH_NS + 1)
+SEEN = change(9_900, 7, at_ns=EPOCH_NS + 5)
+
+
+def books_seen(second: BookSnapshot, third: BookSnapshot) -> tuple[list[Any], int, list[tuple[Channel, str]]]:
+    """Best bids as a bot sees them when, after SEEN, a lost message brings `second`, and one asked for again would be `third`."""
+
+    async def story(world: World) -> tuple[list[Any], int, list[tuple[Channel, str]]]:
+        bids: list[Any] = []
+        await world.exchange.subscribe_order_book("BTC/USD", lambda book: bids.append(book.best_bid))
+        await asyncio.sleep(1)
+        world.link.push(Lane.MARKET, SEEN)
+        bids.clear()
+        world.link.snapshots["BTC/USD"] = second
+        asked = len(world.link.asked_for)
+        world.link.drop(Lane.MARKET)
+        while len(world.link.asked_for) == asked:
+            await asyncio.sleep(0.005)
+        world.link.snapshots["BTC/USD"] = third
+        await asyncio.sleep(3)
+        assert world.exchange.health.is_healthy
+        return bids, world.notes.marks.count(Mark.SNAPSHOT_DOUBTED), world.link.asked_for[asked:]
+
+    return play(story)
+
+
+@pytest.mark.parametrize("wrong", [EMPTY, OLD], ids=["empty", "old"])
+def test_a_snapshot_that_cannot_be_is_never_shown_and_asked_for_again(wrong: BookSnapshot) -> None:
+    bids, doubts, asked = books_seen(wrong, GOOD)
+    assert bids == [(9_800, 5)]
+    assert doubts == 1
+    assert asked.count((Channel.BOOK, "BTC/USD")) == 2
+
+
+@pytest.mark.parametrize(("wrong", "bid"), [(EMPTY, None), (OLD, (9_900, 5))], ids=["empty", "old"])
+def test_what_is_said_twice_is_believed(wrong: BookSnapshot, bid: Any) -> None:
+    """A market can be empty, and a venue can set its clock back: nobody dials for ever over it."""
+    bids, doubts, _ = books_seen(wrong, wrong)
+    assert (bids, doubts) == ([bid], 1)
+
+
+def test_a_snapshot_without_a_stamp_is_no_old_one() -> None:
+    """Coinbase's manual shows its snapshots stamped with 1970."""
+    bids, doubts, _ = books_seen(snapshot(bid=9_700, at_ns=0), GOOD)
+    assert (bids, doubts) == ([(9_700, 5)], 0)
