@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.event import BookSnapshot, BookUpdate, Event, Ticker, Trade
 from papertape.model.interference import Window
 from papertape.model.order import OrderUpdate
@@ -45,6 +46,11 @@ class Gap(Fault, frozen=True, kw_only=True, tag="gap"):
         if window is None or self.lasts is not None or self.until is not None:
             return window
         return Window(start_ns=window.start_ns, lasts_ns=None)
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        begin = {key: value for key, value in draw.moment().items() if key != "lasts"}
+        return {**begin, "connection": str(draw.one_of(Lane.MARKET, Lane.USER)), "count": draw.one_of(1, 1, 2, 5, 20)}
 
     def lanes(self) -> tuple[Lane, ...]:
         return (self.connection,)
