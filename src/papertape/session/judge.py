@@ -198,18 +198,31 @@ def _recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
             )
     why = world.observer.why
     for armed, ended_ns in world.observer.waiting:
-        problems.append(
-            f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; last known: {why}"
-        )
+        if _had_time(world, ended_ns, limit_ns):
+            problems.append(
+                f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; last known: {why}"
+            )
     return problems
 
 
+def _had_time(world: VenueWorld, ended_ns: Nanos, limit_ns: Nanos) -> bool:
+    over_ns = world.observer.over_ns
+    return over_ns is not None and over_ns - ended_ns > limit_ns
+
+
 def _unjudged_recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
-    """Faults that were still at work when the bot ended: nobody has seen what comes after them."""
-    if scenario.expect.recovers_within_ns is None:
+    """Faults that were still at work when the bot ended, or whose time was not up: nobody has seen what comes after them."""
+    limit_ns = scenario.expect.recovers_within_ns
+    if limit_ns is None:
         return []
     waiting = [armed for armed, _ in world.observer.waiting]
-    return [
+    cut_short = [
+        f"{armed.fault.kind}, over at {format_duration(ended_ns)}, had not been recovered from when the bot ended, "
+        "and its time was not up, so `recovers_within` was not judged"
+        for armed, ended_ns in world.observer.waiting
+        if not _had_time(world, ended_ns, limit_ns)
+    ]
+    return cut_short + [
         f"fault {place + 1} ({armed.fault.kind}) was still on when the bot ended, so `recovers_within` was not judged"
         for place, armed in enumerate(world.door.plan.faults)
         if armed.fired and place not in world.observer.recoveries and armed not in waiting

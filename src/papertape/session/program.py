@@ -91,7 +91,7 @@ class Program:
     async def rest(self) -> None:
         """Let what is under way at the venues come to its end."""
         for world in self._worlds:
-            world.observer.is_over = True
+            world.observer.bot_ended()
             world.door.plan.end_all()
             world.door.broadcast.forget_lost()
         give_up_ns = self._loop.now_ns + REST_WITHIN_NS

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot, Event, Heartbeat, Side
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Side
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos, plain
@@ -211,8 +211,8 @@ class Broadcast:
         if self._plan.drops(lane, message):
             if isinstance(message, OrderUpdate):
                 self.untold[message.order.client_order_id] = None
-            elif not isinstance(message, Heartbeat):
-                stream.missed[message.symbol] = None
+            elif isinstance(message, BookUpdate | BookSnapshot):
+                stream.missed[message.symbol] = None  # a trade is gone for good, a book must become right again
             return
         due_ns = self._timeline.now_ns + delay_ns + self._plan.delay_ns(lane)
         if stream.waiting:
