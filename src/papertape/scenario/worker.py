@@ -5,6 +5,7 @@ What a bot prints goes to stderr, and it finds nothing on its stdin. Tapes are r
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import tomllib
@@ -26,6 +27,9 @@ from papertape.session.spec import Scenario
 from papertape.session.world import KeptRows
 
 READY: Final = b"ready\n"
+
+COLLECT_EVERY: Final = 10
+"""Jobs after which the worlds that are gone are collected, some 7 MB each: a run holds the collector off, and so they pile up."""
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -67,9 +71,13 @@ class Runner:
     def __init__(self) -> None:
         self._bases: dict[Base, tuple[Scenario, int]] = {}
         self._kept = KeptRows()
+        self._done = 0
 
     def run(self, job: Job) -> SeedResult:
         """The result of one job, whatever happens."""
+        self._done += 1
+        if self._done % COLLECT_EVERY == 0:
+            gc.collect()
         repro = job.base.repro(job.seed)
         try:
             scenario = self._scenario(job)
