@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import papertape
+from papertape.model import errors as ccxt
 from papertape.scenario.quick import DEFAULT_VENUE_TABLE
 from papertape.session.result import RunResult, Status
 
@@ -36,3 +38,16 @@ def test_what_had_no_time_to_recover_is_not_judged() -> None:
     (said,) = late.failures
     assert said.startswith("disconnect, over at 9.9s, had not been recovered from when the bot ended")
     assert run(watches_trades, "40s", cut).is_passed
+
+
+async def buys_once(exchange: Any) -> None:
+    with contextlib.suppress(ccxt.BaseError):
+        await exchange.place_order("BTC/USD", "market", "buy", "0.001")
+    await asyncio.sleep(120)
+
+
+def test_an_order_that_was_never_made_is_no_news_to_wait_for() -> None:
+    """Each attempt cuts its own connection before the venue looks at it: there is no order, and nobody can be told of it."""
+    result = run(buys_once, "3m", {"kind": "disconnect", "on": "order.create", "nth_intent": 1, "lasts": "500ms", "connection": "rest"})
+    assert result.is_passed, result.failures
+    assert (result.orders, result.faults[0].recovery_ns is not None) == (0, True)

@@ -191,8 +191,7 @@ class Door:
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
-            if request.client_order_id:
-                self.broadcast.untold[request.client_order_id] = None
+            self._owe(request)
             self._lose(pending, Lost.REPLY)
             return
         delay_ns = self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
@@ -230,11 +229,16 @@ class Door:
                 pending.timer.cancel()
             arrived = pending.at_ns is not None
             self._journal.write(self._timeline.now_ns, "request_lost", request=pending.number, op=pending.request.op, arrived=arrived)
-            if arrived and pending.request.client_order_id:
-                self.broadcast.untold[pending.request.client_order_id] = None
+            if arrived:
+                self._owe(pending.request)
             self._lose(pending, Lost.RESET)
         self.on_rest_cut()
         return len(pendings)
+
+    def _owe(self, request: Request) -> None:
+        """The news of an order did not arrive; of an order that was never made there will be no news."""
+        if self.venue.has_order(request.client_order_id):
+            self.broadcast.untold[request.client_order_id] = None
 
     def _lose(self, pending: Pending, how: Lost) -> None:
         is_cut = how is Lost.RESET
