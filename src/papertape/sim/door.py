@@ -236,8 +236,9 @@ class Door:
         return len(pendings)
 
     def _owe(self, request: Request) -> None:
-        """The news of an order did not arrive; of an order that was never made there will be no news."""
-        if self.venue.has_order(request.client_order_id):
+        """News of an order did not arrive; where none was made there is none, and what a client has heard it needs not hear again."""
+        order = self.venue.order_of(request.client_order_id)
+        if order is not None and not self.broadcast.has_told(order):
             self.broadcast.untold[request.client_order_id] = None
 
     def _lose(self, pending: Pending, how: Lost) -> None:

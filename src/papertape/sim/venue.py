@@ -302,9 +302,10 @@ class SimVenue:
             else:
                 self._enter(order, matcher, taking)
 
-    def has_order(self, client_order_id: str) -> bool:
-        """Whether an order of this id was ever made."""
-        return client_order_id in self._by_client_id
+    def order_of(self, client_order_id: str) -> Order | None:
+        """The order of this id as it stands; None if none was ever made."""
+        order = self._by_client_id.get(client_order_id)
+        return None if order is None else order.snapshot()
 
     def _known(self, client_order_id: str) -> LiveOrder | None:
         """The order that a repeated client id stands for, where the venue answers with it; elsewhere the repetition is refused."""
