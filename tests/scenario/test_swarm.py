@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papertape.faults import AT_THE_DOOR, FAULTS, Fault
@@ -47,6 +47,7 @@ def scenario(tmp_path: Path, **more: Any) -> Scenario:
     return make_scenario({**BASE, **more}, source="here", folder=tmp_path)
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, until_ns=spans, is_wire=st.booleans())
 def test_every_fault_of_a_plan_could_stand_in_a_file(seed: int, until_ns: int, is_wire: bool) -> None:
     """Each passes the checks of a scenario, comes back from its own table, and has no window beyond the healing."""
@@ -66,6 +67,7 @@ def test_the_same_seed_draws_the_same_plan() -> None:
     assert plan == [as_table(fault) for fault in drawn_plan(12, until_ns=MINUTE)]
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, gone=st.sampled_from(sorted(FAULTS)))
 def test_a_kind_added_to_the_shelf_shifts_no_other(seed: int, gone: str) -> None:
     """The plan without a kind is the plan with it, less its own faults."""

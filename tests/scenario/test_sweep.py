@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papertape.model.errors import ConfigError
@@ -27,7 +27,7 @@ feed = { tape = "builtin:btc-usd", end = "10s" }
 account = { USD = "100000", BTC = "1" }
 """
 
-SEEDS = 7
+SEEDS = 5
 
 
 def lines_of(folder: Path, workers: int, shard: Shard | None = None) -> str:
@@ -71,6 +71,7 @@ def test_shards_merge_to_the_same_as_one_run(folder: Path, whole: str, tmp_path:
     assert lines(merged([read_lines(path) for path in paths], ["a", "b"])) == whole
 
 
+@settings(max_examples=40, deadline=None)
 @given(count=st.integers(1, 9), total=st.integers(0, 40))
 def test_every_job_is_in_one_shard(count: int, total: int) -> None:
     jobs = [Job(Base("x"), seed) for seed in range(total)]
@@ -79,6 +80,7 @@ def test_every_job_is_in_one_shard(count: int, total: int) -> None:
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+@settings(max_examples=40, deadline=None)
 @given(order=st.permutations(range(6)), missing=st.integers(0, 6))
 def test_results_are_written_in_order_however_they_come(order: list[int], missing: int) -> None:
     """What is complete up to there at once, what lies behind a hole in the end."""

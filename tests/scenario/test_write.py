@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papertape.model.errors import ConfigError
@@ -76,6 +76,7 @@ def loaded(text: str) -> Scenario:
     return make_scenario(tomllib.loads(text), source="here", folder=Path())
 
 
+@settings(max_examples=60, deadline=None)
 @given(table=tables, plan=st.integers(0, 10**6))
 def test_what_is_written_loads_as_what_it_was(table: dict[str, Any], plan: int) -> None:
     """The law: load(write(scenario)) == scenario, whatever stands in it."""
@@ -84,6 +85,7 @@ def test_what_is_written_loads_as_what_it_was(table: dict[str, Any], plan: int) 
     assert loaded(scenario_text(scenario)) == scenario
 
 
+@settings(max_examples=60, deadline=None)
 @given(value=values)
 def test_any_value_of_toml_can_be_written(value: Any) -> None:
     """Texts with every kind of quote and control character among them."""
