@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if __name__ == "__main__":  # or a bot called json.py in the current folder would be everybody's json
+    sys.path[:] = [place for place in sys.path if place not in ("", os.getcwd())]
 
 from papertape.cli.main import main as run_command_line
 

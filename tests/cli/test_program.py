@@ -50,7 +50,8 @@ def test_a_scenario_takes_no_words_for_a_program(tmp_path: Path) -> None:
 def test_a_persons_ctrl_c_is_theirs_even_if_the_program_swallows_it(tmp_path: Path) -> None:
     """Exit 130: the run was interrupted, whatever the program made of it."""
     (tmp_path / "bot.py").write_text(
-        "import sys\nprint('ready', flush=True, file=sys.stderr)\ntry:\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    pass\n"
+        "import sys\nprint('ready', flush=True, file=sys.stderr)\n"
+        "try:\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    pass\n"
     )
     process = subprocess.Popen([sys.executable, "-m", "papertape", "run", "bot.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -68,3 +69,14 @@ def test_a_secret_is_in_no_output(tmp_path: Path) -> None:
     text = done.stdout + done.stderr + (tmp_path / "journal.jsonl").read_text()
     assert done.returncode == 1
     assert "PRIVATE KEY" not in text
+
+
+def test_local_time_is_utc_wherever_the_machine_stands(tmp_path: Path) -> None:
+    """Or a program that asks for it would be another on another machine."""
+    (tmp_path / "bot.py").write_text(
+        "import datetime, time\nprint(datetime.datetime.now(), time.strftime('%Z'), time.localtime().tm_hour)\n"
+    )
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
+    command = [sys.executable, "-m", "papertape", "run", "bot.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=clean | {"TZ": "Asia/Tokyo"}, capture_output=True, text=True, check=False)
+    assert "2026-01-05 00:00:00 UTC 0" in done.stderr

@@ -224,6 +224,21 @@ def test_older_ways_to_get_a_loop_work(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines() == ["200", "200"], result.failures
 
 
+def test_the_policy_that_a_program_sets_is_the_one_it_gets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the process has its own again afterwards."""
+    text = """
+    import asyncio
+    mine = asyncio.DefaultEventLoopPolicy()
+    asyncio.set_event_loop_policy(mine)
+    print(asyncio.get_event_loop_policy() is mine, asyncio.run(ask()))
+    """
+    before = asyncio.get_event_loop_policy()
+    result = run_program(tmp_path, text)
+    assert result.status is Status.PASSED, result.failures
+    assert capsys.readouterr().out == "True 200\n"
+    assert asyncio.get_event_loop_policy() is before
+
+
 def test_other_hosts_follow_the_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refused unless [hosts] says otherwise."""
     text = """

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import multiprocessing
 import sqlite3
+import subprocess
 import sys
 import time
 import uuid
@@ -242,3 +243,33 @@ def test_numpy_draws_from_the_seed_and_keeps_its_own_state() -> None:
     expected = numpy.random.RandomState(3).rand()
     assert inside(draw, seed=1) == inside(draw, seed=1) != inside(draw, seed=2)
     assert numpy.random.rand() == expected
+
+
+def test_two_ids_of_one_instant_differ() -> None:
+    """uuid1 counts on where time stands still, as it does on a real clock that is too coarse; each run begins anew."""
+    assert inside(lambda: len({uuid.uuid1(1, 2) for _ in range(9)})) == 9
+    assert inside(lambda: uuid.uuid1(1, 2)) == inside(lambda: uuid.uuid1(1, 2))
+
+
+LOADED_LATE = """
+import datetime, time
+real_time, real = time.time, datetime.datetime
+class Fake(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None): return cls(1999, 1, 1)
+time.time, datetime.datetime = lambda: 0.0, Fake
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.patch import patched
+def read():
+    with patched(VirtualLoop(epoch_ns=10**18), 0):
+        return time.time(), datetime.datetime.now(datetime.timezone.utc).year
+print(read(), time.time())
+time.time, datetime.datetime = real_time, real
+print(read(), time.time() > 1.7e9, datetime.datetime.now().year > 2024)
+"""
+
+
+def test_papertape_may_be_loaded_while_time_is_frozen() -> None:
+    """What it then takes for the machine's clock is not, and runs show their own time all the same, also once time moves again."""
+    done = subprocess.run([sys.executable, "-c", LOADED_LATE], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.splitlines() == ["(1000000000.0, 2001) 0.0", "(1000000000.0, 2001) True True"], done.stderr

@@ -140,6 +140,35 @@ def test_the_list_of_open_orders_that_a_stream_begins_with_discloses(tmp_path: P
     assert run(tmp_path, LISTEN_FIRST.replace("LISTEN", "pass")).status is Status.SUSPECT
 
 
+@pytest.mark.parametrize("kind", ["half_open", "black_hole"])
+@pytest.mark.parametrize("lasts", ['lasts = "10s"', ""])
+def test_an_order_that_arrives_after_its_repetition_came_first(tmp_path: Path, kind: str, lasts: str) -> None:
+    """The network keeps the first until the program has bought again, or has even gone; it was sent first, and the venue filled both."""
+    kept = f'[[fault]]\nkind = "{kind}"\nhost = "api.coinbase.com"\ndirection = "to_server"\nat = "2s"\nnth_connection = 1\n{lasts}\n'
+    result = run(tmp_path, BUY_AGAIN + "    await asyncio.sleep(15)\n", kept)
+    assert (result.status, result.orders) == (Status.SUSPECT, 2)
+    assert "bought 0.01 BTC/USD again at 7.091s, while the outcome of the order it sent at 2.091s" in result.failures[0]
+    assert [(each.at_ns // SECOND, each.outcome) for each in result.timeline] == [
+        (2, "filled; given up at 7.091s"),
+        (7, "filled; answer heard at 7.121s"),
+    ]
+
+
+def test_news_that_the_network_swallows_disclose_nothing(tmp_path: Path) -> None:
+    """The stream's message about the first order left the venue and never arrived."""
+    listens = (
+        LISTEN_FIRST.replace("LISTEN", "await asyncio.sleep(1)")
+        .replace(
+            "    try:\n        await exchange",
+            "    watching = asyncio.create_task(pro.watch_orders())\n    await asyncio.sleep(2)\n    try:\n        await exchange",
+        )
+        .replace("        await pro.close()", "        watching.cancel()\n        await pro.close()")
+    )
+    assert run(tmp_path, listens).status is Status.PASSED
+    hole = '[[fault]]\nkind = "black_hole"\nhost = "advanced-trade-ws.coinbase.com"\ndirection = "to_client"\nat = "4s"\n'
+    assert run(tmp_path, listens, LOST + hole).status is Status.SUSPECT
+
+
 def test_an_answer_that_is_merely_slow_on_the_line_is_waited_for(tmp_path: Path) -> None:
     """Two orders at once, both answers on a slow line: a pair."""
     assert run(tmp_path, TWO_AT_ONCE, SWALLOWED.replace("8s", "3s")).status is Status.PASSED
@@ -214,3 +243,18 @@ def test_a_fault_that_hit_nothing_makes_a_program_vacuous(tmp_path: Path) -> Non
     result = run(tmp_path, TWO_AT_ONCE, LOST + "nth = 7\n")
     assert result.status is Status.VACUOUS
     assert result.failures == ("fault 1 (lost_reply) hit nothing",)
+
+
+@pytest.mark.parametrize(("limit", "status"), [(1, Status.SUSPECT), (2, Status.PASSED)])
+def test_a_listing_discloses_what_stands_on_its_page(tmp_path: Path, limit: int, status: Status) -> None:
+    """Newest first: with one row a page, the page shows the order that came after the lost one."""
+    trade = """
+async def trade(exchange):
+    try:
+        await buy(exchange)
+    except ccxt.NetworkError:
+        await exchange.create_order("BTC/USD", "limit", "sell", 0.05, 1000.0)
+        await exchange.v3PrivateGetBrokerageOrdersHistoricalBatch({"limit": LIMIT})
+        await buy(exchange)
+"""
+    assert run(tmp_path, trade.replace("LIMIT", str(limit))).status is status

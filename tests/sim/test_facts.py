@@ -12,11 +12,14 @@ from papertape.faults import Disconnect, Latency, LostReply, RateLimit
 from papertape.model.errors import NetworkError, RateLimitExceeded, RequestTimeout
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND
+from papertape.sim.client import Neighbour
+from papertape.sim.disclosure import Disclosure
 from papertape.sim.door import Door, Lost
-from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard
+from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, in_order
 from sim.test_door import BUY, Room, in_room
 
 CREATE = Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=BUY)
+OTHER = Request(op=Op.ORDER_CREATE, client_order_id="pt-2", symbol="BTC/USD", order=BUY)
 
 
 def kinds(door: Door) -> list[tuple[type[Fact], int]]:
@@ -129,7 +132,7 @@ def test_a_door_knows_whether_anybody_ever_came() -> None:
 
 def test_an_answer_on_a_network_is_heard_when_it_arrives() -> None:
     async def story(room: Room) -> None:
-        pending = room.door.submit(CREATE, lambda outcome: None, "", lambda: False)
+        pending = room.door.submit(CREATE, lambda outcome: None, Far())
         await asyncio.sleep(1)
         room.door.abandon(pending)  # the server has done its part
         assert kinds(room.door) == [(Sent, 0), (Reached, 15)]
@@ -146,11 +149,11 @@ def test_a_client_that_left_without_a_word_is_missed_at_the_next_request(wait_s:
     """Whether the answer was on the line by then or not; what arrives afterwards is not heard."""
 
     async def story(room: Room) -> None:
-        gone = room.door.submit(CREATE, lambda outcome: None, "", lambda: True)
+        gone = room.door.submit(CREATE, lambda outcome: None, Far(left_ns=0))
         await asyncio.sleep(wait_s)
-        room.door.submit(CREATE, lambda outcome: None, "", lambda: False)
+        room.door.submit(CREATE, lambda outcome: None, Far())
         kind, at_ms = kinds(room.door)[-2]
-        assert (kind, at_ms) == (GaveUp, wait_s * 1000)
+        assert (kind, at_ms) == (GaveUp, 0), "when it left, not when that was noticed"
         await asyncio.sleep(1)
         before = len(room.door.facts)
         room.door.heard(gone)
@@ -163,4 +166,47 @@ def ask(door: Door, line: str) -> None:
     def done(outcome: Any) -> None:
         assert not isinstance(outcome, Lost)
 
-    door.submit(CREATE, done, line)
+    client = Neighbour()
+    client.asked_at = line
+    door.submit(CREATE, done, client)
+
+
+class Far:
+    """A client behind a network."""
+
+    asked_at = "bot.py:31"
+    can_tell = True
+
+    def __init__(self, *, asked_ns: int | None = None, left_ns: int | None = None) -> None:
+        self.asked_ns = asked_ns
+        self._left_ns = left_ns
+
+    def left_ns(self) -> int | None:
+        return self._left_ns
+
+
+def test_what_a_network_brings_late_was_sent_when_it_was_written() -> None:
+    """By the time it is here its client has sent the next one, and gone; in order, it was the first, and given up before that."""
+
+    async def story(room: Room) -> None:
+        await asyncio.sleep(7)
+        room.door.submit(OTHER, lambda outcome: None, Far(asked_ns=7 * SECOND))
+        await asyncio.sleep(5)
+        late = room.door.submit(CREATE, lambda outcome: None, Far(asked_ns=2 * SECOND, left_ns=7 * SECOND))
+        room.door.abandon(late)
+        await asyncio.sleep(1)
+        assert room.door.truth().requests[1].sent_ns == 2 * SECOND
+        story = [(type(fact), fact.at_ns // MILLISECOND, getattr(fact, "number", 0)) for fact in in_order(room.door.facts)]
+        assert story[:4] == [(Sent, 2_000, 2), (GaveUp, 7_000, 2), (Sent, 7_000, 1), (Reached, 7_015, 1)]
+        disclosure = Disclosure()
+        for fact in in_order(room.door.facts):
+            disclosure.on(fact)
+        assert [(each.first.numbers, each.again.numbers) for each in disclosure.repeats] == [([2], [1])]
+
+    in_room(story)
+
+
+def test_who_gives_up_at_once_has_sent_all_the_same() -> None:
+    """At one instant: sent, then given up."""
+    facts = [Sent(5, 1, CREATE), GaveUp(5, 1), Sent(5, 2, OTHER)]
+    assert in_order(facts) == facts

@@ -72,6 +72,9 @@ class Stream:
     def say(self, message: object) -> None:
         self.send(message)
 
+    def heard(self, message: object) -> None:
+        """Nobody asks."""
+
     def closed(self) -> None:
         self.is_open = False
         self.venue.streams.remove(self)
@@ -104,7 +107,7 @@ class ScriptedVenue:
     def accepts(self, lane: Lane) -> bool:
         return lane not in self.shut
 
-    def open_stream(self, lane: Lane, send: Callable[[int, Any], None], close: Callable[[bool], None]) -> Stream:
+    def open_stream(self, lane: Lane, send: Callable[[int, Any], None], close: Callable[[bool], None], *, can_tell: bool = False) -> Stream:
         stream = Stream(self, lane, send, close)
         self.streams.append(stream)
         return stream

@@ -46,7 +46,7 @@ def help_page() -> str:
             "  papertape run script.py -- --size 0.01                       any asyncio program, as it is, with its own arguments",
             "  papertape run scenarios/                                     every scenario in a folder",
             "",
-            "Exit codes: 0 all passed · 1 something failed or proved nothing · 2 usage or configuration · 3 two runs differed",
+            "Exit codes: 0 all passed · 1 something failed, was suspect or proved nothing · 2 usage or configuration · 3 two runs differed",
             "            4 data missing or damaged · 5 an error of papertape's own · 130 interrupted; of several, the highest",
         ]
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -31,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command, rest = found
     if argv is None and command.name == "run":
         pin_hash_seed()
+        pin_time_zone()
     return guarded(lambda: dispatch(command, rest))
 
 
@@ -94,6 +98,10 @@ def guarded(work: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNHEARD
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF) or error.filename is not None:
+            return complain(bug(error), INTERNAL)
+        return complain(f"the output cannot be written: {error.strerror}", USAGE)
     except Exception as error:
         return complain(bug(error), INTERNAL)
     return code
@@ -110,7 +118,8 @@ def bug(error: BaseException) -> str:
 
 def complain(message: str, code: int) -> int:
     """Say it on stderr; returns `code`."""
-    print(f"papertape: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # nobody is there to read it; the exit code says as much
+        print(f"papertape: {message}", file=sys.stderr)
     return code
 
 
@@ -119,3 +128,10 @@ def pin_hash_seed() -> None:
     if not os.environ.get("PYTHONHASHSEED", "").isdigit():
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves again
+
+
+def pin_time_zone() -> None:
+    """Local time is UTC, so that a program that asks for it gets the same on every machine."""
+    os.environ["TZ"] = "UTC"
+    if hasattr(time, "tzset"):
+        time.tzset()

@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self, total: int, file: IO[str] | None = None) -> None:
         self._file = sys.stderr if file is None else file
-        self._is_terminal = self._file.isatty()
+        self._is_terminal = _is_terminal(self._file)
         self._total = total
         self._index = 0
         self._name = ""
@@ -49,8 +49,7 @@ class Progress:
         self._draw(f"{clear}[{self._index}/{self._total}] {self._name}: {verdict} in {wall_s:.2f} s\n")
 
     def _draw(self, text: str) -> None:
-        self._file.write(text)
-        self._file.flush()
+        _put(self._file, text)
 
 
 class Tally:
@@ -58,7 +57,7 @@ class Tally:
 
     def __init__(self, noun: str, file: IO[str] | None = None) -> None:
         self._file = sys.stderr if file is None else file
-        self._is_terminal = self._file.isatty()
+        self._is_terminal = _is_terminal(self._file)
         self._noun = noun
         self._began_s = wall_seconds()
         self._next_s = self._began_s + (0.0 if self._is_terminal else PLAIN_S)
@@ -78,12 +77,27 @@ class Tally:
         if now_s < self._next_s and not is_last:
             return
         self._next_s = now_s + (REDRAW_S if self._is_terminal else PLAIN_S)
-        self._file.write(f"\r\x1b[2K{text}" if self._is_terminal else f"{text}\n")
-        self._file.flush()
+        _put(self._file, f"\r\x1b[2K{text}" if self._is_terminal else f"{text}\n")
 
     def end(self) -> None:
         """Leave the last line standing."""
         if self._last and self._is_terminal:
-            self._file.write(f"\r\x1b[2K{self._last}\n")
-            self._file.flush()
+            _put(self._file, f"\r\x1b[2K{self._last}\n")
         self._last = ""
+
+
+def _put(file: IO[str] | None, text: str) -> None:
+    if file is None:
+        return
+    try:
+        file.write(text)
+        file.flush()
+    except (OSError, ValueError):  # full, or closed, as daemons have it: a verdict does not depend on who watches
+        return
+
+
+def _is_terminal(file: IO[str] | None) -> bool:
+    try:
+        return file is not None and file.isatty()
+    except ValueError:  # closed
+        return False

@@ -14,8 +14,8 @@ class TlsExpired(NetworkFault, frozen=True, kw_only=True, tag="tls_expired"):
     A client whose SSLContext has verify_mode CERT_NONE does not look, and connects. Plain connections are not touched.
 
     interface: nothing; there is no TLS.
-    wire: `create_connection` with ssl, and `start_tls`, raise ssl.SSLCertVerificationError, verify_code 10; the server's program hears
-    nothing.
+    wire: `create_connection` with ssl, `start_tls` and the handshake of `SSLContext.wrap_bio` (anyio, httpx) raise
+    ssl.SSLCertVerificationError, verify_code 10; the server's program hears no byte.
     """
 
     act: ClassVar[Act] = Act.EXPIRE
@@ -28,8 +28,8 @@ class TlsWrongHost(NetworkFault, frozen=True, kw_only=True, tag="tls_wrong_host"
     touched.
 
     interface: nothing; there is no TLS.
-    wire: `create_connection` with ssl, and `start_tls`, raise ssl.SSLCertVerificationError, verify_code 62, for an address 64; the server's
-    program hears nothing.
+    wire: `create_connection` with ssl, `start_tls` and the handshake of `SSLContext.wrap_bio` (anyio, httpx) raise
+    ssl.SSLCertVerificationError, verify_code 62, for an address 64; the server's program hears no byte.
     """
 
     act: ClassVar[Act] = Act.MISNAME
@@ -40,7 +40,8 @@ class TlsSlow(Slowing, frozen=True, kw_only=True, tag="tls_slow"):
 
     interface: nothing; there is no TLS.
     wire: `create_connection` with ssl, and `start_tls`, take `add` longer; after `ssl_handshake_timeout`, 60 s if the client gave none,
-    they raise ConnectionAbortedError.
+    they raise ConnectionAbortedError. The handshake of `SSLContext.wrap_bio` (anyio, httpx) takes as long, and has no patience of its own
+    but TCP's.
 
     Attributes:
         add: how much longer.

@@ -13,6 +13,9 @@ from papertape.model.request import Lane
 class Disconnect(Fault, frozen=True, kw_only=True, tag="disconnect"):
     """Every connection of a lane ends, and none can be opened until the window is over.
 
+    The user lane is whatever tells of the account's own orders: on Coinbase also a connection to the market's host that asked for them,
+    which ends with it, and asking for them there again before the window is over ends that connection too.
+
     A request that has reached the venue by then is carried out, but its answer is lost; one still on its way never arrives.
 
     interface: streams close (a goodbye if `clean`, else a reset); open REST calls raise NetworkError; dialling raises ExchangeNotAvailable.

@@ -12,6 +12,9 @@ from papertape.model.request import Lane
 class Stall(Fault, frozen=True, kw_only=True, tag="stall"):
     """The lane's connections stay open, and nothing comes out of them until the window is over; then all of it at once.
 
+    The user lane is whatever tells of the account's own orders: where they are told on a connection to the market's host, as Coinbase
+    allows, what waits behind such news on that connection waits with it.
+
     What a client sends still arrives and is carried out. A connection that the client gives up meanwhile takes what was held with it;
     a new one opened in the window is as silent.
 

@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
 
 DIGEST_VERSION: Final = 1
@@ -49,7 +50,14 @@ class Journal:
         self._hash = hashlib.sha256()
         self._encode = msgspec.json.Encoder().encode
         self._before_write: list[Callable[[], None]] = []
-        self._sink: IO[bytes] | None = path.open("wb") if path is not None else None
+        self._path = path
+        self._sink: IO[bytes] | None = None
+        self._failed: OSError | None = None
+        if path is not None:
+            try:
+                self._sink = path.open("wb")
+            except OSError as error:
+                raise self._cannot(error) from None
         self._append({"n": 0, "t": 0, "kind": "header", "digest_version": DIGEST_VERSION, **header})
 
     def before_write(self, flush: Callable[[], None]) -> None:
@@ -68,12 +76,25 @@ class Journal:
         self._append({"n": self.count, "t": now_ns, "kind": kind, **facts})
 
     def close(self) -> None:
-        """Write what is gathered and close the file."""
+        """Write what is gathered and close the file.
+
+        Raises:
+            ConfigError: the file could not be written, as on a full disk; the run went on all the same.
+        """
         for flush in self._before_write:
             flush()
-        if self._sink is not None:
-            self._sink.close()
-            self._sink = None
+        sink, self._sink = self._sink, None
+        try:
+            if sink is not None:
+                sink.close()
+        except OSError as error:
+            self._failed = error
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise self._cannot(failed) from None
+
+    def _cannot(self, error: OSError) -> ConfigError:
+        return ConfigError(f"the journal {self._path} cannot be written: {error.strerror}; name another place with --journal")
 
     @property
     def digest(self) -> str:
@@ -94,4 +115,8 @@ class Journal:
         self._hash.update(b"\n")
         self.lines.append(line.decode())
         if self._sink is not None:
-            self._sink.write(line + b"\n")
+            try:
+                self._sink.write(line + b"\n")
+            except OSError as error:  # told in the end: here a server of ours would take it for a request gone wrong
+                self._failed = error
+                self._sink = None

@@ -295,22 +295,11 @@ class GuestHandle(asyncio.Handle):
             asyncio._set_running_loop(guest.host)
 
 
-class GuestTimer(VirtualTimer):
+class GuestTimer(GuestHandle, VirtualTimer):
     """A timer on a program's loop."""
 
     __slots__ = ()
     _loop: GuestLoop  # type: ignore[assignment]
-
-    def _run(self) -> None:
-        guest = self._loop
-        if not guest.is_turning:
-            guest.keep(self)
-            return
-        asyncio._set_running_loop(guest)
-        try:
-            super()._run()
-        finally:
-            asyncio._set_running_loop(guest.host)
 
 
 def _nothing(guest: GuestLoop) -> None:

@@ -240,9 +240,9 @@ class VirtualLoop(Manners):
         self._stalls_in_a_row = 0
         ready = self._ready
         if not ready:
-            if not self._stopping:
-                self._happen()
-            return
+            if self._stopping:
+                return
+            self._happen()
         try:
             for _ in range(len(ready)):
                 handle = ready.popleft()
@@ -253,7 +253,8 @@ class VirtualLoop(Manners):
 
     def _happen(self) -> None:
         """Let the next due thing happen, or say that nothing ever will."""
-        self.raise_foreign()
+        if self._foreign is not None:
+            self.raise_foreign()
         agenda = self.agenda
         head = agenda[0]
         while head[3]._cancelled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from papertape.model.errors import EscapedSimulation
@@ -20,6 +20,10 @@ class NetworkMethods(Protocol):
     async def start_tls(self, transport: Any, protocol: Any, sslcontext: Any, **options: Any) -> Any: ...
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]: ...
+
+    async def connected_socket(self, infos: Sequence[Any], *, delay: float | None = None, interleave: int | None = None) -> Any: ...
+
+    def begin_tls(self, sslcontext: Any, server_hostname: Any) -> Any: ...
 
     def is_readable(self, descriptor: int) -> bool | None: ...
 

@@ -39,8 +39,6 @@ SUFFIX: Final = ".scenario.toml"
 AMOUNT_MAX: Final = Decimal(10) ** 24
 """The most that an account may hold; more than all the money there is in any currency."""
 
-BOT_SHAPES: Final = "`async def main(exchange, **config)` or a class with `start(exchange)` and `stop()`"
-
 _KEYS: Final = ("title", "seed", "depth", "bot", "bot_config", "program", "program_args", "venue", "fault", "heal", "expect", "hosts")
 
 
@@ -67,6 +65,9 @@ def make_scenario(
         raise top.problem("depth", f'holds "{depth}"; a program runs at depth "wire" only')
     venues = _venues(top, folder)
     faults = [_fault(top, each, index, venues) for index, each in enumerate(_list_of(top, "fault"), start=1)]
+    for fault in more_faults:
+        if fault.venue is not None and fault.venue not in venues:
+            raise ConfigError(f'{source}: fault "{fault.kind}": venue "{fault.venue}" is none of this run, which has {", ".join(venues)}')
     if depth is Depth.INTERFACE:
         _need_no_wire(source, [*faults, *more_faults])
     config = top.table("bot_config")

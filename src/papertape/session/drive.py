@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,6 +14,7 @@ from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END
 from papertape.session.blame import line_of
+from papertape.session.unseen import died_unseen, tell_of_task
 from papertape.session.world import VenueWorld
 
 STOP_WITHIN_NS: Final = 30 * SECOND
@@ -73,10 +73,8 @@ class Drive:
         await self._rest(exchanges)
 
     def died_unseen(self) -> list[str]:
-        """Exceptions of tasks that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
-        ours = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() is self._loop)
-        dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
-        return [_told_by(task) for task in dead]
+        """A sentence for each task that died and that nobody asked."""
+        return [tell_of_task(error, " of the bot") for error in died_unseen([self._loop])]
 
     async def _connect(self, exchanges: list[Any]) -> None:
         for exchange in exchanges:
@@ -154,12 +152,6 @@ class Drive:
         if isinstance(error, StuckSimulation):
             raise error
         self.failures.append(f"the bot raised {type(error).__name__}: {error}{line_of(error)}")
-
-
-def _told_by(task: asyncio.Task[Any]) -> str:
-    error = task.exception()
-    assert error is not None
-    return f"a task of the bot ended unseen with {type(error).__name__}: {error}{line_of(error)}; await it, or ask for its exception"
 
 
 def _where(task: asyncio.Future[Any]) -> str:

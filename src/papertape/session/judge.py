@@ -18,6 +18,7 @@ from papertape.session.timeline import MOMENTS_MAX, timeline
 from papertape.session.world import VenueWorld
 from papertape.sim.audit import audit
 from papertape.sim.disclosure import Disclosure
+from papertape.sim.fact import in_order
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +123,7 @@ def kind_of(failure: str) -> str:
 def disclosed(world: VenueWorld) -> Disclosure:
     """What a program was told of its orders at one venue."""
     disclosure = Disclosure()
-    for fact in world.door.facts:
+    for fact in in_order(world.door.facts):
         disclosure.on(fact)
     return disclosure
 
@@ -133,7 +134,7 @@ def led_there(worlds: Sequence[VenueWorld]) -> tuple[Moment, ...]:
     for world in worlds:
         repeats = disclosed(world).repeats if world.exchange is None else []
         suspects = [number for repeat in repeats for create in (repeat.first, repeat.again) for number in create.numbers]
-        moments += timeline(world.door.facts, world.name, world.door.truth(), suspects, most=MOMENTS_MAX // len(worlds))
+        moments += timeline(in_order(world.door.facts), world.name, world.door.truth(), suspects, most=MOMENTS_MAX // len(worlds))
     return tuple(sorted(moments, key=lambda each: each.at_ns))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from papertape.model.event import Ticker, Trade
@@ -46,6 +45,9 @@ class DoorStream:
     def say(self, message: object) -> None:
         self._door.broadcast.say(self._stream, message)
 
+    def heard(self, message: object) -> None:
+        self._door.broadcast.heard(message)
+
     def closed(self) -> None:
         self._door.closed(self._stream)
 
@@ -73,8 +75,8 @@ class DoorPort:
                 future.set_result(outcome)
 
         caller = caller or Caller()
-        pending = self._door.submit(request, done, caller.asked_at, caller.has_left if caller.can_tell else None)
-        caller.on_heard.append(partial(self._door.heard, pending))
+        pending = self._door.submit(request, done, caller)
+        caller.on_heard.append(lambda: self._door.heard(pending, caller.shown))
         try:
             outcome = await future
         finally:
@@ -83,8 +85,8 @@ class DoorPort:
             raise ReplyLost(outcome.value)
         return outcome
 
-    def open_stream(self, lane: Lane, send: Sender, close: Closer) -> StreamHandle:
-        return DoorStream(self._door, self._door.open_stream(lane, send, close))
+    def open_stream(self, lane: Lane, send: Sender, close: Closer, *, can_tell: bool = False) -> StreamHandle:
+        return DoorStream(self._door, self._door.open_stream(lane, send, close, can_tell))
 
     def accepts(self, lane: Lane) -> bool:
         return self._door.accepts(lane)

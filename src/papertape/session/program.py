@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections import Counter
@@ -20,6 +19,7 @@ from papertape.runtime.patch.leaving import interrupts
 from papertape.runtime.rank import END
 from papertape.session.blame import line_of, program_traceback
 from papertape.session.script import Script
+from papertape.session.unseen import died_unseen, tell_of_context, tell_of_task
 from papertape.session.world import VenueWorld
 
 STOP_WITHIN_NS: Final = MINUTE
@@ -28,8 +28,8 @@ STOP_WITHIN_NS: Final = MINUTE
 LAST_ROW_WITHIN_NS: Final = MINUTE
 """How long after the feed's end its last rows may be on their way."""
 
-REST_WITHIN_NS: Final = 2 * MINUTE
-"""How long after the program's end the last answers may take."""
+REST_WITHIN_NS: Final = 3 * MINUTE
+"""How long after the program's end the last requests and answers may take; TCP sends lost bytes again every two minutes at least."""
 
 
 class Program:
@@ -76,9 +76,9 @@ class Program:
         if loop.ended is not None:
             self.failures.insert(0, self._why_ended(loop.ended))
         for guest in loop.guests:
-            self.failures += [_unhandled(context) for context in guest.unhandled]
+            self.failures += [tell_of_context(context) for context in guest.unhandled]
             self._hang_up(guest)
-        self.failures += self._died_unseen()
+        self.failures += [tell_of_task(error, " of the program") for error in died_unseen(loop.guests)]
         for guest in loop.guests:
             guest.bury()
 
@@ -89,23 +89,25 @@ class Program:
         return tuple((what, count, "") for what, count in [*opened.items(), *refused.items()])
 
     async def rest(self) -> None:
-        """Let what is under way at the venues come to its end."""
+        """Let what is under way to the venues and at them come to its end: what a program sent may be carried out when it has long gone."""
         for world in self._worlds:
             world.observer.bot_ended()
             world.door.plan.end_all()
             world.door.broadcast.forget_lost()
+        self._network.heal()
         give_up_ns = self._loop.now_ns + REST_WITHIN_NS
-        while any(world.door.is_busy for world in self._worlds) and self._loop.now_ns < give_up_ns:
+        while (self._network.is_bringing() or any(world.door.is_busy for world in self._worlds)) and self._loop.now_ns < give_up_ns:
             await asyncio.sleep(10 * MILLISECOND / SECOND)
 
     def _attempt(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except (Killed, StuckSimulation):
-            return  # the loop knows why
+        except (Killed, StuckSimulation) as stuck:
+            if self._loop.ended is None:  # else the loop knows why, and says so in the end
+                self.failures.append(f"the program got stuck: {stuck}")
         except KeyboardInterrupt as error:
-            if not self._loop.signals.sent:
-                self.failures.append(f"the program raised KeyboardInterrupt itself{line_of(error)}")
+            if self._stopped_ns is None:
+                self.failures.append(f"the program ended by a KeyboardInterrupt of its own{line_of(error)}")
         except EscapedSimulation as escaped:
             self.escaped = self.escaped or escaped
         except SystemExit as left:
@@ -147,24 +149,3 @@ class Program:
         for connection in self._network.connections():
             if connection.client.loop is guest and not connection.client.is_closing():
                 connection.client.out.push(Mark.FIN)
-
-    def _died_unseen(self) -> list[str]:
-        """Exceptions of tasks that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
-        guests = self._loop.guests
-        if not guests:
-            return []
-        ours = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() in guests)
-        dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
-        return [
-            f"a task of the program ended unseen with {type(error).__name__}: {error}{line_of(error)}; await it, or ask for its exception"
-            for task in dead
-            if (error := task.exception()) is not None
-        ]
-
-
-def _unhandled(context: dict[str, object]) -> str:
-    error = context.get("exception")
-    told = context.get("message", "something went wrong")
-    if isinstance(error, BaseException):
-        return f"unhandled in the background: {told}: {type(error).__name__}: {error}{line_of(error)}"
-    return f"unhandled in the background: {told}"

@@ -34,6 +34,7 @@ from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
+from papertape.session.unseen import tell_of_context
 from papertape.session.wire import Served, environment_of, load_adapter, network_of, serve, wire_up
 from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
@@ -202,7 +203,7 @@ class _Run:
         self.events = replay.seen
 
     def _judge(self, loop: VirtualLoop) -> None:
-        self.failures += [_unhandled(context) for context in loop.unhandled]
+        self.failures += [tell_of_context(context) for context in loop.unhandled]
         self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns, self._line_faults())
         for world in self.worlds:
             truth = world.door.truth()
@@ -260,7 +261,10 @@ class _Run:
         verdict = self.verdict or Verdict(failures=tuple(self.failures))
         status, failures, broken = verdict.status, verdict.reasons, verdict.broken
         if self.escaped is not None:
-            status, failures = Status.ERROR, (f"the bot left the simulation: {self.escaped}",)
+            who = "bot" if self.scenario.program is None else "program"
+            status, failures = Status.ERROR, (f"the {who} left the simulation: {self.escaped}",)
+        elif mishaps := [each for served in self.served for each in served.mishaps]:
+            status, failures = Status.ERROR, tuple(f"papertape's own server failed, please report it: {each}" for each in mishaps)
         elif wrong := audits(self.worlds):
             status, failures = Status.ERROR, tuple(f"papertape's own books are wrong, please report it: {problem}" for problem in wrong)
         if status is Status.ERROR or self.verdict is None:
@@ -346,9 +350,3 @@ def _version() -> str:
     from papertape.version import VERSION
 
     return VERSION
-
-
-def _unhandled(context: dict[str, Any]) -> str:
-    error = context.get("exception")
-    told = context.get("message", "something went wrong")
-    return f"unhandled in the background: {told}" + (f": {type(error).__name__}: {error}" if error is not None else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import asyncio
+import difflib
 import importlib
 import importlib.util
 import logging
@@ -64,7 +64,10 @@ def read_python(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_bytes(), path.as_posix())
     except FileNotFoundError:
-        raise ConfigError(f"{path.as_posix()}: there is no such file") from None
+        beside = [each.name for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, sorted(beside), n=1)
+        hint = f"; did you mean {(path.parent / near[0]).as_posix()}?" if near else ""
+        raise ConfigError(f"{path.as_posix()}: there is no such file{hint}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path.as_posix()}: is a folder; expected a Python file") from None
     except (SyntaxError, ValueError) as error:
@@ -107,17 +110,14 @@ def _process_of(script: Script, main: types.ModuleType) -> Iterator[None]:
     before: dict[str, Any] = {
         "argv": sys.argv, "path": sys.path[:], "main": sys.modules["__main__"], "environ": dict(os.environ), "hook": sys.excepthook,
         "handlers": root.handlers[:], "level": root.level, "folder": Path.cwd(), "filters": warnings.filters[:],
-        "policy": asyncio.events._event_loop_policy,  # type: ignore[attr-defined]
     }  # fmt: skip
     sys.argv = [script.path.as_posix(), *script.args]
     sys.path.insert(0, str(script.path.parent.resolve()))
     sys.modules["__main__"] = main
     os.environ.update(script.environment)
-    asyncio.events._event_loop_policy = _Policy()  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        asyncio.events._event_loop_policy = before["policy"]  # type: ignore[attr-defined]
         sys.argv, sys.path[:], sys.excepthook = before["argv"], before["path"], before["hook"]
         sys.modules["__main__"] = before["main"]
         os.environ.clear()
@@ -126,10 +126,3 @@ def _process_of(script: Script, main: types.ModuleType) -> Iterator[None]:
         logging.disable(logging.NOTSET)
         warnings.filters[:] = before["filters"]  # type: ignore[index] # a list, whatever its stub says
         os.chdir(before["folder"])
-
-
-class _Policy(asyncio.DefaultEventLoopPolicy):
-    """`asyncio.get_event_loop()` outside of any loop, as older programs have it, makes one of the run's."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.new_event_loop()

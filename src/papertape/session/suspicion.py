@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, Order, OrderStatus
+from papertape.model.request import Op
 from papertape.model.units import EXACT, MILLISECOND, Nanos, format_duration, plain
 from papertape.model.view import Truth
 from papertape.sim.disclosure import Create, Disclosure
@@ -14,10 +15,10 @@ from papertape.sim.disclosure import Create, Disclosure
 
 def suspicions(disclosure: Disclosure, venue: str, truth: Truth) -> list[str]:
     """One sentence for each order that was sent again, however often."""
-    chains: dict[int, tuple[Create, list[Create]]] = {}
+    chains: dict[int, tuple[Create, Op | None, list[Create]]] = {}
     for repeat in disclosure.repeats:
-        chains.setdefault(id(repeat.first), (repeat.first, []))[1].append(repeat.again)
-    return [f"{venue}: {_sentence(first, again, truth)}" for first, again in chains.values()]
+        chains.setdefault(id(repeat.first), (repeat.first, repeat.change, []))[2].append(repeat.again)
+    return [f"{venue}: {_sentence(first, change, again, truth)}" for first, change, again in chains.values()]
 
 
 def untold(disclosure: Disclosure, venue: str, truth: Truth) -> list[str]:
@@ -59,7 +60,7 @@ def moment(ns: Nanos) -> str:
     return format_duration(ns // MILLISECOND * MILLISECOND)
 
 
-def _sentence(first: Create, again: Sequence[Create], truth: Truth) -> str:
+def _sentence(first: Create, change: Op | None, again: Sequence[Create], truth: Truth) -> str:
     wanted = again[0].wanted
     did = "bought" if wanted.side is Side.BUY else "sold"
     if not any(order_of(each, truth) for each in again):
@@ -67,8 +68,9 @@ def _sentence(first: Create, again: Sequence[Create], truth: Truth) -> str:
     times = "again" if len(again) == 1 else f"{len(again)} times more,"
     when = f"{times} at {_listed([moment(each.sent_ns) for each in again])}"
     whose = "the order it sent" if first.line == again[0].line else "the order sent"
+    outcome = f"the outcome of {whose}" if change is None else f"what became of its {change.value.split('.')[1]} of {whose}"
     return (
-        f"{again[0].line or 'the program'} {did} {_size(wanted)} {when}, while the outcome of {whose} at {moment(first.sent_ns)}"
+        f"{again[0].line or 'the program'} {did} {_size(wanted)} {when}, while {outcome} at {moment(first.sent_ns)}"
         f"{_by(first)} was undisclosed; {_came_of([first, *again], truth)}"
     )
 

@@ -35,20 +35,21 @@ class _Story:
 
 
 def timeline(facts: Sequence[Fact], venue: str, truth: Truth, suspects: Sequence[int] = (), most: int = MOMENTS_MAX) -> tuple[Moment, ...]:
-    """What the client asked of one venue, oldest first, at most `most` moments.
+    """What the client asked of one venue, oldest first, at most `most` moments; `facts` are in the order in which they happened.
 
     `suspects` are the Door's numbers of requests that must be among them. Around these stands what was asked between the first of them and
     the last; where there are none, the last orders, and whatever went wrong.
     """
     stories = _stories(facts)
+    numbers = list(stories)
     must = dict.fromkeys(number for number in suspects if number in stories)
+    between = numbers
     if must:
-        first, last = min(must), max(must)
-        rest = [number for number, story in stories.items() if first < number < last and _matters(story, among_suspects=True)]
-    else:
-        rest = [number for number, story in stories.items() if _matters(story, among_suspects=False)]
+        places = [numbers.index(number) for number in must]
+        between = numbers[min(places) : max(places) + 1]
+    rest = [number for number in between if number not in must and _matters(stories[number], among_suspects=bool(must))]
     room = most - len(must)
-    shown = sorted([*list(must)[:most], *([number for number in rest if number not in must][-room:] if room > 0 else [])])
+    shown = sorted([*list(must)[:most], *(rest[-room:] if room > 0 else [])], key=numbers.index)
     orders = {order.client_order_id: order for order in truth.orders}
     return tuple(_moment(stories[number], venue, orders) for number in shown)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -38,11 +38,13 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         credentials: the keys that it knows.
         strangers: how often it has said no to a key that it does not know, by the key's name.
+        mishaps: requests that it could not deal with by its own fault, a sentence each.
     """
 
     credentials: Any
     close: Callable[[], Awaitable[None]]
     strangers: Mapping[str, int]
+    mishaps: Sequence[str]
 
     def turned_away(self) -> list[str]:
         """What to tell whoever signed with a key that is none of ours, a sentence for each."""
@@ -109,7 +111,7 @@ async def serve(world: VenueWorld, loop: VirtualLoop, network: Network, chance: 
             listener.close()
         await runner.cleanup()
 
-    return Served(credentials=credentials, close=close, strangers=server.strangers)
+    return Served(credentials=credentials, close=close, strangers=server.strangers, mishaps=server.mishaps.found)
 
 
 def environment_of(venue: str, seed: int) -> dict[str, str]:

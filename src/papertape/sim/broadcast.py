@@ -53,10 +53,10 @@ class Broadcast:
 
     # ---- connections
 
-    def open(self, lane: Lane, send: Send, close: Close) -> Stream:
+    def open(self, lane: Lane, send: Send, close: Close, can_tell: bool = False) -> Stream:
         """A client has connected."""
         self._opened += 1
-        stream = Stream(self._opened, lane, send, close)
+        stream = Stream(self._opened, lane, send, close, can_tell)
         self._streams[lane].append(stream)
         self._journal.write(self._timeline.now_ns, "stream", what="opened", lane=lane, number=stream.number)
         return stream
@@ -169,6 +169,11 @@ class Broadcast:
         if stream.is_open:
             self._send(stream, message, index=0, delay_ns=0)
 
+    def heard(self, message: Any) -> None:
+        """A message has arrived at the client."""
+        for order in orders_in(message):
+            self.on_told(order)
+
     def note_told(self, order: Order) -> None:
         """The client has heard where an order stands."""
         if not self.has_told(order):
@@ -238,10 +243,8 @@ class Broadcast:
                 stream.missed.pop(message.symbol, None)
             elif isinstance(message, OrderUpdate):
                 self.note_told(message.order)
-                self.on_told(message.order)
-            elif not index:
-                for order in getattr(message, "orders", ()):  # a server's own list of what is open
-                    self.on_told(order)
+            if not index and not stream.can_tell:
+                self.heard(message)
             if not index and not isinstance(message, Heartbeat):
                 kind = "order" if isinstance(message, OrderUpdate) else "snapshot"
                 self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
@@ -260,6 +263,13 @@ class Broadcast:
                 span = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}
                 stream.count = 0
                 self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)
+
+
+def orders_in(message: Any) -> tuple[Order, ...]:
+    """Whose orders' outcome a message tells of."""
+    if isinstance(message, OrderUpdate):
+        return (message.order,)
+    return getattr(message, "orders", ())  # a server's own list of what is open
 
 
 def _lane_of(stream: Stream, message: Message) -> Lane:

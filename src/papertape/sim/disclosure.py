@@ -9,26 +9,31 @@ it sent the second. An order's outcome is *disclosed* once the client has
   longer come there, and heard the answer. While the request may still arrive, "not found" discloses nothing; nor does a listing of open
   orders that leaves out an order because it has filled, nor a balance that the order has moved.
 
-A later order is a *repeat* of an earlier one if it has another client order id, the same symbol and side, about the same size, and was sent
-when the earlier one's outcome was undisclosed and nobody waited for it any more: its answer or its connection was lost, or the client had
-given up. Type and price may differ: who tries again often takes the price of the day. Two orders whose answers are both on their way are a
-pair that the program may have meant, and a repetition under the same id is no new order.
+A cancel or an edit whose own outcome is undisclosed puts its order into doubt again, until the client hears of that order anew.
+
+A later order is a *repeat* of an earlier one if it has another client order id, the same symbol and side, and was sent when the earlier
+one's outcome was undisclosed and nobody waited for it any more: its answer or its connection was lost, or the client had given up, or had
+waited for `PAIR_WITHIN_NS` already. Type, price and size may differ: who tries again often takes the price of the day, the rest, or the
+market; and whoever adds to a side of which they do not know what they hold repeats the mistake, whatever the size. Two orders sent one
+soon after the other, whose answers are both on their way, are a pair that the program may have meant, and a repetition under the same id
+is no new order.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from papertape.model.order import NewOrder
 from papertape.model.request import Op, RefusalCode, Request
-from papertape.model.units import EXACT, Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told
 
-SIZES_APART_MAX: Final = Decimal("0.02")
-"""How far two sizes may differ, as a share of the larger, and still be about the same: a size computed anew from a price moves a little."""
+PAIR_WITHIN_NS: Final = 5 * SECOND
+"""How long a first order may have gone unanswered and a second still be meant beside it; answers take a fraction of a second."""
+
+CHANGES: Final = (Op.ORDER_CANCEL, Op.ORDER_EDIT)
 
 LOOKS: Final = (Op.ORDERS_OPEN, Op.ORDERS_FETCH, Op.FILLS_FETCH, Op.BALANCE_FETCH)
 
@@ -45,6 +50,8 @@ class Create:
         flying: sendings that may still reach the venue.
         awaited: sendings whose answer the client still waits for.
         owed: sendings of which the client does not know what came.
+        changes: cancels and edits of it of which the client does not know what came, and whether it waits for their answers.
+        last_sent_ns: when the client last sent anything about it.
     """
 
     def __init__(self, client_order_id: str, wanted: NewOrder, sent_ns: Nanos, line: str) -> None:
@@ -58,15 +65,17 @@ class Create:
         self.flying: dict[int, None] = {}
         self.awaited: dict[int, None] = {}
         self.owed: dict[int, None] = {}
+        self.changes: dict[int, bool] = {}
+        self.last_sent_ns = sent_ns
 
     @property
     def is_disclosed(self) -> bool:
-        return self.is_known or not self.owed
+        return (self.is_known or not self.owed) and not self.changes
 
-    @property
-    def is_given_up(self) -> bool:
-        """Undisclosed, and nobody waits for an answer that would disclose it."""
-        return not self.is_disclosed and not self.awaited
+    def is_given_up(self, now_ns: Nanos) -> bool:
+        """Undisclosed, and nobody waits for an answer that would disclose it, or for too long already."""
+        is_awaited = bool(self.awaited) or any(self.changes.values())
+        return not self.is_disclosed and not (is_awaited and now_ns < self.last_sent_ns + PAIR_WITHIN_NS)
 
     @property
     def is_dead(self) -> bool:
@@ -75,10 +84,15 @@ class Create:
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """An order that was sent again while its outcome was undisclosed."""
+    """An order that was sent again while its outcome was undisclosed.
+
+    Attributes:
+        change: the op that had put it into doubt, where that was not its own creation.
+    """
 
     first: Create
     again: Create
+    change: Op | None = None
 
 
 class Disclosure:
@@ -93,7 +107,9 @@ class Disclosure:
         self.creates: list[Create] = []
         self.repeats: list[Repeat] = []
         self._by_id: dict[str, Create] = {}
+        self._by_order_id: dict[str, Create] = {}
         self._by_number: dict[int, Create] = {}
+        self._changed: dict[int, Create] = {}  # by the number of a cancel or an edit
         self._requests: dict[int, Request] = {}  # that are no creates, and under way
         self._dead: dict[int, list[tuple[Create, list[int]]]] = {}  # sendings of which a look under way shows that nothing came
         self._doubtful: list[Create] = []  # among them all that are undisclosed
@@ -109,6 +125,9 @@ class Disclosure:
                 self._heard(fact)
             case Gone() | GaveUp():
                 create = self._by_number.get(fact.number)
+                changed = self._changed.get(fact.number)
+                if changed is not None and fact.number in changed.changes:
+                    changed.changes[fact.number] = False
                 if create is not None:
                     create.awaited.pop(fact.number, None)
                     if isinstance(fact, Gone):
@@ -119,20 +138,24 @@ class Disclosure:
     @property
     def undisclosed(self) -> list[Create]:
         """Orders whose outcome the client does not know, oldest first."""
-        return sorted((create for create in self._doubtful if not create.is_disclosed), key=lambda create: create.numbers[0])
+        return sorted(
+            (create for create in self._doubtful if not create.is_disclosed), key=lambda create: (create.sent_ns, create.numbers[0])
+        )
 
     def _sent(self, fact: Sent) -> None:
         request = fact.request
         if request.op is not Op.ORDER_CREATE or request.order is None:
             self._requests[fact.number] = request
+            if request.op in CHANGES:
+                self._change_sent(fact, request)
             return
         create = self._by_id.get(request.client_order_id) if request.client_order_id else None
         if create is None:
             create = Create(request.client_order_id, request.order, fact.at_ns, fact.line)
             self._doubtful = self.undisclosed
-            first = next((each for each in self._doubtful if each.is_given_up and _is_similar(each.wanted, create.wanted)), None)
+            first = next((each for each in self._doubtful if each.is_given_up(fact.at_ns) and _adds_to(each.wanted, create.wanted)), None)
             if first is not None:
-                self.repeats.append(Repeat(first, create))
+                self.repeats.append(Repeat(first, create, self._doubt(first)))
             self.creates.append(create)
             self._doubtful.append(create)
             if request.client_order_id:
@@ -140,9 +163,27 @@ class Disclosure:
         elif create not in self._doubtful:
             self._doubtful.append(create)
         self._by_number[fact.number] = create
+        create.last_sent_ns = fact.at_ns
         create.numbers.append(fact.number)
         for state in (create.flying, create.awaited, create.owed):
             state[fact.number] = None
+
+    def _change_sent(self, fact: Sent, request: Request) -> None:
+        create = self._by_order_id.get(request.order_id) or self._by_id.get(request.client_order_id)
+        if create is None:
+            return
+        self._changed[fact.number] = create
+        create.changes[fact.number] = True
+        create.last_sent_ns = fact.at_ns
+        if create not in self._doubtful:
+            self._doubtful.append(create)
+
+    def _doubt(self, create: Create) -> Op | None:
+        """Which change put an order into doubt; None if it never was disclosed at all."""
+        if not create.is_known and create.owed:
+            return None
+        request = self._requests.get(next(iter(create.changes), 0))
+        return None if request is None else request.op
 
     def _reached(self, fact: Reached) -> None:
         create = self._by_number.get(fact.number)
@@ -153,6 +194,8 @@ class Disclosure:
                 if fact.accepted not in create.ids:  # the venue gives an id where the client gave none
                     create.ids.append(fact.accepted)
                     self._by_id[fact.accepted] = create
+                if fact.order_id:
+                    self._by_order_id[fact.order_id] = create
             return
         request = self._requests.get(fact.number)
         if request is not None:
@@ -168,6 +211,9 @@ class Disclosure:
                 create.is_known = True
             elif not create.at_venue:
                 create.owed.pop(number, None)
+        changed = self._changed.get(number)
+        if changed is not None:  # what it says of this change it says of every earlier one
+            changed.changes = {each: waits for each, waits in changed.changes.items() if each > number}
         for client_order_id in fact.named:
             self._known(client_order_id)
         dead = self._dead.pop(number, ())
@@ -181,14 +227,12 @@ class Disclosure:
         create = self._by_id.get(client_order_id)
         if create is not None:
             create.is_known = True
+            create.changes = {each: waits for each, waits in create.changes.items() if waits}
 
 
-def _is_similar(one: NewOrder, other: NewOrder) -> bool:
-    if (one.symbol, one.side) != (other.symbol, other.side):
-        return False
-    sizes = (one.amount, other.amount) if one.cost is None and other.cost is None else (one.cost, other.cost)
-    small, large = sorted(size or Decimal(0) for size in sizes)  # what one lacks is 0, and nothing is like it
-    return small > 0 and EXACT.subtract(large, small) <= EXACT.multiply(large, SIZES_APART_MAX)
+def _adds_to(one: NewOrder, other: NewOrder) -> bool:
+    """Whether `other` adds to what `one` may have done."""
+    return (one.symbol, one.side) == (other.symbol, other.side)
 
 
 def _looks_for(request: Request, create: Create) -> bool:

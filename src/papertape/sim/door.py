@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.interference import Interference
@@ -20,6 +21,7 @@ from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.broadcast import Broadcast
+from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.latency import LatencyLaw
@@ -37,24 +39,25 @@ class Lost(Enum):
 
 Done = Callable[[Answer | Lost], None]
 
+_NEIGHBOUR: Final = Neighbour()
+
 
 class Pending:
     """A request on its way: to the venue, or its answer back.
 
     Attributes:
-        line: which line of a program asked; empty where nobody knows.
-        has_left: tells whether the client has closed its end of the line; None where what leaves here is heard at once.
+        client: who asked, as far as anybody can tell.
+        sent_ns: when the client sent it, which may be long before it came here.
         is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
         on_the_line: the answer has left, and it is not known to have arrived.
     """
 
-    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, line: str, has_left: Callable[[], bool] | None) -> None:
+    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client) -> None:
         self.number = number
         self.request = request
         self.done = done
         self.sent_ns = sent_ns
-        self.line = line
-        self.has_left = has_left
+        self.client = client
         self.is_awaited = True
         self.on_the_line: Answer | None = None
         self.at_ns: Nanos | None = None
@@ -120,19 +123,19 @@ class Door:
         """Whether a connection of `lane` can be opened now."""
         return not self.plan.refuses(lane)
 
-    def submit(self, request: Request, done: Done, line: str = "", has_left: Callable[[], bool] | None = None) -> Pending:
+    def submit(self, request: Request, done: Done, client: Client = _NEIGHBOUR) -> Pending:
         """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it.
 
-        `line` is the line of the program that asked, where it is known. Where `has_left` is given there is a network between: `done` is
-        called as the answer leaves for it, `heard` says that it has arrived, and `has_left` whether the client has closed its end.
+        Where the client `can_tell` there is a network between: `done` is called as the answer leaves for it, and `heard` says that it has
+        arrived.
         """
         self._look_who_left()
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, now_ns, line, has_left)
-        if has_left is not None:
+        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client)
+        if client.can_tell:
             self._far[pending.number] = pending
-        self.facts.append(Sent(now_ns, pending.number, request, line))
+        self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
@@ -144,28 +147,29 @@ class Door:
         if pending.on_the_line is None:
             self._give_up(pending)
 
-    def heard(self, pending: Pending) -> None:
-        """The answer has arrived at a client behind a network."""
+    def heard(self, pending: Pending, shown: tuple[str, ...] | None = None) -> None:
+        """The answer has arrived at a client behind a network; `shown` are client order ids of the orders in it, None means all."""
         if pending.is_awaited and pending.on_the_line is not None:
-            self._hear(pending, pending.on_the_line)
+            self._hear(pending, pending.on_the_line, shown)
 
-    def _hear(self, pending: Pending, answer: Answer) -> None:
+    def _hear(self, pending: Pending, answer: Answer, shown: tuple[str, ...] | None = None) -> None:
         pending.is_awaited, pending.on_the_line = False, None
         pending.told_ns = self._timeline.now_ns
         self._far.pop(pending.number, None)
         code = None if answer.refusal is None else answer.refusal.code
-        self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer)))
+        self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer) if shown is None else shown))
 
     def _give_up(self, pending: Pending) -> None:
         self._far.pop(pending.number, None)
         if pending.is_awaited:
             pending.is_awaited = False
-            self.facts.append(GaveUp(self._timeline.now_ns, pending.number))
+            left_ns = pending.client.left_ns()
+            self.facts.append(GaveUp(self._timeline.now_ns if left_ns is None else left_ns, pending.number))
 
     def _look_who_left(self) -> None:
         """A client behind a network may have gone without a word that got through."""
         for pending in list(self._far.values()):
-            if pending.has_left is not None and pending.has_left():
+            if pending.client.left_ns() is not None:
                 self._give_up(pending)
 
     def _arrive(self, pending: Pending) -> None:
@@ -184,8 +188,9 @@ class Door:
             self.executed.append((now_ns, request))
             answer = self.venue.execute(request, now_ns)
         self._write_command(pending, answer)
-        accepted = answer.order.client_order_id if request.op is Op.ORDER_CREATE and answer.order is not None else ""
-        self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, accepted))
+        made = answer.order if request.op is Op.ORDER_CREATE else None
+        names = ("", "") if made is None else (made.client_order_id, made.id)
+        self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, *names))
         if answer.refusal is not None:
             pending.retry_after_ns = answer.refusal.retry_after_ns
         reply = self.plan.after_venue(hit, request, answer)
@@ -208,7 +213,7 @@ class Door:
         code = None if answer.refusal is None else answer.refusal.code
         if not pending.is_awaited:
             self.facts.append(Unheard(self._timeline.now_ns, pending.number))
-        elif pending.has_left is None:
+        elif not pending.client.can_tell:
             self._hear(pending, answer)
         else:
             pending.on_the_line = answer
@@ -251,25 +256,26 @@ class Door:
 
     def _write_command(self, pending: Pending, answer: Answer) -> None:
         request = pending.request
-        facts: dict[str, object] = {"request": pending.number, "op": request.op, "attempt": request.attempt}
+        fields: dict[str, object] = {"request": pending.number, "op": request.op, "attempt": request.attempt}
         for key in ("client_order_id", "order_id", "symbol"):
             if value := getattr(request, key):
-                facts[key] = value
+                fields[key] = value
         if request.order is not None:
-            facts["order"] = in_words(request.order)
+            fields["order"] = in_words(request.order)
         if answer.refusal is not None:
-            facts["refusal"] = answer.refusal.code
+            fields["refusal"] = answer.refusal.code
         elif answer.order is not None:
             order = answer.order
-            facts |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
-        if pending.line:
-            facts["line"] = pending.line
-        self._journal.write(self._timeline.now_ns, "command", **facts)
+            fields |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
+        if pending.client.asked_at:
+            fields["line"] = pending.client.asked_at
+        self._journal.write(self._timeline.now_ns, "command", **fields)
 
     # ---- streams
 
-    def open_stream(self, lane: Lane, send: Send, close: Close) -> Stream:
-        return self.broadcast.open(lane, send, close)
+    def open_stream(self, lane: Lane, send: Send, close: Close, can_tell: bool = False) -> Stream:
+        """A client has connected; where it `can_tell`, `broadcast.heard` says which messages have arrived."""
+        return self.broadcast.open(lane, send, close, can_tell)
 
     def subscribe(
         self,
@@ -294,16 +300,16 @@ class Door:
         """The venue has news of an order of ours."""
         self._told += 1
         order, fill = update.order, update.fill
-        facts: dict[str, object] = {
+        fields: dict[str, object] = {
             "id": order.id,
             "client_order_id": order.client_order_id,
             "status": order.status,
             "filled": plain(order.filled),
         }
         if fill is not None:
-            facts |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
-            facts |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
-        self._journal.write(self._timeline.now_ns, "order", **facts)
+            fields |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
+            fields |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
+        self._journal.write(self._timeline.now_ns, "order", **fields)
         self.broadcast.tell(update, self._answer_law.ns(self._chance.keyed(f"latency/user/{self._name}", self._told)))
 
     def _way_in_ns(self) -> Nanos:
@@ -380,7 +386,7 @@ def _seen(pending: Pending) -> RequestSeen:
         attempt=request.attempt,
         is_private=request.op not in PUBLIC_OPS,
         retry_after_ns=pending.retry_after_ns,
-        line=pending.line,
+        line=pending.client.asked_at,
     )
 
 

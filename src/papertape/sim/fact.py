@@ -1,10 +1,15 @@
-"""What happened at a Door, in the order in which it happened: the ground on which a program is judged by what it was told.
+"""What happened at a Door, in the order in which it came to be known: the ground on which a program is judged by what it was told.
+
+`in_order` puts it into the order in which it happened: a network may bring a request long after it was sent, when its client has long gone.
+What no network ever brings is not known here.
 
 Run time in nanoseconds throughout; `number` is the Door's number of the request. Of answers there is only what matters here, as a program
 that polls gets many.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -31,12 +36,14 @@ class Reached(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         refusal: its true answer, whatever becomes of that on the way back; None for a yes.
         accepted: the client order id under which the venue has the order that was to be created; "" for everything else.
+        order_id: the venue's own id of that order.
     """
 
     at_ns: Nanos
     number: int
     refusal: RefusalCode | None = None
     accepted: str = ""
+    order_id: str = ""
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
@@ -80,13 +87,23 @@ class GaveUp(msgspec.Struct, frozen=True, gc=False):
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
-    """A message about an order of ours has gone out to the client on a stream."""
+    """The client has got a message about an order of ours on a stream."""
 
     at_ns: Nanos
     client_order_id: str
 
 
 Fact = Sent | Reached | Heard | Unheard | Gone | GaveUp | Told
+
+
+def in_order(facts: Sequence[Fact]) -> list[Fact]:
+    """By the instants at which they happened; giving up comes before what the client did next, at the same instant."""
+    sent = {fact.number: fact.at_ns for fact in facts if isinstance(fact, Sent)}
+
+    def place(fact: Fact) -> tuple[Nanos, bool]:
+        return fact.at_ns, not isinstance(fact, GaveUp) or sent.get(fact.number, fact.at_ns) == fact.at_ns
+
+    return sorted(facts, key=place)
 
 
 def named(answer: Answer) -> tuple[str, ...]:

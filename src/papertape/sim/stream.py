@@ -33,14 +33,16 @@ class Stream:
             (the snapshot holds the others).
         waiting: (due_ns, sequence, message, its number at the venue or 0) held back by latency, stall or a snapshot on its way; first in,
             first out.
+        can_tell: whether it will be known which messages have arrived at the client; else what is sent counts as heard.
         missed: symbols whose book this connection can no longer have right, because a message was lost.
     """
 
-    def __init__(self, number: int, lane: Lane, send: Send, close: Close) -> None:
+    def __init__(self, number: int, lane: Lane, send: Send, close: Close, can_tell: bool = False) -> None:
         self.number = number
         self.lane = lane
         self.send = send
         self.close = close
+        self.can_tell = can_tell
         self.sequence = 0
         self.wanted_after: dict[tuple[Channel, str], int] = {}
         self._wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}  # the same by kind of message and symbol

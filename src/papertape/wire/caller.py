@@ -1,55 +1,86 @@
-"""Who asked: the other end of one exchange over HTTP, as far as the line to it can tell.
+"""Who asked: the other end of one exchange over HTTP, or of a stream, as far as the line to it can tell.
 
-On a real line nobody knows when an answer has arrived, so that what is sent counts as heard. A simulated network knows, and knows when a
-client has closed its end although nothing that says so gets through.
+On a real line nobody knows when something has arrived, so that what is sent counts as heard. A simulated network knows, and knows when a
+client wrote what comes late, and when it closed its end although nothing that says so gets through. Bytes that arrive with a bit turned
+over count as heard: what a program makes of them is its own affair.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
+from papertape.model.units import Nanos
 from papertape.runtime.network.transport import MemoryTransport
 
 
-class Caller:
-    """One client, for one exchange.
+class Line:
+    """Our end of a line to a client.
 
     Attributes:
-        asked_at: the line of the program that asked, such as "bot.py:31"; empty where nobody knows.
-        can_tell: whether it will be known when the client has got its answer.
-        on_heard: what is called, once, when the client has got all of it.
+        can_tell: whether it will be known what has arrived at the client.
     """
 
     def __init__(self, transport: asyncio.BaseTransport | None = None) -> None:
-        line = None if transport is None else transport.get_extra_info("asked_at")
-        self.asked_at = line if isinstance(line, str) else ""
-        self.on_heard: list[Callable[[], None]] = []
         self._transport = transport if isinstance(transport, MemoryTransport) else None
-        self._whole = 0  # how many bytes have arrived there once it has all
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()  # (how many bytes must have arrived, whom to tell then)
 
     @property
     def can_tell(self) -> bool:
         return self._transport is not None
 
-    def has_left(self) -> bool:
-        """Whether the client has closed its end."""
+    def left_ns(self) -> Nanos | None:
+        """When the client closed its end, run time; None while it has not, and where nobody knows."""
         end = None if self._transport is None else self._transport.out.end
-        return isinstance(end, MemoryTransport) and end.is_closing()
+        return end.left_ns if isinstance(end, MemoryTransport) else None
 
-    def written(self) -> None:
-        """All of the answer has been written to the line."""
+    def on_arrival(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when all that has been written so far has arrived; never if the client has left by then."""
         if self._transport is not None:
             out = self._transport.out
-            self._whole = out.arrived + out.waiting
+            self._waiting.append((out.arrived + out.waiting, tell))
             self._transport.on_arrival = self._look
 
     def _look(self) -> None:
-        transport = self._transport
+        transport, waiting = self._transport, self._waiting
         assert transport is not None
-        if self.has_left():
+        if self.left_ns() is not None:
+            waiting.clear()
+        while waiting and transport.out.arrived >= waiting[0][0]:
+            waiting.popleft()[1]()
+        if not waiting:
             transport.on_arrival = None
-        elif transport.out.arrived >= self._whole:
-            transport.on_arrival = None
-            for tell in self.on_heard:
-                tell()
+
+
+class Caller:
+    """One client, for one exchange; see `sim.client.Client`.
+
+    Attributes:
+        asked_at, asked_ns: the line of the program that asked, and when it did.
+        on_heard: what is called, once, when the client has got all of the answer.
+        shown: client order ids of those that the answer shows; None for all that are in it.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport | None = None) -> None:
+        line, ns = (None, None) if transport is None else (transport.get_extra_info("asked_at"), transport.get_extra_info("asked_ns"))
+        self.asked_at = line if isinstance(line, str) else ""
+        self.asked_ns: Nanos | None = ns if isinstance(ns, int) else None
+        self.on_heard: list[Callable[[], None]] = []
+        self.shown: tuple[str, ...] | None = None
+        self._line = Line(transport)
+
+    @property
+    def can_tell(self) -> bool:
+        return self._line.can_tell
+
+    def left_ns(self) -> Nanos | None:
+        return self._line.left_ns()
+
+    def written(self) -> None:
+        """All of the answer has been written to the line."""
+        self._line.on_arrival(self._heard)
+
+    def _heard(self) -> None:
+        for tell in self.on_heard:
+            tell()

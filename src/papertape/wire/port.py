@@ -53,6 +53,10 @@ class StreamHandle(Protocol):
         """
         ...
 
+    def heard(self, message: object) -> None:
+        """A message that was sent here has arrived at the client."""
+        ...
+
     def closed(self) -> None:
         """The connection is gone and not by a call of `close`; nothing may be sent on it any more."""
         ...
@@ -85,8 +89,11 @@ class VenuePort(Protocol):
         """
         ...
 
-    def open_stream(self, lane: Lane, send: Sender, close: Closer) -> StreamHandle:
-        """A client connected to a stream lane. `send` and `close` are called from the loop, never from within this call."""
+    def open_stream(self, lane: Lane, send: Sender, close: Closer, *, can_tell: bool = False) -> StreamHandle:
+        """A client connected to a stream lane. `send` and `close` are called from the loop, never from within this call.
+
+        `can_tell`: the handle's `heard` will be told of each message about orders of ours that arrives; else what is sent counts as heard.
+        """
         ...
 
     def accepts(self, lane: Lane) -> bool:

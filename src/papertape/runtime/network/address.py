@@ -136,13 +136,18 @@ def port_number(port: Any) -> int:
 
 
 class SocketStub:
-    """What libraries get where they ask for a socket: it tells its addresses and accepts any option."""
+    """What libraries get where they ask for a socket: it tells its addresses and accepts any option.
+
+    Attributes:
+        dialled: the connection that it is one end of, where it was connected before anybody asked for a transport.
+    """
 
     type = socket.SOCK_STREAM
     proto = socket.IPPROTO_TCP
 
     def __init__(self, own: tuple[Any, ...], peer: tuple[Any, ...], descriptor: int = -1) -> None:
         self._own, self._peer, self._descriptor = own, peer, descriptor
+        self.dialled: Any = None
         self.family = socket.AF_INET6 if ":" in str((peer or own)[0]) else socket.AF_INET
 
     def getsockname(self) -> tuple[Any, ...]:

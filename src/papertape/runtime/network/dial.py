@@ -91,12 +91,11 @@ class Dialler:
         else:
             infos = await self.infos(host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags)
         own = await self._own(local_addr) if local_addr is not None else None
-        if happy_eyeballs_delay is not None and interleave is None:
-            interleave = 1
-        if interleave and len(infos) > 1:
-            infos = _interleaved(infos, interleave)
-        attempts = [(info[4][0], info[4][1]) for info in infos]
-        connection, listener = await self._any_of(attempts, bool(ssl), happy_eyeballs_delay, all_errors)
+        if sock is not None and sock.dialled is not None:
+            (connection, listener), sock.dialled = sock.dialled, None
+            connection.is_tls = bool(ssl)
+        else:
+            connection, listener = await self._any_of(infos, bool(ssl), happy_eyeballs_delay, interleave, all_errors)
         if ssl:  # one more round trip, as in TLS 1.3
             await self.handshake(connection, ssl, host if server_hostname is None else server_hostname, ssl_handshake_timeout)
         protocol = protocol_factory()
@@ -107,11 +106,23 @@ class Dialler:
         infos = await self.infos(local_addr[0], local_addr[1], type=socket.SOCK_STREAM)
         return infos[0][4][0], infos[0][4][1]
 
+    async def socket(self, infos: list[Any], delay: float | None, interleave: int | None) -> SocketStub:
+        """A socket that is connected; raises an `ExceptionGroup` of what each address said."""
+        connection, listener = await self._any_of(infos, False, delay, interleave, all_errors=True)
+        stub = SocketStub((), (connection.ip, connection.port))
+        stub.dialled = connection, listener
+        return stub
+
     async def _any_of(
-        self, attempts: list[tuple[str, int]], is_tls: bool, delay: float | None, all_errors: bool
+        self, infos: list[Any], is_tls: bool, delay: float | None, interleave: int | None, all_errors: bool
     ) -> tuple[Connection, MemoryServer]:
         """The first address that answers: one after another, or with `delay` before the one before has failed."""
         errors: list[OSError] = []
+        if delay is not None and interleave is None:
+            interleave = 1
+        if interleave and len(infos) > 1:
+            infos = _interleaved(infos, interleave)
+        attempts = [(info[4][0], info[4][1]) for info in infos]
 
         async def attempt(ip: str, port: int) -> tuple[Connection, MemoryServer]:
             try:

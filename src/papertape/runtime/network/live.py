@@ -60,6 +60,10 @@ class Live:
         """How many connections to `host` were opened."""
         return len(self.facts(host))
 
+    def is_bringing(self) -> bool:
+        """Whether anything is on its way to a server that reads."""
+        return any(each.client.out.waiting and each.server.is_reading() for each in self._live.values())
+
     # Faults
 
     @property

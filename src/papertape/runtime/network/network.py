@@ -16,6 +16,7 @@ from papertape.runtime.network.accept import AcceptAll
 from papertape.runtime.network.address import Address, Names, SocketStub, port_number
 from papertape.runtime.network.connection import Connection as Connection
 from papertape.runtime.network.dial import ONE_WAY_NS, Dialler, whose_loop
+from papertape.runtime.network.hello import Handshake, Hellos
 from papertape.runtime.network.live import Live
 from papertape.runtime.network.pipe import Mark, Piece, Pipe
 from papertape.runtime.network.server import MemoryServer
@@ -106,6 +107,7 @@ class Network(Live):
         self._on_push: Watch | None = None
         self._asked_at: Callable[[], str] | None = None
         self._dialler = Dialler(self)
+        self._hellos = Hellos(self, self._dialler)
         self._listeners: dict[Address, MemoryServer] = {}
         self._dialled = 0
         self._dialled_to: dict[str, int] = {}
@@ -173,6 +175,14 @@ class Network(Live):
     ) -> MemoryTransport:
         await self._dialler.start_tls(transport, protocol, sslcontext, **options)
         return transport
+
+    async def connected_socket(self, infos: Sequence[Any], *, delay: float | None = None, interleave: int | None = None) -> SocketStub:
+        """For those who connect first and ask for a transport then; raises an `ExceptionGroup` of what each address said."""
+        return await self._dialler.socket(list(infos), delay, interleave)
+
+    def begin_tls(self, sslcontext: Any, server_hostname: Any) -> Handshake | None:
+        """For those who wrap a connection themselves: a handshake on the connection where its hello is written."""
+        return self._hellos.begin(sslcontext, server_hostname)
 
     def dialled(self, ip: str, port: int, is_tls: bool) -> Connection:
         """Somebody dials: the connection that this may become."""
@@ -265,7 +275,7 @@ class Network(Live):
 
     @property
     def asked_at(self) -> Callable[[], str] | None:
-        """Gives the line of the program that writes, such as "bot.py:31"; a server's transport then tells the last one as "asked_at"."""
+        """Gives the line of the program that writes, such as "bot.py:31"; a server's transport tells the last as "asked_at"."""
         return self._asked_at
 
     @asked_at.setter

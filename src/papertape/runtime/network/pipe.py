@@ -174,6 +174,8 @@ class Pipe:
             self._trace(self.name, piece)
             end.on_piece(piece)
             self._on_drain()
+            if queue and isinstance(piece, bytes) and isinstance(queue[0][1], Mark):
+                break  # an end is heard a turn later: who has just been handed bytes may begin with them
         if queue and self._timer is None:
             self._arm()
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from papertape.model.units import Nanos
 from papertape.runtime.network.pipe import IN_FLIGHT_MAX, Mark, Piece, Pipe
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class MemoryTransport(asyncio.Transport):
         out: the pipe that carries what is written here.
         inward: the pipe that brings what the peer wrote.
         asks: gives the line of the program that writes, if anybody wants to know.
-        told: what the peer can ask for; gets that line as "asked_at".
+        told: what the peer can ask for; gets that line as "asked_at", and the instant as "asked_ns".
+        left_ns: when it began to close, or lost its connection; None while it has not.
         on_arrival: called when some of what was written here has arrived there, if anybody wants to know.
     """
 
@@ -52,6 +54,8 @@ class MemoryTransport(asyncio.Transport):
         self.asks: Callable[[], str] | None = None
         self.told: dict[str, Any] = {}
         self.on_arrival: Callable[[], None] | None = None
+        self.left_ns: Nanos | None = None
+        self._next_look: Callable[[bytes], bool] | None = None
         self._may_send = True  # what is written goes into the pipe; anything else is rare, and sorted out where it happens
         self._wants_bytes = True  # as the protocol said; the pipe is stopped a little longer, see `_rest`
         self._rest = memoryview(b"")  # of a piece that the protocol stopped half-way
@@ -129,6 +133,7 @@ class MemoryTransport(asyncio.Transport):
         elif data:
             if self.asks is not None:
                 self.told["asked_at"] = self.asks()
+                self.told["asked_ns"] = self.loop.now_ns
             out = self.out
             out.push(data)
             if out.waiting > IN_FLIGHT_MAX:
@@ -152,6 +157,7 @@ class MemoryTransport(asyncio.Transport):
         if self._is_closing:
             return
         self._is_closing = True
+        self._note_leaving()
         if not self.get_write_buffer_size():
             self._finish(None)
 
@@ -163,6 +169,22 @@ class MemoryTransport(asyncio.Transport):
         self._force_close(None, Mark.RST)
 
     # What the network does
+
+    def look_at_next(self, keeps: Callable[[bytes], bool]) -> None:
+        """Show `keeps` what is written next; what it keeps does not go out."""
+        if self._may_send:
+            self._may_send, self._next_look = False, keeps
+
+    def hear(self, data: bytes) -> None:
+        """Let the protocol have bytes that did not come over the line."""
+        if self._is_closing:
+            return
+        if self._wants_bytes and not self._rest:
+            self._hand_over(data)
+        else:
+            self._rest = memoryview(bytes(self._rest) + data)
+            self.is_paused = True
+            self.inward.keep(len(data))
 
     def open(self) -> None:
         """The connection is there."""
@@ -176,6 +198,7 @@ class MemoryTransport(asyncio.Transport):
         """This end has no connection any more; the other one is not told."""
         if not self._is_losing:
             self._is_closing = self._is_losing = self._has_sent_reset = True
+            self._note_leaving()
             self._may_send = False
             self._lose(error)
 
@@ -269,7 +292,14 @@ class MemoryTransport(asyncio.Transport):
     # Writing
 
     def _refuse(self, data: bytes) -> None:
-        """A write that goes nowhere."""
+        """A write that goes nowhere, or that somebody wants to look at first."""
+        if self._next_look is not None and data:
+            keeps, self._next_look = self._next_look, None
+            self._may_send = not (self._has_written_eof or self._is_broken or self._is_losing)
+            if self._may_send and keeps(data):
+                return
+            self.write(data)
+            return
         if self._has_written_eof:
             raise RuntimeError("Cannot call write() after write_eof()")
         if not data:
@@ -314,12 +344,17 @@ class MemoryTransport(asyncio.Transport):
         if self._is_losing:
             return
         self._is_closing = self._is_losing = True
+        self._note_leaving()
         self._may_send = False
         if self._has_unread or self._rest or self.inward.has_unread():
             self._send_reset()
         else:
             self._send_eof()
         self.loop.call_soon(self._lose, error)
+
+    def _note_leaving(self) -> None:
+        if self.left_ns is None:
+            self.left_ns = self.loop.now_ns
 
     def _force_close(self, error: BaseException | None, goodbye: Mark = Mark.FIN) -> None:
         """Lose the connection now, and with it what is not sent yet."""

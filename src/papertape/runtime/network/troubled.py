@@ -133,6 +133,8 @@ class TroubledPipe(Pipe):
         self.waiting -= len(data)
         self.arrived += len(data)
         self._hand_on(self.way.passed(step, data, is_whole, self._loop.now_ns))
+        if self._queue and isinstance(self._queue[0][1], Mark):
+            return True  # see `Pipe`
         return not is_whole or self.way.comes_apart(self._loop.now_ns)
 
     def _next_piece(self) -> None:

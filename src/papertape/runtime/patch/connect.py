@@ -44,8 +44,15 @@ def _start_connection(real: Any) -> Any:
         run = active()
         if run is None or run.loop.network is None:
             return await real(addr_infos, **options)
-        from papertape.runtime.network.address import SocketStub
-
-        return SocketStub((), addr_infos[0][4])
+        delay, interleave = options.get("happy_eyeballs_delay"), options.get("interleave")
+        try:
+            return await run.loop.network.connected_socket(addr_infos, delay=delay, interleave=interleave)
+        except ExceptionGroup as group:
+            errors = group.exceptions
+        if all(str(error) == str(errors[0]) for error in errors):
+            raise errors[0]
+        told = f"Multiple exceptions: {', '.join(str(error) for error in errors)}"
+        codes = {getattr(error, "errno", None) for error in errors}
+        raise OSError(codes.pop(), told) if len(codes) == 1 else OSError(told)
 
     return start_connection

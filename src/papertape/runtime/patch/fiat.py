@@ -6,22 +6,47 @@ import select
 import ssl
 from typing import Any, Final
 
+from papertape.runtime.network.hello import Handshake
 from papertape.runtime.patch.active import active
 
 
 class TlsByFiat:
-    """What `SSLContext.wrap_bio` returns in a run: bytes pass as they are, and the handshake is done when it begins."""
+    """What `SSLContext.wrap_bio` returns in a run: bytes pass as they are, and a handshake is what the network makes of it."""
 
-    server_side = False
     session = None
     session_reused = False
 
-    def __init__(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, context: ssl.SSLContext, server_hostname: str | None) -> None:
+    def __init__(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, context: ssl.SSLContext, server_side: bool, server_hostname: str | None
+    ) -> None:
         self._incoming, self._outgoing = incoming, outgoing
-        self.context, self.server_hostname = context, server_hostname
+        self.context, self.server_side, self.server_hostname = context, server_side, server_hostname
+        self._handshake: Handshake | None = None
+        self._has_shaken = server_side  # a server looks at no certificate, and hears nothing of the client's
 
     def do_handshake(self) -> None:
-        """There are no secrets to agree on."""
+        """There are no secrets to agree on, but a certificate to look at, and a way to go and come back."""
+        if self._has_shaken:
+            return
+        if self._handshake is None:
+            run = active()
+            network = None if run is None else run.loop.network
+            self._handshake = None if network is None else network.begin_tls(self.context, self.server_hostname)
+            if self._handshake is None:  # no connection, no handshake
+                self._has_shaken = True
+                return
+            self._outgoing.write(self._handshake.hello)
+        data = self._incoming.read()
+        head, answer, tail = data.partition(self._handshake.answer)
+        if data:
+            self._incoming.write(head + tail)  # a server that speaks first
+        if not answer:
+            if self._incoming.eof:
+                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol")
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+        self._has_shaken = True
+        if self._handshake.error is not None:
+            raise self._handshake.error
 
     def read(self, size: int = 1024, buffer: Any = None) -> Any:
         data = self._incoming.read(size)
@@ -80,7 +105,9 @@ def _wrap_bio(
     run = active()
     if run is None or run.loop.network is None:
         return _real_wrap_bio(self, incoming, outgoing, server_side, server_hostname, session)
-    return TlsByFiat(incoming, outgoing, self, server_hostname)
+    if self.check_hostname and not server_side and not server_hostname:
+        raise ValueError("check_hostname requires server_hostname")
+    return TlsByFiat(incoming, outgoing, self, server_side, server_hostname)
 
 
 _real_poll: Final = select.poll

@@ -14,11 +14,17 @@ from papertape.runtime.guest import HostLoop
 from papertape.runtime.patch.active import active
 from papertape.runtime.signals import Signals
 
+_TIMER: Final = "use loop.call_later or asyncio.timeout, which go by virtual time"
 _INSTEAD: Final = "no signal comes here; install the handler only when the bot runs live"
+
+_PATIENCE: Final = 2
+"""How often a person has to press Ctrl-C until a program that swallows it is left to die with papertape."""
 
 _real_signal: Final = signal.signal
 _real_getsignal: Final = signal.getsignal
 _real_raise: Final = signal.raise_signal
+_real_alarm: Final = signal.alarm
+_real_setitimer: Final = signal.setitimer
 _real_kill: Final = os.kill
 _real_exit: Final = os._exit
 _real_register: Final = atexit.register
@@ -65,6 +71,21 @@ def _kill(pid: int, signalnum: int) -> None:
         run.loop.refuse("a signal to another process", "send it outside of the simulation")
 
 
+def _alarm(*args: Any) -> Any:
+    """The process has one timer, which papertape itself may need, and it knows nothing of virtual time."""
+    run = active()
+    if run is None:
+        return _real_alarm(*args)
+    run.loop.refuse("signal.alarm", _TIMER)
+
+
+def _setitimer(*args: Any) -> Any:
+    run = active()
+    if run is None:
+        return _real_setitimer(*args)
+    run.loop.refuse("signal.setitimer", _TIMER)
+
+
 def _exit(status: int) -> NoReturn:
     """The whole of papertape would go, and no verdict with it."""
     if active() is None:
@@ -95,6 +116,8 @@ REPLACED: Final[list[tuple[object, object]]] = [
     (_real_signal, _signal),
     (_real_getsignal, _getsignal),
     (_real_raise, _raise_signal),
+    (_real_alarm, _alarm),
+    (_real_setitimer, _setitimer),
     (_real_kill, _kill),
     (_real_exit, _exit),
     (_real_register, _register),
@@ -110,6 +133,8 @@ def interrupts() -> Iterator[list[int]]:
 
     def hear(number: int, frame: object) -> NoReturn:
         heard.append(number)
+        if len(heard) > _PATIENCE:  # it swallows everything, and a person wants their terminal back
+            _real_exit(128 + number)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread() or _real_getsignal(signal.SIGINT) is not signal.default_int_handler:

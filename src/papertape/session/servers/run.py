@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import localcontext
 from pathlib import Path
@@ -22,13 +20,14 @@ from papertape.runtime.clock import wall_seconds
 from papertape.runtime.loop import TimeIsUp, VirtualLoop
 from papertape.runtime.network import Network, Policy
 from papertape.runtime.patch.active import active
-from papertape.runtime.place import is_users
 from papertape.runtime.rank import END
 from papertape.runtime.world import virtual_world
+from papertape.session.blame import told_in_full, whole_line_of
 from papertape.session.result import FaultResult, Status
 from papertape.session.servers.endpoint import Endpoint, Handler, read_servers
 from papertape.session.servers.result import NetworkResult
 from papertape.session.servers.world import ServedWorld
+from papertape.session.unseen import died_unseen, tell_of_context, tell_of_task
 from papertape.version import VERSION
 
 EPOCH_NS: Final = 1_767_225_600 * SECOND
@@ -146,10 +145,10 @@ class _Run:
                 raise
             if not self._is_cleared_away:
                 self._error = error
-                self.failures.append(f"main raised {_told(error)}")
+                self.failures.append(f"main raised {told_in_full(error)}")
         finally:
             self._end(loop, network)
-        self.failures += [f"a task ended unseen with {_told(error)}; await it, or ask for its exception" for error in _died_unseen(loop)]
+        self.failures += [tell_of_task(error, line=whole_line_of) for error in died_unseen([loop])]
 
     def _end(self, loop: VirtualLoop, network: Network) -> None:
         """Keep what the run came to, before it is cleared away."""
@@ -171,7 +170,7 @@ class _Run:
     def _handler_crashed(self, endpoint: Endpoint, error: Exception) -> None:
         if self._loop is None or self._is_over or self._is_cleared_away:
             return
-        self.failures.append(f"the handler of {endpoint.url} crashed (it, not main): {_told(error)}")
+        self.failures.append(f"the handler of {endpoint.url} crashed (it, not main): {told_in_full(error)}")
         self._journal.write(self._loop.now_ns, "handler_crashed", url=endpoint.url, error=type(error).__name__)
 
     def forget(self) -> None:
@@ -185,7 +184,7 @@ class _Run:
         if loop is not None:
             # asyncio of 3.11 calls a server's handler that was cancelled with the run an error.
             told = [context for context in loop.unhandled if not isinstance(context.get("exception"), asyncio.CancelledError)]
-            self.failures += [_unhandled(context) for context in told]
+            self.failures += [tell_of_context(context, whole_line_of) for context in told]
             self.escaped = self.escaped or next(iter(loop.escapes), None)
         hollow = [f"fault {place} ({fault.kind}) hit nothing" for place, fault in enumerate(self._faults, start=1) if not fault.fired]
         status, failures = Status.PASSED, tuple(self.failures)
@@ -213,26 +212,3 @@ def _header(spec: ServersSpec) -> dict[str, Any]:
         "heal": spec.heal_ns,
         "hosts": {host: str(policy) for host, policy in spec.hosts.items()},
     }
-
-
-def _died_unseen(loop: VirtualLoop) -> list[BaseException]:
-    """Exceptions of tasks that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
-    tasks = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() is loop)
-    dead = sorted((task for task in tasks if getattr(task, "_log_traceback", False)), key=hash)
-    return [error for task in dead if (error := task.exception()) is not None]
-
-
-def _unhandled(context: dict[str, Any]) -> str:
-    error = context.get("exception")
-    message = context.get("message", "something went wrong")
-    return f"unhandled in the background: {message}" + (f": {_told(error)}" if error is not None else "")
-
-
-def _told(error: BaseException) -> str:
-    """An error, and the innermost line of the user's own code in its traceback."""
-    users = innermost = ""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        innermost = f" ({frame.f_code.co_filename}:{line} in {frame.f_code.co_qualname})"
-        if is_users(frame.f_code):
-            users = innermost
-    return f"{type(error).__name__}: {error}{users or innermost}"

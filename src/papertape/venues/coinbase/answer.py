@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from papertape.model.account import Balance, Balances, Candle, Market
 from papertape.model.instrument import Instrument
-from papertape.model.order import Order
+from papertape.model.order import Fill, Order
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import EXACT, MILLISECOND, SECOND, Nanos, plain
 from papertape.venues.coinbase.errors import Body, decode_cancel, decode_refusal, not_found, render_refusal
@@ -22,6 +22,8 @@ FIAT: Final = ("USD", "EUR", "GBP", "SGD", "CAD", "AUD", "JPY")
 
 
 NO_PRODUCTS: Final = Products()
+
+Row = TypeVar("Row")
 
 
 def render(
@@ -60,8 +62,8 @@ def render(
             return Body(200, _render_fees(answer.markets))
         case Shape.ACCOUNTS:
             assert answer.balances is not None
-            rows, paging = _page([_render_account(c, b) for c, b in answer.balances.currencies.items()], asked)
-            return Body(200, {"accounts": rows} | paging | {"size": len(rows)})
+            accounts, paging = _page([_render_account(c, b) for c, b in answer.balances.currencies.items()], asked)
+            return Body(200, {"accounts": accounts} | paging | {"size": len(accounts)})
         case Shape.ACCOUNT:
             assert answer.balances is not None
             found = [_render_account(c, b) for c, b in answer.balances.currencies.items() if _account_id(c) == asked.subject]
@@ -79,12 +81,11 @@ def render(
             assert answer.order is not None
             return Body(200, {"order": to_rest_order(answer.order)})
         case Shape.ORDERS:
-            orders = answer.orders if asked.requests[0].op is Op.ORDERS_OPEN else answer.orders[::-1]  # newest first
-            rows, paging = _page([to_rest_order(each) for each in orders if _wants_order(asked, each)], asked)
-            return Body(200, {"orders": rows, "sequence": "0"} | paging)
+            orders, paging = _page(_listed_orders(asked, answer), asked)
+            return Body(200, {"orders": [to_rest_order(each) for each in orders], "sequence": "0"} | paging)
         case Shape.FILLS:
-            rows, paging = _page([to_rest_fill(each) for each in reversed(answer.fills)], asked)  # newest first
-            return Body(200, {"fills": rows} | paging)
+            fills, paging = _page(answer.fills[::-1], asked)  # newest first
+            return Body(200, {"fills": [to_rest_fill(each) for each in fills]} | paging)
         case Shape.TRADES:
             trades = [each for each in answer.trades if asked.end_ns is None or each.venue_ns <= asked.end_ns]
             return Body(200, render_trades(trades[-asked.limit :], answer.books[0], products))
@@ -131,7 +132,20 @@ def _render_coin(currency: str, place: int) -> dict[str, Any]:
     return about | {"sort_index": 100 + place, "exponent": 8, "type": "crypto", "address_regex": ""}
 
 
-def _page(rows: list[dict[str, Any]], asked: Asked) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def shown(asked: Asked, answer: Answer) -> tuple[str, ...] | None:
+    """Client order ids of those that stand on the page that was asked for; None for what has no pages, and shows all that is in it."""
+    if answer.refusal is None and asked.shape in (Shape.ORDERS, Shape.FILLS):
+        rows: Sequence[Order | Fill] = _listed_orders(asked, answer) if asked.shape is Shape.ORDERS else answer.fills[::-1]
+        return tuple(dict.fromkeys(each.client_order_id for each in _page(rows, asked)[0]))
+    return None
+
+
+def _listed_orders(asked: Asked, answer: Answer) -> Sequence[Order]:
+    orders = answer.orders if asked.requests[0].op is Op.ORDERS_OPEN else answer.orders[::-1]  # newest first
+    return [each for each in orders if _wants_order(asked, each)]
+
+
+def _page(rows: Sequence[Row], asked: Asked) -> tuple[Sequence[Row], dict[str, Any]]:
     end = asked.offset + asked.limit
     has_next = end < len(rows)
     return rows[asked.offset : end], {"has_next": has_next, "cursor": str(end) if has_next else ""}

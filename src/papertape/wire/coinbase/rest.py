@@ -62,6 +62,7 @@ class RestFront:
         found = await self._ask(requests, caller)
         for answer in found:
             self._learn(answer)
+            caller.shown = answers.shown(asked, answer)
         return answers.render(asked, found, self._port.wall_ns(), self._prices(asked), self._products)
 
     def _signature_fault(self, http: web.Request) -> str | None:

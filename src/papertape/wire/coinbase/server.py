@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from papertape.model.request import Lane
 from papertape.venues.coinbase.auth import Credentials, Keyring
@@ -21,15 +23,36 @@ LANES: Final = {REST_HOST: Lane.REST, MARKET_HOST: Lane.MARKET, USER_HOST: Lane.
 """Which lane a connection to a host is; where one host serves all, /user is the user lane and any other path the market's."""
 
 
+class Mishaps(logging.Logger):
+    """Where aiohttp tells what went wrong with a request: bytes that are no HTTP are the client's affair, all else is a mistake of ours.
+
+    Attributes:
+        found: those mistakes, a sentence each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("papertape.wire.coinbase", logging.ERROR)
+        self.found: list[str] = []
+
+    def handle(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            self.found.append(f"{record.getMessage()}: {type(error).__name__}: {error}")
+
+
 class CoinbaseServer:
     """Serves a venue to whoever speaks Coinbase's protocol.
 
     Args:
         port: the venue behind it.
         credentials: the keys it knows.
+
+    Attributes:
+        mishaps: requests that it could not deal with, by its own fault.
     """
 
     def __init__(self, port: VenuePort, *credentials: Credentials) -> None:
+        self.mishaps = Mishaps()
         self._port = port
         self._keys = Keyring(*credentials)
         self._products = Products(port.instruments)
@@ -51,8 +74,9 @@ class CoinbaseServer:
         gone is cancelled, so that the venue knows who still waits.
         """
         return web.AppRunner(
-            self.app(), handle_signals=False, access_log=None, keepalive_timeout=3600, shutdown_timeout=1.0, handler_cancellation=True
-        )
+            self.app(), handle_signals=False, access_log=None, logger=self.mishaps, keepalive_timeout=3600, shutdown_timeout=1.0,
+            handler_cancellation=True,
+        )  # fmt: skip
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         if http.headers.get("Upgrade", "").lower() != "websocket":

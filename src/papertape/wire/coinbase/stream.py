@@ -11,13 +11,14 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from papertape.model.event import Event
-from papertape.model.order import Order
+from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
 from papertape.venues.coinbase import frame
 from papertape.venues.coinbase.auth import Keyring
 from papertape.venues.coinbase.notation import Product, Products, symbol_of
-from papertape.wire.port import VenuePort
+from papertape.wire.caller import Line
+from papertape.wire.port import StreamHandle, VenuePort
 
 CHANNELS: Final = {
     "level2": Channel.BOOK,
@@ -70,7 +71,7 @@ class StreamFront:
         self._lane = lane
         self._subscriptions: dict[str, list[str]] = {}
         self._socket = web.WebSocketResponse(autoping=True, max_msg_size=FRAME_MAX, compress=False, timeout=1.0)
-        self._outbox: asyncio.Queue[bytes | bool] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[bytes, object] | None] = asyncio.Queue()  # (frame, what is in it); None for a goodbye
         self._transport: asyncio.Transport | None = None
         self._batch: asyncio.Future[None] | None = None
         self._is_over = False
@@ -79,8 +80,9 @@ class StreamFront:
         """Talk to the client until either side has enough."""
         await self._socket.prepare(http)
         self._transport = http.transport
-        handle = self._port.open_stream(self._lane, self._send, self._close)
-        writer = asyncio.ensure_future(self._write())
+        line = Line(http.transport)
+        handle = self._port.open_stream(self._lane, self._send, self._close, can_tell=line.can_tell)
+        writer = asyncio.ensure_future(self._write(handle, line))
         try:
             deadline = asyncio.timeout(SUBSCRIBE_WITHIN_S)
             try:
@@ -106,25 +108,27 @@ class StreamFront:
     def _send(self, sequence: int, message: Any) -> None:
         if not self._is_over:
             data = message.render(sequence) if isinstance(message, Said) else frame.render(message, sequence, self._products)
-            self._outbox.put_nowait(data)
+            self._outbox.put_nowait((data, message))
 
     def _close(self, clean: bool) -> None:
         self._is_over = True
         if clean:
-            self._outbox.put_nowait(True)
+            self._outbox.put_nowait(None)
         elif self._transport is not None:
             self._transport.abort()
 
-    async def _write(self) -> None:
+    async def _write(self, handle: StreamHandle, line: Line) -> None:
         while True:
             item = await self._outbox.get()
-            if isinstance(item, bool):
+            if item is None:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"")
                 return
             try:
-                await self._socket.send_frame(item, WSMsgType.TEXT)
+                await self._socket.send_frame(item[0], WSMsgType.TEXT)
             except ConnectionError:
                 return  # the reading side notices too, and tells the venue
+            if isinstance(item[1], OrderUpdate | Said):
+                line.on_arrival(partial(handle.heard, item[1]))
 
     # From the client
 
@@ -225,7 +229,7 @@ class StreamFront:
         handle.say(Said(venue_ns=at_ns, local_ns=at_ns, symbol="", render=lambda sequence: write(sequence, at_ns), orders=orders))
 
     def _complain(self, text: str) -> bool:
-        self._outbox.put_nowait(frame.error(text))
+        self._outbox.put_nowait((frame.error(text), None))
         return False
 
 

@@ -1,0 +1,92 @@
+"""Every fault on a program that does not expect it: it may fail, but our side never does, nothing hangs, and it is the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from papertape.faults import FAULTS
+from papertape.scenario.fault_text import parse_fault
+from papertape.scenario.quick import bot_scenario
+from papertape.session.result import RunResult, Status
+from papertape.session.run import run_scenario
+from papertape.venues.coinbase.request import Asked
+from papertape.wire.coinbase import rest
+
+BOTS = Path(__file__).parent / "bots"
+REST, MARKET = "host=api.coinbase.com", "host=advanced-trade-ws.coinbase.com"
+
+ON_THE_LINE = [
+    ("buys_twice", f"dns_failure,{REST}"),
+    ("buys_twice", f"dns_slow,{REST}"),
+    ("buys_twice", f"connect_refused,{REST}"),
+    ("buys_twice", f"connect_timeout,{REST}"),
+    ("buys_twice", f"slow_connect,{REST}"),
+    ("buys_twice", f"tls_expired,{REST}"),
+    ("buys_twice", f"tls_wrong_host,{REST}"),
+    ("buys_twice", f"tls_slow,{REST}"),
+    ("buys_twice", f"reset,{REST},after_frames=3"),
+    ("signing_bot", f"reset,{MARKET},after_frames=3"),
+    ("buys_twice", f"close,{REST},after_frames=3"),
+    ("signing_bot", f"half_close,{MARKET},after_frames=2"),
+    ("buys_twice", f"half_open,{REST},direction=to_server"),
+    ("buys_twice", f"black_hole,{REST},at=1s,lasts=20s"),
+    ("signing_bot", f"black_hole,{MARKET},direction=to_client,after_frames=1"),
+    ("signing_bot", f"bandwidth,{MARKET}"),
+    ("buys_twice", f"split,{REST}"),
+    ("buys_twice", f"corrupt,{REST}"),
+    ("signing_bot", f"corrupt,{REST},direction=to_server,skip=400"),
+    ("buys_twice", f"lag,{REST}"),
+]
+AT_THE_VENUE = [
+    ("buys_twice", "disconnect,at=1s,lasts=2s,connection=rest"),
+    ("ccxtpro_bot", "disconnect,at=5s,lasts=2s,connection=market"),
+    ("buys_twice", "stall,at=1s,lasts=15s,connection=rest"),
+    ("buys_twice", "lost_reply"),
+    ("ccxtpro_bot", "gap,at=5s,lasts=2s"),
+    ("buys_twice", "rate_limit,at=1s,lasts=3s"),
+    ("buys_twice", "latency,at=0s,lasts=10s,add=1s,connection=rest"),
+]
+
+
+def run(name: str, fault: str) -> RunResult:
+    return run_scenario(bot_scenario(BOTS / f"{name}.py", faults=[parse_fault(fault)]))
+
+
+@pytest.mark.parametrize(("name", "fault"), ON_THE_LINE + AT_THE_VENUE)
+def test_no_fault_is_too_much_for_our_side(
+    name: str, fault: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No error of ours, no end that is no end, no log of a server's or a task's that nobody asked; and all of it twice the same."""
+    results = []
+    for _ in range(2):
+        result = run(name, fault)
+        heard = capsys.readouterr()
+        assert result.status is not Status.ERROR, result.failures
+        assert not any("stuck" in each for each in result.failures), result.failures
+        assert [each.fired > 0 for each in result.faults] == [True]
+        assert "papertape/wire" not in heard.err
+        assert "never retrieved" not in heard.err
+        results.append((result.status, result.failures, result.digest, result.wire_digest, heard.out, heard.err))
+    assert results[0] == results[1]
+    assert [record for record in caplog.records if record.name.startswith(("aiohttp.server", "papertape"))] == []
+
+
+def test_every_fault_is_tried() -> None:
+    """A new one must be thought of here."""
+    tried = {text.partition(",")[0] for _, text in ON_THE_LINE + AT_THE_VENUE}
+    assert set(FAULTS) - tried == set()
+
+
+def test_a_mistake_of_our_server_is_no_fault_of_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program sees 500, as it would; the verdict says whose mistake it was."""
+
+    def broken(*args: object) -> Asked:
+        raise ZeroDivisionError("just so")
+
+    monkeypatch.setattr(rest, "parse", broken)
+    result = run("buys_once", f"lag,{REST}")
+    assert result.status is Status.ERROR
+    assert result.failures[0].startswith("papertape's own server failed, please report it: Error handling request from ")
+    assert result.failures[0].endswith("ZeroDivisionError: just so")

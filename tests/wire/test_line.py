@@ -1,0 +1,93 @@
+"""What a venue's server knows of a client at the other end of a simulated line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from papertape.faults import HalfOpen
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.network import Network
+from papertape.wire.caller import Caller, Line
+from runtime.lines import HOST, ms, on_a_network, pair
+
+
+def test_what_arrives_is_told_in_order_and_when_it_arrives() -> None:
+    """A message at a time: 10 ms after each was written, and not before."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        _, server = await pair(loop)
+        line, told = Line(server.transport), list[tuple[str, int]]()
+        began = ms(loop)
+        for name in ("one", "two"):
+            server.transport.write(b"x" * 100)
+            line.on_arrival(lambda name=name: told.append((name, ms(loop) - began)))  # type: ignore[misc]
+            await asyncio.sleep(0.004)
+        assert told == []
+        await asyncio.sleep(1)
+        return line.can_tell, line.left_ns(), told
+
+    assert on_a_network(main) == (True, None, [("one", 10), ("two", 14)])
+
+
+def test_nobody_is_told_of_what_arrives_at_a_client_that_left() -> None:
+    """It closed its end while the bytes were on their way; when it did is known at once."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        client, server = await pair(loop)
+        line, told = Line(server.transport), list[int]()
+        server.transport.write(b"news")
+        line.on_arrival(lambda: told.append(ms(loop)))
+        client.transport.close()
+        left_ns = line.left_ns()
+        await asyncio.sleep(1)
+        return told, left_ns is not None and left_ns < loop.now_ns - 900_000_000
+
+    assert on_a_network(main) == ([], True)
+
+
+def test_a_request_that_comes_late_was_written_when_it_was_written() -> None:
+    """Its line and its instant travel with it; nothing is known of a client on a real line."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        network.asked_at = lambda: "bot.py:31"
+        client, server = await pair(loop)
+        before_ns = loop.now_ns
+        client.transport.write(b"GET /")
+        await asyncio.sleep(60)
+        assert server.received == b"GET /"
+        caller = Caller(server.transport)
+        assert caller.asked_ns == before_ns
+        return caller.asked_at, caller.can_tell
+
+    assert on_a_network(main, HalfOpen(direction="to_server", at="20ms", lasts="30s")) == ("bot.py:31", True)
+    nobody = Caller()
+    assert (nobody.asked_at, nobody.asked_ns, nobody.can_tell, nobody.left_ns()) == ("", None, False, None)
+
+
+def test_who_is_handed_bytes_may_begin_with_them_before_the_end_is_heard() -> None:
+    """Bytes and FIN come at one instant: what a server's task does with the bytes comes first, as from a real socket."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        seen: list[str] = []
+
+        class Server(asyncio.Protocol):
+            def data_received(self, data: bytes) -> None:
+                self.task = asyncio.ensure_future(self.work())
+
+            async def work(self) -> None:
+                await asyncio.create_task(asyncio.sleep(0))
+                seen.append("worked")
+
+            def connection_lost(self, error: Exception | None) -> None:
+                seen.append("lost")
+
+        await loop.create_server(Server, HOST, 443)
+        transport, _ = await loop.create_connection(asyncio.Protocol, HOST, 443)
+        transport.write(b"GET /")
+        transport.close()
+        await asyncio.sleep(1)
+        return seen
+
+    assert on_a_network(main) == ["worked", "lost"]
+    assert on_a_network(main, HalfOpen(at="0s", lasts="100ms")) == ["worked", "lost"]
