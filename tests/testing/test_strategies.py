@@ -16,9 +16,9 @@ from papertape.faults import Close, HalfOpen, NetworkFault, Reset
 from papertape.model.errors import ConfigError
 from papertape.model.units import parse_duration
 from papertape.runtime.network.trouble import Armed
+from papertape.scenario.network_menu import KINDS, SETTINGS, SIZE_MAX, network_menu
 from papertape.scenario.simulate import simulate
 from papertape.session.servers import NetworkResult, ServedWorld
-from papertape.testing.menu import KINDS, SETTINGS, SIZE_MAX, network_menu
 from papertape.testing.plans import drawn_faults
 from papertape.testing.sim_network import SimNetwork
 from papertape.testing.strategies import network_faults, seeds

@@ -13,9 +13,9 @@ import pytest
 
 import papertape
 from papertape.faults import BlackHole, HalfOpen
+from papertape.scenario.network_menu import KINDS
 from papertape.session.result import Status
 from papertape.session.servers import NetworkResult
-from papertape.testing.menu import KINDS
 from papertape.testing.plans import drawn_faults
 from testing import echo
 

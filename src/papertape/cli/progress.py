@@ -49,11 +49,51 @@ class Progress:
         self._draw(f"{clear}[{self._index}/{self._total}] {self._name}: {verdict} in {wall_s:.2f} s\n")
 
     def _draw(self, text: str) -> None:
-        try:
-            self._file.write(text)
-            self._file.flush()
-        except (OSError, ValueError, AttributeError):  # full, or closed, as daemons have it: a verdict does not depend on who watches
+        _put(self._file, text)
+
+
+class Tally:
+    """Say how many of many small things are done, and how fast."""
+
+    def __init__(self, noun: str, file: IO[str] | None = None) -> None:
+        self._file = sys.stderr if file is None else file
+        self._is_terminal = _is_terminal(self._file)
+        self._noun = noun
+        self._began_s = wall_seconds()
+        self._next_s = self._began_s + (0.0 if self._is_terminal else PLAIN_S)
+        self._failed = 0
+        self._last = ""
+
+    def show(self, done: int, total: int, is_failure: bool) -> None:
+        """One more is done."""
+        self._failed += is_failure
+        rate = done / max(wall_seconds() - self._began_s, 1e-9)
+        self.say(f"{done:,} of {total:,} {self._noun}, {self._failed:,} failed, {rate:.1f} a second", is_last=done == total)
+
+    def say(self, text: str, *, is_last: bool = False) -> None:
+        """Now and then; the last word always."""
+        now_s = wall_seconds()
+        self._last = text
+        if now_s < self._next_s and not is_last:
             return
+        self._next_s = now_s + (REDRAW_S if self._is_terminal else PLAIN_S)
+        _put(self._file, f"\r\x1b[2K{text}" if self._is_terminal else f"{text}\n")
+
+    def end(self) -> None:
+        """Leave the last line standing."""
+        if self._last and self._is_terminal:
+            _put(self._file, f"\r\x1b[2K{self._last}\n")
+        self._last = ""
+
+
+def _put(file: IO[str] | None, text: str) -> None:
+    if file is None:
+        return
+    try:
+        file.write(text)
+        file.flush()
+    except (OSError, ValueError):  # full, or closed, as daemons have it: a verdict does not depend on who watches
+        return
 
 
 def _is_terminal(file: IO[str] | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from papertape.faults.drawing import Draw
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, Event
 from papertape.model.interference import Again, Cut, Swap, Trigger, Window
@@ -126,6 +127,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
     def lanes(self) -> tuple[Lane, ...]:
         return (Lane.REST,)
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any] | None:
+        """The settings of one such fault at random, for a sweep; None where it is never drawn. A member adds its own keys."""
+        if cls.default_on is not None:
+            return draw.request()
+        return draw.moment() if cls.needs_start else draw.window()
 
     # The points. A member overrides those it needs; the others say "nothing".
 

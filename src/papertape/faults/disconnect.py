@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.interference import Cut
 from papertape.model.request import Lane
 
@@ -30,6 +31,10 @@ class Disconnect(Fault, frozen=True, kw_only=True, tag="disconnect"):
 
     needs_start: ClassVar[bool] = True
     needs_length: ClassVar[bool] = False
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {**draw.moment(), "connection": str(draw.one_of(*Lane)), "clean": draw.one_of(False, True)}
 
     def lanes(self) -> tuple[Lane, ...]:
         return (self.connection,)

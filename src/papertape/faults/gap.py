@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from papertape.faults.drawing import Draw
 from papertape.faults.on_stream import OnStream
 from papertape.model.event import Event
 from papertape.model.order import OrderUpdate
@@ -18,6 +21,11 @@ class Gap(OnStream, frozen=True, kw_only=True, tag="gap"):
         channel: which messages count; by default whichever come.
         count: how many are lost.
     """
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        begin = {key: value for key, value in draw.moment().items() if key != "lasts"}
+        return {**begin, "connection": str(draw.one_of(Lane.MARKET, Lane.USER)), "count": draw.one_of(1, 1, 2, 5, 20)}
 
     def drops(self, lane: Lane, message: Event | OrderUpdate, dropped: int) -> bool:
         return self.is_about(lane, message, dropped)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.request import Lane
 from papertape.model.units import Nanos, parse_duration
 
@@ -28,6 +29,11 @@ class Latency(Fault, frozen=True, kw_only=True, tag="latency"):
     add: str = "400ms"
 
     needs_start: ClassVar[bool] = True
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        how = {"shape": draw.one_of("spike", "drift"), "add": draw.one_of("50ms", "400ms", "2s", "8s")}
+        return {**draw.moment(), "connection": str(draw.one_of(*Lane)), **how}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("add", self.add)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.request import Op, Refusal, RefusalCode, Request
 from papertape.model.units import parse_duration
 
@@ -24,6 +25,11 @@ class RateLimit(Fault, frozen=True, kw_only=True, tag="rate_limit"):
     retry_after: str = "1s"
 
     default_on: ClassVar[Op | None] = Op.ORDER_CREATE
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        which = {**draw.request(), "times": draw.one_of(1, 1, 2, 5)} if draw.one_of(True, True, False) else draw.window()
+        return {**which, "retry_after": draw.one_of("1s", "3s", "20s")}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("retry_after", self.retry_after)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.request import Lane
 
 
@@ -27,6 +28,10 @@ class Stall(Fault, frozen=True, kw_only=True, tag="stall"):
     connection: Lane = Lane.MARKET
 
     needs_start: ClassVar[bool] = True
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {**draw.moment(), "connection": str(draw.one_of(*Lane))}
 
     def lanes(self) -> tuple[Lane, ...]:
         return (self.connection,)

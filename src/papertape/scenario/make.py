@@ -263,13 +263,14 @@ def _expect(top: Table) -> Expect:
     expect = top.table("expect")
     if expect is None:
         return Expect()
-    expect.allow("invariants", "recovers_within", "must_happen", "venue")
+    expect.allow("invariants", "recovers_within", "must_happen", "must_hit", "venue")
     invariants = expect.names("invariants", shelves.invariants(), "invariant", "papertape list invariants")
     marks = expect.names("must_happen", [str(mark) for mark in Mark], "mark", "papertape list marks") or ()
     return Expect(
         invariants=invariants or (),
         recovers_within=expect.duration("recovers_within"),
         must_happen=marks,
+        must_hit=expect.claim("must_hit", True),
         venue=_expect_venue(expect),
     )
 

@@ -66,6 +66,12 @@ class Table:
             raise self.problem(key, f"holds {shown(value)}; expected a whole number, such as 7")
         return value
 
+    def claim(self, key: str, default: bool) -> bool:
+        value = self.raw.get(key, default)
+        if not isinstance(value, bool):
+            raise self.problem(key, f"holds {shown(value)}; expected true or false")
+        return value
+
     def duration(self, key: str) -> str | None:
         """A duration as it was written, known to be one."""
         value = self.raw.get(key)

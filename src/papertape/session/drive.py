@@ -67,7 +67,7 @@ class Drive:
             await self._over
             await self._stop(made, main)
         for world in self._worlds:
-            world.observer.is_over = True
+            world.observer.bot_ended()
             world.door.plan.end_all()
             world.door.broadcast.forget_lost()
         await self._rest(exchanges)

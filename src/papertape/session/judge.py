@@ -26,6 +26,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         failures: what was not as it must be.
+        broken: what kind of failure these are, each kind once: an invariant's name, a key of [expect], or `kind_of` a sentence.
         suspicions: what a program cannot have known to be right when it did it.
         hollow: why the run proves nothing, where it does not.
         not_judged: invariants nobody could judge, with the reason.
@@ -33,6 +34,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     failures: tuple[str, ...]
+    broken: tuple[str, ...] = ()
     suspicions: tuple[str, ...] = ()
     hollow: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
@@ -62,13 +64,16 @@ def judge(
         line_faults: the kind of each fault of the network, and how often it acted.
     """
     found, suspected, hollow, not_judged, notes = list(failures), list[str](), list[str](), list[str](), list[str]()
+    broken = [kind_of(failure) for failure in failures]
     names = scenario.expect.invariants or tuple(INVARIANTS)
     judged = 0
     for world in worlds:
         case = case_of(world, end_ns)
         for name in names:
             try:
-                found += INVARIANTS[name].judge(case)
+                problems = INVARIANTS[name].judge(case)
+                found += problems
+                broken += [name for _ in problems]
                 judged += 1
             except NotJudged as reason:
                 not_judged.append(f"{name} ({world.name}): {reason}")
@@ -77,17 +82,21 @@ def judge(
         if world.exchange is None:
             disclosure = disclosed(world)
             suspected += suspicions(disclosure, world.name, case.truth)
+            broken += ["suspect" for _ in suspected]
             notes += untold(disclosure, world.name, case.truth)
             judged += bool(disclosure.creates)
-        found += _recoveries(scenario, world)
+        late, beyond = _recoveries(scenario, world), _limits(scenario.expect.venue, world.name, case.truth)
+        found += [*late, *beyond]
+        broken += ["recovers_within" for _ in late] + ["max_position" for _ in beyond]
         hollow += _unjudged_recoveries(scenario, world)
-        found += _limits(scenario.expect.venue, world.name, case.truth)
         hollow += [
-            f"fault {place + 1} ({armed.fault.kind}) hit nothing" for place, armed in enumerate(world.door.plan.faults) if not armed.fired
+            f"fault {place + 1} ({armed.fault.kind}) hit nothing"
+            for place, armed in enumerate(world.door.plan.faults)
+            if not armed.fired and scenario.expect.must_hit
         ]
     for kind, fired in line_faults:
         if not fired:
-            hollow.append(f"fault {kind} hit nothing")
+            hollow += [f"fault {kind} hit nothing"] if scenario.expect.must_hit else []
         elif scenario.expect.recovers_within is not None:
             hollow.append(f"fault {kind} is the network's, and what comes after it is not timed, so `recovers_within` was not judged")
     seen = {mark for world in worlds for mark in world.observer.marks}
@@ -97,8 +106,18 @@ def judge(
     elif not judged:
         hollow.append("nothing was judged")
     return Verdict(
-        failures=tuple(found), suspicions=tuple(suspected), hollow=tuple(hollow), not_judged=tuple(not_judged), notes=tuple(notes)
-    )
+        failures=tuple(found), broken=tuple(dict.fromkeys(broken)), suspicions=tuple(suspected), hollow=tuple(hollow),
+        not_judged=tuple(not_judged), notes=tuple(notes),
+    )  # fmt: skip
+
+
+def kind_of(failure: str) -> str:
+    """What kind of failure a sentence tells of: its head, without what differs from run to run.
+
+    >>> kind_of("the bot raised KeyError: 'pt7-12' (bot.py:31, in on_book)"), kind_of("2 tasks of the bot were left")
+    ('the bot raised KeyError', '# tasks of the bot were left')
+    """
+    return " ".join("#" if any(each.isdigit() for each in word) else word for word in failure.partition(": ")[0].split())
 
 
 def disclosed(world: VenueWorld) -> Disclosure:
@@ -180,18 +199,31 @@ def _recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
             )
     why = world.observer.why
     for armed, ended_ns in world.observer.waiting:
-        problems.append(
-            f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; last known: {why}"
-        )
+        if _had_time(world, ended_ns, limit_ns):
+            problems.append(
+                f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; last known: {why}"
+            )
     return problems
 
 
+def _had_time(world: VenueWorld, ended_ns: Nanos, limit_ns: Nanos) -> bool:
+    over_ns = world.observer.over_ns
+    return over_ns is not None and over_ns - ended_ns > limit_ns
+
+
 def _unjudged_recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
-    """Faults that were still at work when the bot ended: nobody has seen what comes after them."""
-    if scenario.expect.recovers_within_ns is None:
+    """Faults that were still at work when the bot ended, or whose time was not up: nobody has seen what comes after them."""
+    limit_ns = scenario.expect.recovers_within_ns
+    if limit_ns is None:
         return []
     waiting = [armed for armed, _ in world.observer.waiting]
-    return [
+    cut_short = [
+        f"{armed.fault.kind}, over at {format_duration(ended_ns)}, had not been recovered from when the bot ended, "
+        "and its time was not up, so `recovers_within` was not judged"
+        for armed, ended_ns in world.observer.waiting
+        if not _had_time(world, ended_ns, limit_ns)
+    ]
+    return cut_short + [
         f"fault {place + 1} ({armed.fault.kind}) was still on when the bot ended, so `recovers_within` was not judged"
         for place, armed in enumerate(world.door.plan.faults)
         if armed.fired and place not in world.observer.recoveries and armed not in waiting

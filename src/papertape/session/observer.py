@@ -24,6 +24,7 @@ class Observer:
         marks: how often each mark was seen.
         recoveries: the longest recovery of each fault, by its place in the plan.
         waiting: faults that ended and whose recovery goes on, with when they ended.
+        over_ns: run time at which the bot ended; None until then.
     """
 
     def __init__(self, venue: str, loop: VirtualLoop, journal: Journal) -> None:
@@ -32,7 +33,7 @@ class Observer:
         self.waiting: list[tuple[Armed, Nanos]] = []
         self.is_healthy = False
         self.why = "not connected yet"
-        self.is_over = False
+        self.over_ns: Nanos | None = None
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -44,6 +45,10 @@ class Observer:
         self._door = door
         door.on_disturbed = self._disturbed
         door.on_progress = self.look
+
+    def bot_ended(self) -> None:
+        """From now on nothing has to recover any more."""
+        self.over_ns = self._loop.now_ns
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1
@@ -75,7 +80,7 @@ class Observer:
         self.waiting.clear()
 
     def _disturbed(self, armed: Armed) -> None:
-        if self.is_over or not armed.fired:
+        if self.over_ns is not None or not armed.fired:
             return
         self.waiting = [(other, ended_ns) for other, ended_ns in self.waiting if other is not armed]
         if armed.window is not None:  # nobody can be whole again while another fault still disturbs: the clock starts at the last one's end

@@ -92,7 +92,7 @@ class Program:
     async def rest(self) -> None:
         """Let what is under way to the venues and at them come to its end: what a program sent may be carried out when it has long gone."""
         for world in self._worlds:
-            world.observer.is_over = True
+            world.observer.bot_ended()
             world.door.plan.end_all()
             world.door.broadcast.forget_lost()
         self._network.heal()

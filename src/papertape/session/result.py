@@ -84,6 +84,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         scenario: the scenario's file as the user named it, else its title.
         failures: one sentence for each thing that was not as it must be; empty if passed.
+        broken: what kind of failure these are, each kind once, such as an invariant's name; two runs that fail alike share it.
         notes: what is worth knowing and decides nothing, a sentence each.
         timeline: of a run that failed or is suspect the few requests that led there, oldest first.
         intercepted: what a program asked of the machine and got from the simulation: the call, how often, and the line of the first (""
@@ -109,6 +110,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     depth: str = "interface"
     status: Status
     failures: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()
@@ -144,7 +146,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         """
         return {
             "scenario": self.scenario, "title": self.title, "seed": self.seed, "depth": self.depth, "status": str(self.status),
-            "failures": list(self.failures), "not_judged": list(self.not_judged), "notes": list(self.notes),
+            "failures": list(self.failures), "broken": list(self.broken), "not_judged": list(self.not_judged), "notes": list(self.notes),
             "timeline": [msgspec.to_builtins(moment) for moment in self.timeline],
             "intercepted": [{"what": what, "count": count, "line": line} for what, count, line in self.intercepted],
             "digest": self.digest, "wire_digest": self.wire_digest,

@@ -27,7 +27,7 @@ from papertape.runtime.world import run_virtual, virtual_world
 from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
-from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, led_there, pnl
+from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, kind_of, led_there, pnl
 from papertape.session.observer import total_marks
 from papertape.session.program import Program
 from papertape.session.replay import Replay
@@ -36,7 +36,7 @@ from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
 from papertape.session.unseen import tell_of_context
 from papertape.session.wire import Served, environment_of, load_adapter, network_of, serve, wire_up
-from papertape.session.world import Feed, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
+from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
@@ -57,6 +57,8 @@ def run_scenario(
     progress: Progress | None = None,
     inspect: Callable[[list[VenueWorld]], None] | None = None,
     trace: Trace | None = None,
+    listen: Callable[[str, bytes], object] | None = None,
+    kept: KeptRows | None = None,
 ) -> RunResult:
     """Run `scenario` in virtual time.
 
@@ -65,13 +67,15 @@ def run_scenario(
         progress: called now and then with (run time, the feeds' end), nanoseconds.
         inspect: called once with the venues when all is over.
         trace: takes the run down, for another to be held against.
+        listen: called with the kind of each line of the journal and the line; not together with `trace`.
+        kept: where tapes are kept in memory for the next run.
 
     Raises:
         ConfigError: something in the scenario must be edited.
         TapeError: a tape is missing or damaged.
     """
     started = wall_seconds()
-    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]") for name, spec in scenario.venues.items()}
+    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]", kept) for name, spec in scenario.venues.items()}
     every = [feed for each in feeds.values() for feed in each]
     epoch_ns = min(feed.start_ns for feed in every)
     end_ns = max(feed.end_ns for feed in every) - epoch_ns
@@ -83,8 +87,7 @@ def run_scenario(
     # A bot may set the precision of its decimals; the next run must not inherit it.
     with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal:
         run = _Run(scenario, feeds, journal, end_ns, progress, trace)
-        if trace is not None:
-            journal.on_line = trace.event
+        journal.on_line = listen if trace is None else trace.event
         limit_ns = end_ns + OVERTIME_NS
         try:
             if script is not None:
@@ -258,14 +261,16 @@ class _Run:
 
     def result(self, wall_s: float) -> RunResult:
         verdict = self.verdict or Verdict(failures=tuple(self.failures))
-        status, failures = verdict.status, verdict.reasons
+        status, failures, broken = verdict.status, verdict.reasons, verdict.broken
         if self.escaped is not None:
             who = "bot" if self.scenario.program is None else "program"
             status, failures = Status.ERROR, (f"the {who} left the simulation: {self.escaped}",)
         elif mishaps := [each for served in self.served for each in served.mishaps]:
             status, failures = Status.ERROR, tuple(f"papertape's own server failed, please report it: {each}" for each in mishaps)
-        elif broken := audits(self.worlds):
-            status, failures = Status.ERROR, tuple(f"papertape's own books are wrong, please report it: {problem}" for problem in broken)
+        elif wrong := audits(self.worlds):
+            status, failures = Status.ERROR, tuple(f"papertape's own books are wrong, please report it: {problem}" for problem in wrong)
+        if status is Status.ERROR or self.verdict is None:
+            broken = tuple(dict.fromkeys(kind_of(failure) for failure in failures))
         truths = [world.door.truth() for world in self.worlds]
         self.journal.close()
         return RunResult(
@@ -275,6 +280,7 @@ class _Run:
             depth=str(self.scenario.depth),
             status=status,
             failures=failures,
+            broken=broken,
             not_judged=verdict.not_judged,
             notes=verdict.notes,
             timeline=led_there(self.worlds) if status in (Status.FAILED, Status.SUSPECT) else (),

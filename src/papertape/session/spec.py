@@ -139,11 +139,13 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         invariants: names from `papertape list invariants`, each of which must be judged; empty means all of them that can be judged.
         recovers_within: from each fault's end until trading is allowed and the subscribed books are valid; unlimited if None.
         must_happen: names of `model.notes.Mark` that must have been seen.
+        must_hit: whether a fault that hit nothing makes the run vacuous.
     """
 
     invariants: tuple[str, ...] = ()
     recovers_within: str | None = None
     must_happen: tuple[str, ...] = ()
+    must_hit: bool = True
     venue: ExpectVenue = ExpectVenue()
 
     @property

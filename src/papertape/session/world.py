@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from papertape.exchanges.resilient import ResilientExchange
@@ -36,15 +37,39 @@ DEFAULT_LAW: Final = ConstantLatency(value="15ms")
 """For orders and answers, if the scenario does not say."""
 
 
+class KeptRows:
+    """Parts of tapes that are kept in memory, since many runs in a row play the same ones.
+
+    A part is kept if all that is kept then stays within `rows_max` messages, some 0.4 kB each; any other is read anew each time.
+    """
+
+    def __init__(self, rows_max: int = 1_000_000) -> None:
+        self._room = rows_max
+        self._parts: dict[tuple[str, Nanos, Nanos], list[Row] | None] = {}
+
+    def rows(self, tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Iterator[Row]:
+        key = (tape.content_hash, start_ns, end_ns)
+        if key not in self._parts:
+            rows = list(islice(tape.messages(start_ns, end_ns), self._room + 1))
+            is_kept = len(rows) <= self._room
+            self._parts[key] = rows if is_kept else None
+            self._room -= len(rows) if is_kept else 0
+        part = self._parts[key]
+        return tape.messages(start_ns, end_ns) if part is None else iter(part)
+
+
 class Feed:
     """A tape and the part of it that is played, nanoseconds since 1970-01-01 UTC."""
 
-    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos) -> None:
+    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None) -> None:
         self.tape = tape
         self.start_ns = start_ns
         self.end_ns = end_ns
+        self._kept = kept
 
     def rows(self) -> Iterator[Row]:
+        if self._kept is not None:
+            return self._kept.rows(self.tape, self.start_ns, self.end_ns)
         return self.tape.messages(self.start_ns, self.end_ns)
 
 
@@ -69,7 +94,7 @@ class VenueWorld:
         self.asked: list[NewOrder] = []
 
 
-def open_feeds(scenario: Scenario, spec: VenueSpec, where: str) -> list[Feed]:
+def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows | None = None) -> list[Feed]:
     """The tapes of one venue, opened; raises `TapeError` or `ConfigError` naming what must be edited."""
     feeds = []
     for feed in spec.feed:
@@ -81,7 +106,7 @@ def open_feeds(scenario: Scenario, spec: VenueSpec, where: str) -> list[Feed]:
                 f"{where}, key `feed`: the part of {tape.path.name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
                 f"holds nothing; `papertape tape info {feed.tape}` shows its span"
             )
-        feeds.append(Feed(tape, start_ns, end_ns))
+        feeds.append(Feed(tape, start_ns, end_ns, kept))
     return feeds
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from papertape.faults import NetworkFault
 from papertape.runtime.chance import Chance
-from papertape.testing.menu import check_size, network_menu
+from papertape.scenario.network_menu import check_size, network_menu
 
 
 def drawn_faults(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from papertape.faults import NetworkFault
-from papertape.testing.menu import check_size, network_menu
+from papertape.scenario.network_menu import check_size, network_menu
 
 
 def network_faults(

@@ -1,0 +1,118 @@
+"""One process of a sweep: a job a line on stdin, a result a line on what was stdout. `python -m papertape.scenario.worker`.
+
+What a bot prints goes to stderr, and it finds nothing on its stdin. Tapes are read once and kept.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from papertape.model.errors import ConfigError, TapeError
+from papertape.scenario.load import load_scenario
+from papertape.scenario.make import make_scenario
+from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
+from papertape.scenario.seed_result import SeedResult, of_error, of_run
+from papertape.scenario.swarm import span_of, swarm
+from papertape.session.coverage import Coverage
+from papertape.session.result import ExitCode
+from papertape.session.run import run_scenario
+from papertape.session.spec import Scenario
+from papertape.session.world import KeptRows
+
+READY: Final = b"ready\n"
+
+COLLECT_EVERY: Final = 10
+"""Jobs after which the worlds that are gone are collected, some 7 MB each: a run holds the collector off, and so they pile up."""
+
+
+class Base(msgspec.Struct, frozen=True):
+    """What a sweep varies: a scenario file, or a bot's file with a venue.
+
+    Attributes:
+        depth, venue: empty means what the file says, or the default.
+    """
+
+    path: str
+    depth: str = ""
+    venue: str = ""
+
+    def load(self) -> Scenario:
+        """The scenario, with its own seed and faults."""
+        path = Path(self.path)
+        if path.suffix == ".py":
+            return bot_scenario(path, venue=self.venue or DEFAULT_VENUE, depth=self.depth or None)
+        return load_scenario(path, depth=self.depth or None)
+
+    def repro(self, seed: int) -> str:
+        words = ["papertape", "sweep", self.path, *(["--venue", self.venue] if self.venue else [])]
+        words += ["--depth", self.depth] if self.depth else []
+        return shlex.join([*words, "--seeds", "1", "--first", str(seed)])
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A seed of a base; or, where `text` is given, a scenario as it stands there, in the folder of the base."""
+
+    base: Base
+    seed: int
+    text: str = ""
+    folder: str = ""
+
+
+class Runner:
+    """Does jobs one after another, and keeps what they have in common."""
+
+    def __init__(self) -> None:
+        self._bases: dict[Base, tuple[Scenario, int]] = {}
+        self._kept = KeptRows()
+        self._done = 0
+
+    def run(self, job: Job) -> SeedResult:
+        """The result of one job, whatever happens."""
+        self._done += 1
+        if self._done % COLLECT_EVERY == 0:
+            gc.collect()
+        repro = job.base.repro(job.seed)
+        try:
+            scenario = self._scenario(job)
+            coverage = Coverage()
+            result = run_scenario(scenario, listen=coverage, kept=self._kept)
+            return of_run(result, scenario, coverage.cells, job.base.path, repro)
+        except (ConfigError, TapeError) as error:
+            code = ExitCode.CONFIG if isinstance(error, ConfigError) else ExitCode.DATA
+            return of_error(job.base.path, job.seed, type(error).__name__, str(error), repro, code)
+        except Exception as error:
+            kind = type(error).__name__
+            return of_error(job.base.path, job.seed, kind, f"an error of papertape's own, {kind}: {error}", repro)
+
+    def _scenario(self, job: Job) -> Scenario:
+        if job.text:
+            return make_scenario(tomllib.loads(job.text), source=job.base.path, folder=Path(job.folder))
+        if job.base not in self._bases:
+            base = job.base.load()
+            self._bases[job.base] = (base, span_of(base))
+        base, span_ns = self._bases[job.base]
+        return swarm(base, job.seed, span_ns)
+
+
+def main() -> None:
+    """Work until stdin ends."""
+    with os.fdopen(os.dup(0), "rb") as jobs, os.fdopen(os.dup(1), "wb") as results:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        results.write(READY)
+        results.flush()
+        runner = Runner()
+        for line in jobs:
+            results.write(msgspec.json.encode(runner.run(msgspec.json.decode(line, type=Job))) + b"\n")
+            results.flush()
+
+
+if __name__ == "__main__":
+    main()

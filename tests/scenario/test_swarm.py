@@ -1,0 +1,111 @@
+"""Plans from a seed: explicit, stable, and as different from each other as can be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from papertape.faults import AT_THE_DOOR, FAULTS, Fault
+from papertape.faults.base import as_table, checked
+from papertape.model.errors import ConfigError
+from papertape.model.units import MINUTE, SECOND
+from papertape.scenario.make import make_fault, make_scenario
+from papertape.scenario.quick import DEFAULT_VENUE_TABLE
+from papertape.scenario.swarm import drawn_plan, span_of, swarm
+from papertape.session.spec import Scenario
+
+BASE = {
+    "title": "Base", "bot": "papertape.bots:MarketMaker",
+    "venue": {"coinbase": {**DEFAULT_VENUE_TABLE, "feed": {"tape": "builtin:btc-usd", "end": "2m"}}},
+}  # fmt: skip
+
+PLAN_12 = [
+    {"kind": "gap", "on": "order.fetch", "nth": 8, "count": 20},
+    {"kind": "gap", "at": "5s", "count": 20},
+    {"kind": "latency", "on": "order.create", "nth": 21, "lasts": "10s", "shape": "drift", "add": "50ms"},
+    {"kind": "latency", "on": "orders.open", "nth": 1, "lasts": "5s", "shape": "drift", "add": "2s"},
+    {"kind": "latency", "at": "0s", "lasts": "5s", "connection": "user", "shape": "drift", "add": "2s"},
+    {"kind": "latency", "at": "40s", "lasts": "500ms", "connection": "rest", "shape": "drift", "add": "50ms"},
+    {"kind": "latency", "at": "7s", "lasts": "5s", "connection": "rest", "add": "50ms"},
+    {"kind": "latency", "on": "order.create", "nth": 1, "lasts": "45s", "connection": "user", "shape": "drift", "add": "8s"},
+    {"kind": "latency", "at": "38s", "lasts": "10s", "connection": "rest", "shape": "drift", "add": "2s"},
+    {"kind": "latency", "at": "29s", "lasts": "2s", "connection": "user", "add": "50ms"},
+    {"kind": "latency", "at": "39s", "lasts": "20s"},
+    {"kind": "rate_limit", "on": "order.create", "nth": 1, "retry_after": "3s"},
+]
+
+seeds = st.integers(0, 10**9)
+spans = st.integers(1, 1200).map(lambda seconds: seconds * SECOND)
+
+
+def scenario(tmp_path: Path, **more: Any) -> Scenario:
+    return make_scenario({**BASE, **more}, source="here", folder=tmp_path)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, until_ns=spans, is_wire=st.booleans())
+def test_every_fault_of_a_plan_could_stand_in_a_file(seed: int, until_ns: int, is_wire: bool) -> None:
+    """Each passes the checks of a scenario, comes back from its own table, and has no window beyond the healing."""
+    for fault in drawn_plan(seed, until_ns=until_ns, is_wire=is_wire):
+        assert checked(fault) is fault
+        assert make_fault(as_table(fault), "here", "there") == fault
+        assert is_wire or type(fault) in AT_THE_DOOR
+        window = fault.window()
+        if window is not None and window.start_ns is not None:
+            assert window.start_ns + (window.lasts_ns or 0) <= until_ns
+
+
+def test_the_same_seed_draws_the_same_plan() -> None:
+    """Now, tomorrow and elsewhere: this plan is part of what a seed means."""
+    plan = [as_table(fault) for fault in drawn_plan(12, until_ns=MINUTE)]
+    assert plan == PLAN_12
+    assert plan == [as_table(fault) for fault in drawn_plan(12, until_ns=MINUTE)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, gone=st.sampled_from(sorted(FAULTS)))
+def test_a_kind_added_to_the_shelf_shifts_no_other(seed: int, gone: str) -> None:
+    """The plan without a kind is the plan with it, less its own faults."""
+    fewer: dict[str, type[Fault]] = {kind: member for kind, member in FAULTS.items() if kind != gone}
+    whole = drawn_plan(seed, until_ns=MINUTE, is_wire=True)
+    assert drawn_plan(seed, until_ns=MINUTE, is_wire=True, shelf=fewer) == tuple(fault for fault in whole if fault.kind != gone)
+
+
+def test_plans_differ_wildly() -> None:
+    """Among a few hundred seeds some have next to nothing, some a crowd, and every kind is drawn often, by request and by time."""
+    plans = [drawn_plan(seed, until_ns=7 * MINUTE) for seed in range(300)]
+    sizes = sorted(len(plan) for plan in plans)
+    assert sizes[30] <= 1
+    assert sizes[-30] >= 12
+    kinds = Counter(fault.kind for plan in plans for fault in plan)
+    assert set(kinds) == {str(member.__struct_config__.tag) for member in AT_THE_DOOR}
+    assert min(kinds.values()) > 100
+    by_request = sum(fault.nth is not None or fault.nth_intent is not None for plan in plans for fault in plan)
+    assert 0.4 < by_request / sum(kinds.values()) < 0.8
+
+
+def test_a_swarm_is_its_base_with_a_plan(tmp_path: Path) -> None:
+    """The base's own faults stay; all are healed at three quarters; what must happen is asked of the sweep, not of one seed."""
+    base = scenario(tmp_path, fault=[{"kind": "lost_reply"}], expect={"must_happen": ["reconnected"], "recovers_within": "20s"})
+    drawn = swarm(base, 12)
+    assert span_of(base) == 120 * SECOND
+    assert (drawn.seed, drawn.heal.at, drawn.faults[:1]) == (12, "1m30s", base.faults)  # type: ignore[union-attr]
+    assert drawn.faults[1:] == drawn_plan(12, until_ns=90 * SECOND)
+    assert (drawn.expect.must_happen, drawn.expect.must_hit, drawn.expect.recovers_within) == ((), False, "20s")
+
+
+def test_a_base_that_heals_by_itself_keeps_its_time(tmp_path: Path) -> None:
+    drawn = swarm(scenario(tmp_path, heal={"at": "10s"}), 12)
+    assert drawn.heal.at == "10s"  # type: ignore[union-attr]
+    assert drawn.faults == drawn_plan(12, until_ns=10 * SECOND)
+
+
+def test_a_feed_of_a_second_is_no_base(tmp_path: Path) -> None:
+    short = {"coinbase": {**DEFAULT_VENUE_TABLE, "feed": {"tape": "builtin:btc-usd", "end": "1s"}}}
+    with pytest.raises(ConfigError, match="its feeds last 1s"):
+        swarm(scenario(tmp_path, venue=short), 12)

@@ -1,0 +1,150 @@
+"""A sweep is what was asked for, whoever does it: one process or two, one run or three parts."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from papertape.model.errors import ConfigError
+from papertape.reports.sweep import write as write_report
+from papertape.scenario.crew import Crew
+from papertape.scenario.seed_result import Cell, Hits, SeedResult, lines
+from papertape.scenario.sweep import Collector, Shard, bases_of, do_sweep, jobs_of, merged, parse_shard, read_lines
+from papertape.scenario.worker import Base, Job
+from papertape.session.result import Status
+
+BASE = """\
+title = "A market maker for ten seconds"
+bot = "papertape.bots:MarketMaker"
+
+[venue.coinbase]
+feed = { tape = "builtin:btc-usd", end = "10s" }
+account = { USD = "100000", BTC = "1" }
+"""
+
+SEEDS = 5
+
+
+def lines_of(folder: Path, workers: int, shard: Shard | None = None) -> str:
+    jobs = (shard or Shard()).of(jobs_of(bases_of([folder]), 3, SEEDS))
+    file = io.StringIO()
+    with Crew(workers) as crew:
+        results, is_cut = do_sweep(jobs, crew, Collector(len(jobs), file))
+    assert not is_cut
+    assert file.getvalue() == lines(results)
+    return lines(results)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sweep")
+    (place / "maker.scenario.toml").write_text(BASE, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> str:
+    return lines_of(folder, 1)
+
+
+def test_two_workers_do_what_one_does(folder: Path, whole: str) -> None:
+    """Byte for byte, in the order of the seeds."""
+    assert lines_of(folder, 2) == whole
+    results = [msgspec.json.decode(line, type=SeedResult) for line in whole.splitlines()]
+    assert [result.seed for result in results] == list(range(3, 3 + SEEDS))
+    assert len({result.digest for result in results}) == SEEDS
+    assert any(fault.fired for result in results for fault in result.faults)
+    assert any(result.cells for result in results)
+
+
+def test_shards_merge_to_the_same_as_one_run(folder: Path, whole: str, tmp_path: Path) -> None:
+    """Each part is a file; together they are the file that one run would have written, whatever their order."""
+    paths = []
+    for number in (2, 1):
+        paths.append(tmp_path / f"{number}.jsonl")
+        paths[-1].write_text(lines_of(folder, 2, Shard(number, 2)), encoding="utf-8")
+    assert lines(merged([read_lines(path) for path in paths], ["a", "b"])) == whole
+
+
+@settings(max_examples=40, deadline=None)
+@given(count=st.integers(1, 9), total=st.integers(0, 40))
+def test_every_job_is_in_one_shard(count: int, total: int) -> None:
+    jobs = [Job(Base("x"), seed) for seed in range(total)]
+    parts = [Shard(number, count).of(jobs) for number in range(1, count + 1)]
+    assert sorted(job.seed for part in parts for job in part) == list(range(total))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations(range(6)), missing=st.integers(0, 6))
+def test_results_are_written_in_order_however_they_come(order: list[int], missing: int) -> None:
+    """What is complete up to there at once, what lies behind a hole in the end."""
+    file = io.StringIO()
+    collector = Collector(6, file)
+    for index in order[missing:]:
+        collector.take(index, SeedResult(scenario="x", seed=index, status=Status.PASSED))
+    results = collector.finish()
+    assert [result.seed for result in results] == sorted(order[missing:])
+    assert file.getvalue() == lines(results)
+
+
+def test_an_interrupt_leaves_what_is_done(folder: Path) -> None:
+    """Ctrl-C is heard by whoever waits; the results so far are in order, and it is known that some are missing."""
+    jobs = jobs_of(bases_of([folder]), 0, 50)
+
+    def press(done: int, total: int, result: SeedResult) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with Crew(2) as crew:
+        results, is_cut = do_sweep(jobs, crew, Collector(len(jobs), told=press))
+    assert is_cut
+    assert len(results) == 3
+    assert [result.seed for result in results] == sorted(result.seed for result in results)
+
+
+def test_parts_of_different_sweeps_do_not_merge() -> None:
+    """The same seed with another digest: another version, or another tape."""
+    one = SeedResult(scenario="x", seed=4, status=Status.PASSED, digest="a")
+    other = msgspec.structs.replace(one, digest="b")
+    assert merged([[one], [one]], ["a", "b"]) == [one]
+    with pytest.raises(ConfigError, match=r"late\.jsonl: seed 4 of x is in early\.jsonl as well, with another result"):
+        merged([[one], [other]], ["early.jsonl", "late.jsonl"])
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", ""])
+def test_a_shard_is_i_of_n(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected i/n"):
+        parse_shard(text)
+
+
+def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "part.jsonl"
+    path.write_text('{"scenario":"x","seed":1,"status":"passed"}\n{"seed":2}\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"part\.jsonl:2: is no line of a sweep: .*scenario"):
+        read_lines(path)
+
+
+def test_the_report_counts_what_there_is() -> None:
+    """Verdicts, faults with their hits, where they hit, what broke and in which seeds."""
+    cells = (Cell("gap", "orders open", "all lanes up", 2), Cell("gap", "no order open", "a lane down", 1))
+    results = [
+        SeedResult(
+            scenario="x", seed=0, status=Status.PASSED, faults=(Hits("gap", 2), Hits("gap", 0)), cells=cells, marks={"reconnected": 3}
+        ),
+        SeedResult(scenario="x", seed=1, status=Status.FAILED, faults=(Hits("stall", 0),), broken=("position_matches",), failures=("no",)),
+    ]
+    file = io.StringIO()
+    write_report(results, file, unseen=["resubscribed"])
+    rows = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    for row in (
+        "x 2 1 1 0 0 0 0 0 0", "gap 1 1 2 1 2", "stall 1 0 1 0 0", "gap orders open 2 - - -", "gap no order open - - - 1",
+        "reconnected 1 3", "position_matches 1 1 no", '"resubscribed" had to happen in some seed and did in none',
+        "2 seeds: 1 passed, 1 failed",
+    ):  # fmt: skip
+        assert row in rows, file.getvalue()
