@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -24,8 +25,8 @@ from papertape.faults import (
 from papertape.faults.reject import REASONS
 from papertape.links.refusal import ERROR_OF
 from papertape.model.errors import ExchangeNotAvailable, InsufficientFunds, OrderNotFound, RequestTimeout, never_sent
-from papertape.model.event import BookSnapshot, BookUpdate
-from papertape.model.order import NewOrder, OrderStatus, OrderUpdate
+from papertape.model.event import BookSnapshot, BookUpdate, Side
+from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, RefusalCode, Request
 from papertape.model.units import MILLISECOND, SECOND
 from sim.room import BUY, Room, change, in_room
@@ -94,6 +95,36 @@ def test_a_refusal_that_was_lost_leaves_nothing_owed() -> None:
         assert room.door.is_whole
 
     in_room(story, LostReply())
+
+
+def edit(order: Order, price: str) -> Request:
+    changed = NewOrder(symbol="BTC/USD", type=OrderType.LIMIT, side=Side.BUY, amount=order.amount, price=Decimal(price))
+    return Request(op=Op.ORDER_EDIT, client_order_id=order.client_order_id, order_id=order.id, symbol="BTC/USD", order=changed)
+
+
+def test_an_edit_whose_answer_was_lost_is_owed_until_it_is_asked_for() -> None:
+    """The client has heard of the order, but not of its new price."""
+
+    async def story(room: Room) -> None:
+        order = await room.create()
+        assert room.door.is_whole
+        with pytest.raises(RequestTimeout):
+            await room.link.request(edit(order, "98.00"))
+        assert list(room.door.broadcast.untold) == ["pt-1"]
+        await room.link.request(Request(op=Op.ORDER_FETCH, order_id=order.id, symbol="BTC/USD"))
+        assert room.door.is_whole
+
+    in_room(story, LostReply(on=Op.ORDER_EDIT))
+
+
+def test_a_refused_edit_whose_answer_was_lost_leaves_nothing_owed() -> None:
+    async def story(room: Room) -> None:
+        order = await room.create()
+        with pytest.raises(RequestTimeout):
+            await room.link.request(edit(order, "98.001"))
+        assert room.door.is_whole
+
+    in_room(story, LostReply(on=Op.ORDER_EDIT))
 
 
 # ---- reject

@@ -8,7 +8,7 @@ from typing import Any, Final
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Heartbeat, Side, Ticker, Trade
 from papertape.model.order import Order, OrderUpdate
-from papertape.model.request import Channel, Lane
+from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
 from papertape.runtime.rank import DELIVERY, TIMER
 from papertape.sim.fault_plan import FaultPlan
@@ -184,14 +184,16 @@ class Broadcast:
         for order in orders_in(message):
             self.on_told(order)
 
-    def owe(self, client_order_id: str) -> None:
+    def owe(self, request: Request, is_refused: bool = False) -> None:
         """The client will not hear in time what became of a request about an order.
 
-        Where no order was made there is no news of it, and what a client has heard it needs not hear again.
+        Where no order was made there is no news of it, and what a client has heard it needs not hear again. What an edit has changed
+        it cannot have heard before.
         """
-        order = self._venue.order_of(client_order_id)
-        if order is not None and not self.has_told(order):
-            self.untold[client_order_id] = None
+        order = self._venue.order_of(request.client_order_id)
+        is_edited = request.op is Op.ORDER_EDIT and not is_refused
+        if order is not None and (is_edited or not self.has_told(order)):
+            self.untold[request.client_order_id] = None
 
     def note_told(self, order: Order) -> None:
         """The client has heard where an order stands."""

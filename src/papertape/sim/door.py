@@ -196,12 +196,12 @@ class Door:
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
-            self.broadcast.owe(request.client_order_id)
+            self.broadcast.owe(request, answer.refusal is not None)
             self._lose(pending, Lost.REPLY)
             return
         late_ns = self.plan.answer_delay_ns(hit, request)
         if late_ns or reply is not answer:
-            self.broadcast.owe(request.client_order_id)
+            self.broadcast.owe(request, answer.refusal is not None)
         delay_ns = late_ns + self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
 
@@ -238,7 +238,7 @@ class Door:
             arrived = pending.at_ns is not None
             self._journal.write(self._timeline.now_ns, "request_lost", request=pending.number, op=pending.request.op, arrived=arrived)
             if arrived:
-                self.broadcast.owe(pending.request.client_order_id)
+                self.broadcast.owe(pending.request)
             self._lose(pending, Lost.RESET)
         self.on_rest_cut()
         return len(pendings)
