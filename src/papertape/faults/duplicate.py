@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from papertape.faults.drawing import Draw
 from papertape.faults.on_stream import NEWS, OnStream
 from papertape.model.event import Event
 from papertape.model.interference import Again
@@ -30,6 +31,11 @@ class Duplicate(OnStream, frozen=True, kw_only=True, tag="duplicate"):
     channel: Literal["book", "trades", "ticker", "orders"] | None = None
     after: str = "0s"
     number: Literal["fresh", "kept"] = "fresh"
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        how = {"after": draw.one_of("0s", "200ms", "3s"), "number": draw.one_of("fresh", "kept")}
+        return {**super().drawn(draw), "connection": str(draw.one_of(Lane.USER, Lane.MARKET)), **how}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("after", self.after)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.request import Op, Request
 from papertape.model.units import Nanos, parse_duration
 
@@ -25,6 +26,10 @@ class LateReply(Fault, frozen=True, kw_only=True, tag="late_reply"):
     delay: str = "30s"
 
     default_on: ClassVar[Op | None] = Op.ORDER_CREATE
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {**draw.request(), "times": draw.one_of(1, 1, 2, 5), "delay": draw.one_of("1s", "12s", "30s")}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("delay", self.delay)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
 from papertape.model.interference import Window
 from papertape.model.order import OrderUpdate
@@ -26,6 +27,10 @@ class Counted(Fault, frozen=True, kw_only=True):
 
     needs_start: ClassVar[bool] = True
     needs_length: ClassVar[bool] = False
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {key: value for key, value in draw.moment().items() if key != "lasts"} | {"count": draw.one_of(1, 1, 2, 5, 20)}
 
     def problems(self) -> list[tuple[str, str]]:
         found = super().problems()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.interference import Cut
 from papertape.model.request import Answer, Lane, Refusal, RefusalCode, Request
 
@@ -30,6 +31,12 @@ class Outage(Fault, frozen=True, kw_only=True, tag="outage"):
     executes: bool = False
 
     needs_start: ClassVar[bool] = True
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        lanes = draw.one_of(tuple(Lane), tuple(Lane), (Lane.REST,), (Lane.REST, Lane.USER), (Lane.MARKET, Lane.USER))
+        executes = {"executes": draw.one_of(False, False, True)} if Lane.REST in lanes else {}
+        return {**draw.moment(), "connections": [str(lane) for lane in lanes], **executes}
 
     def problems(self) -> list[tuple[str, str]]:
         found = super().problems()

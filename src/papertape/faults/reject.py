@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from papertape.faults.base import Fault
+from papertape.faults.drawing import Draw
 from papertape.model.request import Op, Refusal, RefusalCode, Request
 
 _ANY_OP: Final = (RefusalCode.INVALID, RefusalCode.UNAVAILABLE)
@@ -62,6 +63,13 @@ class Reject(Fault, frozen=True, kw_only=True, tag="reject"):
     ] = "insufficient_funds"  # fmt: skip
 
     default_on: ClassVar[Op | None] = Op.ORDER_CREATE
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """What is true of some account or book; a venue that lies about an order is a scenario's business."""
+        which = {**draw.request(), "times": draw.one_of(1, 1, 2, 5)}
+        reasons = ("insufficient_funds", "post_only_would_take", "unavailable") if which["on"] == Op.ORDER_CREATE else ("unavailable",)
+        return {**which, "reason": draw.one_of(*reasons)}
 
     def problems(self) -> list[tuple[str, str]]:
         found = super().problems()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from papertape.faults.drawing import Draw
 from papertape.faults.on_stream import Counted
 from papertape.model.event import Event
 from papertape.model.interference import Swap
@@ -27,6 +28,10 @@ class Reorder(Counted, frozen=True, kw_only=True, tag="reorder"):
 
     within: str = "1s"
     number: Literal["fresh", "kept"] = "fresh"
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {**super().drawn(draw), "within": draw.one_of("100ms", "1s", "5s"), "number": draw.one_of("fresh", "kept")}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("within", self.within)]
