@@ -47,6 +47,15 @@ AT_THE_VENUE = [
     ("ccxtpro_bot", "gap,at=5s,lasts=2s"),
     ("buys_twice", "rate_limit,at=1s,lasts=3s"),
     ("buys_twice", "latency,at=0s,lasts=10s,add=1s,connection=rest"),
+    ("buys_twice", "late_reply,delay=30s"),
+    ("buys_twice", "reject,reason=unavailable"),
+    ("buys_twice", "outage,at=1s,lasts=3s,connections=rest,executes=true"),
+    ("ccxtpro_bot", "outage,at=5s,lasts=2s"),
+    ("book_bot", "duplicate,at=2s,connection=market,channel=book,number=kept"),
+    ("book_bot", "empty_snapshot,at=2s"),
+    ("book_bot", "stale_snapshot,at=2s"),
+    ("ccxtpro_bot", "drop,at=0s"),
+    ("ccxtpro_bot", "reorder,at=0s"),
 ]
 
 

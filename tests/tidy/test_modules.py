@@ -63,7 +63,15 @@ SHELVES = {
     "papertape.sim.latency": "LATENCIES",
     "papertape.reports": "REPORTS",
 }
-FOUNDATIONS = ("base", "network", "on_stream", "drawing", "quantiles", "divergence", "sweep")  # what members stand on, and what is no member
+FOUNDATIONS = (
+    "base",
+    "network",
+    "on_stream",
+    "drawing",
+    "quantiles",
+    "divergence",
+    "sweep",
+)  # what members stand on, and what is no member
 
 
 @pytest.mark.parametrize("shelf", SHELVES)
