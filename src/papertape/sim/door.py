@@ -191,14 +191,14 @@ class Door:
         made = answer.order if request.op is Op.ORDER_CREATE else None
         names = ("", "") if made is None else (made.client_order_id, made.id)
         self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, *names))
-        if answer.refusal is not None:
-            pending.retry_after_ns = answer.refusal.retry_after_ns
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
             self.broadcast.owe(request, answer.refusal is not None)
             self._lose(pending, Lost.REPLY)
             return
+        if reply.refusal is not None:  # what the client is told, whatever the venue said
+            pending.retry_after_ns = reply.refusal.retry_after_ns
         late_ns = self.plan.answer_delay_ns(hit, request)
         if late_ns or reply is not answer:
             self.broadcast.owe(request, answer.refusal is not None)
