@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 COLLECT_EVERY: Final = 1_000
-"""Closed connections until their remains are collected. Python's own collector rests during a run, as its instants depend on the process, and
-what libraries keep of a connection refers to itself.
+"""Closed connections until their remains are collected: Python's own collector rests during a run, as its instants depend on the process,
+and what libraries keep of a connection refers to itself.
 """
 
 
