@@ -141,6 +141,19 @@ def test_draws_are_taken_down_and_stay_what_they_are(tmp_path: Path) -> None:
     assert (Path(line.file).name, line.name) == ("test_trace.py", "draws")
 
 
+MADE_BEFORE = random.Random(3)  # noqa: TID251
+
+
+async def draws_from_what_was_made_before(loop: VirtualLoop) -> float:
+    return MADE_BEFORE.random()
+
+
+def test_draws_of_a_generator_that_was_made_before_the_run_are_taken_down(tmp_path: Path) -> None:
+    """Or two runs that part by one would seem to part at the first byte that shows it."""
+    assert taken(tmp_path, draws_from_what_was_made_before) == run_virtual(draws_from_what_was_made_before, seed=7)
+    assert [(each.what, each.size) for each in read(tmp_path / RECORDS)][:1] == [("random", 8)]
+
+
 @given(st.integers(0, 1 << 32))
 def test_a_traced_generator_draws_what_a_plain_one_draws(seed: int) -> None:
     """Through every method that the module has."""

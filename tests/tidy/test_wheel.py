@@ -55,3 +55,13 @@ def test_a_bot_runs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert "passed" in done.stdout
     assert "lost_reply ×1" in done.stdout
     assert "the bot says closed" in done.stderr
+
+
+def test_programs_run_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    """The README's second screen, and its fix."""
+    for name in ("buys_twice.py", "buys_once.py"):
+        (tmp_path / name).write_text((ROOT / "tests/programs/bots" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    twice = papertape(installed, tmp_path, "run", "buys_twice.py", "--fault", "lost_reply")
+    assert (twice.returncode, "the venue filled both: 0.02 BTC" in twice.stdout) == (1, True), twice.stderr
+    once = papertape(installed, tmp_path, "run", "buys_once.py", "--fault", "lost_reply")
+    assert (once.returncode, "passed" in once.stdout) == (0, True), once.stdout + once.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING
+import gc
+from typing import TYPE_CHECKING, Final
 
 from papertape.model.units import Nanos
 from papertape.runtime.network.address import Names
@@ -16,6 +17,12 @@ from papertape.runtime.rank import DELIVERY, TIMER
 
 if TYPE_CHECKING:
     from papertape.runtime.loop import VirtualLoop
+
+
+COLLECT_EVERY: Final = 1_000
+"""Closed connections until their remains are collected: Python's own collector rests during a run, as its instants depend on the process,
+and what libraries keep of a connection refers to itself.
+"""
 
 
 class Live:
@@ -30,6 +37,7 @@ class Live:
         self.names = names
         self.troubles = troubles
         self._live: dict[int, Connection] = {}
+        self._closed = 0
         self._facts: dict[int, ConnectionFacts | None] = {}  # None while it is open
         self._waiting: list[asyncio.Future[None]] = []  # for the end of all faults
         for start_ns in troubles.starts_ns() if troubles is not None else ():
@@ -44,6 +52,9 @@ class Live:
         if not connection.ends and self._live.pop(connection.number, None) is not None:
             connection.closed_ns = self.loop.now_ns
             self._facts[connection.number] = connection.facts()
+            self._closed += 1
+            if self._closed % COLLECT_EVERY == 0:
+                gc.collect()
 
     def connections(self, host: str | None = None) -> list[Connection]:
         """Those that are open, in the order of dialling; of one host, or all."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 from papertape.runtime.chance import Stream
-from papertape.runtime.patch.active import Run
+from papertape.runtime.patch.active import Generator, Own, Run
 
 Note = Callable[[str, int, bytes], None]
 """(what was drawn from, how many bytes, the value)."""
@@ -25,8 +24,8 @@ class TracedStream(Stream):
         return drawn
 
 
-class TracedRandom(random.Random):  # noqa: TID251 - stands in for the run's own one
-    """What is behind the functions of the module `random`: all of them draw through these two methods."""
+class TracedRandom(Own):
+    """What is behind the functions of the module `random`, or a generator made before the run: all draw through these two methods."""
 
     note: Note
 
@@ -44,7 +43,13 @@ class TracedRandom(random.Random):  # noqa: TID251 - stands in for the run's own
 def trace_draws(run: Run, note: Note) -> None:
     """From now on tell `note` of everything that the program of `run` draws."""
     run.entropy = TracedStream(run.entropy, note)
-    traced = TracedRandom(0)
-    traced.setstate(run.random.getstate())
-    traced.note = note
-    run.random = traced
+    make = run.generator
+
+    def traced(plain: Generator) -> Generator:
+        generator = TracedRandom(0)
+        generator.setstate(plain.getstate())
+        generator.note = note
+        return generator
+
+    run.random = traced(run.random)
+    run.generator = lambda name: traced(make(name))  # type: ignore[method-assign] # from here on
