@@ -240,13 +240,13 @@ def test_two_runs_in_one_process_are_one_run(tmp_path: Path) -> None:
     """Also of a program that draws, imports a neighbour and keeps state in it."""
     (tmp_path / "counter.py").write_text("count = 0\n")
     text = """
-    import asyncio, random, secrets, uuid
+    import asyncio, random, secrets, tempfile, uuid
     import counter
     async def main():
         counter.count += 1
         for _ in range(counter.count):
             await asyncio.sleep(random.random())
-            await ask(f"/api/v3/brokerage/market/products/BTC-USD?n={uuid.uuid4()}{secrets.token_hex(4)}")
+            await ask(f"/api/v3/brokerage/market/products/BTC-USD?n={uuid.uuid4()}{secrets.token_hex(4)}{tempfile.mktemp()[-8:]}")
     asyncio.run(main())
     """
     first, second = run_program(tmp_path, text), run_program(tmp_path, text)

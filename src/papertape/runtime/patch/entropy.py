@@ -89,7 +89,10 @@ def _candidate_names() -> Any:
     if run is None:
         return _real_names()
     if _candidate_names not in run.kept:
-        run.kept[_candidate_names] = tempfile._RandomNameSequence()  # type: ignore[attr-defined]
+        names = tempfile._RandomNameSequence()  # type: ignore[attr-defined]
+        # It would seed itself from the machine's entropy when it is first used, with what was drawn from that before.
+        names._rng, names._rng_pid = run.generator("tempfile"), os.getpid()
+        run.kept[_candidate_names] = names
     return run.kept[_candidate_names]
 
 
