@@ -139,6 +139,7 @@ def stale_quotes_may_take(patch: pytest.MonkeyPatch) -> None:
         ("everything_at_once", an_intent_is_sent_again_under_a_new_id),
         ("real_adapter", an_intent_is_sent_again_under_a_new_id),
         ("slow_market", stale_quotes_may_take),
+        ("refusal_to_cancel_is_lost", subscriptions_are_forgotten),
     ],
 )
 def test_each_scenario_fails_when_what_it_guards_is_broken(scenario: str, broken: Break, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def drawn_plan(
     """The faults that `seed` draws, by kind in the shelf's order.
 
     >>> [(fault.kind, fault.nth_intent) for fault in drawn_plan(5, until_ns=60 * SECOND)]
-    [('lost_reply', 34)]
+    [('drop', 21), ('lost_reply', 34), ('reject', None)]
 
     Args:
         until_ns: run time by which all windows are over.
