@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from compat.world import HOST, run_twice
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
-
-aiohttp = pytest.importorskip("aiohttp")
-from aiohttp import web  # noqa: E402
 
 URL = f"https://{HOST}/"
 WSS = f"wss://{HOST}/"

@@ -11,15 +11,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import ccxt.pro as ccxt
 import pytest
+from aiohttp import WSMsgType, web
 
 from compat.world import EPOCH_NS, run_twice
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
-
-ccxt = pytest.importorskip("ccxt.pro")
-from aiohttp import WSMsgType, web  # noqa: E402
 
 REST, FEED = "api.coinbase.com", "advanced-trade-ws.coinbase.com"
 SYMBOL = "BTC/USD"

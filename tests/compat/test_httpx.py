@@ -7,14 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 
 from compat.world import HOST, listening, run_twice
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
-
-anyio = pytest.importorskip("anyio")
-httpx = pytest.importorskip("httpx")
 
 URL = f"https://{HOST}/"
 

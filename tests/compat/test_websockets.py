@@ -7,14 +7,13 @@ import itertools
 from typing import Any
 
 import pytest
+import websockets
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from compat.world import HOST, run_twice
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
-
-websockets = pytest.importorskip("websockets")
-from websockets.asyncio.client import connect  # noqa: E402
-from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
 
 URL = f"wss://{HOST}/feed"
 

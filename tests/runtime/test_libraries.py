@@ -5,18 +5,17 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
+import websockets
+from aiohttp import web
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.world import run_virtual
-
-aiohttp = pytest.importorskip("aiohttp")
-websockets = pytest.importorskip("websockets")
-from aiohttp import web  # noqa: E402
-from websockets.asyncio.client import connect  # noqa: E402
-from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
 
 HOST = "api.venue.test"
 EPOCH_NS = 1_700_000_000 * SECOND
@@ -246,7 +245,7 @@ def test_aiohttp_finds_a_dead_kept_alive_connection() -> None:
 
 def test_ccxt_reaches_its_real_url() -> None:
     """ccxt's async Coinbase, with its throttler, asks https://api.coinbase.com and gets what a server here answers."""
-    ccxt = pytest.importorskip("ccxt.async_support")
+    import ccxt.async_support as ccxt
 
     async def main(loop: VirtualLoop, network: Network) -> Any:
         asked: list[Any] = []

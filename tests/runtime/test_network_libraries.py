@@ -3,7 +3,12 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
+import websockets
+from aiohttp import web
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from papertape.faults import (
     Bandwidth,
@@ -23,12 +28,6 @@ from papertape.faults import (
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from runtime.lines import HOST, on_a_network
-
-aiohttp = pytest.importorskip("aiohttp")
-websockets = pytest.importorskip("websockets")
-from aiohttp import web  # noqa: E402
-from websockets.asyncio.client import connect  # noqa: E402
-from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
 
 URL = f"wss://{HOST}/feed"
 

@@ -6,6 +6,9 @@ import asyncio
 import ssl
 from typing import Any
 
+import aiohttp
+import anyio
+import httpx
 import pytest
 
 from papertape.faults import BlackHole, ConnectRefused, ConnectTimeout, HalfOpen, Reset, TlsExpired, TlsSlow, TlsWrongHost
@@ -13,10 +16,6 @@ from papertape.model.units import MILLISECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from runtime.lines import HOST, on_a_network
-
-aiohttp = pytest.importorskip("aiohttp")
-anyio = pytest.importorskip("anyio")
-httpx = pytest.importorskip("httpx")
 
 URL = f"https://{HOST}/"
 ADDRESSES = ["10.9.0.1", "10.9.0.2", "fd00::3"]

@@ -74,7 +74,7 @@ def test_a_new_key_comes_from_the_seed(make: Any) -> None:
 
 def test_a_refusal_names_the_users_line_and_the_library() -> None:
     """Of a chain of libraries the message has the user's line, and the one that it called."""
-    requests = pytest.importorskip("requests")
+    import requests
 
     def attempt() -> str:
         with pytest.raises(EscapedSimulation) as caught:
