@@ -67,6 +67,7 @@ FOUNDATIONS = (
     "base",
     "network",
     "on_stream",
+    "on_subscription",
     "drawing",
     "quantiles",
     "divergence",
