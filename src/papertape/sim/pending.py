@@ -64,6 +64,7 @@ def in_words(order: NewOrder) -> dict[str, object]:
 
 
 def seen(pending: Pending) -> RequestSeen:
+    """The request as the observer notes it."""
     request = pending.request
     return RequestSeen(
         sent_ns=pending.sent_ns,
