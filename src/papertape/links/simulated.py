@@ -13,7 +13,8 @@ from papertape.model.request import Answer, Channel, Lane, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.rank import DELIVERY, TIMER
-from papertape.sim.door import Door, Lost
+from papertape.sim.door import Door
+from papertape.sim.pending import Lost
 from papertape.sim.stream import Message, Reply, Stream
 from papertape.sim.timeline import Timeline
 

@@ -14,7 +14,8 @@ from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.loop import VirtualLoop
-from papertape.sim.door import Door, Lost
+from papertape.sim.door import Door
+from papertape.sim.pending import Lost
 from papertape.sim.stream import Reply, Stream
 from papertape.wire.caller import Caller
 from papertape.wire.port import Closer, Sender, StreamHandle
