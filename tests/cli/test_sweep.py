@@ -131,3 +131,19 @@ def test_a_mark_that_no_seed_saw_makes_a_sweep_worth_nothing(folder: Path, capsy
     (folder / "bot.py").write_text("import asyncio\n\n\nasync def main(exchange):\n    await asyncio.sleep(1)\n", encoding="utf-8")
     assert main(["sweep", "base.scenario.toml", "--seeds", "1", "--workers", "1"]) == 1
     assert '"reconciled_after_lost_reply" had to happen in some seed and did in none' in capsys.readouterr().out
+
+
+def test_a_sweep_that_proved_too_little_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every seed passed, and yet: too few faults hit, and what had to happen did not."""
+    (folder / "bot.py").write_text("import asyncio\n\n\nasync def main(exchange):\n    await asyncio.sleep(1)\n", encoding="utf-8")
+    words = ["sweep", "bot.py", "--seeds", "2", "--workers", "1", "--out", "out"]
+    assert main(words) == 0
+    assert main([*words, "--at-least", "1", "--must-happen", "outcome_unknown"]) == 1
+    told = capsys.readouterr().out
+    assert '"lost_reply": 0 of ' in told
+    assert '"outcome_unknown" had to happen in some seed and did in none' in told
+    counts = json.loads((folder / "out" / "coverage.json").read_text(encoding="utf-8"))
+    assert "lost_reply" in counts["never_hit"]
+    assert main(["sweep", "merge", "out/seeds.jsonl", "--must-happen", "outcome_unknown"]) == 1
+    assert main(["sweep", "bot.py", "--must-happen", "luck"]) == 2
+    assert "no mark is called that" in capsys.readouterr().err
