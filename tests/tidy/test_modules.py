@@ -71,6 +71,7 @@ FOUNDATIONS = (
     "drawing",
     "quantiles",
     "divergence",
+    "canaries",
     "sweep",
 )  # what members stand on, and what is no member
 
