@@ -68,6 +68,7 @@ FOUNDATIONS = (
     "base",
     "network",
     "on_stream",
+    "on_subscription",
     "drawing",
     "quantiles",
     "divergence",

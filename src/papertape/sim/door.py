@@ -25,7 +25,7 @@ from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, U
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.latency import LatencyLaw
 from papertape.sim.pending import Done, Lost, Pending, in_words, seen
-from papertape.sim.stream import Close, Send, Stream
+from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 
@@ -245,13 +245,10 @@ class Door:
         stream: Stream,
         channel: Channel,
         symbol: str,
-        begun: Callable[[], None] | None = None,
-        settled: Callable[[], None] | None = None,
+        reply: Reply | None = None,
     ) -> None:
-        """A client's wish for a channel has left it; `begun` is called when it takes effect, before anything is sent for it, and `settled`
-        after the snapshot, where the channel has one.
-        """
-        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), begun or _nothing, settled or _nothing)
+        """A client's wish for a channel has left it."""
+        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), reply or Reply())
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
         self.broadcast.unsubscribe(stream, channel, symbol, self._way_in_ns())
@@ -286,7 +283,9 @@ class Door:
         if armed.fault.needs_books:
             armed.books = self.broadcast.books()
         for cut in armed.fault.cuts():
-            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
+            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.goodbye)
+        self.broadcast.begin_ageing(armed)
+        self.broadcast.mute(armed)
 
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
