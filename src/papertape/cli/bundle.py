@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from papertape.scenario.load import load_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
 from papertape.scenario.swarm import swarm
 from papertape.scenario.sweep import read_lines
+from papertape.scenario.worker import Base
 from papertape.session.result import ExitCode, RunResult
 from papertape.session.run import run_scenario
 from papertape.session.spec import Scenario
@@ -71,7 +73,7 @@ def _scenario(what: Path, seed: int | None, depth: str | None, venue: str) -> Sc
             raise ConfigError(
                 f"bundle: {what.as_posix()} has no failure{'' if seed is None else f' of seed {seed}'}; there is nothing to pack"
             )
-        what, seed = Path(failed[0].scenario), failed[0].seed
+        return swarm(_base_of(failed[0].repro).load(), failed[0].seed)
     if what.suffix == ".py":
         scenario = bot_scenario(what, venue=venue or DEFAULT_VENUE, depth=depth)
     elif venue:
@@ -79,6 +81,13 @@ def _scenario(what: Path, seed: int | None, depth: str | None, venue: str) -> Sc
     else:
         scenario = load_scenario(what, depth=depth)
     return scenario if seed is None else swarm(scenario, seed)
+
+
+def _base_of(repro: str) -> Base:
+    """What a seed's command sweeps."""
+    path, *words = shlex.split(repro)[2:]
+    options = dict(zip(words[::2], words[1::2], strict=False))
+    return Base(path, *(options.get(f"--{name}", "") for name in ("depth", "venue", "bot")))
 
 
 def _run(scenario: Scenario, journal: Path) -> RunResult:
