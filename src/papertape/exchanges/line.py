@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from papertape.exchanges.account import Account
+from papertape.exchanges.admission import Admission
 from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
@@ -81,20 +82,23 @@ class Line:
         self._markets: tuple[Market, ...] = ()
         backoff = partial(Backoff, first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns)
         name = link.rules.name
-        self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
-        self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.account = Account(clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id)
         self.requests = Requests(
             link, clock=clock, notes=notes, settings=settings, bell=self.bell,
             backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
-            rest_is_live=lambda: self._rest.is_live, on_line_dead=partial(self._rest.signal, Signal.DROPPED),
+            rest_is_live=lambda: self._rest.is_live, on_line_dead=lambda why: self._rest.signal(Signal.DROPPED, why),
         )  # fmt: skip
+        self._admission = Admission(link.rules, self.requests, clock=clock, margin_ns=settings.rate_margin_ns)
+        self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
+        self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
         )  # fmt: skip
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
-        self._streams = Streams(link, clock, on_books_changed=self._review, on_doubt=self._snapshot_doubted)
+        self._streams = Streams(
+            link, clock, may_say=self._admission.message, on_books_changed=self._review, on_doubt=self._snapshot_doubted
+        )
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
@@ -113,6 +117,8 @@ class Line:
             settings=settings,
             machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
             silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns),
+            may_dial=partial(self._admission.dial, lane),
+            on_refused=self._admission.refused,
             repair=partial(self._repair, lane),
             on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
@@ -190,8 +196,9 @@ class Line:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:
             if not self._user_is_subscribed:
-                await self._link.subscribe(lane, Channel.HEARTBEATS, "")
-                await self._link.subscribe(lane, Channel.ORDERS, "")
+                for channel in (Channel.HEARTBEATS, Channel.ORDERS):
+                    await self._admission.message()
+                    await self._link.subscribe(lane, channel, "")
                 self._user_is_subscribed = True
             count = await reconcile(self.account, self.requests)
             if lane in self._gaps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from papertape.exchanges.delivery import Delivery
@@ -101,17 +101,27 @@ class Streams:
         is_connected: this connection was asked for what is wanted, or is being asked.
     """
 
-    def __init__(self, link: Link, clock: Clock, *, on_books_changed: Callable[[], None], on_doubt: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        clock: Clock,
+        *,
+        may_say: Callable[[], Awaitable[None]],
+        on_books_changed: Callable[[], None],
+        on_doubt: Callable[[str], None],
+    ) -> None:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
         self.tickers: dict[str, TickerFeed] = {}
         self._link = link
         self._clock = clock
+        self._may_say = may_say
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
         self._users: dict[Topic, int] = {(Channel.HEARTBEATS, ""): 1}  # how many subscriptions want it; heartbeats, always and first
-        self._asked: dict[Topic, None] = {}  # asked for on this connection
+        self._asked: dict[Topic, Nanos | None] = {}  # on this connection, with when; None while its turn has not come
         self.is_connected = False
+        self._connections = 0  # that are gone
 
     # What is wanted
 
@@ -142,7 +152,7 @@ class Streams:
         if topic in self._asked:
             del self._asked[topic]
             try:
-                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
+                await self._end(topic)
             except NetworkError:
                 return  # gone with the lane
 
@@ -155,7 +165,8 @@ class Streams:
     def starved(self, now_ns: Nanos, within_ns: Nanos) -> str:
         """Why the connection is no good although it talks: a book that never gets its snapshot; empty if all is well."""
         for symbol, feed in self.books.items():
-            if feed.invalid_since_ns is not None and now_ns - feed.invalid_since_ns >= within_ns and (Channel.BOOK, symbol) in self._asked:
+            asked_ns = self._asked.get((Channel.BOOK, symbol))
+            if feed.invalid_since_ns is not None and asked_ns is not None and now_ns - max(feed.invalid_since_ns, asked_ns) >= within_ns:
                 return f"no snapshot of the book {symbol}"
         return ""
 
@@ -175,6 +186,7 @@ class Streams:
     def lost(self) -> None:
         """The connection is gone, and what it was asked for with it."""
         self.is_connected = False
+        self._connections += 1
         self._asked.clear()
         self.missed()
 
@@ -188,26 +200,41 @@ class Streams:
 
     async def repair(self) -> int:
         """Ask for everything that is wanted and not asked for, and for each book anew that lost its thread; returns for how many."""
-        now_ns = self._clock.now_ns()
-        for feed in self.books.values():
-            if feed.invalid_since_ns is not None:
-                feed.invalid_since_ns = now_ns  # its wait for a snapshot begins with the question
         self.is_connected = True
         asked = 0
         for topic in list(self._users):
             channel, symbol = topic
+            if topic not in self._users:
+                continue  # given up while others had their turn
             if topic in self._asked:
                 if channel is not Channel.BOOK or symbol not in self.books or self.books[symbol].invalid_since_ns is None:
                     continue
-                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
+                self._asked[topic] = None
+                await self._end(topic)
             await self._ask(topic)
             asked += channel is not Channel.HEARTBEATS
         return asked
 
     async def _ask(self, topic: Topic) -> None:
+        connection = self._connections
         self._asked[topic] = None  # before it is done, so that nobody asks twice meanwhile
         try:
+            await self._turn()
             await self._link.subscribe(Lane.MARKET, *topic)
         except BaseException:
-            self._asked.pop(topic, None)
+            if connection == self._connections:
+                self._asked.pop(topic, None)
             raise
+        if topic in self._asked:
+            self._asked[topic] = self._clock.now_ns()  # a book's wait for its snapshot begins with the question
+
+    async def _end(self, topic: Topic) -> None:
+        await self._turn()
+        await self._link.unsubscribe(Lane.MARKET, *topic)
+
+    async def _turn(self) -> None:
+        """Wait until one may speak; what was to be said on a connection that went meanwhile must not be said on the next one."""
+        connection = self._connections
+        await self._may_say()
+        if connection != self._connections:
+            raise NetworkError("the market lane went away before its turn to speak came")
