@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from exchanges.scripted import RULES, ScriptedLink, World, play, snapshot
@@ -85,7 +85,7 @@ async def befall(world: World, kind: str, lane: Lane, subscriptions: list[object
                 await subscriptions.pop().unsubscribe()  # type: ignore[attr-defined]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes here
 @given(histories)
 def test_no_history_of_drops_and_refusals_makes_a_storm(history: list[tuple[int, tuple[str, Lane]]]) -> None:
     """In no window more stream connections than the venue allows, whatever lives there were; nor, in one life, more messages or openings

@@ -74,7 +74,7 @@ class Line:
         self._lane_tasks: list[asyncio.Task[Any]] = []
         self._leaving: asyncio.Task[None] | None = None
         self._is_started = self._is_recovered = self.is_closing = self.is_over = False
-        self._user_is_subscribed = False
+        self._user_asked: dict[Channel, None] = {}  # on this connection
         self._times_live = dict.fromkeys(Lane, 0)
         self._gaps: dict[Lane, None] = {}  # lanes that lost a message and are not whole again
         self._said: tuple[bool, str] = (False, "not connected")
@@ -97,8 +97,9 @@ class Line:
         )  # fmt: skip
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
         self._streams = Streams(
-            link, clock, may_say=self._admission.message, on_books_changed=self._review, on_doubt=self._snapshot_doubted
-        )
+            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._review,
+            on_doubt=self._snapshot_doubted,
+        )  # fmt: skip
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
@@ -195,11 +196,11 @@ class Line:
             if asked and is_new and self._market.times_live:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:
-            if not self._user_is_subscribed:
-                for channel in (Channel.HEARTBEATS, Channel.ORDERS):
+            for channel in (Channel.HEARTBEATS, Channel.ORDERS):
+                if channel not in self._user_asked:
                     await self._admission.message()
+                    self._user_asked[channel] = None  # a gap may interrupt us here, and nothing may be asked for twice
                     await self._link.subscribe(lane, channel, "")
-                self._user_is_subscribed = True
             count = await reconcile(self.account, self.requests)
             if lane in self._gaps:
                 del self._gaps[lane]
@@ -216,7 +217,7 @@ class Line:
             self._streams.lost()
             self.subscribing.tear_bars()
         elif lane is Lane.USER:
-            self._user_is_subscribed = False
+            self._user_asked.clear()
         self._review()
 
     def _lane_changed(self, keeper: LaneKeeper) -> None:
