@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from gate.seeds import FIRST, PIECE, complaint, results_of
-from papertape.exchanges import account, requests, streams
+from papertape.exchanges import account, line, requests
 from papertape.model.errors import ExchangeError
 from papertape.scenario.seed_result import SeedResult
+
+pytestmark = pytest.mark.timeout(600)
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -22,24 +24,18 @@ def timeout_means_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(account.Account, "lost", lost)
 
 
-def subscriptions_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    repair = streams.Streams.repair
-    done: list[streams.Streams] = []
+def nothing_is_reconciled_after_a_reconnect(patch: pytest.MonkeyPatch) -> None:
+    async def reconcile(*_: Any) -> int:
+        return 0
 
-    async def forgetful(self: streams.Streams) -> int:
-        if any(each is self for each in done):
-            return 0
-        done.append(self)
-        return await repair(self)
-
-    patch.setattr(streams.Streams, "repair", forgetful)
+    patch.setattr(line, "reconcile", reconcile)
 
 
 def retry_after_is_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(requests, "retry_after_ns", lambda error: 0)
 
 
-@pytest.mark.parametrize("broken", [timeout_means_failure, subscriptions_are_forgotten, retry_after_is_ignored])
+@pytest.mark.parametrize("broken", [timeout_means_failure, nothing_is_reconciled_after_a_reconnect, retry_after_is_ignored])
 def test_a_broken_shell_does_not_get_through(monkeypatch: pytest.MonkeyPatch, broken: Break) -> None:
     """Within the first two pieces of the market maker's."""
     broken(monkeypatch)
