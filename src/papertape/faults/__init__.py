@@ -7,6 +7,7 @@ from typing import Final
 from papertape.faults.base import Fault
 from papertape.faults.certificate import TlsExpired, TlsSlow, TlsWrongHost
 from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConnect
+from papertape.faults.crash import Crash
 from papertape.faults.disconnect import Disconnect
 from papertape.faults.drop import Drop
 from papertape.faults.duplicate import Duplicate
@@ -28,8 +29,8 @@ from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, Latency, LostReply, Outage, RateLimit, Reject, Reorder, StaleSnapshot,
-    Stall,
+    Crash, Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, Latency, LostReply, Outage, RateLimit, Reject, Reorder,
+    StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -44,7 +45,7 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 
 __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
-    "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag",
+    "Crash", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag",
     "LateReply", "Latency", "LostReply", "NetworkFault", "Outage", "RateLimit", "Reject", "Reorder", "Reset", "SlowConnect", "Split",
     "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -71,6 +72,36 @@ class Swap(msgspec.Struct, frozen=True, kw_only=True):
     is_renumbered: bool
 
 
+class Moment(StrEnum):
+    """How far a request has come when its client dies."""
+
+    LEAVING = "leaving"
+    SENT = "sent"
+    EXECUTED = "executed"
+    ANSWERED = "answered"
+
+
+class Disk(StrEnum):
+    """What is left of what a client wrote down, once it has died."""
+
+    KEPT = "kept"
+    LOSES_UNSYNCED = "loses_unsynced"
+    TORN = "torn"
+
+
+class Crash(msgspec.Struct, frozen=True, kw_only=True):
+    """The client dies as the window starts; a fresh one starts as it ends.
+
+    Attributes:
+        moment: for one that waits for a request, how far that has come.
+        step: after which step of its loop it dies, from 1 and over all its lives; None if by time or by request.
+    """
+
+    moment: Moment
+    disk: Disk
+    step: int | None = None
+
+
 class Interference(Protocol):
     """A fault as the Door sees it; what it has nothing to say about, it answers with "nothing"."""
 
@@ -135,4 +166,8 @@ class Interference(Protocol):
 
     def cuts(self) -> tuple[Cut, ...]:
         """What ends as the window starts."""
+        ...
+
+    def crash(self) -> Crash | None:
+        """How the client dies as the window starts; None if it does not."""
         ...

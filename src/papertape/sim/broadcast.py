@@ -78,12 +78,21 @@ class Broadcast:
     def _cut(self, stream: Stream, clean: bool) -> None:
         self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=clean)
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
+        self._owe_waiting(stream)
+        self._forget(stream)
+        stream.close(clean)
+
+    def _owe_waiting(self, stream: Stream) -> None:
         aside = [] if stream.aside is None else [stream.aside.message]
         for message in [*(waiting[2] for waiting in stream.waiting), *aside]:
             if isinstance(message, OrderUpdate) and not self.has_told(message.order):
                 self.untold[message.order.client_order_id] = None
-        self._forget(stream)
-        stream.close(clean)
+
+    def client_died(self) -> None:
+        """Nobody listens any more."""
+        for stream in [stream for streams in self._streams.values() for stream in streams]:
+            self._owe_waiting(stream)
+            self.closed(stream)
 
     def _carriers(self, lane: Lane) -> list[Stream]:
         """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""

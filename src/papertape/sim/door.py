@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.interference import Interference
+from papertape.model.interference import Crash, Interference, Moment
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
@@ -40,6 +40,8 @@ class Door:
         broadcast: the streams.
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
         on_disturbed: told when a fault has just stopped disturbing.
+        on_crash: told that the client dies now; says whether it was alive.
+        on_restart: told that the client may start again.
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
@@ -65,6 +67,8 @@ class Door:
         self.plan.on_open, self.plan.on_end = self._fault_begins, self._fault_ends
         self.on_rest_cut: Callable[[], None] = _nothing
         self.on_disturbed: Callable[[Armed], None] = lambda armed: None
+        self.on_crash: Callable[[Crash], bool] = lambda crash: False
+        self.on_restart: Callable[[], None] = _nothing
         self.on_progress: Callable[[], None] = _nothing
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
@@ -77,6 +81,7 @@ class Door:
         self._order_law, self._answer_law = order_law, answer_law
         self._count = 0
         self._ways = 0
+        self._life = 1
         self._told = 0
         self._pending: dict[int, Pending] = {}
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
@@ -98,13 +103,14 @@ class Door:
         self._look_who_left()
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client)
+        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client, self._life)
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
+        self.plan.crash_at(Moment.SENT, request)
         return pending
 
     def abandon(self, pending: Pending) -> None:
@@ -157,6 +163,9 @@ class Door:
         made = answer.order if request.op is Op.ORDER_CREATE else None
         names = ("", "") if made is None else (made.client_order_id, made.id)
         self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, *names))
+        self.plan.crash_at(Moment.EXECUTED, request)
+        if pending.is_orphan:
+            self.broadcast.owe(request, answer.refusal is not None)
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
@@ -178,6 +187,7 @@ class Door:
             self.plan.count_held(Lane.REST)
             self._held.append((pending, answer))
             return
+        self.plan.crash_at(Moment.ANSWERED, pending.request)
         del self._pending[pending.number]
         code = None if answer.refusal is None else answer.refusal.code
         if not pending.is_awaited:
@@ -285,11 +295,16 @@ class Door:
         self._notice_quiet()
         if armed.fault.needs_books:
             armed.books = self.broadcast.books()
+        crash = armed.fault.crash()
+        if crash is not None:
+            armed.fired += self.on_crash(crash)
         for cut in armed.fault.cuts():
             armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
 
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
+        if armed.fault.crash() is not None and not self.plan.is_down:
+            self.on_restart()
         if not self.plan.holds(Lane.REST):
             held, self._held = self._held, []
             for pending, answer in held:
@@ -301,6 +316,16 @@ class Door:
 
     def _notice_quiet(self) -> None:
         self.broadcast.market_is_quiet = not self.plan.disturbs_stream(Lane.MARKET)
+
+    def client_died(self) -> None:
+        """Nobody waits any more, and nobody listens; what is on its way to the venue goes on."""
+        self._life += 1
+        for pending in list(self._pending.values()):
+            pending.is_orphan = True
+            if pending.at_ns is not None:
+                self.broadcast.owe(pending.request)
+            self.abandon(pending)
+        self.broadcast.client_died()
 
     # ---- what the venue knows
 
