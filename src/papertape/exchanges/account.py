@@ -112,9 +112,7 @@ class Account:
         """
         intent = self.tracker.find(order.client_order_id) or self.tracker.find(order.id)
         if intent is None:
-            if show:
-                self.show(order)
-            return order
+            return order  # somebody else's on the same account: whoever lists open orders sees it, and it is left alone
         self.mentioned(intent)
         before, was_unknown = intent.order, intent.is_unknown
         self.tracker.told(order, self._clock.wall_ns())

@@ -75,6 +75,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         orders: every order it accepted, oldest first.
         opening: the account as the run began.
+        foreign: client order ids of the orders that somebody else on the account placed.
     """
 
     orders: tuple[Order, ...]
@@ -82,3 +83,4 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     opening: Balances
     balances: Balances
     requests: tuple[RequestSeen, ...]
+    foreign: tuple[str, ...] = ()

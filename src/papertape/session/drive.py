@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.factory import ExchangeFactory
-from papertape.model.errors import ConfigError, EscapedSimulation, StuckSimulation
+from papertape.model.errors import ConfigError, EscapedSimulation, NetworkError, StuckSimulation
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
@@ -24,6 +24,9 @@ STOP_WITHIN_NS: Final = 30 * SECOND
 
 LAST_ROW_WITHIN_NS: Final = 60 * SECOND
 """How long after the feed's end its last rows may be on their way."""
+
+RETRIES_MAX: Final = 8
+"""How often a bot that was started again may fail to connect; each takes a minute."""
 
 REST_WITHIN_NS: Final = 120 * SECOND
 """How long after the bot's end the last answers may take."""
@@ -62,7 +65,7 @@ class Drive:
         self._loop.schedule_ns(self._end_ns, END, self._feed_ended)
         made, start = self._make()
         exchanges = [world.exchange for world in self._worlds if world.exchange is not None]
-        connected = asyncio.ensure_future(self._connect(exchanges))
+        connected = asyncio.ensure_future(self._connect(exchanges, 1 if is_first else RETRIES_MAX))
         await asyncio.wait([connected, self._over] if is_first else [connected], return_when=asyncio.FIRST_COMPLETED)
         if not connected.done():
             connected.cancel()
@@ -84,9 +87,17 @@ class Drive:
         """A sentence for each task that died and that nobody asked."""
         return [tell_of_task(error, " of the bot") for error in died_unseen([self._loop])]
 
-    async def _connect(self, exchanges: list[Any]) -> None:
+    async def _connect(self, exchanges: list[Any], tries: int) -> None:
+        """A bot that was started again is started until it gets through, as whatever watches over it in life would do."""
         for exchange in exchanges:
-            await exchange.connect()
+            for left in reversed(range(tries)):
+                try:
+                    await exchange.connect()
+                except NetworkError:
+                    if not left:
+                        raise
+                else:
+                    break
 
     async def _stop(self, made: Any, main: asyncio.Future[Any]) -> None:
         """Tell the bot to end; a loop that does not is cancelled, and one that will not be cancelled is reported."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from papertape.journal import Journal
-from papertape.model.interference import Crash, Interference, Moment
+from papertape.model.interference import Crash, Interference, Moment, Outsider
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
@@ -23,9 +25,11 @@ from papertape.sim.broadcast import Broadcast
 from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
 from papertape.sim.fault_plan import FaultPlan
+from papertape.sim.hiding import Hiding
 from papertape.sim.latency import LatencyLaw
+from papertape.sim.outsider import wanted_by
 from papertape.sim.pending import Done, Lost, Pending, in_words, seen
-from papertape.sim.stream import Close, Send, Stream
+from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 
@@ -82,6 +86,8 @@ class Door:
         self._count = 0
         self._ways = 0
         self._life = 1
+        self._hiding = Hiding()
+        self._foreign: dict[str, None] = {}
         self._told = 0
         self._pending: dict[int, Pending] = {}
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
@@ -158,7 +164,7 @@ class Door:
             answer = Answer(refusal=refusal)
         else:
             self.executed.append((now_ns, request))
-            answer = self.venue.execute(request, now_ns)
+            answer = self._as_seen(hit, request, self.venue.execute(request, now_ns))
         self._write_command(pending, answer)
         made = answer.order if request.op is Op.ORDER_CREATE else None
         names = ("", "") if made is None else (made.client_order_id, made.id)
@@ -179,6 +185,36 @@ class Door:
             self.broadcast.owe(request, answer.refusal is not None)
         delay_ns = late_ns + self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
+
+    def _as_seen(self, hit: list[Armed], request: Request, answer: Answer) -> Answer:
+        """The answer without what is hidden; what was just made may be hidden from now on."""
+        now_ns, made = self._timeline.now_ns, answer.order
+        if made is not None and request.op is Op.ORDER_CREATE and made.created_ns == self.venue.epoch_ns + now_ns:
+            hidden = self.plan.hides(hit, request)
+            if hidden is not None:
+                until_ns = now_ns + hidden[0]
+                self._hiding.hide(made, until_ns, hidden[1])
+                self._timeline.schedule_ns(until_ns, COMMAND, self.on_disturbed, hidden[1])
+        seen_as, guilty = self._hiding.as_seen(request, answer, now_ns)
+        for armed in guilty:
+            self.plan.hid(armed, request)
+        return seen_as
+
+    def _trade_elsewhere(self, outsider: Outsider) -> bool:
+        """Somebody else on the account places an order; whether the venue took it."""
+        wanted, now_ns = wanted_by(outsider, self.venue), self._timeline.now_ns
+        if wanted is None:
+            return False
+        client_order_id = f"foreign-{len(self._foreign) + 1}"
+        self.broadcast.foreign[client_order_id] = None  # before there is any news of it
+        request = Request(op=Op.ORDER_CREATE, client_order_id=client_order_id, symbol=wanted.symbol, order=wanted)
+        self.executed.append((now_ns, request))
+        answer = self.venue.execute(request, now_ns)
+        if answer.order is None:
+            return False
+        self._foreign[client_order_id] = None
+        self._journal.write(now_ns, "foreign", client_order_id=client_order_id, id=answer.order.id, order=in_words(wanted))
+        return True
 
     def _answer(self, pending: Pending, answer: Answer) -> None:
         if pending.number not in self._pending:
@@ -255,13 +291,10 @@ class Door:
         stream: Stream,
         channel: Channel,
         symbol: str,
-        begun: Callable[[], None] | None = None,
-        settled: Callable[[], None] | None = None,
+        reply: Reply | None = None,
     ) -> None:
-        """A client's wish for a channel has left it; `begun` is called when it takes effect, before anything is sent for it, and `settled`
-        after the snapshot, where the channel has one.
-        """
-        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), begun or _nothing, settled or _nothing)
+        """A client's wish for a channel has left it."""
+        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), reply or Reply())
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
         self.broadcast.unsubscribe(stream, channel, symbol, self._way_in_ns())
@@ -298,8 +331,13 @@ class Door:
         crash = armed.fault.crash()
         if crash is not None:
             armed.fired += self.on_crash(crash)
+        outsider = armed.fault.outsider()
+        if outsider is not None:
+            armed.fired += self._trade_elsewhere(outsider)
         for cut in armed.fault.cuts():
-            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
+            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.goodbye)
+        self.broadcast.begin_ageing(armed)
+        self.broadcast.mute(armed)
 
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
@@ -346,7 +384,8 @@ class Door:
 
     def truth(self) -> Truth:
         """The venue's side of every comparison."""
-        return self.venue.truth(tuple(seen(pending) for pending in self._seen))
+        truth = self.venue.truth(tuple(seen(pending) for pending in self._seen))
+        return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
 
 
 def _ignore(outcome: Answer | Lost) -> None:

@@ -7,16 +7,16 @@ from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot
-from papertape.model.interference import Again, Crash, Interference, Moment, Swap
+from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
-from papertape.model.request import Answer, Lane, Refusal, Request
+from papertape.model.request import Answer, Channel, Lane, Refusal, Request
 from papertape.model.units import Nanos
 from papertape.runtime.rank import COMMAND
 from papertape.sim.armed import Armed
 from papertape.sim.stream import Message
 from papertape.sim.timeline import Timeline
 
-_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns")
+_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns", "hides_ns")
 """Where a fault meets a request; one that is at none of them need not count requests."""
 
 
@@ -121,6 +121,40 @@ class FaultPlan:
                 return wrong
         return None
 
+    def postponed(self, snapshot: BookSnapshot) -> Postponed | None:
+        """Whether this snapshot is late."""
+        for armed in self._open:
+            postponed = armed.fault.postpones(snapshot, armed.done)
+            if postponed is not None:
+                self._did(armed, "postponed", snapshot)
+                if armed.fault.postpones(snapshot, armed.done) is None:
+                    self._end_window(armed)
+                return postponed
+        return None
+
+    def thwarts(self, channel: Channel, symbol: str) -> Thwarted | None:
+        """Whether a subscription that has just reached the venue comes to nothing."""
+        for armed in self._open:
+            thwarted = armed.fault.thwarts(channel, symbol, armed.done)
+            if thwarted is not None:
+                armed.done += 1
+                armed.fired += 1
+                self._write(armed, "thwarted", channel=channel, symbol=symbol)
+                if armed.fault.thwarts(channel, symbol, armed.done) is None:
+                    self._end_window(armed)
+                return thwarted
+        return None
+
+    def ages(self, lane: Lane) -> list[tuple[Armed, Lifetime]]:
+        """What lets no connection of `lane` grow old now."""
+        found = [(armed, armed.fault.lifetime(lane)) for armed in self._open]
+        return [(armed, lifetime) for armed, lifetime in found if lifetime is not None]
+
+    def aged(self, armed: Armed, lane: Lane) -> None:
+        """A connection has just ended of its age."""
+        armed.fired += 1
+        self._write(armed, "hit", lane=lane)
+
     def _did(self, armed: Armed, what: str, message: Message) -> None:
         armed.done += 1
         armed.fired += 1
@@ -189,6 +223,16 @@ class FaultPlan:
                 self._fired(armed, request)
                 total += extra
         return total
+
+    def hides(self, hit: list[Armed], request: Request) -> tuple[Nanos, Armed] | None:
+        """How long the order that was just made is not shown, and whose doing that is."""
+        found = [(ns, armed) for armed in hit if (ns := armed.fault.hides_ns(request))]
+        return max(found, key=lambda each: each[0], default=None)
+
+    def hid(self, armed: Armed, request: Request) -> None:
+        """A question was answered without an order."""
+        armed.fired += 1
+        self._write(armed, "hid", op=request.op, client_order_id=request.client_order_id)
 
     def heal(self, lanes: tuple[Lane, ...]) -> None:
         """From now on no fault acts on `lanes` any more; on none at all if it is empty."""
