@@ -26,7 +26,7 @@ LAST_ROW_WITHIN_NS: Final = 60 * SECOND
 """How long after the feed's end its last rows may be on their way."""
 
 RETRIES_MAX: Final = 8
-"""How often a bot that was started again may fail to connect; each takes a minute."""
+"""How often an exchange may fail to connect; each takes a minute."""
 
 REST_WITHIN_NS: Final = 120 * SECOND
 """How long after the bot's end the last answers may take."""
@@ -65,7 +65,7 @@ class Drive:
         self._loop.schedule_ns(self._end_ns, END, self._feed_ended)
         made, start = self._make()
         exchanges = [world.exchange for world in self._worlds if world.exchange is not None]
-        connected = asyncio.ensure_future(self._connect(exchanges, 1 if is_first else RETRIES_MAX))
+        connected = asyncio.ensure_future(self._connect(exchanges))
         await asyncio.wait([connected, self._over] if is_first else [connected], return_when=asyncio.FIRST_COMPLETED)
         if not connected.done():
             connected.cancel()
@@ -87,10 +87,10 @@ class Drive:
         """A sentence for each task that died and that nobody asked."""
         return [tell_of_task(error, " of the bot") for error in died_unseen([self._loop])]
 
-    async def _connect(self, exchanges: list[Any], tries: int) -> None:
-        """A bot that was started again is started until it gets through, as whatever watches over it in life would do."""
+    async def _connect(self, exchanges: list[Any]) -> None:
+        """Until it gets through, as whatever watches over a bot in life would try."""
         for exchange in exchanges:
-            for left in reversed(range(tries)):
+            for left in reversed(range(RETRIES_MAX)):
                 try:
                     await exchange.connect()
                 except NetworkError:
