@@ -25,7 +25,8 @@ class ForeignOrder(Fault, frozen=True, kw_only=True, tag="foreign_order"):
 
     Attributes:
         symbol: of what; by default the venue's first instrument.
-        side, type: "buy" or "sell", "limit" or "market".
+        side: "buy" or "sell".
+        type: "limit" or "market".
         amount: base, as text; it must be on the lot.
         away_bps: for a limit order, how far behind the best price of its side, in basis points.
     """
