@@ -69,6 +69,17 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
     life: int = 1
 
 
+class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection of the own-order lane as the Door saw it; run time in nanoseconds.
+
+    Attributes:
+        ended_ns: when either side closed it; None if it stood at the end.
+    """
+
+    opened_ns: Nanos
+    ended_ns: Nanos | None
+
+
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """What the venue knows at one instant.
 
@@ -76,6 +87,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         orders: every order it accepted, oldest first.
         opening: the account as the run began.
         foreign: client order ids of the orders that somebody else on the account placed.
+        own_lines: connections of the own-order lane, oldest first.
     """
 
     orders: tuple[Order, ...]
@@ -84,3 +96,4 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     balances: Balances
     requests: tuple[RequestSeen, ...]
     foreign: tuple[str, ...] = ()
+    own_lines: tuple[LineSeen, ...] = ()

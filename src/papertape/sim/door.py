@@ -384,7 +384,7 @@ class Door:
 
     def truth(self) -> Truth:
         """The venue's side of every comparison."""
-        truth = self.venue.truth(tuple(seen(pending) for pending in self._seen))
+        truth = self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
         return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
 
 
