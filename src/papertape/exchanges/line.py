@@ -94,10 +94,13 @@ class Line:
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
+            seen=lambda symbol: self._streams.seen(symbol, is_live=self._market.is_live),
         )  # fmt: skip
-        self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
+        self.amending = Amending(
+            account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
+        )  # fmt: skip
         self._streams = Streams(
-            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._review,
+            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted,
         )  # fmt: skip
         self.subscribing = Subscribing(
@@ -241,6 +244,10 @@ class Line:
             del self._gaps[Lane.MARKET]
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
         self._say(not why, why)
+
+    def _books_changed(self) -> None:
+        self._review()
+        self.bell.ring()  # an order may wait until its market can be seen
 
     def _snapshot_doubted(self, why: str) -> None:
         self._notes.mark(Mark.SNAPSHOT_DOUBTED, why)
