@@ -17,10 +17,11 @@ from papertape.exchanges.reconcile import confirm, reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
+from papertape.exchanges.venue_time import VenueTime
 from papertape.links.base import Link
 from papertape.model.account import Market
 from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
-from papertape.model.event import BookSnapshot, BookUpdate, Event, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import Order, OrderUpdate
@@ -64,7 +65,7 @@ class Line:
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
         self._link = link
-        self.clock = clock
+        self.clock = clock = self._time = VenueTime(clock, notes)
         self._notes = notes
         self.settings = settings
         self._on_bot_error = on_bot_error
@@ -160,6 +161,8 @@ class Line:
             book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
             if book is not None:
                 self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
+        elif kind is Heartbeat:
+            self._time.hear(message.venue_ns)
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
