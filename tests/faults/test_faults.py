@@ -99,7 +99,6 @@ def test_a_table_read_and_written_is_the_same_fault(table: dict[str, Any]) -> No
         (Reject(at="1s", lasts="1s"), "no venue says to any request"),
         (Disconnect(at="1s", clean=True, code=1006), "holds 1006, which no venue says; expected one of 1000, 1001"),
         (Disconnect(at="1s", code=1012), "a reset has no code"),
-        (Mute(), "`at`: is missing"),
         (Mute(at="1s"), "`lasts`: is missing or 0"),
         (Mute(at="1s", lasts="1s", symbol="BTC-USD"), 'expected an instrument as ccxt writes it, such as "BTC/USD"'),
         (LostSubscription(at="1s", channel="orders", symbol="BTC/USD"), "subscribed to once, for all instruments"),
