@@ -90,6 +90,7 @@ def test_a_table_read_and_written_is_the_same_fault(table: dict[str, Any]) -> No
         (Outage(at="1s"), "`lasts`: is missing or 0"),
         (Outage(at="1s", lasts="1s", connections=()), "is empty; expected some of rest, market, user"),
         (Outage(at="1s", lasts="1s", connections=(Lane.USER,), executes=True), '"rest" is not among the connections'),
+        (Outage(at="1s", lasts="1s", connections=(Lane.USER,), page=True), '"rest" is not among the connections'),
         (Reorder(at="1s", count=0), "expected 1 or more"),
         (Reorder(at="1s", within="x"), '"x" is no duration'),
         (LateReply(delay="0s"), "takes longer than that"),

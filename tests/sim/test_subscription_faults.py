@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from papertape.faults import (
+    Ban,
     CrossedSnapshot,
     Disconnect,
     LateSnapshot,
@@ -16,6 +17,7 @@ from papertape.faults import (
     RefusedSubscription,
     ShortLived,
 )
+from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, never_sent, retry_after_ns
 from papertape.model.event import BookSnapshot, BookUpdate, Heartbeat, Side, Trade
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
@@ -276,3 +278,27 @@ def test_no_connection_gets_older_than_it_may() -> None:
         assert room.door.plan.faults[0].fired == 2
 
     in_room(story, ShortLived(at="1s", lasts="6s", lives="2s"))
+
+
+# ---- ban
+
+
+def test_who_is_banned_is_heard_nowhere_and_is_to_keep_quiet_for_a_minute() -> None:
+    async def story(room: Room) -> None:
+        await listen(room)
+        await asyncio.sleep(2)
+        assert room.closed == [(SECOND, Lane.MARKET, "connection reset by peer")]
+        with pytest.raises(RateLimitExceeded) as raised:
+            await room.create()
+        assert retry_after_ns(raised.value) == 60 * SECOND
+        assert not never_sent(raised.value)
+        assert room.door.truth().orders == ()
+        for lane in (Lane.MARKET, Lane.USER):
+            with pytest.raises(ExchangeNotAvailable):
+                await room.link.open(lane)
+        await asyncio.sleep(5)
+        await room.create()
+        await listen(room)
+        assert len(room.door.truth().orders) == 1
+
+    in_room(story, Ban(at="1s", lasts="5s"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from papertape.faults.ban import Ban
 from papertape.faults.base import Fault
 from papertape.faults.certificate import TlsExpired, TlsSlow, TlsWrongHost
 from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConnect
@@ -35,7 +36,7 @@ from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, LateSnapshot, Latency, LostReply, LostSnapshot,
+    Ban, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, LateSnapshot, Latency, LostReply, LostSnapshot,
     LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder, ShortLived, StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
@@ -50,7 +51,7 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 """Every fault by its `kind`."""
 
 __all__ = [
-    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
+    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Ban", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
     "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose",
     "HalfOpen", "Lag", "LateReply", "LateSnapshot", "Latency", "LostReply", "LostSnapshot", "LostSubscription", "Mute",
     "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder", "Reset", "ShortLived", "SlowConnect",
