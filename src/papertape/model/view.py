@@ -67,12 +67,26 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
     line: str = ""
 
 
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit that gave an order another limit.
+
+    Attributes:
+        after_fills: how many fills there had been of all orders by then.
+        before: the limit that it had until then, quote per base.
+    """
+
+    order_id: str
+    after_fills: int
+    before: Decimal
+
+
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """What the venue knows at one instant.
 
     Attributes:
         orders: every order it accepted, oldest first.
         opening: the account as the run began.
+        moves: edits of limits, oldest first; an order shows the last one only.
     """
 
     orders: tuple[Order, ...]
@@ -80,3 +94,4 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     opening: Balances
     balances: Balances
     requests: tuple[RequestSeen, ...]
+    moves: tuple[Moved, ...] = ()
