@@ -69,7 +69,7 @@ PLAN_12 = [
     {"kind": "stale_snapshot", "at": "28s"},
 ]
 
-NEVER_DRAWN = {"crossed_snapshot", "late_snapshot", "mute"}
+NEVER_DRAWN = {"ban", "crossed_snapshot", "late_snapshot", "mute"}
 
 seeds = st.integers(0, 10**9)
 spans = st.integers(1, 1200).map(lambda seconds: seconds * SECOND)

@@ -86,6 +86,8 @@ class BookFeed:
             return ""
         if not event.bids and not event.asks:
             return "it is empty"
+        if event.bids and event.asks and event.bids[0][0] >= event.asks[0][0]:
+            return "its best bid is not below its best ask"
         if 0 < event.venue_ns < self.book.venue_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
             return f"it is {(self.book.venue_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
         return ""

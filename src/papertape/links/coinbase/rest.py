@@ -13,6 +13,7 @@ import aiohttp
 import ccxt.async_support
 import msgspec
 
+from papertape.links.refusal import error_of
 from papertape.model.errors import (
     AuthenticationError,
     BaseError,
@@ -21,6 +22,7 @@ from papertape.model.errors import (
     RequestTimeout,
     as_never_sent,
 )
+from papertape.model.request import Refusal, RefusalCode
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.runtime.clock import Bracket, Clock, OffClock
 from papertape.venues.coinbase.auth import Credentials
@@ -167,8 +169,10 @@ def _readable(reply: Reply, what: str) -> Reply:
     status = reply.status
     words = reply.body if isinstance(reply.body, str) else msgspec.json.encode(reply.body).decode()
     text = f"{what}: {words.strip()[:200] or 'no words'} ({status})"
-    if status == 403:
+    if status == 403 and isinstance(reply.body, dict):
         raise PermissionDenied(text)
+    if status in (403, 418):  # a page for people: what stands before the venue has shut us out, and the venue never heard of it
+        raise error_of(Refusal(code=RefusalCode.BANNED, message=text), what)
     if status in (408, 504):
         raise RequestTimeout(text)
     if status >= 500 or (status != 429 and not isinstance(reply.body, dict)):
