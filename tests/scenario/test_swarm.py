@@ -25,6 +25,11 @@ BASE = {
 }  # fmt: skip
 
 PLAN_12 = [
+    {"kind": "clock_skew", "at": "36s", "lasts": "2s", "drift_ppm": 500},
+    {"kind": "clock_skew", "at": "39s", "lasts": "2s", "by": "3s", "direction": "ahead"},
+    {"kind": "clock_skew", "on": "order.cancel", "nth": 13, "lasts": "10s", "by": "3s", "direction": "ahead", "drift_ppm": 100000},
+    {"kind": "clock_skew", "at": "2s", "lasts": "2s", "by": "2h", "direction": "ahead", "drift_ppm": 500},
+    {"kind": "clock_skew", "at": "32s", "lasts": "2s", "by": "3s", "direction": "ahead"},
     {"kind": "crash", "on": "order.create", "nth": 1, "down": "2s"},
     {"kind": "drop", "at": "33s", "count": 20},
     {"kind": "drop", "at": "12s"},
