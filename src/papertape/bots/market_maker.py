@@ -44,6 +44,8 @@ class MarketMaker:
 
     async def start(self, exchange: BaseExchange) -> None:
         self._exchange = exchange
+        for held in await exchange.fetch_positions([self.symbol]):  # what an earlier life of this bot bought and sold
+            self.position = held.amount
         await exchange.subscribe_orders(self.on_order)
         await exchange.subscribe_order_book(self.symbol, self.on_book)
 
