@@ -44,8 +44,7 @@ class MarketMaker:
 
     async def start(self, exchange: BaseExchange) -> None:
         self._exchange = exchange
-        for held in await exchange.fetch_positions([self.symbol]):  # what an earlier life of this bot bought and sold
-            self.position = held.amount
+        self.position += sum((each.amount for each in await exchange.fetch_positions([self.symbol])), Decimal(0))  # of an earlier life
         await exchange.subscribe_orders(self.on_order)
         await exchange.subscribe_order_book(self.symbol, self.on_book)
 
