@@ -12,7 +12,7 @@ from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus,
 from papertape.model.request import Op
 from papertape.model.units import SECOND
 from papertape.model.venue import Quota, Reconcile, VenueRules
-from papertape.model.view import BotView, IntentView, RequestSeen, Truth
+from papertape.model.view import BotView, IntentView, LineSeen, RequestSeen, Truth
 
 RULES = VenueRules(
     name="coinbase",
@@ -70,7 +70,10 @@ def case(
     watches: Mapping[str, Watch] | None = None,
     left_behind: tuple[str, ...] | None = None,
 ) -> Case:
-    truth = Truth(orders=orders, fills=fills, opening=balances("0", "1000"), balances=balances(closing), requests=requests)
+    truth = Truth(
+        orders=orders, fills=fills, opening=balances("0", "1000"), balances=balances(closing), requests=requests,
+        own_lines=(LineSeen(opened_ns=0, ended_ns=None),),
+    )  # fmt: skip
     held = {"BTC/USD": Decimal("0.5")} if positions is None else positions
     view = BotView(intents=intents, positions=held, balances=believed, asked=asked, costs={} if costs is None else costs)
     return Case(
