@@ -160,8 +160,11 @@ class Placing:
                 continue  # things changed while the budget was spent
             if self._clock.now_ns() > asked_ns:
                 self.outbox.held_up(key)
-                if self.outbox.ask(key, self._clock.now_ns(), may_go=True, seen=self._seen(symbol)) is Verdict.STALE:
-                    raise self._left_behind(intent, wanted_at, self._seen(symbol).price)
+                verdict, seen = self.outbox.ask(key, self._clock.now_ns(), may_go=True, seen=self._seen(symbol)), self._seen(symbol)
+                if verdict is Verdict.STALE:
+                    raise self._left_behind(intent, wanted_at, seen.price)
+                if verdict is not Verdict.SEND:
+                    continue  # its market went out of sight meanwhile
             waiting = self.outbox.sent(key)
             if len(self.outbox):
                 self._bell.ring()  # whoever is behind it may go
