@@ -178,7 +178,7 @@ class Broadcast:
         Who had listened and was cut off must ask: asking to hear more from now on tells nothing of it.
         """
         if OWN_ORDERS in self.lost[Lane.USER] and not self.has_told(update.order):
-            self.untold[update.order.client_order_id] = None
+            self._owe(update.order)
         for stream in self._carriers(Lane.USER):
             if OWN_ORDERS in stream.wanted_after:
                 self._send(stream, update, index=0, delay_ns=delay_ns)
