@@ -220,8 +220,8 @@ class Watching:
     def _is_between(self) -> bool:
         """Whether bytes are under way: what the client has of them nobody knows."""
         network = self._loop.network
-        is_bringing = getattr(network, "is_bringing", None)
-        return self._world.is_deep and is_bringing is not None and bool(is_bringing())
+        is_carrying = getattr(network, "is_carrying", None)
+        return self._world.is_deep and is_carrying is not None and bool(is_carrying())
 
     def _under_way(self, stream: Stream, symbol: str) -> Iterator[Any]:
         for cursors in self._world.cursors:
