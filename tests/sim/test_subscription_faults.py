@@ -317,7 +317,9 @@ def test_what_happened_to_an_order_while_its_owner_was_cut_off_is_owed_until_it_
         order = await room.create()
         await asyncio.sleep(1.5)
         assert room.closed
-        room.market(Trade(venue_ns=0, local_ns=0, symbol=BTC, price_ticks=9_800, qty_lots=10**9, taker=Side.SELL, trade_id="1"))
+        at_ns = room.loop.wall_ns()
+        room.market(Trade(venue_ns=at_ns, local_ns=at_ns, symbol=BTC, price_ticks=9_800, qty_lots=10**9, taker=Side.SELL, trade_id="1"))
+        assert room.venue.truth_fills()
         await asyncio.sleep(2)
         await room.link.open(Lane.USER)
         await room.link.subscribe(Lane.USER, Channel.ORDERS, "")
