@@ -25,11 +25,10 @@ import msgspec
 from papertape.bots.canaries import CANARIES
 from papertape.cli.progress import Tally
 from papertape.importers.run import import_capture
-from papertape.model.notes import Mark
 from papertape.scenario.catching import Hunt, hunt
 from papertape.scenario.crew import Crew
 from papertape.scenario.seed_result import SeedResult, lines
-from papertape.scenario.summary import Summary, summarize
+from papertape.scenario.summary import MARKS_ONCE_ALL, Summary, summarize
 from papertape.scenario.swarm import kinds_drawn
 from papertape.scenario.sweep import Shard, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
@@ -89,7 +88,7 @@ def table(
     whole = summarize(results, kinds)
     wanted = seeds * len(BOTS)
     lacking = [] if len(results) == wanted else [f"{len(results):,} of {wanted:,} runs are done"]
-    lacking += whole.shortfalls(at_least=HITS_MIN, must_happen=[str(mark) for mark in Mark])
+    lacking += whole.shortfalls(at_least=HITS_MIN, must_happen=MARKS_ONCE_ALL)
     lacking += [f"{name} was judged in no seed" for name in whole.never_judged()]
     lacking += [f"{each} was not caught" for each in CANARIES if not any(h.canary == each and h.first is not None for h in hunts)]
     broken = [result for result in results if result.is_failure]

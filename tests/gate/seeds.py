@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 import pytest
 
-from papertape.model.notes import Mark
 from papertape.scenario.seed_result import SeedResult
+from papertape.scenario.summary import MARKS_ONCE_ALL
 from papertape.scenario.worker import Base, Job, Runner
 
 HERE: Final = Path(__file__).parent
@@ -28,8 +28,7 @@ PIECE: Final = 10
 
 PIECES: Final = [(name, start) for name, seeds in SEEDS.items() for start in range(FIRST, FIRST + seeds, PIECE)]
 
-MUST_HAPPEN: Final = tuple(str(mark) for mark in Mark if mark is not Mark.ORDER_STALE_IN_OUTBOX)
-"""All there is to be seen, but for what the session's own settings leave to a scenario's bot: how old a price may get in the outbox."""
+MUST_HAPPEN: Final = MARKS_ONCE_ALL
 
 KNOWN: Final = {
     "book_matches": "the second wrong snapshot in a row is believed, as it may be true; only a look at REST's book could tell",

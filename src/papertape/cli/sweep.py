@@ -18,7 +18,7 @@ from papertape.scenario.crew import Crew
 from papertape.scenario.keep import Kept, first_failures, keep
 from papertape.scenario.make import SUFFIX
 from papertape.scenario.seed_result import SeedResult, lines
-from papertape.scenario.summary import as_json, summarize
+from papertape.scenario.summary import MARKS_ONCE_ALL, as_json, summarize
 from papertape.scenario.swarm import kinds_drawn, swarm
 from papertape.scenario.sweep import Collector, bases_of, do_sweep, jobs_of, merged, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
@@ -212,7 +212,7 @@ def _marks(names: Sequence[str]) -> list[str]:
     for name in names:
         if name != "all" and name not in known:
             raise ConfigError(f"--must-happen {name}: no mark is called that; expected all, or one of {', '.join(known)}")
-    return known if "all" in names else list(names)
+    return [*MARKS_ONCE_ALL] if "all" in names else list(names)
 
 
 def _keep_first(results: list[SeedResult], jobs: Sequence[Job], crew: Crew, most: int, folder: Path) -> tuple[list[Kept], bool]:
