@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,8 @@ from papertape.session.world import VenueWorld
 from papertape.sim.audit import audit
 from papertape.sim.disclosure import Disclosure
 from papertape.sim.fact import in_order
+
+NOTHING_JUDGED: Final = "nothing was judged"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +107,7 @@ def judge(
     if not any(world.exchange is not None or world.door.was_reached for world in worlds):
         hollow.append("the program never reached the venue")
     elif not judged:
-        hollow.append("nothing was judged")
+        hollow.append(NOTHING_JUDGED)
     return Verdict(
         failures=tuple(found), broken=tuple(dict.fromkeys(broken)), suspicions=tuple(suspected), hollow=tuple(hollow),
         not_judged=tuple(not_judged), notes=tuple(notes),

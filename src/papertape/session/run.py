@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.simulated import SimulatedExchange
@@ -75,18 +75,12 @@ def run_scenario(
         TapeError: a tape is missing or damaged.
     """
     started = wall_seconds()
-    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]", kept) for name, spec in scenario.venues.items()}
-    every = [feed for each in feeds.values() for feed in each]
-    epoch_ns = min(feed.start_ns for feed in every)
-    end_ns = max(feed.end_ns for feed in every) - epoch_ns
-    if scenario.depth is Depth.WIRE:
-        for name in scenario.venues:
-            load_adapter(name)
+    feeds, header, epoch_ns, end_ns = prepared(scenario, kept)
     script = None if scenario.program is None else load_script(scenario)
     bot = load_bot(scenario.bot or "", scenario.folder) if script is None else None
     # A bot may set the precision of its decimals; the next run must not inherit it.
-    with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal:
-        run = _Run(scenario, feeds, journal, end_ns, progress, trace)
+    with localcontext(), Journal(header, journal_path) as journal:
+        run = RunInParts(scenario, feeds, journal, end_ns, progress, trace)
         journal.on_line = listen if trace is None else trace.event
         limit_ns = end_ns + OVERTIME_NS
         try:
@@ -110,8 +104,28 @@ def run_scenario(
         return run.result(wall_seconds() - started)
 
 
-class _Run:
-    """One world, and what came of it."""
+class Prepared(NamedTuple):
+    """What a run needs of the disk; nanoseconds since 1970-01-01 UTC and, for the end, run time."""
+
+    feeds: dict[str, list[Feed]]
+    header: dict[str, Any]
+    epoch_ns: Nanos
+    end_ns: Nanos
+
+
+def prepared(scenario: Scenario, kept: KeptRows | None = None) -> Prepared:
+    """Open the tapes and import what is imported late, both before virtual time begins; raises as `run_scenario` does."""
+    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]", kept) for name, spec in scenario.venues.items()}
+    every = [feed for each in feeds.values() for feed in each]
+    epoch_ns = min(feed.start_ns for feed in every)
+    if scenario.depth is Depth.WIRE:
+        for name in scenario.venues:
+            load_adapter(name)
+    return Prepared(feeds, _header(scenario, feeds), epoch_ns, max(feed.end_ns for feed in every) - epoch_ns)
+
+
+class RunInParts:
+    """One world, and what came of it; `run_scenario` and `session.stepped` put its parts together."""
 
     def __init__(
         self,
