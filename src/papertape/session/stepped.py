@@ -81,9 +81,8 @@ class SteppedSession:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """End it and have it judged, whatever came of the block; what that raised goes on."""
         if self.result is None:
-            with self._stack:
-                with self._mishaps():
-                    self._end()
+            with self._stack, self._mishaps():
+                self._end()
             self.result = self._run.result(wall_seconds() - self._started_s)
 
     @property
@@ -115,7 +114,8 @@ class SteppedSession:
             raise ConfigError(f"the market ended after {format_duration(self._run.end_ns)}, and the session with it; give a longer feed")
         self._work = task = self.loop.create_task(work, name="test")
         try:
-            return self.loop.run_until_complete(task)
+            value: T = self.loop.run_until_complete(task)
+            return value
         except asyncio.CancelledError:
             if self._outlasted:
                 raise ConfigError(self._outlasted) from None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -133,7 +132,8 @@ def _change(before: int, after: int) -> dict[str, Any]:
     change: dict[str, Any] = {}
     for name, side in (("bids", Side.BUY), ("asks", Side.SELL)):
         old, new = dict(_levels(side, before)), dict(_levels(side, after))
-        change[name] = (*((ticks, 0) for ticks in old if ticks not in new), *((ticks, lots) for ticks, lots in new.items() if ticks not in old))
+        change[name] = (
+            *((ticks, 0) for ticks in old if ticks not in new),
+            *((ticks, lots) for ticks, lots in new.items() if ticks not in old),
+        )
     return change
-
-

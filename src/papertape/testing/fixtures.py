@@ -16,7 +16,9 @@ from papertape.exchanges.base import BaseExchange, Number
 from papertape.faults.base import Fault
 from papertape.model.errors import ConfigError, InvalidOrder
 from papertape.model.event import Side
+from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, NewOrder, Order, OrderType
+from papertape.model.public import PublicTrade
 from papertape.model.request import Lane, Op, Request
 from papertape.model.units import EXACT, MICROSECOND, SECOND, Nanos, exact, parse_duration
 from papertape.model.view import RequestSeen, Truth
@@ -167,10 +169,20 @@ class SimVenue:
         """The middle of the book now."""
         return EXACT.divide(EXACT.add(self.bid(symbol), self.ask(symbol)), Decimal(2))
 
+    def instrument(self, symbol: str = "") -> Instrument:
+        """A market's grid and limits; the first if none is named."""
+        instruments = self._world.venue.instruments
+        return instruments[symbol or next(iter(instruments))]
+
+    def trades(self, symbol: str = "") -> tuple[PublicTrade, ...]:
+        """What the public has traded lately, oldest first."""
+        instrument = self.instrument(symbol)
+        return tuple(PublicTrade(trade, instrument) for trade in self._world.venue.trades[instrument.symbol])
+
     def place_foreign(
         self, symbol: str, side: str, amount: Number, price: Number | None = None, *, type: str = "limit", post_only: bool = False
     ) -> Order:
-        """An order on the same account by somebody else, such as its owner on the venue's website; the client hears of it as it would there.
+        """An order on the same account by somebody else, such as its owner on the venue's website; the client hears of it as it would.
 
         Raises:
             InvalidOrder: the venue refused it.
@@ -193,13 +205,13 @@ class SimVenue:
         return alive("venue").world(self._name)
 
     def _best(self, side: Side, symbol: str) -> Decimal:
-        world = self._world
-        symbol = symbol or next(iter(world.venue.instruments))
+        world, instrument = self._world, self.instrument(symbol)
+        symbol = instrument.symbol
         book = world.venue.books[symbol]
         best = book.best_bid if side is Side.BUY else book.best_ask
         if best is None:
             raise ConfigError(f"{world.name}: nobody wants to {side} {symbol} now; let the market run for a moment first")
-        return world.venue.instruments[symbol].price(best[0])
+        return instrument.price(best[0])
 
 
 class SimFaults:

@@ -294,7 +294,9 @@ class ExchangeMachine(RuleBasedStateMachine):
         true = sorted(order.id for order in self.venue.open_orders if order.symbol == self.symbol)
         assert named == true, f"the exchange names {named or 'no orders'} as open; open at the venue are {true or 'none'}"
         told, held = self.told.position(self.symbol), self.venue.position(self.symbol)
-        assert told == held, f"what the client was told of its orders sums to {plain(told)} {self.symbol}; the venue's fills to {plain(held)}"
+        assert told == held, (
+            f"what the client was told of its orders sums to {plain(told)} {self.symbol}; the venue's fills to {plain(held)}"
+        )
 
     def _settle(self) -> None:
         self.do(_wait(list(self._flying.values()), SETTLE_NS))

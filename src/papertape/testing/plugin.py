@@ -24,6 +24,7 @@ SCENARIOS = "papertape_scenarios"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the command line and the ini file may say."""
     group = parser.getgroup("papertape", "papertape: simulated exchanges")
     group.addoption("--papertape-seed", type=int, default=None, metavar="SEED", help="run each marked test with this one seed")
     group.addoption("--papertape-seeds", type=int, default=None, metavar="N", help="run marked tests with N seeds instead of the marker's")
@@ -36,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker, and refuse numbers that mean nothing."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(seeds=1, seed=…, faults=[…] or 'swarm', heal=…, feed=…, account=…, venue=…, depth=…, invariants=[…], …): "
@@ -51,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Scenario files are tests, unless the ini file says no."""
     if not file_path.name.endswith(SUFFIX) or not parent.config.getini(SCENARIOS):
         return None
     from papertape.testing.scenario_file import ScenarioFile
@@ -63,7 +66,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: Any) -> None:
     """Put a plain function in a marked test's place before anybody looks whether it is a coroutine function."""
     if isinstance(obj, staticmethod):
         obj = obj.__func__
@@ -111,6 +114,7 @@ def _settings(node: pytest.Item) -> dict[str, Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each seed, so that xdist spreads them and a failure names its own."""
     if metafunc.definition.get_closest_marker(MARKER) is None:
         return
     from papertape.model.errors import ConfigError

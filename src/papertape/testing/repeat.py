@@ -27,6 +27,6 @@ def check_repeats(once: Callable[[Path], None], asked: Asked) -> None:
         parted = first_divergence(first, second)
     if parted is not None:
         raise NotTheSame(
-            f"{parted.render('the first run', 'the second')}\nthe test takes something from outside of its session: what an earlier run left, "
-            f"an address in memory, a file\nagain: {asked.repro} --papertape-check-determinism"
+            f"{parted.render('the first run', 'the second')}\nthe test takes something from outside of its session: what an earlier run "
+            f"left, an address in memory, a file\nagain: {asked.repro} --papertape-check-determinism"
         )

@@ -8,7 +8,6 @@ A run takes milliseconds but may take more under load, and the first one imports
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hypothesis import Phase
@@ -82,7 +81,8 @@ def fault_plans(
         if kind not in drawable:
             needs_wire = issubclass(FAULTS[kind], NetworkFault)
             raise ConfigError(
-                f'fault_plans(): kinds has "{kind}", ' + ("a fault of the network; say `wire=True`" if needs_wire else "which is never drawn")
+                f'fault_plans(): kinds has "{kind}", '
+                + ("a fault of the network; say `wire=True`" if needs_wire else "which is never drawn")
             )
     wanted = [kind for kind in drawable if kinds is None or kind in kinds]
     if not wanted:
@@ -218,5 +218,3 @@ def _until_ns(until: str) -> Nanos:
     if until_ns < SECOND:
         raise ConfigError(f'fault_plans(): until holds "{until}"; expected 1s or more')
     return until_ns
-
-

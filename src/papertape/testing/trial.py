@@ -81,7 +81,9 @@ class Trial:
             fault = self._begun_now(fault)
         made = make_fault(fault, self.scenario.title, "fault_plan.add()")
         if getattr(made, "needs_wire", False):
-            raise ConfigError(f'fault_plan.add(): "{made.kind}" is a fault of the network, which has to know before it begins; use `faults=`')
+            raise ConfigError(
+                f'fault_plan.add(): "{made.kind}" is a fault of the network, which has to know before it begins; use `faults=`'
+            )
         self.world(venue or made.venue or "").door.plan.add(made)
         self.added.append(Added(at_ns=self.session.now_ns, fault=made))
         return made
@@ -101,7 +103,7 @@ def alive(what: str) -> Trial:
     __tracebackhide__ = True
     if not _ALIVE:
         raise ConfigError(
-            f"{what} is alive only while a test runs that is marked @pytest.mark.papertape, and this one is not; mark the test (or the class, or "
-            "`pytestmark` of the module)"
+            f"{what} is alive only while a test runs that is marked @pytest.mark.papertape, and this one is not; mark the test (or "
+            "the class, or `pytestmark` of the module)"
         )
     return _ALIVE[0]
