@@ -14,8 +14,9 @@ from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.sim.client import Neighbour
 from papertape.sim.disclosure import Disclosure
-from papertape.sim.door import Door, Lost
+from papertape.sim.door import Door
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, in_order
+from papertape.sim.pending import Lost
 from sim.room import BUY, Room, in_room
 
 CREATE = Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=BUY)

@@ -56,6 +56,7 @@ def test_the_set_check_can_fail() -> None:
 
 
 SHELVES = {
+    "papertape.bots.canaries": "CANARIES",
     "papertape.faults": "FAULTS",
     "papertape.invariants": "INVARIANTS",
     "papertape.sim.fills": "FILLS",
@@ -67,6 +68,7 @@ FOUNDATIONS = (
     "base",
     "network",
     "on_stream",
+    "on_subscription",
     "drawing",
     "quantiles",
     "divergence",

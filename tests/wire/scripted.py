@@ -40,7 +40,7 @@ BTC = Instrument(
 class Stream:
     """One connection as the scripted venue keeps it."""
 
-    def __init__(self, venue: ScriptedVenue, lane: Lane, send: Callable[[int, Any], None], close: Callable[[bool], None]) -> None:
+    def __init__(self, venue: ScriptedVenue, lane: Lane, send: Callable[[int, Any], None], close: Callable[[int], None]) -> None:
         self.venue, self.lane, self.send_raw, self.close = venue, lane, send, close
         self.sequence = 0
         self.wants: dict[tuple[Channel, str], None] = {}
@@ -57,6 +57,7 @@ class Stream:
         span_ns: int = 0,
         begun: Callable[[], None] | None = None,
         settled: Callable[[], None] | None = None,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         if begun is not None:
             begun()
@@ -107,7 +108,7 @@ class ScriptedVenue:
     def accepts(self, lane: Lane) -> bool:
         return lane not in self.shut
 
-    def open_stream(self, lane: Lane, send: Callable[[int, Any], None], close: Callable[[bool], None], *, can_tell: bool = False) -> Stream:
+    def open_stream(self, lane: Lane, send: Callable[[int, Any], None], close: Callable[[int], None], *, can_tell: bool = False) -> Stream:
         stream = Stream(self, lane, send, close)
         self.streams.append(stream)
         return stream
@@ -136,7 +137,7 @@ class ScriptedVenue:
     def drop(self, lane: Lane, clean: bool) -> None:
         for stream in [stream for stream in self.streams if stream.lane is lane]:
             self.streams.remove(stream)
-            stream.close(clean)
+            stream.close(1001 if clean else 0)
 
     def change(self, order_id: str, **facts: Any) -> Order:
         order = msgspec.structs.replace(self.orders[order_id], updated_ns=self.wall_ns(), **facts)

@@ -7,6 +7,7 @@ from typing import Final
 from papertape.faults.base import Fault
 from papertape.faults.certificate import TlsExpired, TlsSlow, TlsWrongHost
 from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConnect
+from papertape.faults.crossed_snapshot import CrossedSnapshot
 from papertape.faults.disconnect import Disconnect
 from papertape.faults.drop import Drop
 from papertape.faults.duplicate import Duplicate
@@ -14,22 +15,28 @@ from papertape.faults.empty_snapshot import EmptySnapshot
 from papertape.faults.ending import Close, HalfClose, Reset
 from papertape.faults.gap import Gap
 from papertape.faults.late_reply import LateReply
+from papertape.faults.late_snapshot import LateSnapshot
 from papertape.faults.latency import Latency
 from papertape.faults.lost_reply import LostReply
+from papertape.faults.lost_snapshot import LostSnapshot
+from papertape.faults.lost_subscription import LostSubscription
+from papertape.faults.mute import Mute
 from papertape.faults.names import DnsFailure, DnsSlow
 from papertape.faults.network import NetworkFault
 from papertape.faults.outage import Outage
 from papertape.faults.rate_limit import RateLimit
+from papertape.faults.refused_subscription import RefusedSubscription
 from papertape.faults.reject import Reject
 from papertape.faults.reorder import Reorder
 from papertape.faults.shaping import Bandwidth, Corrupt, Lag, Split
+from papertape.faults.short_lived import ShortLived
 from papertape.faults.silence import BlackHole, HalfOpen
 from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, Latency, LostReply, Outage, RateLimit, Reject, Reorder, StaleSnapshot,
-    Stall,
+    CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, LateSnapshot, Latency, LostReply, LostSnapshot,
+    LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder, ShortLived, StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -44,7 +51,8 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 
 __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
-    "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose", "HalfOpen", "Lag",
-    "LateReply", "Latency", "LostReply", "NetworkFault", "Outage", "RateLimit", "Reject", "Reorder", "Reset", "SlowConnect", "Split",
-    "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
+    "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose",
+    "HalfOpen", "Lag", "LateReply", "LateSnapshot", "Latency", "LostReply", "LostSnapshot", "LostSubscription", "Mute",
+    "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder", "Reset", "ShortLived", "SlowConnect",
+    "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -12,9 +12,9 @@ import msgspec
 from papertape.faults.drawing import Draw
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, Event
-from papertape.model.interference import Again, Cut, Swap, Trigger, Window
+from papertape.model.interference import Again, Cut, Lifetime, Postponed, Swap, Thwarted, Trigger, Window
 from papertape.model.order import OrderUpdate
-from papertape.model.request import Answer, Lane, Op, Refusal, Request
+from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, parse_duration
 
 WHERE_KEYS = ("side", "symbol", "type")
@@ -166,6 +166,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
     def cuts(self) -> tuple[Cut, ...]:
         return ()
+
+    def lifetime(self, lane: Lane) -> Lifetime | None:
+        return None
+
+    def mutes(self, channel: Channel, symbol: str) -> bool:
+        return False
+
+    def thwarts(self, channel: Channel, symbol: str, done: int) -> Thwarted | None:
+        return None
+
+    def postpones(self, snapshot: BookSnapshot, done: int) -> Postponed | None:
+        return None
 
 
 def checked(fault: Fault, where: str = "fault") -> Fault:

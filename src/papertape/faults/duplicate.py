@@ -35,7 +35,7 @@ class Duplicate(OnStream, frozen=True, kw_only=True, tag="duplicate"):
     @classmethod
     def drawn(cls, draw: Draw) -> dict[str, Any]:
         how = {"after": draw.one_of("0s", "200ms", "3s"), "number": draw.one_of("fresh", "kept")}
-        return {**super().drawn(draw), "connection": str(draw.one_of(Lane.USER, Lane.MARKET)), **how}
+        return {**cls.counted(draw), "connection": str(draw.one_of(Lane.USER, Lane.MARKET)), **how}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("after", self.after)]

@@ -29,7 +29,12 @@ class Counted(Fault, frozen=True, kw_only=True):
     needs_length: ClassVar[bool] = False
 
     @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
+    def drawn(cls, draw: Draw) -> dict[str, Any] | None:
+        return cls.counted(draw)
+
+    @staticmethod
+    def counted(draw: Draw) -> dict[str, Any]:
+        """When it starts, and how often it happens."""
         return {key: value for key, value in draw.moment().items() if key != "lasts"} | {"count": draw.one_of(1, 1, 2, 5, 20)}
 
     def problems(self) -> list[tuple[str, str]]:

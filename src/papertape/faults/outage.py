@@ -56,4 +56,4 @@ class Outage(Fault, frozen=True, kw_only=True, tag="outage"):
         return Answer(refusal=_AWAY) if self.executes else answer
 
     def cuts(self) -> tuple[Cut, ...]:
-        return tuple(Cut(lane=lane, clean=False) for lane in self.connections if lane is not Lane.REST)
+        return tuple(Cut(lane=lane, goodbye=0) for lane in self.connections if lane is not Lane.REST)

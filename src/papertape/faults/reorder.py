@@ -31,7 +31,7 @@ class Reorder(Counted, frozen=True, kw_only=True, tag="reorder"):
 
     @classmethod
     def drawn(cls, draw: Draw) -> dict[str, Any]:
-        return {**super().drawn(draw), "within": draw.one_of("100ms", "1s", "5s"), "number": draw.one_of("fresh", "kept")}
+        return {**cls.counted(draw), "within": draw.one_of("100ms", "1s", "5s"), "number": draw.one_of("fresh", "kept")}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("within", self.within)]

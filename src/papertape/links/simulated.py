@@ -8,12 +8,14 @@ from typing import Final
 from papertape.links.base import Receiver
 from papertape.links.refusal import error_of
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
+from papertape.model.interference import GOODBYES, RefusedBecause
 from papertape.model.request import Answer, Channel, Lane, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.rank import DELIVERY, TIMER
-from papertape.sim.door import Door, Lost
-from papertape.sim.stream import Message, Stream
+from papertape.sim.door import Door
+from papertape.sim.pending import Lost
+from papertape.sim.stream import Message, Reply, Stream
 from papertape.sim.timeline import Timeline
 
 DIAL_NS: Final = 2 * MILLISECOND
@@ -51,9 +53,10 @@ class SimulatedLink:
         def send(sequence: int, message: Message) -> None:
             receiver.on_message(lane, sequence, message)
 
-        def close(clean: bool) -> None:
+        def close(goodbye: int) -> None:
             del self._streams[lane]
-            receiver.on_closed(lane, "closed by the venue (1001, going away)" if clean else "connection reset by peer")
+            how = f"closed by the venue ({goodbye}, {GOODBYES[goodbye]})" if goodbye else "connection reset by peer"
+            receiver.on_closed(lane, how)
 
         self._streams[lane] = self._door.open_stream(lane, send, close)
 
@@ -63,7 +66,16 @@ class SimulatedLink:
             self._door.closed(stream)
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
-        self._door.subscribe(self._open_stream(lane), channel, symbol)
+        stream, receiver = self._open_stream(lane), self._receiver
+
+        def refused(why: RefusedBecause) -> None:
+            """As the real link does: an error names no subscription, so nothing that follows on the connection can be relied on."""
+            if self._streams.get(lane) is stream and receiver is not None:
+                del self._streams[lane]
+                self._door.closed(stream)
+                receiver.on_closed(lane, f"{self.rules.name} says: {why.replace('_', ' ')}")
+
+        self._door.subscribe(stream, channel, symbol, Reply(refused=refused))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         self._door.unsubscribe(self._open_stream(lane), channel, symbol)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
-from papertape.model.request import Answer, Lane, Op, Refusal, Request
+from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos
+
+GOODBYES: Final = {
+    1000: "normal closure", 1001: "going away", 1008: "policy violation", 1009: "message too big", 1011: "internal error",
+    1012: "service restart", 1013: "try again later",
+}  # fmt: skip
+"""With which codes a venue ends a WebSocket, and what they mean. 1006 is never said: it is a connection that ended without a word."""
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +57,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """Every connection of a lane ends, with a goodbye (`clean`) or a reset, and none can be opened while the window lasts."""
+    """Every connection of a lane ends, with a goodbye (one of `GOODBYES`) or a reset (0), and none can be opened while the window lasts."""
 
     lane: Lane
-    clean: bool
+    goodbye: int
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +75,36 @@ class Swap(msgspec.Struct, frozen=True, kw_only=True):
 
     within_ns: Nanos
     is_renumbered: bool
+
+
+RefusedBecause = Literal["too_many_streams", "unauthenticated", "rate_limited"]
+"""Why a venue refuses a subscription; each dialect has its own words."""
+
+
+class Thwarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription that brings nothing.
+
+    Attributes:
+        is_acknowledged: the venue says all the same that it stands.
+        refusal: or it says no, and this is why.
+    """
+
+    is_acknowledged: bool
+    refusal: RefusedBecause | None = None
+
+
+class Postponed(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot comes `after_ns` later, and shows the book as it was when it was asked for (`is_old`), or as it is when it comes."""
+
+    after_ns: Nanos
+    is_old: bool
+
+
+class Lifetime(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection ends when it is `after_ns` old, with a goodbye or a reset (0)."""
+
+    after_ns: Nanos
+    goodbye: int
 
 
 class Interference(Protocol):
@@ -135,4 +171,20 @@ class Interference(Protocol):
 
     def cuts(self) -> tuple[Cut, ...]:
         """What ends as the window starts."""
+        ...
+
+    def lifetime(self, lane: Lane) -> Lifetime | None:
+        """How old a connection of `lane` may get; None for any age."""
+        ...
+
+    def mutes(self, channel: Channel, symbol: str) -> bool:
+        """Whether a subscription that stands as the window starts brings nothing from then on."""
+        ...
+
+    def thwarts(self, channel: Channel, symbol: str, done: int) -> Thwarted | None:
+        """Whether a subscription that is asked for now brings nothing; `done` counts those before."""
+        ...
+
+    def postpones(self, snapshot: BookSnapshot, done: int) -> Postponed | None:
+        """Whether this snapshot of a book is late; `done` counts those before."""
         ...

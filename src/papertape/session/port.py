@@ -8,13 +8,15 @@ from typing import Final
 
 from papertape.model.event import Ticker, Trade
 from papertape.model.instrument import Instrument
+from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order
 from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.loop import VirtualLoop
-from papertape.sim.door import Door, Lost
-from papertape.sim.stream import Stream
+from papertape.sim.door import Door
+from papertape.sim.pending import Lost
+from papertape.sim.stream import Reply, Stream
 from papertape.wire.caller import Caller
 from papertape.wire.port import Closer, Sender, StreamHandle
 
@@ -36,8 +38,9 @@ class DoorStream:
         span_ns: Nanos = 0,
         begun: Callable[[], None] | None = None,
         settled: Callable[[], None] | None = None,
+        refused: Callable[[RefusedBecause], None] | None = None,
     ) -> None:
-        self._door.subscribe(self._stream, channel, symbol, begun, settled)
+        self._door.subscribe(self._stream, channel, symbol, Reply(begun, settled, refused))
 
     def unsubscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         self._door.unsubscribe(self._stream, channel, symbol)

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Heartbeat, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Heartbeat, Ticker, Trade
+from papertape.model.interference import Lifetime
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
-from papertape.runtime.rank import DELIVERY, TIMER
+from papertape.runtime.rank import COMMAND, DELIVERY
+from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
-from papertape.sim.stream import Aside, Close, Message, Send, Stream
+from papertape.sim.stream import Aside, Close, Message, Reply, Send, Stream
+from papertape.sim.subscriptions import OWN_ORDERS, Subscriptions
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 
-OWN_ORDERS: Final = (Channel.ORDERS, "")
 _NUMBERED: Final = (Trade, BookUpdate, Ticker, CandleEvent)  # by the venue; without that number it is one that came before
 
 
@@ -45,8 +47,7 @@ class Broadcast:
         self._timeline = timeline
         self._plan = plan
         self._journal = journal
-        self._heartbeat_ns = heartbeat_ns
-        self._epoch_ns = epoch_ns
+        self._subscriptions = Subscriptions(venue, timeline, plan, journal, heartbeat_ns, epoch_ns)
         self._streams: dict[Lane, list[Stream]] = {Lane.MARKET: [], Lane.USER: []}
         self._market = self._streams[Lane.MARKET]
         self._opened = 0
@@ -60,6 +61,8 @@ class Broadcast:
         stream = Stream(self._opened, lane, send, close, can_tell)
         self._streams[lane].append(stream)
         self._journal.write(self._timeline.now_ns, "stream", what="opened", lane=lane, number=stream.number)
+        for armed, lifetime in self._plan.ages(lane):
+            self._let_age(stream, lane, armed, lifetime)
         return stream
 
     def closed(self, stream: Stream) -> None:
@@ -68,22 +71,41 @@ class Broadcast:
             self._journal.write(self._timeline.now_ns, "stream", what="closed by client", lane=stream.lane, number=stream.number)
             self._forget(stream)
 
-    def cut(self, lane: Lane, clean: bool) -> int:
+    def cut(self, lane: Lane, goodbye: int) -> int:
         """Every connection that carries `lane` ends; how many there were."""
         streams = self._carriers(lane)
         for stream in streams:
-            self._cut(stream, clean)
+            self._cut(stream, goodbye)
         return len(streams)
 
-    def _cut(self, stream: Stream, clean: bool) -> None:
-        self._journal.write(self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=clean)
+    def begin_ageing(self, armed: Armed) -> None:
+        """Connections that are open now count their age from now on."""
+        for lane in self._streams:
+            lifetime = armed.fault.lifetime(lane)
+            if lifetime is not None:
+                for stream in self._carriers(lane):
+                    self._let_age(stream, lane, armed, lifetime)
+
+    def _let_age(self, stream: Stream, lane: Lane, armed: Armed, lifetime: Lifetime) -> None:
+        def end() -> None:
+            if stream.is_open and armed.is_open:
+                self._plan.aged(armed, lane)
+                self._cut(stream, lifetime.goodbye)
+
+        self._timeline.schedule_ns(self._timeline.now_ns + lifetime.after_ns, COMMAND, end)
+
+    def _cut(self, stream: Stream, goodbye: int) -> None:
+        self._journal.write(
+            self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=bool(goodbye),
+            **({"code": goodbye} if goodbye not in (0, 1001) else {}),
+        )  # fmt: skip
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
         aside = [] if stream.aside is None else [stream.aside.message]
         for message in [*(waiting[2] for waiting in stream.waiting), *aside]:
             if isinstance(message, OrderUpdate) and not self.has_told(message.order):
                 self.untold[message.order.client_order_id] = None
         self._forget(stream)
-        stream.close(clean)
+        stream.close(goodbye)
 
     def _carriers(self, lane: Lane) -> list[Stream]:
         """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""
@@ -92,67 +114,33 @@ class Broadcast:
             found += [stream for stream in self._market if OWN_ORDERS in stream.wanted_after]
         return found
 
-    # ---- subscriptions; they take effect when they reach the venue, after the commands of that instant
+    # ---- subscriptions
 
-    def subscribe(
-        self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, begun: Callable[[], None], settled: Callable[[], None]
-    ) -> None:
-        """`begun` is called as it takes effect, before anything is sent for it, `settled` after the snapshot that it may begin with."""
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscribed, stream, channel, symbol, begun, settled)
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, reply: Reply) -> None:
+        self._timeline.schedule_ns(
+            self._timeline.now_ns + delay_ns, DELIVERY, self._subscriptions.begin, stream, channel, symbol, reply, self
+        )
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._unsubscribed, stream, channel, symbol)
+        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscriptions.end, stream, channel, symbol, self)
 
-    def _subscribed(self, stream: Stream, channel: Channel, symbol: str, begun: Callable[[], None], settled: Callable[[], None]) -> None:
-        if not stream.is_open:
-            return
-        if channel is Channel.ORDERS and stream.lane is not Lane.USER and self._plan.refuses(Lane.USER):
-            self._cut(stream, clean=False)  # the lane is down, whichever host it is asked of
-            return
-        begun()
-        now_ns = self._timeline.now_ns
-        self._journal.write(now_ns, "subscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol)
-        stream.want(channel, symbol, after=self.reached)
-        self.lost[stream.lane].pop((channel, symbol), None)
-        if channel is not Channel.BOOK and (Channel.BOOK, symbol) not in stream.wanted_after:
-            stream.missed.pop(symbol, None)
-        if channel is Channel.BOOK:
-            snapshot = self._snapshot(symbol)
-            if snapshot is not None:
-                wrong = self._plan.falsified(snapshot)
-                if wrong is not None:
-                    stream.wrong[symbol] = snapshot = wrong
-                self._send(stream, snapshot, index=0, delay_ns=0)
-        elif channel is Channel.HEARTBEATS:
-            self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
-        settled()
-
-    def _unsubscribed(self, stream: Stream, channel: Channel, symbol: str) -> None:
-        if stream.forget(channel, symbol):
-            self._journal.write(
-                self._timeline.now_ns, "unsubscribed", lane=stream.lane, number=stream.number, channel=channel, symbol=symbol
-            )
+    def mute(self, armed: Armed) -> None:
+        """The subscriptions that a fault silences bring nothing any more, and nobody is told."""
+        for streams in self._streams.values():
+            for stream in streams:
+                armed.fired += self._subscriptions.mute(stream, armed.fault, self.lost)
 
     def books(self) -> dict[str, BookSnapshot]:
         """Every whole book as it is now."""
-        found = {symbol: self._snapshot(symbol) for symbol in self._venue.books}
-        return {symbol: snapshot for symbol, snapshot in found.items() if snapshot is not None}
+        return self._subscriptions.books()
 
-    def _snapshot(self, symbol: str) -> BookSnapshot | None:
-        book = self._venue.books.get(symbol)
-        if book is None or not book.is_complete:
-            return None
-        stamp_ns = self._epoch_ns + self._timeline.now_ns
-        bids, asks = tuple(book.levels(Side.BUY)), tuple(book.levels(Side.SELL))
-        return BookSnapshot(venue_ns=stamp_ns, local_ns=stamp_ns, symbol=symbol, bids=bids, asks=asks)
+    def send(self, stream: Stream, message: Message) -> None:
+        """Something that a subscription brings beside what the market says."""
+        self._send(stream, message, index=0, delay_ns=0)
 
-    def _beat(self, stream: Stream) -> None:
-        if stream.is_open and (Channel.HEARTBEATS, "") in stream.wanted_after:
-            now_ns = self._timeline.now_ns
-            stamp_ns = self._epoch_ns + now_ns
-            self._send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats), index=0, delay_ns=0)
-            stream.heartbeats += 1
-            self._timeline.schedule_ns(now_ns + self._heartbeat_ns, TIMER, self._beat, stream)
+    def end_at_once(self, stream: Stream) -> None:
+        """A reset, for asking for what is away."""
+        self._cut(stream, goodbye=0)
 
     # ---- messages
 

@@ -8,15 +8,14 @@ loopback, so that a fault means the same at every depth.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.interference import Interference
-from papertape.model.order import NewOrder, OrderType, OrderUpdate
-from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, Request
+from papertape.model.order import OrderUpdate
+from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
-from papertape.model.view import RequestSeen, Truth
+from papertape.model.view import Truth
 from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
@@ -25,45 +24,12 @@ from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.latency import LatencyLaw
-from papertape.sim.stream import Close, Send, Stream
-from papertape.sim.timeline import Handle, Timeline
+from papertape.sim.pending import Done, Lost, Pending, in_words, seen
+from papertape.sim.stream import Close, Reply, Send, Stream
+from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 
-
-class Lost(Enum):
-    """How a client learns that it will get no answer."""
-
-    REPLY = "the venue did it, and nothing comes back"
-    RESET = "the connection is gone"
-
-
-Done = Callable[[Answer | Lost], None]
-
 _NEIGHBOUR: Final = Neighbour()
-
-
-class Pending:
-    """A request on its way: to the venue, or its answer back.
-
-    Attributes:
-        client: who asked, as far as anybody can tell.
-        sent_ns: when the client sent it, which may be long before it came here.
-        is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
-        on_the_line: the answer has left, and it is not known to have arrived.
-    """
-
-    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client) -> None:
-        self.number = number
-        self.request = request
-        self.done = done
-        self.sent_ns = sent_ns
-        self.client = client
-        self.is_awaited = True
-        self.on_the_line: Answer | None = None
-        self.at_ns: Nanos | None = None
-        self.told_ns: Nanos | None = None
-        self.retry_after_ns: Nanos | None = None
-        self.timer: Handle | None = None
 
 
 class Door:
@@ -279,13 +245,10 @@ class Door:
         stream: Stream,
         channel: Channel,
         symbol: str,
-        begun: Callable[[], None] | None = None,
-        settled: Callable[[], None] | None = None,
+        reply: Reply | None = None,
     ) -> None:
-        """A client's wish for a channel has left it; `begun` is called when it takes effect, before anything is sent for it, and `settled`
-        after the snapshot, where the channel has one.
-        """
-        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), begun or _nothing, settled or _nothing)
+        """A client's wish for a channel has left it."""
+        self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), reply or Reply())
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str) -> None:
         self.broadcast.unsubscribe(stream, channel, symbol, self._way_in_ns())
@@ -320,7 +283,9 @@ class Door:
         if armed.fault.needs_books:
             armed.books = self.broadcast.books()
         for cut in armed.fault.cuts():
-            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.clean)
+            armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.goodbye)
+        self.broadcast.begin_ageing(armed)
+        self.broadcast.mute(armed)
 
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
@@ -355,37 +320,7 @@ class Door:
 
     def truth(self) -> Truth:
         """The venue's side of every comparison."""
-        seen = tuple(_seen(pending) for pending in self._seen)
-        return self.venue.truth(seen)
-
-
-def in_words(order: NewOrder) -> dict[str, object]:
-    """What was asked for, in the journal's form: numbers as canonical text, nothing that was left out."""
-    table: dict[str, object] = {"symbol": order.symbol, "type": order.type, "side": order.side}
-    for key in ("amount", "price", "cost"):
-        value = getattr(order, key)
-        if value is not None:
-            table[key] = plain(value)
-    if order.type is OrderType.LIMIT:
-        table["time_in_force"] = order.time_in_force
-    if order.post_only:
-        table["post_only"] = True
-    return table
-
-
-def _seen(pending: Pending) -> RequestSeen:
-    request = pending.request
-    return RequestSeen(
-        sent_ns=pending.sent_ns,
-        at_ns=pending.at_ns or 0,
-        told_ns=pending.told_ns,
-        op=request.op,
-        client_order_id=request.client_order_id,
-        attempt=request.attempt,
-        is_private=request.op not in PUBLIC_OPS,
-        retry_after_ns=pending.retry_after_ns,
-        line=pending.client.asked_at,
-    )
+        return self.venue.truth(tuple(seen(pending) for pending in self._seen))
 
 
 def _ignore(outcome: Answer | Lost) -> None:

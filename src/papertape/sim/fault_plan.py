@@ -7,9 +7,9 @@ from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot
-from papertape.model.interference import Again, Interference, Swap
+from papertape.model.interference import Again, Interference, Lifetime, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
-from papertape.model.request import Answer, Lane, Refusal, Request
+from papertape.model.request import Answer, Channel, Lane, Refusal, Request
 from papertape.model.units import Nanos
 from papertape.runtime.rank import COMMAND
 from papertape.sim.armed import Armed
@@ -131,6 +131,40 @@ class FaultPlan:
                     self._end_window(armed)
                 return wrong
         return None
+
+    def postponed(self, snapshot: BookSnapshot) -> Postponed | None:
+        """Whether this snapshot is late."""
+        for armed in self._open:
+            postponed = armed.fault.postpones(snapshot, armed.done)
+            if postponed is not None:
+                self._did(armed, "postponed", snapshot)
+                if armed.fault.postpones(snapshot, armed.done) is None:
+                    self._end_window(armed)
+                return postponed
+        return None
+
+    def thwarts(self, channel: Channel, symbol: str) -> Thwarted | None:
+        """Whether a subscription that has just reached the venue comes to nothing."""
+        for armed in self._open:
+            thwarted = armed.fault.thwarts(channel, symbol, armed.done)
+            if thwarted is not None:
+                armed.done += 1
+                armed.fired += 1
+                self._write(armed, "thwarted", channel=channel, symbol=symbol)
+                if armed.fault.thwarts(channel, symbol, armed.done) is None:
+                    self._end_window(armed)
+                return thwarted
+        return None
+
+    def ages(self, lane: Lane) -> list[tuple[Armed, Lifetime]]:
+        """What lets no connection of `lane` grow old now."""
+        found = [(armed, armed.fault.lifetime(lane)) for armed in self._open]
+        return [(armed, lifetime) for armed, lifetime in found if lifetime is not None]
+
+    def aged(self, armed: Armed, lane: Lane) -> None:
+        """A connection has just ended of its age."""
+        armed.fired += 1
+        self._write(armed, "hit", lane=lane)
 
     def _did(self, armed: Armed, what: str, message: Message) -> None:
         armed.done += 1

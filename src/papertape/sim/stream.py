@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
+from papertape.model.interference import RefusedBecause
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
@@ -14,7 +15,8 @@ from papertape.sim.timeline import Handle
 
 Message = Event | OrderUpdate
 Send = Callable[[int, Message], None]
-Close = Callable[[bool], None]
+Close = Callable[[int], None]
+"""Ends a connection, with a goodbye (one of `GOODBYES`) or a reset (0)."""
 
 CHANNEL_OF = {
     Trade: Channel.TRADES,
@@ -23,6 +25,30 @@ CHANNEL_OF = {
     Ticker: Channel.TICKER,
     CandleEvent: Channel.CANDLES,
 }
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+class Reply:
+    """What a client's front end does as its subscription meets the venue.
+
+    Attributes:
+        begun: called as it takes effect, before anything is sent for it.
+        settled: called after the snapshot that it may begin with; alone, the venue acknowledges what it will not do.
+        refused: called instead of both, with the reason.
+    """
+
+    def __init__(
+        self,
+        begun: Callable[[], None] | None = None,
+        settled: Callable[[], None] | None = None,
+        refused: Callable[[RefusedBecause], None] | None = None,
+    ) -> None:
+        self.begun = begun or _nothing
+        self.settled = settled or _nothing
+        self.refused = refused or _nothing
 
 
 class Aside:

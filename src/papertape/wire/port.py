@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from papertape.model.event import Ticker, Trade
 from papertape.model.instrument import Instrument
+from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order
 from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
 from papertape.model.units import Nanos
@@ -22,8 +23,8 @@ __all__ = ["Closer", "ReplyLost", "Sender", "StreamHandle", "VenuePort"]
 Sender = Callable[[int, Any], None]
 """`send(sequence, message)`: put one message on the wire. It is an `Event`, an `OrderUpdate`, or whatever the server gave to `say`."""
 
-Closer = Callable[[bool], None]
-"""`close(clean)`: end the connection, by a closing handshake, or by a reset if not clean."""
+Closer = Callable[[int], None]
+"""`close(goodbye)`: end the connection, by a closing handshake with that code, or by a reset if it is 0."""
 
 
 class StreamHandle(Protocol):
@@ -36,11 +37,13 @@ class StreamHandle(Protocol):
         span_ns: Nanos = 0,
         begun: Callable[[], None] | None = None,
         settled: Callable[[], None] | None = None,
+        refused: Callable[[RefusedBecause], None] | None = None,
     ) -> None:
         """Begin a channel; a symbol of "" means all. A book begins with a `BookSnapshot`, in band.
 
         `begun` is called as the subscription takes effect, before anything is sent for it: what it says has no gap to what follows.
-        `settled` is called after the book's snapshot, where there is one: what it says follows the channel's first word.
+        `settled` is called after the book's snapshot, where there is one: what it says follows the channel's first word. Without `begun`
+        it acknowledges what will bring nothing. `refused` is called instead of both where the venue says no.
         """
         ...
 

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from papertape.model.event import Event
+from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
@@ -38,6 +39,13 @@ BATCH_EVERY_S: Final = 5
 
 SUBSCRIBE_WITHIN_S: Final = 5
 """Who has not subscribed to anything by then is shown the door."""
+
+REFUSALS: Final[dict[RefusedBecause, str]] = {
+    "too_many_streams": "too many L2 streams requested in a single session",
+    "unauthenticated": "level2, level3, and full channels now require authentication",
+    "rate_limited": "rate limit exceeded",
+}
+"""What Coinbase says to a subscription that it does not want; the last is our choice, no public source was found for it."""
 
 FRAME_MAX: Final = 64 * 1024
 
@@ -71,7 +79,7 @@ class StreamFront:
         self._lane = lane
         self._subscriptions: dict[str, list[str]] = {}
         self._socket = web.WebSocketResponse(autoping=True, max_msg_size=FRAME_MAX, compress=False, timeout=1.0)
-        self._outbox: asyncio.Queue[tuple[bytes, object] | None] = asyncio.Queue()  # (frame, what is in it); None for a goodbye
+        self._outbox: asyncio.Queue[tuple[bytes, object] | int] = asyncio.Queue()  # (frame, what is in it), or a goodbye's code
         self._transport: asyncio.Transport | None = None
         self._batch: asyncio.Future[None] | None = None
         self._is_over = False
@@ -110,18 +118,18 @@ class StreamFront:
             data = message.render(sequence) if isinstance(message, Said) else frame.render(message, sequence, self._products)
             self._outbox.put_nowait((data, message))
 
-    def _close(self, clean: bool) -> None:
+    def _close(self, goodbye: int) -> None:
         self._is_over = True
-        if clean:
-            self._outbox.put_nowait(None)
+        if goodbye:
+            self._outbox.put_nowait(goodbye)
         elif self._transport is not None:
             self._transport.abort()
 
     async def _write(self, handle: StreamHandle, line: Line) -> None:
         while True:
             item = await self._outbox.get()
-            if item is None:
-                await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"")
+            if isinstance(item, int):
+                await self._socket.close(code=item, message=b"")
                 return
             try:
                 await self._socket.send_frame(item[0], WSMsgType.TEXT)
@@ -166,11 +174,19 @@ class StreamFront:
         acknowledge = self._acknowledgement(handle)
         for product in wanted:  # one that was subscribed to already begins again: that is how a client gets a new snapshot
             first_word, settled = partial(self._say_first_word, handle, channel, product), acknowledge if product == wanted[-1] else None
-            handle.subscribe(channel, symbol_of(product), _span_ns(channel), first_word, settled)
+            handle.subscribe(channel, symbol_of(product), _span_ns(channel), first_word, settled, partial(self._refused, name, product))
         if not wanted:
             acknowledge()
         if name == BATCH and self._batch is None:
             self._batch = asyncio.ensure_future(self._say_batches(handle))
+
+    def _refused(self, name: str, product: str, why: RefusedBecause) -> None:
+        held = self._subscriptions.get(name, [])
+        if (product or name) in held:
+            held.remove(product or name)
+        if not held:
+            self._subscriptions.pop(name, None)
+        self._complain(REFUSALS[why])
 
     def _unsubscribe(self, handle: Any, name: str, channel: Channel, products: list[str]) -> None:
         held = self._subscriptions.get(name, [])

@@ -1,0 +1,79 @@
+"""A request on its way, and how its client learns what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from papertape.model.order import NewOrder, OrderType
+from papertape.model.request import PUBLIC_OPS, Answer, Request
+from papertape.model.units import Nanos, plain
+from papertape.model.view import RequestSeen
+from papertape.sim.client import Client
+from papertape.sim.timeline import Handle
+
+
+class Lost(Enum):
+    """How a client learns that it will get no answer."""
+
+    REPLY = "the venue did it, and nothing comes back"
+    RESET = "the connection is gone"
+
+
+Done = Callable[[Answer | Lost], None]
+
+
+class Pending:
+    """A request on its way: to the venue, or its answer back.
+
+    Attributes:
+        client: who asked, as far as anybody can tell.
+        sent_ns: when the client sent it, which may be long before it came here.
+        is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
+        on_the_line: the answer has left, and it is not known to have arrived.
+        is_orphan: whoever asked has died since.
+    """
+
+    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client) -> None:
+        self.number = number
+        self.request = request
+        self.done = done
+        self.sent_ns = sent_ns
+        self.client = client
+        self.is_awaited = True
+        self.is_orphan = False
+        self.on_the_line: Answer | None = None
+        self.at_ns: Nanos | None = None
+        self.told_ns: Nanos | None = None
+        self.retry_after_ns: Nanos | None = None
+        self.timer: Handle | None = None
+
+
+def in_words(order: NewOrder) -> dict[str, object]:
+    """What was asked for, in the journal's form: numbers as canonical text, nothing that was left out."""
+    table: dict[str, object] = {"symbol": order.symbol, "type": order.type, "side": order.side}
+    for key in ("amount", "price", "cost"):
+        value = getattr(order, key)
+        if value is not None:
+            table[key] = plain(value)
+    if order.type is OrderType.LIMIT:
+        table["time_in_force"] = order.time_in_force
+    if order.post_only:
+        table["post_only"] = True
+    return table
+
+
+def seen(pending: Pending) -> RequestSeen:
+    """The request as the observer notes it."""
+    request = pending.request
+    return RequestSeen(
+        sent_ns=pending.sent_ns,
+        at_ns=pending.at_ns or 0,
+        told_ns=pending.told_ns,
+        op=request.op,
+        client_order_id=request.client_order_id,
+        attempt=request.attempt,
+        is_private=request.op not in PUBLIC_OPS,
+        retry_after_ns=pending.retry_after_ns,
+        line=pending.client.asked_at,
+    )
