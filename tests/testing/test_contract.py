@@ -115,11 +115,15 @@ class TestSilent(ExchangeContract):
 '''
 
 
+SAMPLE = ("lost_answer", "off_the_tick", "post_only", "subscri", "edit", "nobody_made")
+"""Parts of the names of those tests of the contract that some adapter below fails."""
+
+
 def test_each_broken_adapter_fails_where_it_is_broken(pytester: pytest.Pytester) -> None:
-    """Six adapters with one bug each, and two that declare less: each fails by the test that names its bug, and by no other."""
+    """Six adapters with one bug each, and two that declare less: each fails by the test that names its bug, and by none of the others."""
     pytester.makepyfile(test_broken=BROKEN)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    only = "not (TestHonest or TestSilent) or edit"
+    only = " or ".join(SAMPLE)
     run = pytester.runpytest_inprocess("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-k", only)
     failed: dict[str, list[str]] = {}
     for report in run.reprec.getreports("pytest_runtest_logreport"):  # type: ignore[attr-defined]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from papertape.faults.base import as_table
 from papertape.model.units import format_duration
-from papertape.reports.table import explanation
-from papertape.session.judge import NOTHING_JUDGED
+from papertape.reports.table import explanation, timeline_lines
+from papertape.session.judge import NOTHING_JUDGED, led_there
 from papertape.session.result import RunResult, Status
 from papertape.testing.plan import as_python
 
@@ -55,8 +55,11 @@ def report(trial: Trial, asked: Asked, result: RunResult) -> str:
     lines = [f"seed {scenario.seed}, {format_duration(result.virtual_ns)} of virtual time; this run, to be pasted:"]
     lines += [f"    @pytest.mark.papertape(seed={scenario.seed}{heal}, {plan})"]
     lines += [f"    # at {format_duration(each.at_ns)}: fault_plan.add({as_table(each.fault)!r})" for each in trial.added]
-    lines += [f"verdict: {result.status}"]
-    lines += [explanation(result).rstrip()] if not is_content(result) else []
+    if is_content(result):
+        lines += [f"verdict: {result.status}, by the session's own judges", "  what led there:"]
+        lines += timeline_lines(led_there(trial.session.worlds)) or ["    no order was asked for"]
+    else:
+        lines += [f"verdict: {result.status}", explanation(result).rstrip()]
     lines += [f"again: {asked.repro}"]
     return "\n".join(line for line in lines if line)
 
