@@ -322,10 +322,18 @@ class NotesTaken:
 class World:
     """One exchange over one scripted link."""
 
-    def __init__(self, loop: VirtualLoop, rules: VenueRules, settings: Mapping[str, Any], store: MemoryIntents | None, run_id: str) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        rules: VenueRules,
+        settings: Mapping[str, Any],
+        store: MemoryIntents | None,
+        run_id: str,
+        link: ScriptedLink | None = None,
+    ) -> None:
         self.loop = loop
         self.clock = VirtualClock(loop)
-        self.link = ScriptedLink(loop, rules)
+        self.link = link or ScriptedLink(loop, rules)
         self.notes = NotesTaken(loop)
         self.store = store or MemoryIntents()
         self.errors: list[BaseException] = []

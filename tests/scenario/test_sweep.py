@@ -148,3 +148,25 @@ def test_the_report_counts_what_there_is() -> None:
         "2 seeds: 1 passed, 1 failed",
     ):  # fmt: skip
         assert row in rows, file.getvalue()
+
+
+def test_a_builtin_tape_is_swept_with_the_bot_that_is_named() -> None:
+    """No file is needed; the repro names tape and bot."""
+    (base,) = bases_of([Path("builtin:btc-usd")], bot="papertape.bots:twap", depth="wire")
+    scenario = base.load()
+    assert (scenario.bot, scenario.depth, scenario.expect.recovers_within) == ("papertape.bots:twap", "wire", "60s")
+    assert base.repro(4) == "papertape sweep builtin:btc-usd --bot papertape.bots:twap --depth wire --seeds 1 --first 4"
+    with pytest.raises(ConfigError, match="which bot"):
+        bases_of([Path("builtin:btc-usd")])
+    with pytest.raises(ConfigError, match="is a bot itself"):
+        bases_of([Path("bot.py")], bot="papertape.bots:twap")
+
+
+def test_another_bot_takes_a_scenarios_place(folder: Path) -> None:
+    """With the settings of one of the same make; any other gets at most its symbol, since it would not know them."""
+    path = folder / "sized.toml"
+    path.write_text(BASE.replace("\n\n", '\nbot_config = { symbol = "BTC/USD", size = "0.02" }\n\n', 1), encoding="utf-8")
+    canary = Base(path.as_posix(), bot="papertape.bots.canaries:IgnoresRetryAfter").load()
+    assert canary.bot_config == {"symbol": "BTC/USD", "size": "0.02"}
+    taker = Base(path.as_posix(), bot="papertape.bots:MomentumTaker").load()
+    assert (taker.bot, taker.bot_config) == ("papertape.bots:MomentumTaker", {"symbol": "BTC/USD"})

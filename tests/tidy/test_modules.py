@@ -72,6 +72,7 @@ FOUNDATIONS = (
     "drawing",
     "quantiles",
     "divergence",
+    "canaries",
     "sweep",
 )  # what members stand on, and what is no member
 

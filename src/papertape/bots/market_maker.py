@@ -98,9 +98,10 @@ class MarketMaker:
     async def _withdraw(self, order: Order) -> None:
         assert self._exchange is not None
         try:
-            order = await self._exchange.cancel_order(order.id, order.symbol)
-        except ExchangeError:
-            order = await self._exchange.fetch_order_status(order.id, order.symbol)  # too late to cancel: it was filled
+            try:
+                order = await self._exchange.cancel_order(order.id, order.symbol)
+            except ExchangeError:
+                order = await self._exchange.fetch_order_status(order.id, order.symbol)  # too late to cancel: it was filled
         except BaseError:
-            return
+            return  # nobody could be asked, or does not find it yet: it counts as there until somebody says otherwise
         self.on_order(order)

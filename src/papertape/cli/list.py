@@ -55,6 +55,10 @@ def _bots() -> list[Entry]:
     return [entry for entry in _documented(shelves.bots(), "sample bot") if not entry.name.endswith(":Bot")]
 
 
+def _canaries() -> list[Entry]:
+    return _documented(shelves.canaries(), "canary")
+
+
 def _ops() -> list[Entry]:
     return [Entry(str(op), "op", "what a request wants done; a fault's `on`") for op in Op]
 
@@ -72,7 +76,8 @@ def _tapes() -> list[Entry]:
 
 
 KINDS: Final = {
-    "faults": _faults, "invariants": _invariants, "models": _models, "venues": _venues, "bots": _bots, "ops": _ops, "lanes": _lanes,
+    "faults": _faults, "invariants": _invariants, "models": _models, "venues": _venues, "bots": _bots, "canaries": _canaries,
+    "ops": _ops, "lanes": _lanes,
     "marks": _marks, "tapes": _tapes,
 }  # fmt: skip
 
@@ -83,7 +88,7 @@ def list_names(what: str = "", /) -> int:
     Parameters
     ----------
     what
-        One of: faults, invariants, models, venues, bots, ops, lanes, marks, tapes. All of them if left out.
+        One of: faults, invariants, models, venues, bots, canaries, ops, lanes, marks, tapes. All of them if left out.
     """
     if what and what not in KINDS:
         near = difflib.get_close_matches(what, KINDS, n=1)

@@ -37,6 +37,7 @@ def sweep(
     limit: str = "2m",
     depth: str = "",
     venue: str = "",
+    bot: str = "",
     out: Path | None = None,
     json: bool = False,
 ) -> int:
@@ -48,7 +49,7 @@ def sweep(
     Parameters
     ----------
     paths
-        Scenario files, folders of them, or bots (files with `async def main(exchange)`).
+        Scenario files, folders of them, bots (files with `async def main(exchange)`), or a builtin tape such as builtin:btc-usd.
     seeds
         How many seeds of each.
     first
@@ -64,7 +65,9 @@ def sweep(
     depth
         Instead of the scenarios' own: interface or wire.
     venue
-        For a bot file: which venue's rules and manners; coinbase if left out.
+        For a bot file or a builtin tape: which venue's rules and manners; coinbase if left out.
+    bot
+        "module:Name", instead of the scenarios' own bot, or on a builtin tape; it gets the settings of one of the same make.
     out
         A folder for one JSON line a seed (seeds.jsonl) and for shrunk scenarios; if left out, only the latter are written, to found/.
     json
@@ -74,7 +77,7 @@ def sweep(
         raise ConfigError("sweep: what? Name a scenario file, a folder of them, or a bot.py; `papertape sweep --help` explains")
     _at_least("--seeds", seeds, 1), _at_least("--first", first, 0), _at_least("--shrink", shrink, 0)
     part = parse_shard(shard)
-    bases = bases_of(paths, depth=depth, venue=venue)
+    bases = bases_of(paths, depth=depth, venue=venue, bot=bot)
     wanted = _check(bases, first)
     jobs = part.of(jobs_of(bases, first, seeds))
     name = "seeds.jsonl" if part.count == 1 else f"seeds-{part.number}of{part.count}.jsonl"

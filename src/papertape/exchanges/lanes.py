@@ -23,7 +23,7 @@ NO_SEQUENCE = -1
 
 
 class LaneKeeper:
-    """Keeps one lane open for as long as it is wanted.
+    """Keeps one lane open for as long as it is wanted. Before each dial it awaits `may_dial`, so that no storm of them reaches the venue.
 
     Attributes:
         heard: messages since the start; the hot path counts here.
@@ -42,6 +42,8 @@ class LaneKeeper:
         settings: ShellSettings,
         machine: Reconnect,
         silence: Silence | None,
+        may_dial: Callable[[], Awaitable[object]],
+        on_refused: Callable[[BaseException], None],
         repair: Callable[[], Awaitable[None]],
         on_lost: Callable[[str], None],
         on_change: Callable[[LaneKeeper], None],
@@ -60,6 +62,8 @@ class LaneKeeper:
         self._settings = settings
         self._machine = machine
         self._silence = silence
+        self._may_dial = may_dial
+        self._on_refused = on_refused
         self._repair = repair
         self._on_lost = on_lost
         self._on_change = on_change
@@ -103,7 +107,7 @@ class LaneKeeper:
 
     async def run(self) -> None:
         """Keep the lane until `signal(CLOSED)`."""
-        signal = Signal.RETRY_DUE
+        signal = await self._during(self._admitted())
         while True:
             action = self._machine.on(signal, self._clock.now_ns())
             self._on_change(self)
@@ -167,6 +171,7 @@ class LaneKeeper:
             async with asyncio.timeout(self._settings.dial_within_ns / SECOND):
                 await self._link.open(self.lane)
         except (BaseError, TimeoutError) as error:
+            self._on_refused(error)
             self._failed(error)
             return Signal.DROPPED
         if self._silence is not None:
@@ -193,6 +198,10 @@ class LaneKeeper:
         # A lane that was dropped by us, not by the venue, may still be open on the other side.
         await self._hang_up()
         await self._clock.sleep_ns(until_ns - self._clock.now_ns())
+        return await self._admitted()
+
+    async def _admitted(self) -> Signal:
+        await self._may_dial()
         return Signal.RETRY_DUE
 
     async def _close(self) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from papertape.exchanges.account import Account
+from papertape.exchanges.admission import Admission
 from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
@@ -73,7 +74,7 @@ class Line:
         self._lane_tasks: list[asyncio.Task[Any]] = []
         self._leaving: asyncio.Task[None] | None = None
         self._is_started = self._is_recovered = self.is_closing = self.is_over = False
-        self._user_is_subscribed = False
+        self._user_asked: dict[Channel, None] = {}  # on this connection
         self._times_live = dict.fromkeys(Lane, 0)
         self._gaps: dict[Lane, None] = {}  # lanes that lost a message and are not whole again
         self._said: tuple[bool, str] = (False, "not connected")
@@ -81,20 +82,24 @@ class Line:
         self._markets: tuple[Market, ...] = ()
         backoff = partial(Backoff, first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns)
         name = link.rules.name
-        self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
-        self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.account = Account(clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id)
         self.requests = Requests(
             link, clock=clock, notes=notes, settings=settings, bell=self.bell,
             backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
-            rest_is_live=lambda: self._rest.is_live, on_line_dead=partial(self._rest.signal, Signal.DROPPED),
+            rest_is_live=lambda: self._rest.is_live, on_line_dead=lambda why: self._rest.signal(Signal.DROPPED, why),
         )  # fmt: skip
+        self._admission = Admission(link.rules, self.requests, clock=clock, margin_ns=settings.rate_margin_ns)
+        self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
+        self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
         )  # fmt: skip
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
-        self._streams = Streams(link, clock, on_books_changed=self._review, on_doubt=self._snapshot_doubted)
+        self._streams = Streams(
+            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._review,
+            on_doubt=self._snapshot_doubted,
+        )  # fmt: skip
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
@@ -113,6 +118,8 @@ class Line:
             settings=settings,
             machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
             silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns),
+            may_dial=partial(self._admission.dial, lane),
+            on_refused=self._admission.refused,
             repair=partial(self._repair, lane),
             on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
@@ -189,10 +196,11 @@ class Line:
             if asked and is_new and self._market.times_live:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:
-            if not self._user_is_subscribed:
-                await self._link.subscribe(lane, Channel.HEARTBEATS, "")
-                await self._link.subscribe(lane, Channel.ORDERS, "")
-                self._user_is_subscribed = True
+            for channel in (Channel.HEARTBEATS, Channel.ORDERS):
+                if channel not in self._user_asked:
+                    await self._admission.message()
+                    self._user_asked[channel] = None  # a gap may interrupt us here, and nothing may be asked for twice
+                    await self._link.subscribe(lane, channel, "")
             count = await reconcile(self.account, self.requests)
             if lane in self._gaps:
                 del self._gaps[lane]
@@ -209,7 +217,7 @@ class Line:
             self._streams.lost()
             self.subscribing.tear_bars()
         elif lane is Lane.USER:
-            self._user_is_subscribed = False
+            self._user_asked.clear()
         self._review()
 
     def _lane_changed(self, keeper: LaneKeeper) -> None:

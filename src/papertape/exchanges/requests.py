@@ -88,10 +88,7 @@ class Requests:
             text = f"{request.op}: no answer within {format_duration(self._settings.request_within_ns)}"
             raise RequestTimeout(text) from error
         except RateLimitExceeded as error:
-            wait_ns = retry_after_ns(error)
-            until_ns = self._clock.now_ns() + (self._link.rules.retry_after_ns if wait_ns is None else wait_ns)
-            self.private.pause(until_ns)
-            self.public.pause(until_ns)
+            self.obey(error)
             raise
         except BaseError as error:
             if never_sent(error):
@@ -101,6 +98,14 @@ class Requests:
             raise  # ours: the run is over, or code escaped from it
         except Exception as error:
             raise NetworkError(f"{request.op}: the link failed with {type(error).__name__}: {error}") from error
+
+    def obey(self, error: RateLimitExceeded) -> Nanos:
+        """The venue wants quiet: nothing is asked before it is over; returns when that is, run time."""
+        wait_ns = retry_after_ns(error)
+        until_ns = self._clock.now_ns() + (self._link.rules.retry_after_ns if wait_ns is None else wait_ns)
+        self.private.pause(until_ns)
+        self.public.pause(until_ns)
+        return until_ns
 
     async def repeat(
         self,

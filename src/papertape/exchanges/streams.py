@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from papertape.exchanges.bell import Bell
 from papertape.exchanges.delivery import Delivery
 from papertape.links.base import Link
 from papertape.model.errors import NetworkError
@@ -14,9 +16,9 @@ from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
 from papertape.model.request import Channel, Lane
 from papertape.model.units import SECOND, Nanos
+from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
 
-Topic = tuple[Channel, str]
 NOBODY: Final[tuple[Any, ...]] = ()
 
 
@@ -101,37 +103,42 @@ class Streams:
         is_connected: this connection was asked for what is wanted, or is being asked.
     """
 
-    def __init__(self, link: Link, clock: Clock, *, on_books_changed: Callable[[], None], on_doubt: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        clock: Clock,
+        *,
+        may_say: Callable[[], Awaitable[None]],
+        patience_ns: Nanos,
+        on_books_changed: Callable[[], None],
+        on_doubt: Callable[[str], None],
+    ) -> None:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
         self.tickers: dict[str, TickerFeed] = {}
         self._link = link
         self._clock = clock
+        self._may_say = may_say
+        self._patience_ns = patience_ns  # how long one book may keep the next one waiting
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
-        self._users: dict[Topic, int] = {(Channel.HEARTBEATS, ""): 1}  # how many subscriptions want it; heartbeats, always and first
-        self._asked: dict[Topic, None] = {}  # asked for on this connection
+        self._topics = Topics()
+        self._speaking = asyncio.Lock()  # one wish after another, whoever has it
+        self._heard = Bell(clock)
         self.is_connected = False
+        self._connections = 0  # that are gone
 
     # What is wanted
 
     async def want(self, channel: Channel, symbol: str) -> None:
         """One more subscription needs a channel; asks for it if the lane stands, else it is asked for when it does."""
-        topic = (channel, symbol)
-        self._users[topic] = self._users.get(topic, 0) + 1
-        if self.is_connected and topic not in self._asked:
-            try:
-                await self._ask(topic)
-            except NetworkError:
-                return  # the lane is going; the next connection asks
+        self._topics.want((channel, symbol))
+        await self._say_if_connected()
 
     async def release(self, channel: Channel, symbol: str) -> None:
         """One subscription less; the last one ends the channel."""
-        topic = (channel, symbol)
-        self._users[topic] -= 1
-        if self._users[topic]:
+        if not self._topics.release((channel, symbol)):
             return
-        del self._users[topic]
         if channel is Channel.BOOK:
             self.books.pop(symbol, None)
             self.on_books_changed()
@@ -139,12 +146,15 @@ class Streams:
             self.tickers.pop(symbol, None)
         elif channel is Channel.TRADES:
             self.trades.pop(symbol, None)
-        if topic in self._asked:
-            del self._asked[topic]
+        self._heard.ring()
+        await self._say_if_connected()
+
+    async def _say_if_connected(self) -> None:
+        if self.is_connected:
             try:
-                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
+                await self._say_all()
             except NetworkError:
-                return  # gone with the lane
+                return  # the lane is going; the next connection asks
 
     # What is so
 
@@ -155,7 +165,8 @@ class Streams:
     def starved(self, now_ns: Nanos, within_ns: Nanos) -> str:
         """Why the connection is no good although it talks: a book that never gets its snapshot; empty if all is well."""
         for symbol, feed in self.books.items():
-            if feed.invalid_since_ns is not None and now_ns - feed.invalid_since_ns >= within_ns and (Channel.BOOK, symbol) in self._asked:
+            asked_ns = self._topics.asked_ns((Channel.BOOK, symbol))
+            if feed.invalid_since_ns is not None and asked_ns is not None and now_ns - max(feed.invalid_since_ns, asked_ns) >= within_ns:
                 return f"no snapshot of the book {symbol}"
         return ""
 
@@ -167,6 +178,8 @@ class Streams:
             feed.invalidate(self._clock.now_ns())
             self.on_doubt(f"{event.symbol}: {why}")
             return
+        self._topics.came((Channel.BOOK, event.symbol))
+        self._heard.ring()
         was_invalid, feed.invalid_since_ns = feed.invalid_since_ns is not None, None
         feed(event)
         if was_invalid:
@@ -175,7 +188,9 @@ class Streams:
     def lost(self) -> None:
         """The connection is gone, and what it was asked for with it."""
         self.is_connected = False
-        self._asked.clear()
+        self._connections += 1
+        self._topics.lost()
+        self._heard.ring()
         self.missed()
 
     def missed(self) -> None:
@@ -188,26 +203,35 @@ class Streams:
 
     async def repair(self) -> int:
         """Ask for everything that is wanted and not asked for, and for each book anew that lost its thread; returns for how many."""
-        now_ns = self._clock.now_ns()
-        for feed in self.books.values():
-            if feed.invalid_since_ns is not None:
-                feed.invalid_since_ns = now_ns  # its wait for a snapshot begins with the question
         self.is_connected = True
-        asked = 0
-        for topic in list(self._users):
-            channel, symbol = topic
-            if topic in self._asked:
-                if channel is not Channel.BOOK or symbol not in self.books or self.books[symbol].invalid_since_ns is None:
-                    continue
-                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
-            await self._ask(topic)
-            asked += channel is not Channel.HEARTBEATS
-        return asked
+        for symbol, feed in self.books.items():
+            if feed.invalid_since_ns is not None:
+                self._topics.again((Channel.BOOK, symbol))
+        return await self._say_all()
 
-    async def _ask(self, topic: Topic) -> None:
-        self._asked[topic] = None  # before it is done, so that nobody asks twice meanwhile
-        try:
-            await self._link.subscribe(Lane.MARKET, *topic)
-        except BaseException:
-            self._asked.pop(topic, None)
-            raise
+    async def _say_all(self) -> int:
+        """Say whatever there is to say on this connection; returns how many channels were begun."""
+        connection, begun = self._connections, 0
+        async with self._speaking:
+            while True:
+                wish = self._topics.next(self._clock.now_ns())
+                if wish is None:
+                    return begun
+                if isinstance(wish, Hold):
+                    await self._heard.until(lambda: not self._is_held(connection), wish.until_ns)
+                else:
+                    await self._may_say()
+                if connection != self._connections:
+                    raise NetworkError("the market lane went away before its turn to speak came")
+                now_ns = self._clock.now_ns()
+                if isinstance(wish, Hold) or self._topics.next(now_ns) != wish:
+                    continue  # things have changed while the turn was waited for
+                self._topics.said(wish, now_ns, self._patience_ns)
+                if isinstance(wish, End):
+                    await self._link.unsubscribe(Lane.MARKET, *wish.topic)
+                else:
+                    begun += wish.topic != HEARTBEATS
+                    await self._link.subscribe(Lane.MARKET, *wish.topic)
+
+    def _is_held(self, connection: int) -> bool:
+        return connection == self._connections and isinstance(self._topics.next(self._clock.now_ns()), Hold)

@@ -20,7 +20,7 @@ class Reconcile(StrEnum):
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """At most `count` requests in any window of `per_ns`."""
+    """At most `count` requests, connections or messages in any window of `per_ns`."""
 
     count: int
     per_ns: Nanos = SECOND
@@ -32,6 +32,8 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reconcile: how an unknown outcome is resolved.
         private_quota, public_quota: REST requests; private ones are those about the account.
+        dial_quota: stream connections that may be tried, over both lanes; None where the venue names no number.
+        message_quota: messages that a client may send on its streams, over both lanes; None likewise.
         heartbeat_ns: how often a stream shows a sign of life.
         reuses_client_ids: whether a client order id may name a new order once its old one is done. Where it may not, a repetition is
             refused, except with `IDENTICAL_REPOST`, where it answers the old order.
@@ -46,6 +48,8 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     maker_bps: Decimal
     taker_bps: Decimal
     reuses_client_ids: bool = False
+    dial_quota: Quota | None = None
+    message_quota: Quota | None = None
     heartbeat_ns: Nanos = SECOND
     retry_after_ns: Nanos = SECOND
     candle_spans_ns: tuple[Nanos, ...] = ()

@@ -67,12 +67,24 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
     line: str = ""
 
 
+class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection of the own-order lane as the Door saw it; run time in nanoseconds.
+
+    Attributes:
+        ended_ns: when either side closed it; None if it stood at the end.
+    """
+
+    opened_ns: Nanos
+    ended_ns: Nanos | None
+
+
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """What the venue knows at one instant.
 
     Attributes:
         orders: every order it accepted, oldest first.
         opening: the account as the run began.
+        own_lines: connections of the own-order lane, oldest first.
     """
 
     orders: tuple[Order, ...]
@@ -80,3 +92,4 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     opening: Balances
     balances: Balances
     requests: tuple[RequestSeen, ...]
+    own_lines: tuple[LineSeen, ...] = ()

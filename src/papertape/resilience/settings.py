@@ -18,6 +18,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         stable_after_ns: how long a lane must have lived before its failures are forgotten, so that one that drops at once is not hammered.
         stale_after_ns: silence after which a stream is taken for dead; None means five of the venue's heartbeats.
         snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
+        resync_step_ns: how long one book that was asked for anew may keep the next one waiting.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
         outbox_max: how many orders may wait at once.
         confirm_after_ns: how long an order that we believe open may go unmentioned before the venue is asked about it: a venue may forget
@@ -43,6 +44,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     stable_after_ns: Nanos = 10 * SECOND
     stale_after_ns: Nanos | None = None
     snapshot_within_ns: Nanos = 10 * SECOND
+    resync_step_ns: Nanos = 1 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND
     outbox_max: int = 1_000
     confirm_after_ns: Nanos = 30 * SECOND

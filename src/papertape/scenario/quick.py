@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from papertape.faults.base import Fault
 from papertape.scenario.fault_text import rerun_command
 from papertape.scenario.make import make_scenario
+from papertape.session.botfile import load_bot
 from papertape.session.script import read_python
 from papertape.session.spec import Depth, Scenario
 
@@ -52,6 +55,31 @@ def bot_scenario(
         raw |= {"depth": depth}
     command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue, program_args=program_args)
     return make_scenario(raw, source=path.as_posix(), folder=path.parent, path=path, repro=command, more_faults=faults)
+
+
+def market_scenario(tape: str, bot: str, *, venue: str = DEFAULT_VENUE, depth: Depth | str | None = None) -> Scenario:
+    """A bot of the installed packages on a builtin tape; it is expected to be well again within a minute of whatever happens to it.
+
+    Raises:
+        ConfigError: no such tape or venue.
+    """
+    raw: dict[str, Any] = {"title": f"{bot} on {tape}", "bot": bot, "venue": {venue: DEFAULT_VENUE_TABLE | {"feed": {"tape": tape}}}}
+    raw |= {"expect": {"recovers_within": "60s"}} | ({} if depth is None else {"depth": depth})
+    return make_scenario(raw, source=tape, folder=Path())
+
+
+def with_bot(scenario: Scenario, bot: str) -> Scenario:
+    """The scenario with another bot, which gets the old one's settings where it is of the same make, and else at most its symbol."""
+    config = scenario.bot_config
+    if not _is_kin(scenario, bot):
+        config = {key: value for key, value in config.items() if key == "symbol"}
+    return msgspec.structs.replace(scenario, bot=bot, bot_config=config, program=None, program_args=(), repro="")
+
+
+def _is_kin(scenario: Scenario, bot: str) -> bool:
+    """Whether one bot's class is made from the other's."""
+    old, new = (load_bot(each, scenario.folder) for each in (scenario.bot or bot, bot))
+    return isinstance(old, type) and isinstance(new, type) and (issubclass(new, old) or issubclass(old, new))
 
 
 def has_entry(path: Path) -> bool:

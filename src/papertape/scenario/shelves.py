@@ -62,6 +62,13 @@ def bots() -> Mapping[str, Callable[..., Any]]:
     return {f"papertape.bots:{name}": getattr(samples, name) for name in samples.__all__}
 
 
+def canaries() -> Mapping[str, Any]:
+    """Every canary by its bug."""
+    from papertape.bots.canaries import CANARIES
+
+    return CANARIES
+
+
 def builtin_tapes() -> tuple[str, ...]:
     """Names of the tapes that papertape makes by itself."""
     from papertape.tape import builtin

@@ -17,8 +17,9 @@ import msgspec
 from papertape.model.errors import ConfigError, TapeError
 from papertape.scenario.load import load_scenario
 from papertape.scenario.make import make_scenario
-from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
+from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario, market_scenario, with_bot
 from papertape.scenario.seed_result import SeedResult, of_error, of_run
+from papertape.scenario.shelves import BUILTIN
 from papertape.scenario.swarm import span_of, swarm
 from papertape.session.coverage import Coverage
 from papertape.session.result import ExitCode
@@ -33,26 +34,33 @@ COLLECT_EVERY: Final = 10
 
 
 class Base(msgspec.Struct, frozen=True):
-    """What a sweep varies: a scenario file, or a bot's file with a venue.
+    """What a sweep varies: a scenario file, a bot's file with a venue, or a builtin tape with both.
 
     Attributes:
         depth, venue: empty means what the file says, or the default.
+        bot: "module:Name" instead of the file's; needed where there is only a tape.
     """
 
     path: str
     depth: str = ""
     venue: str = ""
+    bot: str = ""
 
     def load(self) -> Scenario:
         """The scenario, with its own seed and faults."""
         path = Path(self.path)
+        if self.path.startswith(BUILTIN):
+            return market_scenario(self.path, self.bot, venue=self.venue or DEFAULT_VENUE, depth=self.depth or None)
         if path.suffix == ".py":
             return bot_scenario(path, venue=self.venue or DEFAULT_VENUE, depth=self.depth or None)
-        return load_scenario(path, depth=self.depth or None)
+        scenario = load_scenario(path, depth=self.depth or None)
+        return with_bot(scenario, self.bot) if self.bot else scenario
 
     def repro(self, seed: int) -> str:
-        words = ["papertape", "sweep", self.path, *(["--venue", self.venue] if self.venue else [])]
-        words += ["--depth", self.depth] if self.depth else []
+        words = ["papertape", "sweep", self.path]
+        for option in ("bot", "venue", "depth"):
+            value = getattr(self, option)
+            words += [f"--{option}", value] if value else []
         return shlex.join([*words, "--seeds", "1", "--first", str(seed)])
 
 

@@ -11,6 +11,7 @@ from papertape.model.interference import Lifetime
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
+from papertape.model.view import LineSeen
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
@@ -50,6 +51,7 @@ class Broadcast:
         self._subscriptions = Subscriptions(venue, timeline, plan, journal, heartbeat_ns, epoch_ns)
         self._streams: dict[Lane, list[Stream]] = {Lane.MARKET: [], Lane.USER: []}
         self._market = self._streams[Lane.MARKET]
+        self._own: list[Stream] = []  # of the user lane, gone or not
         self._opened = 0
         journal.before_write(self._write_delivered)
 
@@ -60,6 +62,9 @@ class Broadcast:
         self._opened += 1
         stream = Stream(self._opened, lane, send, close, can_tell)
         self._streams[lane].append(stream)
+        stream.opened_ns = self._timeline.now_ns
+        if lane is Lane.USER:
+            self._own.append(stream)
         self._journal.write(self._timeline.now_ns, "stream", what="opened", lane=lane, number=stream.number)
         for armed, lifetime in self._plan.ages(lane):
             self._let_age(stream, lane, armed, lifetime)
@@ -201,6 +206,10 @@ class Broadcast:
         for stream in self._carriers(lane):
             self._drain(stream)
 
+    def own_lines(self) -> tuple[LineSeen, ...]:
+        """The user lane's connections, oldest first."""
+        return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.ended_ns) for stream in self._own)
+
     @property
     def was_opened(self) -> bool:
         """Whether any stream ever was."""
@@ -309,7 +318,7 @@ class Broadcast:
 
     def _forget(self, stream: Stream) -> None:
         self._write_delivered()
-        stream.is_open = False
+        stream.is_open, stream.ended_ns = False, self._timeline.now_ns
         stream.waiting.clear()
         stream.aside = None
         self._streams[stream.lane].remove(stream)

@@ -320,7 +320,7 @@ class Door:
 
     def truth(self) -> Truth:
         """The venue's side of every comparison."""
-        return self.venue.truth(tuple(seen(pending) for pending in self._seen))
+        return self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
 
 
 def _ignore(outcome: Answer | Lost) -> None:

@@ -17,10 +17,10 @@ class OrdersOutBeforeReconciling(BrokenShell):
     From: QuantConnect/Lean.Brokerages.InteractiveBrokers#249 and deepentropy/ibx#113 (fills missed during a disconnect),
     hummingbot/hummingbot#3374 (orders lost on network errors fill later; the inventory blows up).
 
-    Caught by `orders_wait_for_reconciliation`: a new order left while the client could not know its own position.
+    Caught by `orders_after_reconciling`: a new order left while the client could not know its own position.
     """
 
-    caught_by: ClassVar[tuple[str, ...]] = ("orders_wait_for_reconciliation",)
+    caught_by: ClassVar[tuple[str, ...]] = ("orders_after_reconciling",)
 
     def sabotage(self, line: Line) -> None:
         line.placing._line_is_up = line.placing._rest_is_live

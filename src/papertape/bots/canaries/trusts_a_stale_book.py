@@ -20,10 +20,10 @@ class TrustsAStaleBook(Canary):
     From: ctubio/Krypto-trading-bot#934 (167.72 in the book while the market is 168.01, after a reconnect),
     nautechsystems/nautilus_trader#4298 (the book goes stale without a word while the line is up).
 
-    Caught by `no_order_from_stale_data`: an order leaves when nothing of its symbol has come for too long.
+    Caught by `orders_from_fresh_data`: an order leaves when nothing of its symbol has come for too long.
     """
 
-    caught_by: ClassVar[tuple[str, ...]] = ("no_order_from_stale_data",)
+    caught_by: ClassVar[tuple[str, ...]] = ("orders_from_fresh_data",)
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)

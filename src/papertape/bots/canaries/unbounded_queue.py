@@ -18,10 +18,10 @@ class UnboundedQueue(Canary):
     From: bitrich-info/xchange-stream#377 (five million bytes unread behind a slow reader), ondra-novak/mmbot#21 (timeouts, then tons of
     orders).
 
-    Caught by `bounded`: the bot has more and more tasks.
+    Caught by `stays_bounded`: the bot has more and more tasks.
     """
 
-    caught_by: ClassVar[tuple[str, ...]] = ("bounded",)
+    caught_by: ClassVar[tuple[str, ...]] = ("stays_bounded",)
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)

@@ -1,8 +1,9 @@
 """What Binance spot allows.
 
 Quotas are its order count (100 in 10 seconds; it may also answer 429 or a ban by weight) and its request weight (6000 a minute, at five a
-request as most public ones cost or less); fees are those without discount; steps and minimums are those of its `exchangeInfo`. It has no
-heartbeat channel: it pings every 20 seconds. Candles shorter than a minute or longer than a day are not simulated.
+request as most public ones cost or less); its streams take 300 connections in five minutes from one address and 5 messages a second. Fees
+are those without discount; steps and minimums are those of its `exchangeInfo`. It has no heartbeat channel: it pings every 20 seconds.
+Candles shorter than a minute or longer than a day are not simulated.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ RULES: Final = VenueRules(
     public_quota=Quota(count=1200, per_ns=MINUTE),
     maker_bps=Decimal(10),
     taker_bps=Decimal(10),
+    dial_quota=Quota(count=300, per_ns=5 * MINUTE),
+    message_quota=Quota(count=5, per_ns=SECOND),
     heartbeat_ns=20 * SECOND,
     retry_after_ns=10 * SECOND,
     candle_spans_ns=(

@@ -1,6 +1,7 @@
 """What Coinbase Advanced Trade allows.
 
-Quotas are those of Coinbase's own documentation of Advanced Trade; fees are the first tier of its fee table (`transaction_summary` tells an
+Quotas are those of Coinbase's own documentation of Advanced Trade (of its streams: 8 connections and 8 messages a second from one address,
+the latter where nobody is logged in; we count every message); fees are the first tier of its fee table (`transaction_summary` tells an
 account its own); steps are those of its product list. It closes most streams after 60 to 90 seconds without news unless `heartbeats`, one a
 second, is subscribed. It names no wait in its rate-limit answer.
 """
@@ -33,6 +34,8 @@ RULES: Final = VenueRules(
     public_quota=Quota(count=10, per_ns=SECOND),
     maker_bps=Decimal(60),
     taker_bps=Decimal(120),
+    dial_quota=Quota(count=8, per_ns=SECOND),
+    message_quota=Quota(count=8, per_ns=SECOND),
     heartbeat_ns=SECOND,
     retry_after_ns=SECOND,
     candle_spans_ns=(MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, DAY),

@@ -1,0 +1,61 @@
+"""Each canary fails where the healthy bot passes, and what fails names its bug: proof that the checks can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import papertape
+from papertape.bots.canaries import CANARIES, bot_of
+from papertape.bots.canaries.base import BrokenShell
+from papertape.scenario.make import make_scenario
+from papertape.session.result import RunResult, Status
+
+Plan = list[dict[str, Any]]
+
+PLANS: dict[str, Plan] = {
+    "resends_under_a_new_id": [
+        {"kind": "lost_reply", "nth": 3},
+        {"kind": "disconnect", "on": "order.create", "nth": 3, "connection": "user", "lasts": "15s"},
+    ],
+    "forgets_to_resubscribe": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market"}],
+    "applies_a_fill_twice": [{"kind": "duplicate", "at": "2s", "connection": "user", "count": 20}],
+    "ignores_retry_after": [{"kind": "rate_limit", "nth": 3, "retry_after": "5s"}],
+    "orders_out_before_reconciling": [{"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "user"}],
+    "takes_a_clean_close_for_the_end": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market", "clean": True}],
+}
+"""What shows each bug, as short as it gets."""
+
+SHELLS = [name for name, canary in CANARIES.items() if issubclass(canary, BrokenShell) and name in PLANS]
+
+
+def run(bot: str, plan: Plan, depth: str = "interface") -> RunResult:
+    tables = {
+        "title": f"{bot} under {', '.join(fault['kind'] for fault in plan)}",
+        "bot": bot,
+        "depth": depth,
+        "venue": {"coinbase": {"feed": {"tape": "builtin:btc-usd", "end": "40s"}, "account": {"USD": "100000", "BTC": "1"}}},
+        "fault": plan,
+        "expect": {"recovers_within": "15s"},
+    }
+    return papertape.simulate(make_scenario(tables, source="test", folder=Path()))
+
+
+def assert_caught(name: str, depth: str) -> None:
+    healthy = run("papertape.bots:MarketMaker", PLANS[name], depth)
+    assert healthy.status is Status.PASSED, healthy.failures
+    canary = run(bot_of(name), PLANS[name], depth)
+    assert canary.status is Status.FAILED, canary.failures
+    assert CANARIES[name].caught_by[0] in canary.broken, canary.failures
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_each_canary_is_caught_where_the_healthy_bot_passes(name: str) -> None:
+    assert_caught(name, "interface")
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_bug_of_the_shell_is_caught_at_wire_depth_too(name: str) -> None:
+    assert_caught(name, "wire")
