@@ -244,6 +244,12 @@ class ExchangeMachine(RuleBasedStateMachine):
         """The next request of a kind meets its fault."""
         self.faults.add(fault)
 
+    @rule(on=st.sampled_from(("order.create", "order.cancel")), lasts=st.sampled_from(("20s", "5s")))
+    def lose_sight(self, on: str, lasts: str) -> None:
+        """The worst moment: own orders cannot be heard of, and the next answer is lost too."""
+        self.faults.add({"kind": "disconnect", "connection": "user", "lasts": lasts})
+        self.faults.add({"kind": "lost_reply", "on": on})
+
     async def _quietly(self, work: Coroutine[Any, Any, Order]) -> None:
         """A call of which it is enough to know what it told; what the venue or the line refused is no news."""
         try:

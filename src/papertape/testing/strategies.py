@@ -97,9 +97,11 @@ def fault_plans(
         settings = FAULTS[kind].drawn(Draw(cast("Stream", _Drawing(draw)), until_ns))
         return make_fault({"kind": kind, **(settings or {})}, "fault_plans()", kind)
 
+    faults = st.lists(fault(), min_size=check_size(min_size), max_size=check_size(max_size))
+
     @st.composite
     def plan(draw: DrawFn) -> Plan:
-        return Plan(draw(st.lists(fault(), min_size=check_size(min_size), max_size=check_size(max_size))))
+        return Plan(draw(faults))
 
     return plan()
 
