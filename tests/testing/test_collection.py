@@ -81,8 +81,8 @@ def test_what_did_not_pass_is_told_as_at_the_command_line(suite: pytest.Pytester
             "E   scenarios/broken.scenario.toml: is no valid TOML: *",
             "E   scenarios/misspelt.scenario.toml: [[]venue.coinbase[]], key `acount`: there is no such key; did you mean `account`?",
             "E   failed: the bot raised ValueError: no such symbol in my table (bot.py:9, in raises: *",
-            "E     again: papertape run scenarios/raises.scenario.toml",
-            "FAILED scenarios/raises.scenario.toml::raises - failed: the bot raised ValueErr*",
+            "E     again: papertape run scenarios/raises.scenario.toml --seed 0",
+            "FAILED scenarios/raises.scenario.toml::raises - failed: the bot raised Value*",
         ]
     )
     assert "Traceback" not in seen.stdout.str()
