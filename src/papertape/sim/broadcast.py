@@ -32,6 +32,7 @@ class Broadcast:
         on_progress: told when the client may have just been told what it lacked.
         on_told: told of each order that the client has just been told of.
         untold: client order ids whose last news was lost on its way to the client.
+        foreign: those of somebody else on the account; news of them is owed to nobody.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Broadcast:
         self.reached = 0
         self.lost: dict[Lane, dict[tuple[Channel, str], None]] = {Lane.MARKET: {}, Lane.USER: {}}
         self.untold: dict[str, None] = {}
+        self.foreign: dict[str, None] = {}
         self._told: dict[str, Order] = {}
         self.on_progress: Callable[[], None] = lambda: None
         self.on_told: Callable[[Order], None] = lambda order: None
@@ -105,12 +107,21 @@ class Broadcast:
             **({"code": goodbye} if goodbye not in (0, 1001) else {}),
         )  # fmt: skip
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
+        self._owe_waiting(stream)
+        self._forget(stream)
+        stream.close(goodbye)
+
+    def _owe_waiting(self, stream: Stream) -> None:
         aside = [] if stream.aside is None else [stream.aside.message]
         for message in [*(waiting[2] for waiting in stream.waiting), *aside]:
             if isinstance(message, OrderUpdate) and not self.has_told(message.order):
-                self.untold[message.order.client_order_id] = None
-        self._forget(stream)
-        stream.close(goodbye)
+                self._owe(message.order)
+
+    def client_died(self) -> None:
+        """Nobody listens any more."""
+        for stream in [stream for streams in self._streams.values() for stream in streams]:
+            self._owe_waiting(stream)
+            self.closed(stream)
 
     def _carriers(self, lane: Lane) -> list[Stream]:
         """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""
@@ -186,7 +197,11 @@ class Broadcast:
         order = self._venue.order_of(request.client_order_id)
         is_edited = request.op is Op.ORDER_EDIT and not is_refused
         if order is not None and (is_edited or not self.has_told(order)):
-            self.untold[request.client_order_id] = None
+            self._owe(order)
+
+    def _owe(self, order: Order) -> None:
+        if order.client_order_id not in self.foreign:
+            self.untold[order.client_order_id] = None
 
     def note_told(self, order: Order) -> None:
         """The client has heard where an order stands."""
@@ -235,7 +250,7 @@ class Broadcast:
             if thief.spends_number:
                 stream.number_next()
             if isinstance(message, OrderUpdate):
-                self.untold[message.order.client_order_id] = None
+                self._owe(message.order)
             elif isinstance(message, BookUpdate | BookSnapshot):
                 stream.missed[message.symbol] = None  # a trade is gone for good, a book must become right again
             return
