@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from papertape.exchanges.base import BaseExchange
-from papertape.model.errors import ConfigError
+from papertape.model.errors import ConfigError, InvalidOrder
 from papertape.model.order import Order
 from papertape.testing.fixtures import SimClock, SimFaults, SimVenue
 from papertape.testing.marked import seeds_of
@@ -100,7 +100,26 @@ async def test_a_swarm_differs_from_seed_to_seed(papertape_seed: int, sim_exchan
     from papertape.model.units import SECOND
     from papertape.scenario.swarm import drawn_plan
 
-    assert tuple(fault_plan) == drawn_plan(papertape_seed, until_ns=40 * SECOND, venues=("coinbase",))
+    drawn = drawn_plan(papertape_seed, until_ns=40 * SECOND, venues=("coinbase",))
+    assert tuple(fault_plan) == tuple(fault for fault in drawn if fault.kind != "crash")
+
+
+@pytest.mark.papertape
+async def test_somebody_else_may_trade_on_the_account(sim_exchange: BaseExchange, venue: SimVenue, sim_clock: SimClock) -> None:
+    """The client hears of it as of everything, and no invariant blames it for what it never wanted."""
+    foreign = venue.place_foreign(SYMBOL, "buy", "0.01", "60000")
+    with pytest.raises(InvalidOrder, match="place_foreign"):
+        venue.place_foreign(SYMBOL, "buy", "1000", "60000")
+    order = await sim_exchange.place_order(SYMBOL, "limit", "buy", "0.02", "60000")
+    await sim_clock.sleep("5s")
+    assert [each.id for each in await sim_exchange.fetch_open_orders(SYMBOL)] == [foreign.id, order.id]
+
+
+@pytest.mark.papertape
+async def test_a_crash_is_no_fault_for_a_test(sim_exchange: BaseExchange, fault_plan: SimFaults) -> None:
+    """The test would not be there to tell."""
+    with pytest.raises(ConfigError, match="the test itself is the bot"):
+        fault_plan.add("crash")
 
 
 @pytest.mark.papertape

@@ -19,7 +19,7 @@ from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, NewOrder, Order, OrderType
 from papertape.model.public import PublicTrade
-from papertape.model.request import Lane, Op, Request
+from papertape.model.request import Lane
 from papertape.model.units import EXACT, MICROSECOND, SECOND, Nanos, exact, parse_duration
 from papertape.model.view import RequestSeen, Truth
 from papertape.testing.trial import alive
@@ -187,15 +187,11 @@ class SimVenue:
         Raises:
             InvalidOrder: the venue refused it.
         """
-        trial, world = alive("venue"), self._world
-        trial.foreign += 1
-        name = f"foreign-{trial.foreign}"
         limit = None if price is None else exact(price)
         wanted = NewOrder(
             symbol=symbol, type=OrderType(type), side=Side(side), amount=exact(amount), price=limit, post_only=post_only
         )  # fmt: skip
-        request = Request(op=Op.ORDER_CREATE, client_order_id=name, symbol=symbol, order=wanted)
-        answer = world.venue.execute(request, trial.session.now_ns)
+        answer = self._world.door.trade_elsewhere(wanted)
         if answer.refusal is not None or answer.order is None:
             raise InvalidOrder(f"venue.place_foreign: {'no answer' if answer.refusal is None else answer.refusal.message}")
         return answer.order

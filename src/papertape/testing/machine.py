@@ -274,7 +274,7 @@ class ExchangeMachine(RuleBasedStateMachine):
     @invariant()
     def never_two_orders_for_one_wish(self) -> None:
         """The venue has at most one order for each that was asked for."""
-        orders = [order for order in self.venue.orders if not order.client_order_id.startswith("foreign-")]
+        orders = [order for order in self.venue.orders if order.client_order_id not in self.venue.truth().foreign]
         assert len(orders) <= len(self.asked_for), f"the venue accepted {len(orders)} orders; {len(self.asked_for)} were asked for"
 
     def teardown(self) -> None:

@@ -25,7 +25,7 @@ from papertape.testing.drawn_tape import SmallTape
 from papertape.testing.failure import failure_of, report
 from papertape.testing.plan import Plan
 from papertape.testing.repeat import check_repeats
-from papertape.testing.trial import Trial
+from papertape.testing.trial import NO_BOT, Trial
 
 SWARM: Final = "swarm"
 
@@ -159,7 +159,14 @@ def scenario_of(test: Callable[..., Any], asked: Asked, given: Mapping[str, Any]
     }  # fmt: skip
     raw = {key: value for key, value in raw.items() if value is not None}
     made = make_scenario(raw, source=f"{asked.node_id}, @pytest.mark.papertape", folder=asked.folder, repro=asked.repro)
-    return msgspec.structs.replace(swarm(made, asked.seed), title=made.title, repro=made.repro) if is_swarm else made
+    if not is_swarm:
+        for place, fault in enumerate(made.faults, start=1):
+            if fault.needs_bot:
+                raise ConfigError(f'{asked.node_id}, @pytest.mark.papertape: [[fault]] {place}: "{fault.kind}" {NO_BOT}')
+        return made
+    whole = swarm(made, asked.seed)
+    can_be = tuple(fault for fault in whole.faults if not fault.needs_bot)
+    return msgspec.structs.replace(whole, faults=can_be, title=made.title, repro=made.repro)
 
 
 def _venues(asked: Asked, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ A run takes milliseconds but may take more under load, and the first one imports
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from hypothesis import Phase
 from hypothesis import strategies as st
@@ -31,6 +31,10 @@ T = TypeVar("T")
 
 PHASES: Final = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
 """All of Hypothesis' phases but `explain`, for `@settings(phases=PHASES)`."""
+
+CODES: Final = 3
+CODE_MAX: Final = 9_999
+"""How many numbers hold a fault's settings, and how great each may be."""
 
 
 def network_faults(
@@ -89,12 +93,14 @@ def fault_plans(
         raise ConfigError("fault_plans(): kinds is empty; leave it out for all")
     menu = network_menu(kinds=[kind for kind in wanted if kind in on_line], until=until) if any(kind in on_line for kind in wanted) else {}
 
+    codes = st.integers(0, CODE_MAX)
+
     @st.composite
     def fault(draw: DrawFn) -> Fault:
         kind = draw(st.sampled_from(wanted))
         if kind in menu:
             return draw(st.sampled_from(menu[kind]))
-        settings = FAULTS[kind].drawn(Draw(cast("Stream", _Drawing(draw)), until_ns))
+        settings = FAULTS[kind].drawn(_draw([draw(codes) for _ in range(CODES)], until_ns))
         return make_fault({"kind": kind, **(settings or {})}, "fault_plans()", kind)
 
     faults = st.lists(fault(), min_size=check_size(min_size), max_size=check_size(max_size))
@@ -168,48 +174,42 @@ def seeds() -> SearchStrategy[int]:
     return st.integers(min_value=0, max_value=999_999)
 
 
-class _Drawing:
-    """What a fault is drawn from, with Hypothesis at the other end: see `runtime.chance.Stream`."""
+class _Coded:
+    """What a fault is drawn from, out of a few whole numbers instead of chance: see `runtime.chance.Stream`. All zero is the first of
+    everything.
 
-    def __init__(self, draw: DrawFn) -> None:
-        self._draw = draw
+    Hypothesis takes whole faults out of a plan only if each is a few choices of its own, however many settings it has; so the settings are
+    digits of these numbers, dealt in turn.
+    """
 
-    def choice(self, items: Sequence[T]) -> T:
-        return self._draw(st.sampled_from(items))
-
-    def between(self, low: int, high: int) -> int:
-        return self._draw(st.integers(low, high))
+    def __init__(self, codes: Sequence[int]) -> None:
+        self._codes = list(codes)
+        self._turn = 0
 
     def below(self, count: int) -> int:
-        return self._draw(st.integers(0, count - 1))
+        turn = self._turn % len(self._codes)
+        self._turn += 1
+        self._codes[turn], digit = divmod(self._codes[turn], count)
+        return digit
 
+    def choice(self, items: Sequence[T]) -> T:
+        return items[self.below(len(items))]
 
-NEVER: Final = ("crash",)
-"""Faults of a client's own life, which a test cannot have: it would not be there to tell."""
+    def between(self, low: int, high: int) -> int:
+        return low + self.below(high - low + 1)
 
 
 def _drawable() -> list[str]:
-    """Kinds of faults at the Door that are drawn at all, the mildest effects not first: their settings shrink, their kinds by name."""
-    kinds = [str(member.__struct_config__.tag) for member in AT_THE_DOOR]
-    return [kind for kind in kinds if kind not in NEVER and _is_drawn(FAULTS[kind])]
+    """Kinds of faults at the Door that are drawn; those that end the bot are none of them, since a test would not be there to tell."""
+    return [str(member.__struct_config__.tag) for member in AT_THE_DOOR if not member.needs_bot and _is_drawn(member)]
 
 
 def _is_drawn(member: type[Fault]) -> bool:
-    first: Any = _First()
-    return member.drawn(Draw(first, 60 * SECOND)) is not None
+    return any(member.drawn(_draw((code,), 60 * SECOND)) is not None for code in range(4))
 
 
-class _First:
-    """Always the first of everything."""
-
-    def choice(self, items: Sequence[T]) -> T:
-        return items[0]
-
-    def between(self, low: int, high: int) -> int:
-        return low
-
-    def below(self, count: int) -> int:
-        return 0
+def _draw(codes: Sequence[int], until_ns: Nanos) -> Draw:
+    return Draw(cast("Stream", _Coded(codes)), until_ns)
 
 
 def _until_ns(until: str) -> Nanos:

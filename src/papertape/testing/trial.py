@@ -20,6 +20,11 @@ from papertape.session.world import KeptRows, VenueWorld
 _ALIVE: Final[list[Trial]] = []
 """The trial that is going on, if one is; there is never a second, since a trial has its thread to itself."""
 
+NO_BOT: Final = (
+    "ends the bot and starts it again, and in a marked test the test itself is the bot; "
+    "give a Bot class and the fault to `papertape.simulate`"
+)
+
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
     """A fault that the test added by hand, and the run time at which it did."""
@@ -42,7 +47,6 @@ class Trial:
         self.scenario = scenario
         self.session = SteppedSession(scenario, roots=roots, journal_path=journal_path, kept=kept)
         self.added: list[Added] = []
-        self.foreign = 0  # orders that the test placed as somebody else
 
     def __enter__(self) -> Trial:
         if _ALIVE:
@@ -84,6 +88,8 @@ class Trial:
             raise ConfigError(
                 f'fault_plan.add(): "{made.kind}" is a fault of the network, which has to know before it begins; use `faults=`'
             )
+        if made.needs_bot:
+            raise ConfigError(f'fault_plan.add(): "{made.kind}" {NO_BOT}')
         self.world(venue or made.venue or "").door.plan.add(made)
         self.added.append(Added(at_ns=self.session.now_ns, fault=made))
         return made
