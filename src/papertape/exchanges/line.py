@@ -17,10 +17,11 @@ from papertape.exchanges.reconcile import confirm, reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
+from papertape.exchanges.venue_time import VenueTime
 from papertape.links.base import Link
 from papertape.model.account import Market
 from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
-from papertape.model.event import BookSnapshot, BookUpdate, Event, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import Order, OrderUpdate
@@ -64,7 +65,7 @@ class Line:
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
         self._link = link
-        self.clock = clock
+        self.clock = clock = self._time = VenueTime(clock, notes)
         self._notes = notes
         self.settings = settings
         self._on_bot_error = on_bot_error
@@ -94,10 +95,13 @@ class Line:
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
+            seen=lambda symbol: self._streams.seen(symbol, is_live=self._market.is_live),
         )  # fmt: skip
-        self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
+        self.amending = Amending(
+            account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
+        )  # fmt: skip
         self._streams = Streams(
-            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._review,
+            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted,
         )  # fmt: skip
         self.subscribing = Subscribing(
@@ -157,6 +161,8 @@ class Line:
             book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
             if book is not None:
                 self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
+        elif kind is Heartbeat:
+            self._time.hear(message.venue_ns)
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
@@ -241,6 +247,10 @@ class Line:
             del self._gaps[Lane.MARKET]
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
         self._say(not why, why)
+
+    def _books_changed(self) -> None:
+        self._review()
+        self.bell.ring()  # an order may wait until its market can be seen
 
     def _snapshot_doubted(self, why: str) -> None:
         self._notes.mark(Mark.SNAPSHOT_DOUBTED, why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any, Final
 
 from papertape.exchanges.bell import Bell
@@ -16,6 +17,7 @@ from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
 from papertape.model.request import Channel, Lane
 from papertape.model.units import SECOND, Nanos
+from papertape.resilience.outbox import UNSEEN, Seen
 from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
 
@@ -25,14 +27,16 @@ NOBODY: Final[tuple[Any, ...]] = ()
 class TradeFeed:
     """Trades of one instrument, to bars being built and to callbacks."""
 
-    __slots__ = ("builders", "deliveries", "instrument")
+    __slots__ = ("builders", "deliveries", "instrument", "last_ticks")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.last_ticks: int | None = None
         self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
         self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
 
     def __call__(self, event: Trade) -> None:
+        self.last_ticks = event.price_ticks
         for build in self.builders:
             build(event)
         if self.deliveries:
@@ -44,13 +48,15 @@ class TradeFeed:
 class TickerFeed:
     """Tickers of one instrument."""
 
-    __slots__ = ("deliveries", "instrument")
+    __slots__ = ("deliveries", "instrument", "last_ticks")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.last_ticks: int | None = None
         self.deliveries: tuple[Delivery, ...] = NOBODY
 
     def __call__(self, event: Ticker) -> None:
+        self.last_ticks = event.last_ticks
         ticker = PublicTicker(event, self.instrument)
         for deliver in self.deliveries:
             deliver(ticker)
@@ -62,15 +68,17 @@ class BookFeed:
     Attributes:
         invalid_since_ns: run time since when a snapshot is missing; None while the book is valid.
         is_doubted: the last snapshot that came was not believed.
+        last_mid: the middle price as the book was last lost.
     """
 
-    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted")
+    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted", "last_mid")
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)
         self.deliveries: tuple[Delivery, ...] = NOBODY
         self.invalid_since_ns: Nanos | None = now_ns
         self.is_doubted = False
+        self.last_mid: Decimal | None = None
 
     def doubt(self, event: BookSnapshot) -> str:
         """Why this snapshot cannot be the book; empty if it can. One that says the same again is believed: it may be so after all."""
@@ -78,12 +86,16 @@ class BookFeed:
             return ""
         if not event.bids and not event.asks:
             return "it is empty"
+        if event.bids and event.asks and event.bids[0][0] >= event.asks[0][0]:
+            return "its best bid is not below its best ask"
         if 0 < event.venue_ns < self.book.venue_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
             return f"it is {(self.book.venue_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
         return ""
 
     def invalidate(self, now_ns: Nanos) -> None:
         """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
+        if self.invalid_since_ns is None:
+            self.last_mid = self.book.mid
         self.book.clear()
         if self.invalid_since_ns is None:
             self.invalid_since_ns = now_ns
@@ -157,6 +169,21 @@ class Streams:
                 return  # the lane is going; the next connection asks
 
     # What is so
+
+    def seen(self, symbol: str, *, is_live: bool) -> Seen:
+        """What the bot was last shown of a symbol: its book's middle, else its ticker's last price, else its last trade.
+
+        `is_live`: whether the lane that brings them is.
+        """
+        book, others = self.books.get(symbol), (self.tickers.get(symbol), self.trades.get(symbol))
+        if book is None and others == (None, None):
+            return UNSEEN
+        is_current = is_live and (book is None or book.invalid_since_ns is None)
+        price = None if book is None else book.last_mid if book.invalid_since_ns is not None else book.book.mid
+        for feed in others:
+            if price is None and feed is not None and feed.last_ticks is not None:
+                price = feed.instrument.price(feed.last_ticks)
+        return Seen(price, is_current)
 
     def stale_books(self) -> list[str]:
         """Subscribed books that wait for their snapshot."""
