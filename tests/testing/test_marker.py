@@ -101,7 +101,7 @@ async def test_a_swarm_differs_from_seed_to_seed(papertape_seed: int, sim_exchan
     from papertape.scenario.swarm import drawn_plan
 
     drawn = drawn_plan(papertape_seed, until_ns=40 * SECOND, venues=("coinbase",))
-    assert tuple(fault_plan) == tuple(fault for fault in drawn if fault.kind != "crash")
+    assert tuple(fault_plan) == tuple(fault for fault in drawn if fault.crash() is None)
 
 
 @pytest.mark.papertape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -107,8 +108,9 @@ async def test_a_marked_test_runs_under_what_is_drawn(
     """Plan and tape among its arguments are what its session is made of, and each example has a session of its own."""
     assert venue.orders == ()
     assert tuple(fault_plan) == plan
-    assert venue.price() == 64_000
     outcomes = await flow.run(sim_exchange)
+    await asyncio.sleep(60)  # the moves are over
+    assert venue.price() == 64_000 + sum(move.ticks for move in tape.moves) / Decimal(100)
     assert [outcome.step for outcome in outcomes] == list(flow.steps)
 
 

@@ -161,11 +161,11 @@ def scenario_of(test: Callable[..., Any], asked: Asked, given: Mapping[str, Any]
     made = make_scenario(raw, source=f"{asked.node_id}, @pytest.mark.papertape", folder=asked.folder, repro=asked.repro)
     if not is_swarm:
         for place, fault in enumerate(made.faults, start=1):
-            if fault.needs_bot:
+            if fault.crash() is not None:
                 raise ConfigError(f'{asked.node_id}, @pytest.mark.papertape: [[fault]] {place}: "{fault.kind}" {NO_BOT}')
         return made
     whole = swarm(made, asked.seed)
-    can_be = tuple(fault for fault in whole.faults if not fault.needs_bot)
+    can_be = tuple(fault for fault in whole.faults if fault.crash() is None)
     return msgspec.structs.replace(whole, faults=can_be, title=made.title, repro=made.repro)
 
 

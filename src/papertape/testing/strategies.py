@@ -201,7 +201,7 @@ class _Coded:
 
 def _drawable() -> list[str]:
     """Kinds of faults at the Door that are drawn; those that end the bot are none of them, since a test would not be there to tell."""
-    return [str(member.__struct_config__.tag) for member in AT_THE_DOOR if not member.needs_bot and _is_drawn(member)]
+    return [str(member.__struct_config__.tag) for member in AT_THE_DOOR if member.crash is Fault.crash and _is_drawn(member)]
 
 
 def _is_drawn(member: type[Fault]) -> bool:

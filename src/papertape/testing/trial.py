@@ -88,7 +88,7 @@ class Trial:
             raise ConfigError(
                 f'fault_plan.add(): "{made.kind}" is a fault of the network, which has to know before it begins; use `faults=`'
             )
-        if made.needs_bot:
+        if made.crash() is not None:
             raise ConfigError(f'fault_plan.add(): "{made.kind}" {NO_BOT}')
         self.world(venue or made.venue or "").door.plan.add(made)
         self.added.append(Added(at_ns=self.session.now_ns, fault=made))
