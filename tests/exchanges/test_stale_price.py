@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exchanges.scripted import World, play, snapshot, trade
+from exchanges.scripted import Fate, World, play, snapshot, trade
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, never_sent
 from papertape.model.event import Ticker
 from papertape.model.notes import Mark
@@ -85,6 +85,24 @@ def test_it_waits_until_its_book_is_whole_again() -> None:
         assert world.link.creates() == []
         world.link.refuses.clear()
         assert (await placing).status is OrderStatus.OPEN
+
+    play(story)
+
+
+def test_a_market_lost_while_the_budget_is_waited_for_keeps_it_back() -> None:
+    """The venue has asked for quiet, the line is up, and when the quiet is over nobody can see where the market stands."""
+
+    async def story(world: World) -> None:
+        await see(world, "order_book")
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LIMITED]
+        placing = world.start_buy()
+        await world.sleep(1)
+        lose(world, Lane.MARKET)
+        await world.sleep(6)
+        assert len(world.link.creates()) == 1
+        world.link.refuses.clear()
+        assert (await placing).status is OrderStatus.OPEN
+        assert len(world.link.creates()) == 2
 
     play(story)
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.exchanges.simulated import SimulatedExchange
-from papertape.faults.base import as_table
 from papertape.journal import Journal
 from papertape.model.errors import EscapedSimulation, StuckSimulation
 from papertape.model.notes import Notes
-from papertape.model.units import MINUTE, Nanos, plain
+from papertape.model.units import MINUTE, Nanos
 from papertape.resilience.intents import IntentStore, Opened
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
@@ -26,25 +25,26 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.rank import END
 from papertape.runtime.world import run_virtual, virtual_world
-from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
-from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, kind_of, led_there, pnl
+from papertape.session.judge import Verdict, audits, beside, fault_results, fees_paid, judge, kind_of, led_there, pnl
+from papertape.session.leaving import note_left
 from papertape.session.lives import Lives, NotesOfLife, may_crash
 from papertape.session.observer import total_marks
+from papertape.session.prepare import prepared, texts
 from papertape.session.program import Program
 from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
-from papertape.session.unseen import tell_of_context
-from papertape.session.wire import Served, environment_of, live_link, load_adapter, network_of, serve
-from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
+from papertape.session.unseen import forgotten_awaits, tell_of_context
+from papertape.session.wire import Served, environment_of, live_link, network_of, serve
+from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, simulated_link, totals
 
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
 
-OVERTIME_NS: Final = 10 * MINUTE
+OVERTIME_NS: Final = 15 * MINUTE
 """How long after its feed a run may go on before it counts as stuck."""
 
 SETTINGS: Final = ShellSettings(drain_within_ns=5 * MINUTE)
@@ -82,8 +82,10 @@ def run_scenario(
     script = None if scenario.program is None else load_script(scenario)
     bot = load_bot(scenario.bot or "", scenario.folder) if script is None else None
     # A bot may set the precision of its decimals; the next run must not inherit it.
-    with localcontext(), Journal(header, journal_path) as journal:
+    who = "the bot" if script is None else "the program"
+    with localcontext(), Journal(header, journal_path) as journal, forgotten_awaits(who) as forgotten:
         run = RunInParts(scenario, feeds, journal, end_ns, progress, trace)
+        run.forgotten = forgotten
         journal.on_line = listen if trace is None else trace.event
         limit_ns = end_ns + OVERTIME_NS
         try:
@@ -107,26 +109,6 @@ def run_scenario(
         return run.result(wall_seconds() - started)
 
 
-class Prepared(NamedTuple):
-    """What a run needs of the disk; nanoseconds since 1970-01-01 UTC and, for the end, run time."""
-
-    feeds: dict[str, list[Feed]]
-    header: dict[str, Any]
-    epoch_ns: Nanos
-    end_ns: Nanos
-
-
-def prepared(scenario: Scenario, kept: KeptRows | None = None) -> Prepared:
-    """Open the tapes and import what is imported late, both before virtual time begins; raises as `run_scenario` does."""
-    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]", kept) for name, spec in scenario.venues.items()}
-    every = [feed for each in feeds.values() for feed in each]
-    epoch_ns = min(feed.start_ns for feed in every)
-    if scenario.depth is Depth.WIRE:
-        for name in scenario.venues:
-            load_adapter(name)
-    return Prepared(feeds, _header(scenario, feeds), epoch_ns, max(feed.end_ns for feed in every) - epoch_ns)
-
-
 class RunInParts:
     """One world, and what came of it; `run_scenario` and `session.stepped` put its parts together."""
 
@@ -146,6 +128,7 @@ class RunInParts:
         self.progress = progress
         self.trace = trace
         self.failures: list[str] = []
+        self.forgotten: list[str] = []
         self.escaped: EscapedSimulation | None = None
         self.worlds: list[VenueWorld] = []
         self.lives: Lives | None = None
@@ -162,12 +145,14 @@ class RunInParts:
         replay = self._build(loop, chance)
         network = self._network(loop, chance)
         close = await self._serve(loop, network, chance) if self.scenario.depth is Depth.WIRE else partial(_close_all, [])
-        make_drive = partial(Drive, bot, self.scenario.bot_config, self.worlds, end_ns=self.end_ns)
+        recovers_ns = self.scenario.expect.recovers_within_ns
+        make_drive = partial(Drive, bot, self.scenario.bot_config, self.worlds, end_ns=self.end_ns, recovers_within_ns=recovers_ns)
         if may_crash(self.scenario):
             self.lives = Lives(self.worlds, loop, network, self.journal, make_drive, partial(self._exchange, chance))
             try:
                 await self._with_lives(self.lives, loop, replay)
                 await close()
+                note_left(self.worlds, [loop, self.lives.lives[-1]], self.network)
                 self._judge(loop)
             finally:
                 self.lives.bury()
@@ -179,6 +164,7 @@ class RunInParts:
             try:
                 await drive.run()
                 await close()
+                note_left(self.worlds, [loop], self.network)
             finally:
                 self.failures += drive.failures
                 self._end(loop, replay, drive.escaped)
@@ -237,6 +223,8 @@ class RunInParts:
         if self.scenario.heal is not None:
             for world in self.worlds:
                 loop.schedule_ns(self.scenario.heal.at_ns, END, world.door.plan.heal, self.scenario.heal.only)
+                if world.watching is not None:
+                    loop.schedule_ns(self.scenario.heal.at_ns, END, world.watching.compare)
             if self.network is not None and not self.scenario.heal.only:
                 loop.schedule_ns(self.scenario.heal.at_ns, END, self.network.heal)
         self._report_progress(loop)
@@ -247,12 +235,12 @@ class RunInParts:
         self.events = replay.seen
 
     def _judge(self, loop: VirtualLoop) -> None:
-        self.failures += [tell_of_context(context) for context in loop.unhandled]
+        self.failures += [tell_of_context(context) for context in loop.unhandled] + self.forgotten
         self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns, self._line_faults())
         for world in self.worlds:
             truth = world.door.truth()
             self.journal.write(
-                loop.now_ns, "end", venue=world.name, balances=_texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
+                loop.now_ns, "end", venue=world.name, balances=texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
             )
 
     def _line_faults(self) -> list[tuple[str, int]]:
@@ -282,7 +270,8 @@ class RunInParts:
             link, clock=clock, chance=chance, notes=notes, store=store, run_id=f"pt{self.scenario.seed}", settings=SETTINGS,
             on_bot_error=drive.bot_failed,
         )  # fmt: skip
-        note_asked(exchange, world.asked)
+        if world.watching is not None:
+            world.watching.listen(exchange, loop, self.end_ns)
         if self.trace is not None:
             self.trace.listen(exchange)
         return exchange
@@ -318,6 +307,8 @@ class RunInParts:
         if status is Status.ERROR or self.verdict is None:
             broken = tuple(dict.fromkeys(kind_of(failure) for failure in failures))
         truths = [world.door.truth() for world in self.worlds]
+        has_failed = status in (Status.FAILED, Status.SUSPECT)
+        rows = beside(self.worlds, failures, self.ended_ns) if has_failed else ()
         self.journal.close()
         return RunResult(
             scenario=self.scenario.name,
@@ -329,7 +320,8 @@ class RunInParts:
             broken=broken,
             not_judged=verdict.not_judged,
             notes=verdict.notes,
-            timeline=led_there(self.worlds) if status in (Status.FAILED, Status.SUSPECT) else (),
+            timeline=led_there(self.worlds, failures, rows) if has_failed else (),
+            sides=rows,
             digest=self.journal.digest,
             wire_digest=self.network.digest() if self.network is not None and self.scenario.depth is Depth.WIRE else None,
             events=self.events,
@@ -361,40 +353,3 @@ def load_script(scenario: Scenario) -> Script:
     script = Script(scenario.folder / str(scenario.program), scenario.program_args, environment)
     script.prepare()
     return script
-
-
-def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
-    """What the digest begins with: all that decides the run, and nothing about the machine."""
-    venues = {
-        name: {
-            "feed": [{"content": feed.tape.content_hash, "start": feed.start_ns, "end": feed.end_ns} for feed in feeds[name]],
-            "account": _texts(spec.account),
-            "model": spec.model,
-        }
-        for name, spec in scenario.venues.items()
-    }
-    bot = scenario.bot if isinstance(scenario.bot, str) else getattr(scenario.bot, "__qualname__", "")
-    program = {} if scenario.program is None else {"program": scenario.program, "program_args": scenario.program_args}
-    return {
-        "papertape": _version(),
-        "title": scenario.title,
-        "seed": scenario.seed,
-        "depth": scenario.depth,
-        "bot": bot,
-        "bot_config": scenario.bot_config,
-        "venues": venues,
-        "faults": [as_table(fault) for fault in scenario.faults],
-        "heal": scenario.heal,
-        "hosts": scenario.hosts,
-        **program,
-    }
-
-
-def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
-    return {currency: plain(amount) for currency, amount in amounts.items()}
-
-
-def _version() -> str:
-    from papertape.version import VERSION
-
-    return VERSION

@@ -21,9 +21,11 @@ from papertape.runtime.clock import wall_seconds
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.place import waiting_at
 from papertape.runtime.world import virtual_world
+from papertape.session.prepare import prepared
 from papertape.session.result import RunResult
-from papertape.session.run import OVERTIME_NS, RunInParts, prepared
+from papertape.session.run import OVERTIME_NS, RunInParts
 from papertape.session.spec import Scenario
+from papertape.session.unseen import forgotten_awaits
 from papertape.session.world import KeptRows, VenueWorld
 
 T = TypeVar("T")
@@ -70,6 +72,7 @@ class SteppedSession:
             stack.enter_context(localcontext())  # a test may set the precision of its decimals; the next must not inherit it
             journal = stack.enter_context(Journal(parts.header, self._journal_path))
             self._run = RunInParts(self.scenario, parts.feeds, journal, parts.end_ns, None)
+            self._run.forgotten = stack.enter_context(forgotten_awaits("the test"))
             self.loop = VirtualLoop(epoch_ns=parts.epoch_ns, limit_ns=parts.end_ns + OVERTIME_NS)
             stack.enter_context(virtual_world(self.loop, seed=self.scenario.seed, roots=self._roots))
             self._life = self.loop.create_task(self._run.with_bot(self._driver, self.loop), name="session")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from papertape.faults.base import as_table
 from papertape.model.units import format_duration
 from papertape.reports.table import explanation, timeline_lines
-from papertape.session.judge import NOTHING_JUDGED, led_there
+from papertape.session.judge import NO_ORDER, NOTHING_JUDGED, led_there
 from papertape.session.result import RunResult, Status
 from papertape.testing.plan import as_python
 
@@ -44,7 +44,7 @@ def failure_of(result: RunResult) -> RunFailed | None:
 
 def is_content(result: RunResult) -> bool:
     """Whether the verdict lets the test pass: a session with nothing to judge is the test's own affair, a fault that hit nothing is not."""
-    return result.is_passed or (result.status is Status.VACUOUS and all(reason == NOTHING_JUDGED for reason in result.failures))
+    return result.is_passed or (result.status is Status.VACUOUS and all(reason in (NOTHING_JUDGED, NO_ORDER) for reason in result.failures))
 
 
 def report(trial: Trial, asked: Asked, result: RunResult) -> str:
