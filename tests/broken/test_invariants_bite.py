@@ -19,7 +19,7 @@ from papertape.model import errors as ccxt
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, OrderType
 from papertape.model.request import Lane, Op, Request
-from papertape.resilience import sequence, tracker
+from papertape.resilience import outbox, sequence, tracker
 from papertape.session.result import RunResult, Status
 
 SYMBOL = "BTC/USD"
@@ -179,6 +179,19 @@ LIMITED: dict[str, object] = {"kind": "rate_limit", "nth_intent": 2, "retry_afte
 CUT: dict[str, object] = {"kind": "disconnect", "connection": "market", "at": "5s", "lasts": "1s"}
 
 
+def what_waits_goes_out_whenever_it_can(patch: pytest.MonkeyPatch) -> None:
+    ask = outbox.Outbox.ask
+
+    def patient(
+        self: outbox.Outbox, client_order_id: str, now_ns: int, *, may_go: bool, seen: outbox.Seen = outbox.UNSEEN
+    ) -> outbox.Verdict:
+        waiting = self._waiting[client_order_id]
+        self._waiting[client_order_id] = msgspec.structs.replace(waiting, until_ns=now_ns + self.ttl_ns)
+        return ask(self, client_order_id, now_ns, may_go=may_go)
+
+    patch.setattr(outbox.Outbox, "ask", patient)
+
+
 @pytest.mark.parametrize(
     ("invariant", "broken", "faults"),
     [
@@ -191,6 +204,7 @@ CUT: dict[str, object] = {"kind": "disconnect", "connection": "market", "at": "5
         ("leaves_foreign_orders_alone", all_open_orders_are_cancelled, []),
         ("orders_after_reconciling", nothing_is_reconciled, [{**CUT, "connection": "user"}]),
         ("orders_from_fresh_data", the_market_lane_stays_down, [CUT]),
+        ("late_orders_fit", what_waits_goes_out_whenever_it_can, [{**CUT, "connection": "user", "lasts": "45s"}]),
         ("book_matches", gaps_are_never_noticed, [{"kind": "gap", "at": "5s"}]),
         ("rate_respected", haste, [LIMITED]),
         ("stays_bounded", tasks_pile_up, []),

@@ -9,7 +9,7 @@ import pytest
 
 from invariants.cases import INTENT, ORDER, WANTED, case, seen
 from papertape.invariants import INVARIANTS, Freshness, NotJudged, Watch
-from papertape.model.request import Op
+from papertape.model.request import Op, Request
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.model.view import IntentView
 
@@ -19,6 +19,7 @@ def watches() -> dict[str, Watch]:
     made = {name: invariant.watch() for name, invariant in INVARIANTS.items() if invariant.watch is not None}
     for watch in made.values():
         watch.order_asked(0, WANTED, Freshness())
+        watch.order_left(2 * SECOND, Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=WANTED), Freshness())
         watch.book_compared(0, "BTC/USD", "")
         watch.order_shown(0, 1, ORDER)
         watch.counted(0, {})

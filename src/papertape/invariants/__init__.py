@@ -7,6 +7,7 @@ from typing import Final
 from papertape.invariants.base import Case, Figure, Freshness, Invariant, NotJudged, Watch
 from papertape.invariants.book_matches import BookMatches
 from papertape.invariants.every_order_known import EveryOrderKnown
+from papertape.invariants.late_orders_fit import LateOrdersFit
 from papertape.invariants.leaves_foreign_orders_alone import LeavesForeignOrdersAlone
 from papertape.invariants.money_conserved import MoneyConserved
 from papertape.invariants.never_sent_is_true import NeverSentIsTrue
@@ -31,6 +32,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         LeavesForeignOrdersAlone(),
         OrdersAfterReconciling(),
         OrdersFromFreshData(),
+        LateOrdersFit(),
         BookMatches(),
         RateRespected(),
         StaysBounded(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -29,10 +30,12 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         since_ns: run time since when it lacks what the venue has; None while it lacks nothing, however quiet the market is.
         why: what it lacks, and why.
+        mid: where the market stands, by the venue's own book; None where that has no middle.
     """
 
     since_ns: Nanos | None = None
     why: str = ""
+    mid: Decimal | None = None
 
     def age_ns(self, now_ns: Nanos) -> Nanos:
         return 0 if self.since_ns is None else now_ns - self.since_ns

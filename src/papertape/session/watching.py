@@ -47,6 +47,7 @@ class Watching:
         makers = {name: INVARIANTS[name].watch for name in names or tuple(INVARIANTS)}
         self.watches: dict[str, Watch] = {name: make() for name, make in makers.items() if make is not None}
         self.pending: dict[str, str] = {}
+        self._ears: dict[str, list[Watch]] = {}  # who hears of what
         self._world = world
         self._loop = loop
         self._home: VirtualLoop | Life = loop
@@ -93,7 +94,11 @@ class Watching:
         self._is_over = True
 
     def _hears(self, hook: str) -> list[Watch]:
-        return [watch for watch in self.watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
+        ears = self._ears.get(hook)
+        if ears is None:
+            ears = [watch for watch in self.watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
+            self._ears[hook] = ears
+        return ears
 
     # ---- what the Door tells
 
@@ -174,10 +179,11 @@ class Watching:
         invalid_ns = None if exchange is None else exchange.insight.invalid_since_ns(symbol)
         if invalid_ns is not None:
             lacks.append((invalid_ns, "its book waits for a snapshot"))
+        mid = self._world.venue.books[symbol].mid
         if not lacks:
-            return Freshness()
+            return Freshness(mid=mid)
         since_ns, why = min(lacks)
-        return Freshness(since_ns=max(since_ns, self._fetched_ns.get(symbol, 0)), why=f"{why} since {format_duration(since_ns)}")
+        return Freshness(since_ns=max(since_ns, self._fetched_ns.get(symbol, 0)), why=f"{why} since {format_duration(since_ns)}", mid=mid)
 
     def _lacks(self, stream: Stream, symbol: str) -> list[tuple[Nanos, str]]:
         """What the newest connection that carried a market has not brought, and since when."""
@@ -219,8 +225,8 @@ class Watching:
     def _is_between(self) -> bool:
         """Whether bytes are under way: what the client has of them nobody knows."""
         network = self._loop.network
-        is_bringing = getattr(network, "is_bringing", None)
-        return self._world.is_deep and is_bringing is not None and bool(is_bringing())
+        is_carrying = getattr(network, "is_carrying", None)
+        return self._world.is_deep and is_carrying is not None and bool(is_carrying())
 
     def _under_way(self, stream: Stream, symbol: str) -> Iterator[Any]:
         for cursors in self._world.cursors:
