@@ -229,7 +229,7 @@ def test_a_failure_says_all_that_is_needed(seen: pytest.RunResult) -> None:
             "    # at *: fault_plan.add({'kind': 'disconnect', 'at': '*', 'lasts': '1m', 'connection': 'user'})",
             "verdict: passed, by the session's own judges",
             "  what led there:",
-            "* order.create buy 0.01 BTC/USD at 60000 * accepted*",
+            "* order.create * accepted*",
             "again: * test_mine.py::test_one_order --papertape-seed 1",
         ]
     )

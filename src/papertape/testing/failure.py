@@ -56,8 +56,11 @@ def report(trial: Trial, asked: Asked, result: RunResult) -> str:
     lines += [f"    @pytest.mark.papertape(seed={scenario.seed}{heal}, {plan})"]
     lines += [f"    # at {format_duration(each.at_ns)}: fault_plan.add({as_table(each.fault)!r})" for each in trial.added]
     if is_content(result):
-        lines += [f"verdict: {result.status}, by the session's own judges", "  what led there:"]
-        lines += timeline_lines(led_there(trial.session.worlds)) or ["    no order was asked for"]
+        lines += [f"verdict: {result.status}, by the session's own judges"]
+        worlds = trial.session.worlds
+        ids = [order.client_order_id for world in worlds for order in world.door.truth().orders]
+        moments = timeline_lines(led_there(worlds, [", ".join(ids)])) if ids else []
+        lines += ["  what led there:", *moments] if moments else []
     else:
         lines += [f"verdict: {result.status}", explanation(result).rstrip()]
     lines += [f"again: {asked.repro}"]
