@@ -101,6 +101,7 @@ class ScriptedLink:
         self.fills: list[Fill] = []
         self.candles: tuple[Candle, ...] = ()
         self.snapshots: dict[str, BookSnapshot] = {"BTC/USD": snapshot()}
+        self.traded: list[Trade] = []  # what REST tells of the market
         self.executed: list[Request] = []
         self.hides_orders = False  # neither lists nor lookups show any
         self.hangs: dict[str, None] = {}  # "open", "close", "request": never comes back
@@ -208,6 +209,14 @@ class ScriptedLink:
                 return Answer(markets=tuple(Market(instrument=each, maker_bps=Decimal(0), taker_bps=Decimal(0)) for each in (BTC, ETH)))
             case Op.OHLCV_FETCH:
                 return Answer(candles=self.candles)
+            case Op.TRADES_FETCH:
+                found = [each for each in self.traded if each.symbol == request.symbol and each.venue_ns >= (request.since_ns or 0)]
+                books = [self.snapshots[request.symbol]] if request.symbol in self.snapshots else []
+                return Answer(trades=tuple(found), books=tuple(books))
+            case Op.BOOK_FETCH:
+                books = [self.snapshots[request.symbol]] if request.symbol in self.snapshots else []
+                return Answer(books=tuple(books))
+        raise NotImplementedError(request.op)
 
     def _create(self, request: Request) -> Answer:
         wanted, key = request.order, request.client_order_id
@@ -393,8 +402,8 @@ def change(ticks: int, lots: int, at_ns: int = 1) -> BookUpdate:
     return BookUpdate(venue_ns=at_ns, local_ns=at_ns, symbol="BTC/USD", bids=((ticks, lots),))
 
 
-def trade(at_ns: int = 0, ticks: int = 10_000, lots: int = 1, symbol: str = "BTC/USD") -> Trade:
-    return Trade(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, price_ticks=ticks, qty_lots=lots, taker=Side.BUY)
+def trade(at_ns: int = 0, ticks: int = 10_000, lots: int = 1, symbol: str = "BTC/USD", key: str = "") -> Trade:
+    return Trade(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, price_ticks=ticks, qty_lots=lots, taker=Side.BUY, trade_id=key)
 
 
 def denied() -> AuthenticationError:

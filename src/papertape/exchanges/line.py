@@ -13,6 +13,7 @@ from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.placing import Placing
+from papertape.exchanges.polling import Polling, said_of
 from papertape.exchanges.reconcile import confirm, reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
@@ -93,7 +94,7 @@ class Line:
         self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
-            line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
+            line_is_up=self._may_trade, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
         )  # fmt: skip
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
         self._streams = Streams(
@@ -103,7 +104,12 @@ class Line:
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
-            on_orders_lost=lambda: self._user.signal(Signal.MISSED),
+            on_orders_lost=lambda: self._user.signal(Signal.MISSED), on_hole=lambda symbol: self._polling.hole(symbol),
+        )  # fmt: skip
+        self._polling = Polling(
+            streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
+            bell=self.bell, notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live, on_change=self._review,
+            spawn=self.spawn,
         )  # fmt: skip
         link.bind(self)
 
@@ -236,7 +242,7 @@ class Line:
         if self.is_over:
             return
         stale = self._streams.stale_books()
-        why = missing([(lane, keeper.state) for lane, keeper in self._lanes.items()], stale)
+        why = self._missing(stale)
         if Lane.MARKET in self._gaps and self._market.is_live and not stale:
             del self._gaps[Lane.MARKET]
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
@@ -255,19 +261,26 @@ class Line:
     def health(self) -> Health:
         """The state of everything, right now."""
         stale = self._streams.stale_books()
-        lanes = tuple(keeper.health() for keeper in self._lanes.values())
-        why = "disconnected" if self.is_over else missing([(lane.lane, lane.state) for lane in lanes], stale)
-        may_trade = self._rest.is_live and self._user.is_live
+        feeds = self._polling.feeds
+        lanes = tuple(keeper.health(feeds[lane].state if lane in feeds else None) for lane, keeper in self._lanes.items())
+        why = "disconnected" if self.is_over else self._missing(stale)
         return Health(
             is_healthy=not why,
             why=why,
-            may_trade=may_trade and not self.is_closing,
+            may_trade=self._may_trade() and not self.is_closing,
             lanes=lanes,
             queue_depth=len(self.placing.outbox),
             unknown_orders=len(self.account.tracker.unknown()),
             rate_left=self.requests.private.left(self.clock.now_ns()),
             stale_books=tuple(stale),
         )
+
+    def _missing(self, stale: list[str]) -> str:
+        said = {lane: said_of(feed) for lane, feed in self._polling.feeds.items()}
+        return missing([(lane, keeper.state, said.get(lane, "")) for lane, keeper in self._lanes.items()], stale)
+
+    def _may_trade(self) -> bool:
+        return self._rest.is_live and (self._user.is_live or self._polling.feeds[Lane.USER].is_polled)
 
     # Life
 
@@ -279,6 +292,8 @@ class Line:
             self.account.load()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
+            for lane in self._polling.feeds:
+                self.spawn(f"{lane} feed", self._polling.keep(lane))
             self.spawn("confirming orders", self._confirm_orders())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
@@ -307,7 +322,9 @@ class Line:
                     continue
 
     def _is_live(self) -> bool:
-        return all(keeper.is_live for keeper in self._lanes.values())
+        """Whether all that a bot needs is there, if only by REST."""
+        feeds = self._polling.feeds
+        return self._rest.is_live and all(self._lanes[lane].is_live or feed.is_polled for lane, feed in feeds.items())
 
     def _refused(self) -> BaseError | None:
         """Why dialling again is of no use: the venue does not want us."""

@@ -4,95 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
 
 from papertape.exchanges.bell import Bell
-from papertape.exchanges.delivery import Delivery
+from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
 from papertape.links.base import Link
 from papertape.model.errors import NetworkError
-from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
-from papertape.model.instrument import Instrument
-from papertape.model.lazy_book import LazyBook
-from papertape.model.public import PublicTicker, PublicTrade
+from papertape.model.event import BookSnapshot
 from papertape.model.request import Channel, Lane
-from papertape.model.units import SECOND, Nanos
+from papertape.model.units import Nanos
 from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
-
-NOBODY: Final[tuple[Any, ...]] = ()
-
-
-class TradeFeed:
-    """Trades of one instrument, to bars being built and to callbacks."""
-
-    __slots__ = ("builders", "deliveries", "instrument")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
-        self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
-        self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
-
-    def __call__(self, event: Trade) -> None:
-        for build in self.builders:
-            build(event)
-        if self.deliveries:
-            trade = PublicTrade(event, self.instrument)
-            for deliver in self.deliveries:
-                deliver(trade)
-
-
-class TickerFeed:
-    """Tickers of one instrument."""
-
-    __slots__ = ("deliveries", "instrument")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
-        self.deliveries: tuple[Delivery, ...] = NOBODY
-
-    def __call__(self, event: Ticker) -> None:
-        ticker = PublicTicker(event, self.instrument)
-        for deliver in self.deliveries:
-            deliver(ticker)
-
-
-class BookFeed:
-    """One instrument's book as delivered.
-
-    Attributes:
-        invalid_since_ns: run time since when a snapshot is missing; None while the book is valid.
-        is_doubted: the last snapshot that came was not believed.
-    """
-
-    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted")
-
-    def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
-        self.book = LazyBook(instrument)
-        self.deliveries: tuple[Delivery, ...] = NOBODY
-        self.invalid_since_ns: Nanos | None = now_ns
-        self.is_doubted = False
-
-    def doubt(self, event: BookSnapshot) -> str:
-        """Why this snapshot cannot be the book; empty if it can. One that says the same again is believed: it may be so after all."""
-        if self.is_doubted:
-            return ""
-        if not event.bids and not event.asks:
-            return "it is empty"
-        if 0 < event.venue_ns < self.book.venue_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
-            return f"it is {(self.book.venue_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
-        return ""
-
-    def invalidate(self, now_ns: Nanos) -> None:
-        """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
-        self.book.clear()
-        if self.invalid_since_ns is None:
-            self.invalid_since_ns = now_ns
-
-    def __call__(self, event: BookSnapshot | BookUpdate) -> None:
-        book = self.book
-        book.apply(event)
-        for deliver in self.deliveries:
-            deliver(book)
 
 
 class Streams:
@@ -159,8 +80,20 @@ class Streams:
     # What is so
 
     def stale_books(self) -> list[str]:
-        """Subscribed books that wait for their snapshot."""
-        return [symbol for symbol, feed in self.books.items() if feed.invalid_since_ns is not None]
+        """Subscribed books that wait for their snapshot, and that REST does not tell either."""
+        return [symbol for symbol, feed in self.books.items() if not feed.is_valid]
+
+    def wanted(self) -> list[tuple[Channel, str]]:
+        """What bots are subscribed to."""
+        return [topic for topic in self._topics.wanted() if topic != HEARTBEATS]
+
+    def expire(self, until_ns: Nanos) -> None:
+        """No book that REST told at `until_ns` or before may be acted upon any more."""
+        old = [feed for feed in self.books.values() if feed.polled_ns is not None and feed.polled_ns <= until_ns]
+        for feed in old:
+            feed.forget_polled()
+        if old:
+            self.on_books_changed()
 
     def starved(self, now_ns: Nanos, within_ns: Nanos) -> str:
         """Why the connection is no good although it talks: a book that never gets its snapshot; empty if all is well."""
@@ -180,7 +113,7 @@ class Streams:
             return
         self._topics.came((Channel.BOOK, event.symbol))
         self._heard.ring()
-        was_invalid, feed.invalid_since_ns = feed.invalid_since_ns is not None, None
+        was_invalid, feed.invalid_since_ns, feed.polled_ns = feed.invalid_since_ns is not None, None, None
         feed(event)
         if was_invalid:
             self.on_books_changed()
@@ -194,7 +127,9 @@ class Streams:
         self.missed()
 
     def missed(self) -> None:
-        """Something was lost: no book can be trusted, and nobody may see one."""
+        """Something was lost: no book can be trusted, and nobody may see one; trades may be missing."""
+        for trades in self.trades.values():
+            trades.thread.tear()
         now_ns = self._clock.now_ns()
         for feed in self.books.values():
             feed.invalidate(now_ns)

@@ -1,0 +1,131 @@
+"""What a subscription's callbacks are fed from: trades, books and tickers of one instrument each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from papertape.exchanges.delivery import Delivery
+from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.lazy_book import LazyBook
+from papertape.model.public import PublicTicker, PublicTrade
+from papertape.model.units import SECOND, Nanos
+from papertape.resilience.thread import TradeThread
+
+NOBODY: Final[tuple[Any, ...]] = ()
+
+
+class TradeFeed:
+    """Trades of one instrument, to bars being built and to callbacks.
+
+    Attributes:
+        thread: which of them are told now.
+        on_hole: told when a trade came that must wait until REST has told what came before it.
+    """
+
+    __slots__ = ("builders", "deliveries", "holes_told", "instrument", "on_hole", "thread")
+
+    def __init__(self, instrument: Instrument, on_hole: Callable[[str], None]) -> None:
+        self.instrument = instrument
+        self.thread = TradeThread()
+        self.on_hole = on_hole
+        self.holes_told = 0
+        self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
+        self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
+
+    def __call__(self, event: Trade) -> None:
+        thread = self.thread
+        was_waiting = thread.is_torn and thread.is_waiting
+        self.tell(thread.streamed(event))
+        if thread.is_torn and thread.is_waiting and not was_waiting:
+            self.on_hole(self.instrument.symbol)
+
+    def tell(self, trades: Sequence[Trade]) -> None:
+        """Hand them on."""
+        for event in trades:
+            for build in self.builders:
+                build(event)
+            if self.deliveries:
+                trade = PublicTrade(event, self.instrument)
+                for deliver in self.deliveries:
+                    deliver(trade)
+
+
+class TickerFeed:
+    """Tickers of one instrument."""
+
+    __slots__ = ("deliveries", "instrument")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+
+    def __call__(self, event: Ticker) -> None:
+        ticker = PublicTicker(event, self.instrument)
+        for deliver in self.deliveries:
+            deliver(ticker)
+
+
+class BookFeed:
+    """One instrument's book as delivered.
+
+    Attributes:
+        invalid_since_ns: run time since when the stream's snapshot is missing; None while the book is the stream's and valid.
+        polled_ns: run time at which REST told the book that is shown instead; None where it is none of REST's.
+        is_doubted: the last snapshot that came was not believed.
+    """
+
+    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted", "polled_ns", "streamed_ns")
+
+    def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
+        self.book = LazyBook(instrument)
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+        self.invalid_since_ns: Nanos | None = now_ns
+        self.polled_ns: Nanos | None = None
+        self.streamed_ns: Nanos = 0  # venue clock of the stream's last word, while the book is REST's
+        self.is_doubted = False
+
+    def doubt(self, event: BookSnapshot) -> str:
+        """Why this snapshot cannot be the book; empty if it can. One that says the same again is believed: it may be so after all."""
+        if self.is_doubted:
+            return ""
+        if not event.bids and not event.asks:
+            return "it is empty"
+        known_ns = self.book.venue_ns if self.polled_ns is None else self.streamed_ns
+        if 0 < event.venue_ns < known_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
+            return f"it is {(known_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
+        return ""
+
+    def invalidate(self, now_ns: Nanos) -> None:
+        """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
+        if self.polled_ns is None:
+            self.book.clear()
+        if self.invalid_since_ns is None:
+            self.invalid_since_ns = now_ns
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the book may be acted upon, whoever told it."""
+        return self.invalid_since_ns is None or self.polled_ns is not None
+
+    def polled(self, event: BookSnapshot, now_ns: Nanos) -> None:
+        """REST tells the book; the stream's own is better."""
+        if self.invalid_since_ns is None:
+            return
+        if self.polled_ns is None:
+            self.streamed_ns = self.book.venue_ns
+        self.polled_ns = now_ns
+        self(event)
+
+    def forget_polled(self) -> None:
+        """What REST told is too old."""
+        self.polled_ns = None
+        self.book.clear()
+        self.book.venue_ns = self.streamed_ns
+
+    def __call__(self, event: BookSnapshot | BookUpdate) -> None:
+        book = self.book
+        book.apply(event)
+        for deliver in self.deliveries:
+            deliver(book)
