@@ -23,6 +23,7 @@ PLANS: dict[str, Plan] = {
     "forgets_to_resubscribe": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market"}],
     "applies_a_fill_twice": [{"kind": "duplicate", "at": "2s", "connection": "user", "count": 20}],
     "ignores_retry_after": [{"kind": "rate_limit", "nth": 3, "retry_after": "5s"}],
+    "orders_out_before_reconciling": [{"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "user"}],
     "takes_a_clean_close_for_the_end": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market", "clean": True}],
 }
 """What shows each bug, as short as it gets."""

@@ -128,6 +128,9 @@ class ScriptedLink:
         self.is_open[lane] = False
         await self._hang("close")
 
+    def abandon(self) -> None:
+        self.is_open = dict.fromkeys(Lane, False)
+
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         if not self.is_open[lane]:
             raise NetworkError(f"{lane} lane is closed")

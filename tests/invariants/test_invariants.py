@@ -14,7 +14,7 @@ from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus,
 from papertape.model.request import Op
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.model.venue import Quota, Reconcile, VenueRules
-from papertape.model.view import BotView, IntentView, RequestSeen, Truth
+from papertape.model.view import BotView, IntentView, LineSeen, RequestSeen, Truth
 
 RULES = VenueRules(
     name="coinbase",
@@ -57,7 +57,8 @@ def case(
     closing: str = "0.5",
     requests: tuple[RequestSeen, ...] = (seen(0),),
 ) -> Case:
-    truth = Truth(orders=orders, fills=fills, opening=balances("0"), balances=balances(closing), requests=requests)
+    own_lines = (LineSeen(opened_ns=0, ended_ns=None),)
+    truth = Truth(orders=orders, fills=fills, opening=balances("0"), balances=balances(closing), requests=requests, own_lines=own_lines)
     held = {"BTC/USD": Decimal("0.5")} if positions is None else positions
     view = BotView(intents=intents, positions=held, balances=None, asked=asked)
     return Case(venue="coinbase", rules=RULES, truth=truth, view=view, end_ns=SECOND)

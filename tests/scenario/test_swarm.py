@@ -25,6 +25,7 @@ BASE = {
 }  # fmt: skip
 
 PLAN_12 = [
+    {"kind": "crash", "on": "order.create", "nth": 1, "down": "2s"},
     {"kind": "drop", "at": "33s", "count": 20},
     {"kind": "drop", "at": "12s"},
     {"kind": "drop", "on": "order.create", "nth": 2},

@@ -214,7 +214,7 @@ def test_an_order_that_the_program_was_never_told_of_is_worth_a_note(tmp_path: P
 
 def test_what_a_program_believes_is_not_judged_and_says_so(tmp_path: Path) -> None:
     result = run(tmp_path, TWO_AT_ONCE, fault="")
-    names = ("no_duplicate_exposure", "every_order_known", "position_matches")
+    names = ("no_duplicate_exposure", "every_order_known", "orders_after_reconciling", "position_matches")
     assert result.not_judged == tuple(f"{name} (coinbase): the program keeps its own books" for name in names)
 
 

@@ -27,12 +27,14 @@ class Account:
 
     Attributes:
         refusals: what the venue refused an intent with, by client order id.
+        taken_up: how many intents an earlier life of this client left in the log.
     """
 
     def __init__(self, *, clock: Clock, store: IntentStore, bell: Bell, notes: Notes, run_id: str) -> None:
         self.tracker = Tracker()
         self.balances: Balances | None = None
         self.refusals: dict[str, ExchangeError] = {}
+        self.taken_up = 0
         self.show: Callable[[Order], None] = _nobody
         self._clock = clock
         self._store = store
@@ -110,9 +112,7 @@ class Account:
         """
         intent = self.tracker.find(order.client_order_id) or self.tracker.find(order.id)
         if intent is None:
-            if show:
-                self.show(order)
-            return order
+            return order  # somebody else's on the same account: whoever lists open orders sees it, and it is left alone
         self.mentioned(intent)
         before, was_unknown = intent.order, intent.is_unknown
         self.tracker.told(order, self._clock.wall_ns())
@@ -162,12 +162,14 @@ class Account:
     def load(self) -> None:
         """Take up what an earlier life of this client left in the log; what it had sent without hearing back is unknown."""
         tracker = self.tracker
+        sent_at_ns: dict[str, Nanos] = {}  # an order is looked for from then on, not from whenever we are back
         for record in self._store.load():
             match record:
                 case Wanted():
                     self._counter = max(self._counter, record.number)
                     tracker.want(record.client_order_id, record.order)
                 case Sending():
+                    sent_at_ns.setdefault(record.client_order_id, record.at_ns)
                     intent = tracker[record.client_order_id]
                     if intent.state is IntentState.SENT:
                         tracker.on(intent, Happening.LOST, record.at_ns)
@@ -178,11 +180,12 @@ class Account:
                 case Ended():
                     tracker.restore(tracker[record.client_order_id], _ENDINGS[record.how])
         at_ns = self._clock.wall_ns()
+        self.taken_up = len(tracker)
         for intent in tracker.unsettled():
             if intent.state is IntentState.WANTED:
                 self.given_up(intent)  # whoever wanted it is gone
             elif intent.state is IntentState.SENT:
-                tracker.on(intent, Happening.LOST, at_ns)
+                tracker.on(intent, Happening.LOST, sent_at_ns.get(intent.client_order_id, at_ns))
             intent.shown = intent.order
 
     def view(self) -> BotView:

@@ -43,8 +43,18 @@ class Amending:
         self._settings = settings
 
     async def fetch(self, order_id: str, symbol: str) -> Order:
-        """Ask the venue where an order stands."""
-        answer = await self._requests.repeat(self._request(Op.ORDER_FETCH, order_id, symbol))
+        """Ask the venue where an order stands.
+
+        A venue that has told of an order and now finds none is behind itself: what we know stands, and nobody is told that it is dead.
+        """
+        try:
+            answer = await self._requests.repeat(self._request(Op.ORDER_FETCH, order_id, symbol))
+        except OrderNotFound:
+            intent = self._account.tracker.find(order_id)
+            if intent is None or intent.order is None:
+                raise
+            self._account.mentioned(intent)
+            return intent.order
         return self._heard(answer, order_id)
 
     async def cancel(self, order_id: str, symbol: str) -> Order:

@@ -7,15 +7,18 @@ from typing import Final
 from papertape.faults.base import Fault
 from papertape.faults.certificate import TlsExpired, TlsSlow, TlsWrongHost
 from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConnect
+from papertape.faults.crash import Crash
 from papertape.faults.crossed_snapshot import CrossedSnapshot
 from papertape.faults.disconnect import Disconnect
 from papertape.faults.drop import Drop
 from papertape.faults.duplicate import Duplicate
 from papertape.faults.empty_snapshot import EmptySnapshot
 from papertape.faults.ending import Close, HalfClose, Reset
+from papertape.faults.foreign_order import ForeignOrder
 from papertape.faults.gap import Gap
 from papertape.faults.late_reply import LateReply
 from papertape.faults.late_snapshot import LateSnapshot
+from papertape.faults.late_visibility import LateVisibility
 from papertape.faults.latency import Latency
 from papertape.faults.lost_reply import LostReply
 from papertape.faults.lost_snapshot import LostSnapshot
@@ -35,8 +38,9 @@ from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, Gap, LateReply, LateSnapshot, Latency, LostReply, LostSnapshot,
-    LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder, ShortLived, StaleSnapshot, Stall,
+    Crash, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, ForeignOrder, Gap, LateReply, LateSnapshot, LateVisibility,
+    Latency, LostReply, LostSnapshot, LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder, ShortLived,
+    StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -50,9 +54,9 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 """Every fault by its `kind`."""
 
 __all__ = [
-    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt",
-    "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "Gap", "HalfClose",
-    "HalfOpen", "Lag", "LateReply", "LateSnapshot", "Latency", "LostReply", "LostSnapshot", "LostSubscription", "Mute",
-    "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder", "Reset", "ShortLived", "SlowConnect",
-    "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
+    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt", "Crash",
+    "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "ForeignOrder", "Gap",
+    "HalfClose", "HalfOpen", "Lag", "LateReply", "LateSnapshot", "LateVisibility", "Latency", "LostReply", "LostSnapshot",
+    "LostSubscription", "Mute", "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder", "Reset", "ShortLived",
+    "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import msgspec
 from papertape.faults.drawing import Draw
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, Event
-from papertape.model.interference import Again, Cut, Lifetime, Postponed, Swap, Thwarted, Trigger, Window
+from papertape.model.interference import Again, Crash, Cut, Lifetime, Outsider, Postponed, Swap, Thwarted, Trigger, Window
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, parse_duration
@@ -55,6 +55,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     """Whether a stream message that it drops had its sequence number."""
     needs_books: ClassVar[bool] = False
     """For faults that must be told how the books were when their window opened."""
+    needs_bot: ClassVar[bool] = False
+    """For faults of the client itself: a program that papertape did not make cannot have them."""
 
     @property
     def kind(self) -> str:
@@ -166,6 +168,15 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
     def cuts(self) -> tuple[Cut, ...]:
         return ()
+
+    def crash(self) -> Crash | None:
+        return None
+
+    def hides_ns(self, request: Request) -> Nanos:
+        return 0
+
+    def outsider(self) -> Outsider | None:
+        return None
 
     def lifetime(self, lane: Lane) -> Lifetime | None:
         return None

@@ -10,6 +10,8 @@ from papertape.model.units import plain
 class EveryOrderKnown:
     """Once things are quiet, what the client believes of each of its orders is what the venue knows.
 
+    Orders of somebody else on the account are none of its own.
+
     Needs: the venue's orders, and the client's intents. Judged at quiescence: no intent's outcome is unknown, every order at the venue
     belongs to an intent, status and filled amount agree, and no intent is believed to stand at the venue that the venue does not have.
     """
@@ -20,7 +22,7 @@ class EveryOrderKnown:
         view = view_of(case)
         if not view.intents and not case.truth.orders:
             raise NotJudged("no order was placed")
-        at_venue = {order.client_order_id: order for order in case.truth.orders}
+        at_venue = {order.client_order_id: order for order in case.truth.orders if order.client_order_id not in case.truth.foreign}
         problems = []
         for intent in view.intents:
             order = at_venue.pop(intent.client_order_id, None)

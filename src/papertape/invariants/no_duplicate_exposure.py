@@ -25,7 +25,8 @@ class NoDuplicateExposure:
 
     def judge(self, case: Case) -> list[str]:
         view = view_of(case)
-        accepted = [order for order in case.truth.orders if order.status is not OrderStatus.REJECTED]
+        ours = [order for order in case.truth.orders if order.client_order_id not in case.truth.foreign]
+        accepted = [order for order in ours if order.status is not OrderStatus.REJECTED]
         if not view.asked and not accepted:
             raise NotJudged("no order was asked for")
         asked = Counter(_asked_for(new) for new in view.asked)

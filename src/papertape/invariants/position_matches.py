@@ -22,8 +22,11 @@ class PositionMatches:
         if not case.truth.fills and not view.positions and not view.intents:
             raise NotJudged("no order was placed")
         filled: dict[str, Decimal] = {}
+        everybody: dict[str, Decimal] = {}  # on the account, others too
         for fill in case.truth.fills:
-            filled[fill.symbol] = EXACT.add(filled.get(fill.symbol, Decimal(0)), fill.moved)
+            everybody[fill.symbol] = EXACT.add(everybody.get(fill.symbol, Decimal(0)), fill.moved)
+            if fill.client_order_id not in case.truth.foreign:
+                filled[fill.symbol] = EXACT.add(filled.get(fill.symbol, Decimal(0)), fill.moved)
         problems = []
         for symbol in sorted(filled.keys() | view.positions.keys()):
             believed, true = view.positions.get(symbol, Decimal(0)), filled.get(symbol, Decimal(0))
@@ -32,10 +35,10 @@ class PositionMatches:
                     f"{case.venue} {symbol}: the client believes it holds {plain(believed)}; its fills at the venue sum to {plain(true)}"
                 )
         gained: dict[str, Decimal] = {}
-        for symbol, amount in filled.items():
+        for symbol, amount in everybody.items():
             base = symbol.split("/")[0]
             gained[base] = EXACT.add(gained.get(base, Decimal(0)), amount)
-        quotes = {symbol.split("/")[1].split(":")[0] for symbol in filled}
+        quotes = {symbol.split("/")[1].split(":")[0] for symbol in everybody}
         for base, amount in gained.items():
             moved = EXACT.subtract(case.truth.balances[base].total, case.truth.opening[base].total)
             if base not in quotes and moved != amount:

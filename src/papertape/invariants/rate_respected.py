@@ -7,6 +7,7 @@ from collections import deque
 from papertape.invariants.base import Case, NotJudged
 from papertape.model.units import Nanos, format_duration
 from papertape.model.venue import Quota
+from papertape.model.view import RequestSeen
 
 
 class RateRespected:
@@ -14,7 +15,7 @@ class RateRespected:
 
     Needs: the requests as the Door saw them; so it judges any program. Two things: in no window of a quota's length did more requests
     leave the client than it allows; and after an answer that says "wait that long", no private request left before that time had passed
-    since the client heard it.
+    since the client heard it. After a crash both begin anew: a fresh process does not know what the venue had asked of the last one.
     """
 
     name = "rate_respected"
@@ -23,6 +24,12 @@ class RateRespected:
         requests = case.truth.requests
         if not requests:
             raise NotJudged("no request was made")
+        problems = []
+        for life in range(1, max(seen.life for seen in requests) + 1):
+            problems += self._judge_life(case, tuple(seen for seen in requests if seen.life == life))
+        return problems
+
+    def _judge_life(self, case: Case, requests: tuple[RequestSeen, ...]) -> list[str]:
         problems = []
         for what, private, quota in (("private", True, case.rules.private_quota), ("public", False, case.rules.public_quota)):
             times = sorted(seen.sent_ns for seen in requests if seen.is_private is private)

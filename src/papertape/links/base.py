@@ -52,3 +52,7 @@ class Link(Protocol):
         unless `never_sent(error)` says otherwise.
         """
         ...
+
+    def abandon(self) -> None:
+        """Whoever used it is dead: let go of what its libraries hold, without a word to anybody."""
+        ...

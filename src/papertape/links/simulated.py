@@ -109,6 +109,9 @@ class SimulatedLink:
             raise error_of(outcome.refusal, f"{self.rules.name} {request.op}")
         return outcome
 
+    def abandon(self) -> None:
+        self._streams.clear()
+
     def _open_stream(self, lane: Lane) -> Stream:
         stream = self._streams.get(lane)
         if stream is None:

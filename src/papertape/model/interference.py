@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from enum import StrEnum
 from typing import Final, Literal, Protocol
 
 import msgspec
 
-from papertape.model.event import BookSnapshot, Event
-from papertape.model.order import OrderUpdate
+from papertape.model.event import BookSnapshot, Event, Side
+from papertape.model.order import OrderType, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos
 
@@ -77,6 +79,36 @@ class Swap(msgspec.Struct, frozen=True, kw_only=True):
     is_renumbered: bool
 
 
+class Moment(StrEnum):
+    """How far a request has come when its client dies."""
+
+    LEAVING = "leaving"
+    SENT = "sent"
+    EXECUTED = "executed"
+    ANSWERED = "answered"
+
+
+class Disk(StrEnum):
+    """What is left of what a client wrote down, once it has died."""
+
+    KEPT = "kept"
+    LOSES_UNSYNCED = "loses_unsynced"
+    TORN = "torn"
+
+
+class Crash(msgspec.Struct, frozen=True, kw_only=True):
+    """The client dies as the window starts; a fresh one starts as it ends.
+
+    Attributes:
+        moment: for one that waits for a request, how far that has come.
+        step: after which step of its loop it dies, from 1 and over all its lives; None if by time or by request.
+    """
+
+    moment: Moment
+    disk: Disk
+    step: int | None = None
+
+
 RefusedBecause = Literal["too_many_streams", "unauthenticated", "rate_limited"]
 """Why a venue refuses a subscription; each dialect has its own words."""
 
@@ -105,6 +137,22 @@ class Lifetime(msgspec.Struct, frozen=True, kw_only=True):
 
     after_ns: Nanos
     goodbye: int
+
+
+class Outsider(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of somebody else on the account, placed as the window starts.
+
+    Attributes:
+        symbol: of what; None for the venue's first instrument.
+        amount: base.
+        away_bps: how far a limit order stands behind the best price of its side, in basis points.
+    """
+
+    symbol: str | None
+    side: Side
+    type: OrderType
+    amount: Decimal
+    away_bps: int
 
 
 class Interference(Protocol):
@@ -173,6 +221,10 @@ class Interference(Protocol):
         """What ends as the window starts."""
         ...
 
+    def crash(self) -> Crash | None:
+        """How the client dies as the window starts; None if it does not."""
+        ...
+
     def lifetime(self, lane: Lane) -> Lifetime | None:
         """How old a connection of `lane` may get; None for any age."""
         ...
@@ -187,4 +239,12 @@ class Interference(Protocol):
 
     def postpones(self, snapshot: BookSnapshot, done: int) -> Postponed | None:
         """Whether this snapshot of a book is late; `done` counts those before."""
+        ...
+
+    def hides_ns(self, request: Request) -> Nanos:
+        """How long the order that this request makes is shown by no question."""
+        ...
+
+    def outsider(self) -> Outsider | None:
+        """What somebody else on the account asks for as the window starts."""
         ...

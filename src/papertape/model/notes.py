@@ -27,6 +27,7 @@ class Mark(StrEnum):
     RECONCILED_AFTER_LOST_REPLY = "reconciled_after_lost_reply"
     RECONCILED_AFTER_RECONNECT = "reconciled_after_reconnect"
     MISSED_FILL_FOUND = "missed_fill_found"
+    TOOK_UP_INTENTS = "took_up_intents"
 
 
 class Notes(Protocol):

@@ -54,6 +54,7 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
         told_ns: when the client heard the answer; None if it never did.
         retry_after_ns: how long the venue then asked the client to wait, if it refused for coming too fast.
         line: which line of a program asked, such as "bot.py:31"; empty where nobody knows.
+        life: which life of the client asked, from 1.
     """
 
     sent_ns: Nanos
@@ -65,6 +66,18 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
     is_private: bool
     retry_after_ns: Nanos | None = None
     line: str = ""
+    life: int = 1
+
+
+class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection of the own-order lane as the Door saw it; run time in nanoseconds.
+
+    Attributes:
+        ended_ns: when either side closed it; None if it stood at the end.
+    """
+
+    opened_ns: Nanos
+    ended_ns: Nanos | None
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +86,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         orders: every order it accepted, oldest first.
         opening: the account as the run began.
+        foreign: client order ids of the orders that somebody else on the account placed.
+        own_lines: connections of the own-order lane, oldest first.
     """
 
     orders: tuple[Order, ...]
@@ -80,3 +95,5 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     opening: Balances
     balances: Balances
     requests: tuple[RequestSeen, ...]
+    foreign: tuple[str, ...] = ()
+    own_lines: tuple[LineSeen, ...] = ()

@@ -6,7 +6,7 @@ It holds what the client needs to be honest after a restart and nothing that onl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Protocol
 
@@ -97,6 +97,27 @@ class MemoryIntents:
     def load(self) -> Iterable[Record]:
         return tuple(self._records)
 
-    def crash(self) -> None:
-        """Lose what nobody synced."""
-        del self._records[self._synced :]
+    @property
+    def unsynced(self) -> int:
+        """How many records a crash may lose."""
+        return len(self._records) - self._synced
+
+    def crash(self, keeps: int = 0) -> None:
+        """Lose what nobody synced, but for the first `keeps` records of it; what is left is on the disk for good."""
+        del self._records[self._synced + keeps :]
+        self._synced = len(self._records)
+
+
+class Opened:
+    """A log as one process has it open: once that is dead, what it still writes goes nowhere."""
+
+    def __init__(self, disk: IntentStore, is_dead: Callable[[], bool]) -> None:
+        self._disk = disk
+        self._is_dead = is_dead
+
+    def append(self, record: Record, *, durable: bool) -> None:
+        if not self._is_dead():
+            self._disk.append(record, durable=durable)
+
+    def load(self) -> Iterable[Record]:
+        return self._disk.load()

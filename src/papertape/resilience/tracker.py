@@ -154,6 +154,9 @@ class Tracker:
     def __iter__(self) -> Iterator[Intent]:
         return iter(self._intents.values())
 
+    def __len__(self) -> int:
+        return len(self._intents)
+
     def __contains__(self, client_order_id: str) -> bool:
         return client_order_id in self._intents
 

@@ -50,8 +50,11 @@ class Clock(Protocol):
 class RanksTimers(Protocol):
     """What a `VirtualClock` needs of its loop; `runtime.loop.VirtualLoop` is one."""
 
-    now_ns: Nanos
-    epoch_ns: Nanos
+    @property
+    def now_ns(self) -> Nanos: ...
+
+    @property
+    def epoch_ns(self) -> Nanos: ...
 
     def schedule_ns(self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any) -> Timer: ...
 

@@ -76,6 +76,7 @@ def make_scenario(
     expect = _expect(top)
     if program is not None:
         _judge_by_truth(top, expect)
+        _need_no_bot(source, [*faults, *more_faults])
     title = top.text("title") or (path.name.removesuffix(SUFFIX) if path is not None else str(getattr(bot, "__name__", bot or program)))
     return Scenario(
         title=title, seed=top.whole("seed", 0), depth=depth, bot=bot, bot_config=dict(config.raw) if config else {}, program=program,
@@ -112,6 +113,15 @@ def _need_no_wire(source: str, faults: Sequence[Fault]) -> None:
             raise ConfigError(
                 f'{source}: fault "{fault.kind}": acts on bytes, and depth "interface" has none; use depth = "wire" (--depth wire), or a '
                 "fault that acts at the Door; `papertape list faults` shows which"
+            )
+
+
+def _need_no_bot(source: str, faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        if fault.needs_bot:
+            raise ConfigError(
+                f'{source}: fault "{fault.kind}": happens to a bot on papertape\'s interface; a program is nothing that could be started '
+                "anew. Give a `bot` instead, or another fault; `papertape list faults` shows all"
             )
 
 

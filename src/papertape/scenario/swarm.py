@@ -54,7 +54,9 @@ def swarm(base: Scenario, seed: int, span_ns: Nanos | None = None) -> Scenario:
             f"{base.name}: its feeds last {format_duration(span_ns)} and it heals at {heal.at}; a sweep needs "
             f"{format_duration(SPAN_MIN_NS)} and a second before it heals"
         )
-    faults = drawn_plan(seed, until_ns=min(heal.at_ns, span_ns), is_wire=base.depth is Depth.WIRE, venues=tuple(base.venues))
+    shelf = {kind: member for kind, member in FAULTS.items() if base.program is None or not member.needs_bot}
+    until_ns, is_wire = min(heal.at_ns, span_ns), base.depth is Depth.WIRE
+    faults = drawn_plan(seed, until_ns=until_ns, is_wire=is_wire, venues=tuple(base.venues), shelf=shelf)
     expect = msgspec.structs.replace(base.expect, must_happen=(), must_hit=False)
     return msgspec.structs.replace(
         base, title=f"{base.title} (seed {seed} of a sweep)", seed=seed, faults=(*base.faults, *faults), heal=heal, expect=expect, repro=""

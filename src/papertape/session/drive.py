@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from papertape.exchanges.base import BaseExchange
-from papertape.model.errors import ConfigError, EscapedSimulation, StuckSimulation
+from papertape.exchanges.factory import ExchangeFactory
+from papertape.model.errors import ConfigError, EscapedSimulation, NetworkError, StuckSimulation
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
+from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END
 from papertape.session.blame import line_of
@@ -22,6 +24,9 @@ STOP_WITHIN_NS: Final = 30 * SECOND
 
 LAST_ROW_WITHIN_NS: Final = 60 * SECOND
 """How long after the feed's end its last rows may be on their way."""
+
+RETRIES_MAX: Final = 8
+"""How often an exchange may fail to connect; each takes a minute."""
 
 REST_WITHIN_NS: Final = 120 * SECOND
 """How long after the bot's end the last answers may take."""
@@ -35,13 +40,14 @@ class Drive:
         escaped: the bot left the simulation; nothing that followed counts.
     """
 
-    def __init__(self, bot: Any, config: dict[str, Any], worlds: list[VenueWorld], loop: VirtualLoop, end_ns: Nanos) -> None:
+    def __init__(self, bot: Any, config: dict[str, Any], worlds: list[VenueWorld], loop: VirtualLoop | Life, end_ns: Nanos) -> None:
         self.failures: list[str] = []
         self.escaped: EscapedSimulation | None = None
         self._bot = bot
         self._config = config
         self._worlds = worlds
         self._loop = loop
+        self._host = loop.host if isinstance(loop, Life) else loop
         self._end_ns = end_ns
         self._over: asyncio.Future[None] = loop.create_future()
 
@@ -50,12 +56,17 @@ class Drive:
         self._note(error)
         self._finish()
 
-    async def run(self) -> None:
+    async def run(self, is_first: bool = True) -> None:
+        """From the first connect to the last answer. A life that is not the first is let connect, however late it comes."""
+        with ExchangeFactory.running({world.name: world.exchange for world in self._worlds if world.exchange is not None}):
+            await self._run(is_first)
+
+    async def _run(self, is_first: bool) -> None:
         self._loop.schedule_ns(self._end_ns, END, self._feed_ended)
         made, start = self._make()
         exchanges = [world.exchange for world in self._worlds if world.exchange is not None]
         connected = asyncio.ensure_future(self._connect(exchanges))
-        await asyncio.wait([connected, self._over], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([connected, self._over] if is_first else [connected], return_when=asyncio.FIRST_COMPLETED)
         if not connected.done():
             connected.cancel()
             self.failures.append("the exchange was not connected before the feed ended")
@@ -77,8 +88,16 @@ class Drive:
         return [tell_of_task(error, " of the bot") for error in died_unseen([self._loop])]
 
     async def _connect(self, exchanges: list[Any]) -> None:
+        """Until it gets through, as whatever watches over a bot in life would try."""
         for exchange in exchanges:
-            await exchange.connect()
+            for left in reversed(range(RETRIES_MAX)):
+                try:
+                    await exchange.connect()
+                except NetworkError:
+                    if not left:
+                        raise
+                else:
+                    break
 
     async def _stop(self, made: Any, main: asyncio.Future[Any]) -> None:
         """Tell the bot to end; a loop that does not is cancelled, and one that will not be cancelled is reported."""
@@ -123,7 +142,8 @@ class Drive:
 
     def _feed_ended(self) -> None:
         """No row reaches the venue any more; the bot ends once the last has been delivered."""
-        key = None if self._loop.feed is None else self._loop.feed.next_key()
+        feed = self._host.feed
+        key = None if feed is None else feed.next_key()
         if key is not None and key[0] <= self._end_ns + LAST_ROW_WITHIN_NS:
             self._loop.schedule_ns(key[0], END, self._feed_ended)
         else:

@@ -236,7 +236,7 @@ def _limits(expect: ExpectVenue, venue: str, truth: Truth) -> list[str]:
         return []
     held = Decimal(0)
     for fill in truth.fills:
-        if fill.symbol.split("/")[0] != limit.currency:
+        if fill.symbol.split("/")[0] != limit.currency or fill.client_order_id in truth.foreign:
             continue
         held = EXACT.add(held, fill.moved)
         if held.copy_abs() > limit.amount:

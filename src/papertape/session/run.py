@@ -9,17 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from papertape.exchanges.factory import ExchangeFactory
+from papertape.exchanges.resilient import ResilientExchange
 from papertape.exchanges.simulated import SimulatedExchange
 from papertape.faults.base import as_table
 from papertape.journal import Journal
 from papertape.model.errors import EscapedSimulation, StuckSimulation
+from papertape.model.notes import Notes
 from papertape.model.units import MINUTE, Nanos, plain
-from papertape.resilience.intents import MemoryIntents
+from papertape.resilience.intents import IntentStore, Opened
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import VirtualClock, wall_seconds
 from papertape.runtime.guest import HostLoop
+from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.rank import END
@@ -28,6 +30,7 @@ from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
 from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, kind_of, led_there, pnl
+from papertape.session.lives import Lives, NotesOfLife, may_crash
 from papertape.session.observer import total_marks
 from papertape.session.program import Program
 from papertape.session.replay import Replay
@@ -35,7 +38,7 @@ from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
 from papertape.session.unseen import tell_of_context
-from papertape.session.wire import Served, environment_of, load_adapter, network_of, serve, wire_up
+from papertape.session.wire import Served, environment_of, live_link, load_adapter, network_of, serve
 from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
 if TYPE_CHECKING:
@@ -131,6 +134,7 @@ class _Run:
         self.failures: list[str] = []
         self.escaped: EscapedSimulation | None = None
         self.worlds: list[VenueWorld] = []
+        self.lives: Lives | None = None
         self.verdict: Verdict | None = None
         self.ended_ns: Nanos = 0
         self.events = 0
@@ -142,18 +146,42 @@ class _Run:
         """A bot on our interface, from the first connect to the last answer."""
         chance = Chance(self.scenario.seed)
         replay = self._build(loop, chance)
-        drive = Drive(bot, self.scenario.bot_config, self.worlds, loop, self.end_ns)
-        close = await self._connect(loop, chance, drive)
+        network = self._network(loop, chance)
+        close = await self._serve(loop, network, chance) if self.scenario.depth is Depth.WIRE else partial(_close_all, [])
+        make_drive = partial(Drive, bot, self.scenario.bot_config, self.worlds, end_ns=self.end_ns)
+        if may_crash(self.scenario):
+            self.lives = Lives(self.worlds, loop, network, self.journal, make_drive, partial(self._exchange, chance))
+            try:
+                await self._with_lives(self.lives, loop, replay)
+                await close()
+                self._judge(loop)
+            finally:
+                self.lives.bury()
+        else:
+            drive = make_drive(loop)
+            for world in self.worlds:
+                world.exchange = self._exchange(chance, world, loop, drive)
+            self._start(loop, replay)
+            try:
+                await drive.run()
+                await close()
+            finally:
+                self.failures += drive.failures
+                self._end(loop, replay, drive.escaped)
+            self.failures += drive.died_unseen()
+            self._judge(loop)
+
+    async def _with_lives(self, lives: Lives, loop: VirtualLoop, replay: Replay) -> None:
+        """A bot that may die on the way."""
         self._start(loop, replay)
         try:
-            with ExchangeFactory.running({world.name: world.exchange for world in self.worlds if world.exchange is not None}):
-                await drive.run()
-            await close()
+            await lives.run()
         finally:
-            self.failures += drive.failures
-            self._end(loop, replay, drive.escaped)
-        self.failures += drive.died_unseen()
-        self._judge(loop)
+            for drive in lives.drives:
+                self.failures += drive.failures
+            self._end(loop, replay, next((drive.escaped for drive in lives.drives if drive.escaped is not None), None))
+        self.failures += lives.drives[-1].died_unseen()
+        self.failures += [tell_of_context(context) for life in lives.lives for context in life.unhandled]
 
     def with_program(self, script: Script, loop: HostLoop) -> None:
         """A program that never heard of papertape, from its first line to its last."""
@@ -190,7 +218,7 @@ class _Run:
     def _start(self, loop: VirtualLoop, replay: Replay) -> None:
         """From here on the market moves."""
         if self.trace is not None:
-            self.trace.attach(loop, [world.exchange for world in self.worlds if world.exchange is not None])
+            self.trace.attach(loop)
         loop.feed = replay
         if self.scenario.heal is not None:
             for world in self.worlds:
@@ -222,24 +250,28 @@ class _Run:
         loop.network = self.network = network_of(loop, self.scenario, chance)
         return self.network
 
-    async def _connect(self, loop: VirtualLoop, chance: Chance, drive: Drive) -> Callable[[], Any]:
-        """An exchange of ours for each venue, over the link that the depth calls for."""
-        closers = []
-        network = self._network(loop, chance)
-        for world in self.worlds:
-            kind: type = SimulatedExchange
-            if self.scenario.depth is Depth.WIRE:
-                wired = await wire_up(world, loop, network, chance)
-                link, kind = wired.link, wired.exchange_class
-                closers.append(wired.close)
-            else:
-                link = simulated_link(world, loop)
-            world.exchange = kind(
-                link, clock=VirtualClock(loop), chance=chance, notes=world.observer, store=MemoryIntents(),
-                run_id=f"pt{self.scenario.seed}", settings=SETTINGS, on_bot_error=drive.bot_failed,
-            )  # fmt: skip
-            note_asked(world.exchange, world.asked)
-        return partial(_close_all, closers)
+    def _exchange(self, chance: Chance, world: VenueWorld, loop: VirtualLoop | Life, drive: Drive) -> ResilientExchange:
+        """An exchange of ours to a venue, over the link that the depth calls for; `loop` is the one that the bot lives on."""
+        clock = VirtualClock(loop)
+        kind: type[ResilientExchange] = SimulatedExchange
+        if self.scenario.depth is Depth.WIRE:
+            link, kind = live_link(world, self.served[self.worlds.index(world)], clock)
+        else:
+            link = simulated_link(world, loop)
+        notes: Notes = world.observer
+        store: IntentStore = world.disk
+        if isinstance(loop, Life):
+            assert self.lives is not None
+            link, notes = self.lives.tie(link, loop, world), NotesOfLife(world.observer, loop)
+            store = Opened(world.disk, lambda: loop.is_over)
+        exchange = kind(
+            link, clock=clock, chance=chance, notes=notes, store=store, run_id=f"pt{self.scenario.seed}", settings=SETTINGS,
+            on_bot_error=drive.bot_failed,
+        )  # fmt: skip
+        note_asked(exchange, world.asked)
+        if self.trace is not None:
+            self.trace.listen(exchange)
+        return exchange
 
     async def _serve(self, loop: VirtualLoop, network: Network, chance: Chance) -> Callable[[], Any]:
         """Each venue under its real hosts."""

@@ -11,7 +11,7 @@ from papertape.links.base import Link
 from papertape.model.errors import ConfigError
 from papertape.model.request import Lane
 from papertape.runtime.chance import Chance
-from papertape.runtime.clock import VirtualClock
+from papertape.runtime.clock import Clock
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network, Policy
 from papertape.session.port import DoorPort
@@ -22,14 +22,6 @@ HTTPS: Final = 443
 
 SERVED: Final = ("coinbase",)
 """Venues that have a server of ours; the others run at interface depth."""
-
-
-class Wired(msgspec.Struct, frozen=True, kw_only=True):
-    """A venue that is being served in memory, and the live adapter's way to it."""
-
-    link: Link
-    exchange_class: type
-    close: Callable[[], Awaitable[None]]
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +66,12 @@ def network_of(loop: VirtualLoop, scenario: Scenario, chance: Chance) -> Network
     return Network(loop, hosts=hosts, faults=network_faults(scenario), chance=chance)
 
 
-async def wire_up(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Wired:
-    """Serve `world`, and make the live adapter's link to it."""
+def live_link(world: VenueWorld, served: Served, clock: Clock) -> tuple[Link, type]:
+    """The live adapter's way to a venue that is being served, and its exchange."""
     from papertape.exchanges.coinbase import CoinbaseExchange
     from papertape.links.coinbase.link import CoinbaseLink
 
-    served = await serve(world, loop, network, chance)
-    link = CoinbaseLink(served.credentials, rules=world.rules, clock=VirtualClock(loop))
-    return Wired(link=link, exchange_class=CoinbaseExchange, close=served.close)
+    return CoinbaseLink(served.credentials, rules=world.rules, clock=clock), CoinbaseExchange
 
 
 async def serve(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Served:

@@ -19,6 +19,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
+from papertape.resilience.intents import MemoryIntents
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
 from papertape.session.observer import Observer
@@ -28,6 +29,7 @@ from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
 from papertape.sim.fills import QueueFills
 from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency
+from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 from papertape.tape.builtin import resolve
 from papertape.tape.reader import Tape, open_tape
@@ -78,6 +80,7 @@ class VenueWorld:
 
     Attributes:
         asked: what the bot asked for, call by call; see `invariants.no_duplicate_exposure`.
+        disk: where the bot's log of intents lies.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class VenueWorld:
         self.fees = fees
         self.exchange: ResilientExchange | None = None
         self.asked: list[NewOrder] = []
+        self.disk = MemoryIntents()
 
 
 def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows | None = None) -> list[Feed]:
@@ -139,8 +143,8 @@ def build_venue(
     return VenueWorld(name, rules, venue, door, observer, feeds, fees)
 
 
-def simulated_link(world: VenueWorld, loop: VirtualLoop) -> Link:
-    """The link that ends in this process."""
+def simulated_link(world: VenueWorld, loop: Timeline) -> Link:
+    """The link that ends in this process; `loop` is that of whoever uses it."""
     return SimulatedLink(world.door, world.rules, loop)
 
 

@@ -11,6 +11,7 @@ from papertape.model.interference import Lifetime
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
+from papertape.model.view import LineSeen
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
@@ -31,6 +32,7 @@ class Broadcast:
         on_progress: told when the client may have just been told what it lacked.
         on_told: told of each order that the client has just been told of.
         untold: client order ids whose last news was lost on its way to the client.
+        foreign: those of somebody else on the account; news of them is owed to nobody.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Broadcast:
         self.reached = 0
         self.lost: dict[Lane, dict[tuple[Channel, str], None]] = {Lane.MARKET: {}, Lane.USER: {}}
         self.untold: dict[str, None] = {}
+        self.foreign: dict[str, None] = {}
         self._told: dict[str, Order] = {}
         self.on_progress: Callable[[], None] = lambda: None
         self.on_told: Callable[[Order], None] = lambda order: None
@@ -50,6 +53,7 @@ class Broadcast:
         self._subscriptions = Subscriptions(venue, timeline, plan, journal, heartbeat_ns, epoch_ns)
         self._streams: dict[Lane, list[Stream]] = {Lane.MARKET: [], Lane.USER: []}
         self._market = self._streams[Lane.MARKET]
+        self._own: list[Stream] = []  # of the user lane, gone or not
         self._opened = 0
         journal.before_write(self._write_delivered)
 
@@ -60,6 +64,9 @@ class Broadcast:
         self._opened += 1
         stream = Stream(self._opened, lane, send, close, can_tell)
         self._streams[lane].append(stream)
+        stream.opened_ns = self._timeline.now_ns
+        if lane is Lane.USER:
+            self._own.append(stream)
         self._journal.write(self._timeline.now_ns, "stream", what="opened", lane=lane, number=stream.number)
         for armed, lifetime in self._plan.ages(lane):
             self._let_age(stream, lane, armed, lifetime)
@@ -100,12 +107,21 @@ class Broadcast:
             **({"code": goodbye} if goodbye not in (0, 1001) else {}),
         )  # fmt: skip
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
+        self._owe_waiting(stream)
+        self._forget(stream)
+        stream.close(goodbye)
+
+    def _owe_waiting(self, stream: Stream) -> None:
         aside = [] if stream.aside is None else [stream.aside.message]
         for message in [*(waiting[2] for waiting in stream.waiting), *aside]:
             if isinstance(message, OrderUpdate) and not self.has_told(message.order):
-                self.untold[message.order.client_order_id] = None
-        self._forget(stream)
-        stream.close(goodbye)
+                self._owe(message.order)
+
+    def client_died(self) -> None:
+        """Nobody listens any more."""
+        for stream in [stream for streams in self._streams.values() for stream in streams]:
+            self._owe_waiting(stream)
+            self.closed(stream)
 
     def _carriers(self, lane: Lane) -> list[Stream]:
         """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""
@@ -181,7 +197,11 @@ class Broadcast:
         order = self._venue.order_of(request.client_order_id)
         is_edited = request.op is Op.ORDER_EDIT and not is_refused
         if order is not None and (is_edited or not self.has_told(order)):
-            self.untold[request.client_order_id] = None
+            self._owe(order)
+
+    def _owe(self, order: Order) -> None:
+        if order.client_order_id not in self.foreign:
+            self.untold[order.client_order_id] = None
 
     def note_told(self, order: Order) -> None:
         """The client has heard where an order stands."""
@@ -200,6 +220,10 @@ class Broadcast:
         """What was held may go."""
         for stream in self._carriers(lane):
             self._drain(stream)
+
+    def own_lines(self) -> tuple[LineSeen, ...]:
+        """The user lane's connections, oldest first."""
+        return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.ended_ns) for stream in self._own)
 
     @property
     def was_opened(self) -> bool:
@@ -226,7 +250,7 @@ class Broadcast:
             if thief.spends_number:
                 stream.number_next()
             if isinstance(message, OrderUpdate):
-                self.untold[message.order.client_order_id] = None
+                self._owe(message.order)
             elif isinstance(message, BookUpdate | BookSnapshot):
                 stream.missed[message.symbol] = None  # a trade is gone for good, a book must become right again
             return
@@ -309,7 +333,7 @@ class Broadcast:
 
     def _forget(self, stream: Stream) -> None:
         self._write_delivered()
-        stream.is_open = False
+        stream.is_open, stream.ended_ns = False, self._timeline.now_ns
         stream.waiting.clear()
         stream.aside = None
         self._streams[stream.lane].remove(stream)

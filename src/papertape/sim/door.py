@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from papertape.journal import Journal
-from papertape.model.interference import Interference
+from papertape.model.interference import Crash, Interference, Moment, Outsider
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
@@ -23,7 +25,9 @@ from papertape.sim.broadcast import Broadcast
 from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
 from papertape.sim.fault_plan import FaultPlan
+from papertape.sim.hiding import Hiding
 from papertape.sim.latency import LatencyLaw
+from papertape.sim.outsider import wanted_by
 from papertape.sim.pending import Done, Lost, Pending, in_words, seen
 from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
@@ -40,6 +44,8 @@ class Door:
         broadcast: the streams.
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
         on_disturbed: told when a fault has just stopped disturbing.
+        on_crash: told that the client dies now; says whether it was alive.
+        on_restart: told that the client may start again.
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
@@ -65,6 +71,8 @@ class Door:
         self.plan.on_open, self.plan.on_end = self._fault_begins, self._fault_ends
         self.on_rest_cut: Callable[[], None] = _nothing
         self.on_disturbed: Callable[[Armed], None] = lambda armed: None
+        self.on_crash: Callable[[Crash], bool] = lambda crash: False
+        self.on_restart: Callable[[], None] = _nothing
         self.on_progress: Callable[[], None] = _nothing
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
@@ -77,6 +85,9 @@ class Door:
         self._order_law, self._answer_law = order_law, answer_law
         self._count = 0
         self._ways = 0
+        self._life = 1
+        self._hiding = Hiding()
+        self._foreign: dict[str, None] = {}
         self._told = 0
         self._pending: dict[int, Pending] = {}
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
@@ -98,13 +109,14 @@ class Door:
         self._look_who_left()
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client)
+        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client, self._life)
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
+        self.plan.crash_at(Moment.SENT, request)
         return pending
 
     def abandon(self, pending: Pending) -> None:
@@ -152,11 +164,14 @@ class Door:
             answer = Answer(refusal=refusal)
         else:
             self.executed.append((now_ns, request))
-            answer = self.venue.execute(request, now_ns)
+            answer = self._as_seen(hit, request, self.venue.execute(request, now_ns))
         self._write_command(pending, answer)
         made = answer.order if request.op is Op.ORDER_CREATE else None
         names = ("", "") if made is None else (made.client_order_id, made.id)
         self.facts.append(Reached(now_ns, pending.number, None if answer.refusal is None else answer.refusal.code, *names))
+        self.plan.crash_at(Moment.EXECUTED, request)
+        if pending.is_orphan:
+            self.broadcast.owe(request, answer.refusal is not None)
         reply = self.plan.after_venue(hit, request, answer)
         if reply is None:
             del self._pending[pending.number]
@@ -171,6 +186,36 @@ class Door:
         delay_ns = late_ns + self._answer_law.ns(self._chance.keyed(f"latency/answer/{self._name}", pending.number))
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, DELIVERY, self._answer, pending, reply)
 
+    def _as_seen(self, hit: list[Armed], request: Request, answer: Answer) -> Answer:
+        """The answer without what is hidden; what was just made may be hidden from now on."""
+        now_ns, made = self._timeline.now_ns, answer.order
+        if made is not None and request.op is Op.ORDER_CREATE and made.created_ns == self.venue.epoch_ns + now_ns:
+            hidden = self.plan.hides(hit, request)
+            if hidden is not None:
+                until_ns = now_ns + hidden[0]
+                self._hiding.hide(made, until_ns, hidden[1])
+                self._timeline.schedule_ns(until_ns, COMMAND, self.on_disturbed, hidden[1])
+        seen_as, guilty = self._hiding.as_seen(request, answer, now_ns)
+        for armed in guilty:
+            self.plan.hid(armed, request)
+        return seen_as
+
+    def _trade_elsewhere(self, outsider: Outsider) -> bool:
+        """Somebody else on the account places an order; whether the venue took it."""
+        wanted, now_ns = wanted_by(outsider, self.venue), self._timeline.now_ns
+        if wanted is None:
+            return False
+        client_order_id = f"foreign-{len(self._foreign) + 1}"
+        self.broadcast.foreign[client_order_id] = None  # before there is any news of it
+        request = Request(op=Op.ORDER_CREATE, client_order_id=client_order_id, symbol=wanted.symbol, order=wanted)
+        self.executed.append((now_ns, request))
+        answer = self.venue.execute(request, now_ns)
+        if answer.order is None:
+            return False
+        self._foreign[client_order_id] = None
+        self._journal.write(now_ns, "foreign", client_order_id=client_order_id, id=answer.order.id, order=in_words(wanted))
+        return True
+
     def _answer(self, pending: Pending, answer: Answer) -> None:
         if pending.number not in self._pending:
             return
@@ -178,6 +223,7 @@ class Door:
             self.plan.count_held(Lane.REST)
             self._held.append((pending, answer))
             return
+        self.plan.crash_at(Moment.ANSWERED, pending.request)
         del self._pending[pending.number]
         code = None if answer.refusal is None else answer.refusal.code
         if not pending.is_awaited:
@@ -282,6 +328,12 @@ class Door:
         self._notice_quiet()
         if armed.fault.needs_books:
             armed.books = self.broadcast.books()
+        crash = armed.fault.crash()
+        if crash is not None:
+            armed.fired += self.on_crash(crash)
+        outsider = armed.fault.outsider()
+        if outsider is not None:
+            armed.fired += self._trade_elsewhere(outsider)
         for cut in armed.fault.cuts():
             armed.fired += self._cut_rest() if cut.lane is Lane.REST else self.broadcast.cut(cut.lane, cut.goodbye)
         self.broadcast.begin_ageing(armed)
@@ -289,6 +341,8 @@ class Door:
 
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
+        if armed.fault.crash() is not None and not self.plan.is_down:
+            self.on_restart()
         if not self.plan.holds(Lane.REST):
             held, self._held = self._held, []
             for pending, answer in held:
@@ -300,6 +354,16 @@ class Door:
 
     def _notice_quiet(self) -> None:
         self.broadcast.market_is_quiet = not self.plan.disturbs_stream(Lane.MARKET)
+
+    def client_died(self) -> None:
+        """Nobody waits any more, and nobody listens; what is on its way to the venue goes on."""
+        self._life += 1
+        for pending in list(self._pending.values()):
+            pending.is_orphan = True
+            if pending.at_ns is not None:
+                self.broadcast.owe(pending.request)
+            self.abandon(pending)
+        self.broadcast.client_died()
 
     # ---- what the venue knows
 
@@ -320,7 +384,8 @@ class Door:
 
     def truth(self) -> Truth:
         """The venue's side of every comparison."""
-        return self.venue.truth(tuple(seen(pending) for pending in self._seen))
+        truth = self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
+        return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
 
 
 def _ignore(outcome: Answer | Lost) -> None:

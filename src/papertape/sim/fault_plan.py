@@ -7,7 +7,7 @@ from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.event import BookSnapshot
-from papertape.model.interference import Again, Interference, Lifetime, Postponed, Swap, Thwarted
+from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Refusal, Request
 from papertape.model.units import Nanos
@@ -16,7 +16,7 @@ from papertape.sim.armed import Armed
 from papertape.sim.stream import Message
 from papertape.sim.timeline import Timeline
 
-_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns")
+_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns", "hides_ns")
 """Where a fault meets a request; one that is at none of them need not count requests."""
 
 
@@ -36,8 +36,10 @@ class FaultPlan:
         self._timeline = timeline
         self._journal = journal
         self._open: list[Armed] = []
-        self._by_request = [armed for armed in self.faults if armed.window is None or armed.trigger is not None]
-        self._by_request += [armed for armed in self.faults if armed not in self._by_request and _defines(armed, *_POINTS)]
+        self._deadly = [(armed, crash) for armed in self.faults if (crash := armed.fault.crash()) is not None]
+        others = [armed for armed in self.faults if armed.fault.crash() is None]
+        self._by_request = [armed for armed in others if armed.window is None or armed.trigger is not None]
+        self._by_request += [armed for armed in others if armed not in self._by_request and _defines(armed, *_POINTS)]
         for armed in self.faults:
             if armed.window is not None and armed.window.start_ns is not None:
                 timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
@@ -166,6 +168,34 @@ class FaultPlan:
                 self._open_window(armed)
         return hit
 
+    def crash_at(self, moment: Moment, request: Request) -> None:
+        """A request has come so far; whoever is to die of it does."""
+        for armed, crash in self._deadly:
+            if (
+                crash.moment is moment
+                and armed.trigger is not None
+                and armed.starts_by_request
+                and not armed.is_open
+                and armed.hit_by(request)
+            ):
+                self._open_window(armed)
+
+    def crash_after(self, step: int) -> None:
+        """The client's loop has taken so many steps."""
+        for armed, crash in self._deadly:
+            if crash.step == step:
+                self._open_window(armed)
+
+    @property
+    def crashes(self) -> tuple[Crash, ...]:
+        """How the client may die."""
+        return tuple(crash for _, crash in self._deadly)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the client is dead now."""
+        return any(armed.is_open for armed, _ in self._deadly)
+
     def before_venue(self, hit: list[Armed], request: Request) -> Refusal | None:
         for armed in hit:
             refusal = armed.fault.before_venue(request)
@@ -193,6 +223,16 @@ class FaultPlan:
                 self._fired(armed, request)
                 total += extra
         return total
+
+    def hides(self, hit: list[Armed], request: Request) -> tuple[Nanos, Armed] | None:
+        """How long the order that was just made is not shown, and whose doing that is."""
+        found = [(ns, armed) for armed in hit if (ns := armed.fault.hides_ns(request))]
+        return max(found, key=lambda each: each[0], default=None)
+
+    def hid(self, armed: Armed, request: Request) -> None:
+        """A question was answered without an order."""
+        armed.fired += 1
+        self._write(armed, "hid", op=request.op, client_order_id=request.client_order_id)
 
     def heal(self, lanes: tuple[Lane, ...]) -> None:
         """From now on no fault acts on `lanes` any more; on none at all if it is empty."""

@@ -32,14 +32,16 @@ class Pending:
         is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
         on_the_line: the answer has left, and it is not known to have arrived.
         is_orphan: whoever asked has died since.
+        life: which life of the client asked, from 1.
     """
 
-    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client) -> None:
+    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client, life: int = 1) -> None:
         self.number = number
         self.request = request
         self.done = done
         self.sent_ns = sent_ns
         self.client = client
+        self.life = life
         self.is_awaited = True
         self.is_orphan = False
         self.on_the_line: Answer | None = None
@@ -76,4 +78,5 @@ def seen(pending: Pending) -> RequestSeen:
         is_private=request.op not in PUBLIC_OPS,
         retry_after_ns=pending.retry_after_ns,
         line=pending.client.asked_at,
+        life=pending.life,
     )

@@ -82,6 +82,7 @@ class Stream:
         aside: an own-order message that lets the next go first.
         wrong: snapshots on their way that are not what the book is.
         missed: symbols whose book this connection can no longer have right, because a message was lost.
+        opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
     """
 
     def __init__(self, number: int, lane: Lane, send: Send, close: Close, can_tell: bool = False) -> None:
@@ -98,6 +99,8 @@ class Stream:
         self.wrong: dict[str, BookSnapshot] = {}
         self.missed: dict[str, None] = {}
         self.is_open = True
+        self.opened_ns: Nanos = 0
+        self.ended_ns: Nanos | None = None
         self.heartbeats = 0
         # What was delivered since the journal last looked: messages by their number at the venue, and when.
         self.count = 0

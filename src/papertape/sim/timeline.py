@@ -17,6 +17,7 @@ class Handle(Protocol):
 class Timeline(Protocol):
     """Run time in nanoseconds, and a way to be called at one; `rank` orders ties (`runtime.rank`)."""
 
-    now_ns: Nanos
+    @property
+    def now_ns(self) -> Nanos: ...
 
     def schedule_ns(self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any) -> Handle: ...

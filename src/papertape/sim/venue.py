@@ -20,7 +20,7 @@ from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus,
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import Reconcile, VenueRules
-from papertape.model.view import RequestSeen, Truth
+from papertape.model.view import LineSeen, RequestSeen, Truth
 from papertape.sim.candles import Candles
 from papertape.sim.checks import Refused, check_book, measure, typed
 from papertape.sim.fees.base import FeeModel
@@ -131,14 +131,15 @@ class SimVenue:
     def truth_balances(self) -> Balances:
         return self.ledger.balances()
 
-    def truth(self, requests: Sequence[RequestSeen] = ()) -> Truth:
-        """All the venue knows; `requests` is what the Door saw."""
+    def truth(self, requests: Sequence[RequestSeen] = (), own_lines: Sequence[LineSeen] = ()) -> Truth:
+        """All the venue knows; `requests` and `own_lines` are what the Door saw."""
         return Truth(
             orders=self.truth_orders(),
             fills=self.truth_fills(),
             opening=self.opening,
             balances=self.truth_balances(),
             requests=tuple(requests),
+            own_lines=tuple(own_lines),
         )
 
     # Requests, one method each

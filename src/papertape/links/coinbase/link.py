@@ -113,6 +113,10 @@ class CoinbaseLink:
         if stream is not None:
             await stream.close()
 
+    def abandon(self) -> None:
+        self._streams.clear()
+        self._rest.abandon()
+
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         await self._wish("subscribe", lane, channel, symbol, span_ns)
 

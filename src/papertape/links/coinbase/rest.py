@@ -95,6 +95,16 @@ class CoinbaseRest:
         if client is not None:
             await client.close()
 
+    def abandon(self) -> None:
+        """Forget the client; its session is closed without waiting for anything."""
+        client, self._client = self._client, None
+        if client is not None and client.session is not None:
+            connector = client.session.connector
+            client.session.detach()
+            client.session = client.tcp_connector = None
+            if connector is not None:
+                connector.close()
+
     async def call(self, call: Call) -> Reply:
         """Send one request, once, and return what came back."""
         what = f"coinbase {call.method} {call.path}"

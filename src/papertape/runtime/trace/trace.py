@@ -94,7 +94,7 @@ class Trace:
             network.on_push = functools.partial(self._piece, Kind.WRITTEN)
             network.on_piece = functools.partial(self._piece, Kind.DELIVERED)
         for exchange in exchanges:
-            self._listen(exchange)
+            self.listen(exchange)
 
     def event(self, kind: str, line: bytes) -> None:
         """A line of the journal."""
@@ -118,7 +118,7 @@ class Trace:
         name = self._pipes[pipe] = f"connection {number} {'to' if direction == '>' else 'from'} {at}"
         return name
 
-    def _listen(self, exchange: Any) -> None:
+    def listen(self, exchange: Any) -> None:
         """Every public coroutine method of it, on this one object."""
         for name in dir(type(exchange)):
             if not name.startswith("_") and inspect.iscoroutinefunction(getattr(type(exchange), name)):
