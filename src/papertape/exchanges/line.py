@@ -14,7 +14,7 @@ from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.placing import Placing
 from papertape.exchanges.polling import Polling, said_of
-from papertape.exchanges.reconcile import confirm, reconcile
+from papertape.exchanges.reconcile import reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
@@ -294,7 +294,7 @@ class Line:
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for lane in self._polling.feeds:
                 self.spawn(f"{lane} feed", self._polling.keep(lane))
-            self.spawn("confirming orders", self._confirm_orders())
+            self.spawn("confirming orders", self._polling.confirm())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():
@@ -310,18 +310,6 @@ class Line:
                 self._notes.mark(Mark.TOOK_UP_INTENTS, f"{self.account.taken_up} of an earlier life")
             for intent in self.account.tracker.unknown():
                 self.placing.hunt(intent, may_repeat=False)
-
-    async def _confirm_orders(self) -> None:
-        """Now and then ask about orders that nobody speaks of; while the user lane is away, its repair will."""
-        after_ns = self.settings.confirm_after_ns
-        while True:
-            await self.clock.sleep_ns(max(1, after_ns // 5))
-            unmentioned = self.account.unmentioned_since(self.clock.now_ns() - after_ns) if self._user.is_live else []
-            if unmentioned:
-                try:
-                    await confirm(self.account, self.requests, unmentioned)
-                except BaseError:
-                    continue
 
     def _is_live(self) -> bool:
         """Whether all that a bot needs is there, if only by REST."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from papertape.exchanges.account import Account
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.feeds import TradeFeed
-from papertape.exchanges.reconcile import reconcile
+from papertape.exchanges.reconcile import confirm, reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.model.errors import BaseError
@@ -89,6 +89,18 @@ class Polling:
     def hole(self, symbol: str) -> None:
         """A trade came by the stream, and there may be some before it that did not."""
         self._spawn(f"trades before the stream's {symbol}", self._fill(symbol))
+
+    async def confirm(self) -> None:
+        """Now and then ask about orders that nobody speaks of; while the user lane is away, its repair will."""
+        after_ns = self._settings.confirm_after_ns
+        while True:
+            await self._clock.sleep_ns(max(1, after_ns // 5))
+            unmentioned = self._account.unmentioned_since(self._clock.now_ns() - after_ns) if self._is_live(Lane.USER) else []
+            if unmentioned:
+                try:
+                    await confirm(self._account, self._requests, unmentioned)
+                except BaseError:
+                    continue
 
     def _on(self, feed: Feed, signal: FeedSignal) -> None:
         feed.on(signal)
