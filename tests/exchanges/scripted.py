@@ -101,6 +101,7 @@ class ScriptedLink:
         self.fills: list[Fill] = []
         self.candles: tuple[Candle, ...] = ()
         self.snapshots: dict[str, BookSnapshot] = {"BTC/USD": snapshot()}
+        self.streamed: dict[str, BookSnapshot] = {}  # where the stream's snapshot is another than REST's
         self.traded: list[Trade] = []  # what REST tells of the market
         self.executed: list[Request] = []
         self.hides_orders = False  # neither lists nor lookups show any
@@ -139,7 +140,7 @@ class ScriptedLink:
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
         elif channel is Channel.BOOK and symbol in self.snapshots:
-            self.loop.call_later(0.01, self.push, lane, self.snapshots[symbol])
+            self.loop.call_later(0.01, self.push, lane, self.streamed.get(symbol, self.snapshots[symbol]))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         self.subscribed[lane].remove((channel, symbol))

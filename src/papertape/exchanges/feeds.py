@@ -10,7 +10,8 @@ from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
-from papertape.model.units import SECOND, Nanos
+from papertape.model.units import Nanos
+from papertape.resilience.held import Held
 from papertape.resilience.thread import TradeThread
 
 NOBODY: Final[tuple[Any, ...]] = ()
@@ -53,16 +54,18 @@ class TradeFeed:
 
 
 class TickerFeed:
-    """Tickers of one instrument."""
+    """Tickers of one instrument; `last` is the one that came last."""
 
-    __slots__ = ("deliveries", "instrument")
+    __slots__ = ("deliveries", "instrument", "last")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
+        self.last: Ticker | None = None
         self.deliveries: tuple[Delivery, ...] = NOBODY
 
     def __call__(self, event: Ticker) -> None:
         ticker = PublicTicker(event, self.instrument)
+        self.last = event
         for deliver in self.deliveries:
             deliver(ticker)
 
@@ -74,31 +77,40 @@ class BookFeed:
         invalid_since_ns: run time since when the stream's snapshot is missing; None while the book is the stream's and valid.
         polled_ns: run time at which REST told the book that is shown instead; None where it is none of REST's.
         is_doubted: the last snapshot that came was not believed.
+        doubtful: a second one in a row that was not; it is believed if REST says so too.
+        held: changes that came while the book was not valid.
     """
 
-    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted", "polled_ns", "streamed_ns")
+    __slots__ = ("book", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "polled_ns", "streamed_ns")
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)
         self.deliveries: tuple[Delivery, ...] = NOBODY
         self.invalid_since_ns: Nanos | None = now_ns
         self.polled_ns: Nanos | None = None
+        self.doubtful: BookSnapshot | None = None
+        self.held = Held()
         self.streamed_ns: Nanos = 0  # venue clock of the stream's last word, while the book is REST's
         self.is_doubted = False
 
-    def doubt(self, event: BookSnapshot) -> str:
-        """Why this snapshot cannot be the book; empty if it can. One that says the same again is believed: it may be so after all."""
-        if self.is_doubted:
-            return ""
-        if not event.bids and not event.asks:
-            return "it is empty"
-        known_ns = self.book.venue_ns if self.polled_ns is None else self.streamed_ns
-        if 0 < event.venue_ns < known_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
-            return f"it is {(known_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
-        return ""
+    @property
+    def known_ns(self) -> Nanos:
+        """Venue clock of the stream's last word."""
+        return self.book.venue_ns if self.polled_ns is None else self.streamed_ns
+
+    def begin(self, snapshot: BookSnapshot) -> None:
+        """The book is the stream's and whole from here on: its snapshot, and what came before that and is newer."""
+        self.invalid_since_ns = self.polled_ns = self.doubtful = None
+        self.is_doubted = False
+        self.book.apply(snapshot)
+        for update in self.held.newer_than(snapshot):
+            self.book.apply(update)
+        self.show()
 
     def invalidate(self, now_ns: Nanos) -> None:
         """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
+        self.held.restart()
+        self.doubtful = None
         if self.polled_ns is None:
             self.book.clear()
         if self.invalid_since_ns is None:
@@ -129,3 +141,8 @@ class BookFeed:
         book.apply(event)
         for deliver in self.deliveries:
             deliver(book)
+
+    def show(self) -> None:
+        """Hand the book on as it is."""
+        for deliver in self.deliveries:
+            deliver(self.book)

@@ -18,6 +18,7 @@ from papertape.exchanges.reconcile import reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
+from papertape.exchanges.watching import Watching
 from papertape.links.base import Link
 from papertape.model.account import Market
 from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
@@ -99,7 +100,7 @@ class Line:
         self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
         self._streams = Streams(
             link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._review,
-            on_doubt=self._snapshot_doubted,
+            on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
         )  # fmt: skip
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
@@ -110,6 +111,10 @@ class Line:
             streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
             bell=self.bell, notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live, on_change=self._review,
             spawn=self.spawn,
+        )  # fmt: skip
+        self._watching = Watching(
+            streams=self._streams, requests=self.requests, clock=clock, notes=notes, settings=settings,
+            market_is_live=lambda: self._market.is_live, on_wrong=self._snapshot_doubted, spawn=self.spawn,
         )  # fmt: skip
         link.bind(self)
 
@@ -151,8 +156,11 @@ class Line:
                 trades(message)  # type: ignore[arg-type]
         elif kind is BookUpdate:
             book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
-            if book is not None and book.invalid_since_ns is None:
-                book(message)  # type: ignore[arg-type]
+            if book is not None:
+                if book.invalid_since_ns is None:
+                    book(message)  # type: ignore[arg-type]
+                else:
+                    book.held.hold(message)  # type: ignore[arg-type]
         elif kind is OrderUpdate:
             self.account.hear(message.order, show=True)  # type: ignore[union-attr]
         elif kind is Ticker:
@@ -294,6 +302,7 @@ class Line:
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for lane in self._polling.feeds:
                 self.spawn(f"{lane} feed", self._polling.keep(lane))
+            self.spawn("mute subscriptions", self._watching.keep())
             self.spawn("confirming orders", self._polling.confirm())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)

@@ -12,6 +12,7 @@ from papertape.model.errors import NetworkError
 from papertape.model.event import BookSnapshot
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
+from papertape.resilience.doubt import doubt
 from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
 
@@ -33,6 +34,7 @@ class Streams:
         patience_ns: Nanos,
         on_books_changed: Callable[[], None],
         on_doubt: Callable[[str], None],
+        on_second_doubt: Callable[[str, str], None],
     ) -> None:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
@@ -43,6 +45,7 @@ class Streams:
         self._patience_ns = patience_ns  # how long one book may keep the next one waiting
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
+        self._on_second_doubt = on_second_doubt
         self._topics = Topics()
         self._speaking = asyncio.Lock()  # one wish after another, whoever has it
         self._heard = Bell(clock)
@@ -104,18 +107,32 @@ class Streams:
         return ""
 
     def on_snapshot(self, feed: BookFeed, event: BookSnapshot) -> None:
-        """A book is whole again, unless this cannot be it: then it is asked for once more."""
-        why = feed.doubt(event)
-        feed.is_doubted = bool(why)
+        """A book is whole again, unless this cannot be it: then it is asked for once more, and after that REST is."""
+        if feed.invalid_since_ns is None:  # one that nobody waits for replaces the book all the same
+            feed.held.restart()
+        why = doubt(event, feed.known_ns)
+        if not why and not feed.held.is_enough_for(event):
+            why = "more changes came before it than can be kept"
+        elif why and feed.is_doubted:
+            feed.invalidate(self._clock.now_ns())
+            feed.doubtful = event  # what comes now is held, and belongs to it if it is the book
+            self.on_books_changed()
+            self._on_second_doubt(event.symbol, why)
+            return
         if why:
+            feed.is_doubted = True
             feed.invalidate(self._clock.now_ns())
             self.on_doubt(f"{event.symbol}: {why}")
             return
+        self.believe(feed, event)
+
+    def believe(self, feed: BookFeed, event: BookSnapshot) -> None:
+        """This is the book."""
         self._topics.came((Channel.BOOK, event.symbol))
         self._heard.ring()
-        was_invalid, feed.invalid_since_ns, feed.polled_ns = feed.invalid_since_ns is not None, None, None
-        feed(event)
-        if was_invalid:
+        was_valid = feed.invalid_since_ns is None
+        feed.begin(event)
+        if not was_valid:
             self.on_books_changed()
 
     def lost(self) -> None:
@@ -135,6 +152,16 @@ class Streams:
             feed.invalidate(now_ns)
         if self.books:
             self.on_books_changed()
+
+    async def renew(self, channel: Channel, symbol: str) -> None:
+        """Subscribe to one topic anew, because what comes of it is no good."""
+        if channel is Channel.BOOK and symbol in self.books:
+            self.books[symbol].invalidate(self._clock.now_ns())
+            self.on_books_changed()
+        elif channel is Channel.TRADES and symbol in self.trades:
+            self.trades[symbol].thread.tear()
+        self._topics.again((channel, symbol))
+        await self._say_if_connected()
 
     async def repair(self) -> int:
         """Ask for everything that is wanted and not asked for, and for each book anew that lost its thread; returns for how many."""

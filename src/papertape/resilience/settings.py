@@ -23,6 +23,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         poll_every_ns: how often REST is then asked how everything stands; less often where that would take more than half of its quota.
         poll_fresh_ns: how long such an answer may be gone by.
         hole_within_ns: how long trades of a stream that is back may wait for those before them, which only REST can tell.
+        mute_after_ns: how long a subscription may say nothing, while its lane lives, before REST is asked whether it should have.
+        mute_grace_ns: how long it then has to say what REST knows already.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
         outbox_max: how many orders may wait at once.
         confirm_after_ns: how long an order that we believe open may go unmentioned before the venue is asked about it: a venue may forget
@@ -53,6 +55,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     poll_every_ns: Nanos = 2 * SECOND
     poll_fresh_ns: Nanos = 10 * SECOND
     hole_within_ns: Nanos = 5 * SECOND
+    mute_after_ns: Nanos = 30 * SECOND
+    mute_grace_ns: Nanos = 2 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND
     outbox_max: int = 1_000
     confirm_after_ns: Nanos = 30 * SECOND

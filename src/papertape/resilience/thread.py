@@ -72,6 +72,13 @@ class TradeThread:
             self._held.append(trade)
         return self.give_up() if len(self._held) > HELD_MAX else ()
 
+    def lacks(self, answer: Sequence[Trade]) -> bool:
+        """Whether REST's answer, asked from `since_ns` on, holds what was not handed on. The first of all tells what was before us."""
+        if self.last is None:
+            self.polled(answer)
+            return False
+        return any(trade.trade_id not in self._seen for trade in self._after_last(answer, self.last))
+
     def polled(self, answer: Sequence[Trade]) -> Trades:
         """REST says what was traded lately, oldest first, asked from `since_ns` on; what is to be handed on now.
 
