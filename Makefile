@@ -1,15 +1,18 @@
-# make demo: the scenarios, in a table.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.
+# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
-SCENARIOS ?= scenarios
+SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench compat pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test check bench compat pythons bench-quick format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
 	$(BIN)/papertape run $(SCENARIOS)
+
+incidents: $(VENV)/.ready
+	$(BIN)/papertape run scenarios/incidents
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal

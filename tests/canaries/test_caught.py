@@ -22,6 +22,10 @@ PLANS: dict[str, Plan] = {
     ],
     "forgets_to_resubscribe": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market"}],
     "applies_a_fill_twice": [{"kind": "duplicate", "at": "2s", "connection": "user", "count": 20}],
+    "takes_not_found_for_dead": [
+        {"kind": "late_visibility", "nth": 2, "hides_for": "10s"},
+        {"kind": "disconnect", "on": "order.create", "nth": 2, "connection": "user", "lasts": "500ms"},
+    ],
     "ignores_retry_after": [{"kind": "rate_limit", "nth": 3, "retry_after": "5s"}],
     "orders_out_before_reconciling": [{"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "user"}],
     "takes_a_clean_close_for_the_end": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market", "clean": True}],

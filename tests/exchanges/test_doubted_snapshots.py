@@ -15,6 +15,7 @@ from papertape.model.request import Channel, Lane
 
 GOOD = snapshot(bid=9_800, at_ns=EPOCH_NS + 10)
 EMPTY = msgspec.structs.replace(GOOD, bids=(), asks=())
+CROSSED = msgspec.structs.replace(GOOD, bids=((GOOD.asks[0][0], 1), *GOOD.bids))
 OLD = snapshot(at_ns=EPOCH_NS + 1)
 SEEN = change(9_900, 7, at_ns=EPOCH_NS + 5)
 
@@ -41,7 +42,7 @@ def books_seen(second: BookSnapshot, third: BookSnapshot) -> tuple[list[Any], in
     return play(story)
 
 
-@pytest.mark.parametrize("wrong", [EMPTY, OLD], ids=["empty", "old"])
+@pytest.mark.parametrize("wrong", [EMPTY, OLD, CROSSED], ids=["empty", "old", "crossed"])
 def test_a_snapshot_that_cannot_be_is_never_shown_and_asked_for_again(wrong: BookSnapshot) -> None:
     bids, doubts, asked = books_seen(wrong, GOOD)
     assert bids == [(9_800, 5)]

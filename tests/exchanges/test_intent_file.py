@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exchanges.scripted import World, play
 from papertape.exchanges.intent_file import IntentFile
@@ -20,6 +24,38 @@ RECORDS = (
     Sending(client_order_id="a-1", attempt=1, at_ns=2),
     Ended(client_order_id="a-1", how=Ending.REFUSED, at_ns=3),
 )
+
+
+steps = st.one_of(
+    st.tuples(st.just("append"), st.sampled_from(RECORDS), st.booleans()),
+    st.tuples(st.just("crash"), st.floats(0, 1), st.booleans()),
+    st.tuples(st.just("restart"), st.none(), st.booleans()),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, max_size=25))
+def test_a_file_and_the_virtual_disk_forget_the_same(script: list[tuple[str, Any, bool]]) -> None:
+    """What runs are made with loses what a real disk may: what follows the last sync, but for a part that may end in a torn line."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log.jsonl"
+        disk, file = MemoryIntents(), IntentFile(path)
+        synced = 0
+        for what, value, durable in script:
+            if what == "append":
+                disk.append(value, durable=durable)
+                file.append(value, durable=durable)
+                synced = path.stat().st_size if durable else synced
+                continue
+            file.close()
+            whole = path.read_bytes()
+            kept = whole if what == "restart" else whole[: synced + int((len(whole) - synced) * value)]
+            path.write_bytes(kept)
+            disk.crash(keeps=kept[synced:].count(b"\n"))
+            file = IntentFile(path)
+            synced = path.stat().st_size
+            assert list(file.load()) == list(disk.load())
+        file.close()
 
 
 def written(path: Path) -> bytes:

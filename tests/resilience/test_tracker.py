@@ -97,6 +97,49 @@ def test_a_late_word_of_the_venue_beats_what_we_concluded() -> None:
         assert tracker.positions["BTC/USD"] == -4
 
 
+@given(st.lists(lives(), min_size=1, max_size=4), st.data())
+def test_many_orders_are_known_as_far_as_they_were_told(all_states: list[list[Order]], data: st.DataObject) -> None:
+    """Against a model: of each the furthest that got through, whatever was lost, doubled and overtaken; told the last, all is known."""
+    tracker, news = Tracker(), []
+    for number, states in enumerate(all_states):
+        key = f"c-{number}"
+        tracker.on(tracker.want(key, WANTED), Happening.SENDING, 0)
+        all_states[number] = [msgspec.structs.replace(each, client_order_id=key, id=f"v-{number}") for each in states]
+        news += [each for each in all_states[number] for _ in range(data.draw(st.integers(0, 2)))]
+    furthest: dict[str, int] = {}
+    for order in data.draw(st.permutations(news)):
+        tracker.told(order, 0)
+        states = all_states[int(order.client_order_id[2:])]
+        furthest[order.client_order_id] = max(furthest.get(order.client_order_id, 0), states.index(order))
+        known = {key: all_states[int(key[2:])][place] for key, place in furthest.items()}
+        assert {intent.client_order_id: intent.order for intent in tracker if intent.order is not None} == known
+        assert tracker.positions["BTC/USD"] == -sum(each.filled for each in known.values())
+        assert [intent.client_order_id for intent in tracker.unsettled()] == [
+            key for key in (f"c-{number}" for number in range(len(all_states))) if key not in known or not known[key].status.is_final
+        ]
+    for states in all_states:
+        tracker.told(states[-1], 0)
+    assert tracker.positions["BTC/USD"] == -sum(states[-1].filled for states in all_states)
+    assert tracker.costs["BTC/USD"] == -sum(states[-1].cost for states in all_states)
+
+
+@given(lives(), st.data())
+def test_news_that_contradict_each_other_never_take_back_what_was_executed(states: list[Order], data: st.DataObject) -> None:
+    """A venue that says less than before, or opens what it closed, is not believed; what it says of the future is."""
+    tracker = Tracker()
+    tracker.on(tracker.want("c-1", WANTED), Happening.SENDING, 0)
+    lies = st.builds(at, st.just(OPEN), st.integers(0, 10), st.sampled_from(OrderStatus), st.integers(0, 200))
+    filled, was_final = Decimal(0), False
+    for order in data.draw(st.permutations(states + data.draw(st.lists(lies, max_size=6)))):
+        tracker.told(order, 0)
+        known = tracker["c-1"].order
+        assert known is not None
+        assert known.filled >= filled
+        assert known.status.is_final or not was_final or known.filled > filled
+        assert tracker.positions["BTC/USD"] == -known.filled
+        filled, was_final = known.filled, known.status.is_final
+
+
 def test_orders_of_others_are_none_of_ours() -> None:
     """An order placed by hand or by another program changes neither orders nor position."""
     tracker = Tracker()

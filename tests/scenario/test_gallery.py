@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import papertape
 
 GALLERY = Path(__file__).parents[2] / "scenarios"
-SCENARIOS = sorted(GALLERY.glob("*.scenario.toml"))
+SCENARIOS = sorted(GALLERY.rglob("*.scenario.toml"))
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name.removesuffix(".scenario.toml"))
@@ -25,3 +26,15 @@ def test_the_gallery_is_not_empty() -> None:
     """Ten stories, each with a sentence for a title."""
     assert len(SCENARIOS) >= 10
     assert all(len(papertape.load_scenario(path).title.split()) > 4 for path in SCENARIOS)
+
+
+def test_each_incident_cites_its_thread() -> None:
+    """Whose story it is, owner/repository#number, in the first lines, before what our shell does about it."""
+    for path in sorted((GALLERY / "incidents").glob("*.scenario.toml")):
+        text = path.read_text(encoding="utf-8")
+        told = text.partition("title = ")[0]
+        assert all(line.startswith("# ") for line in told.splitlines()), path.name
+        assert re.search(r"[\w.-]+/[\w.-]+#\d+", told), path.name
+        scenario = papertape.load_scenario(path)
+        assert scenario.expect.invariants, path.name
+        assert scenario.expect.must_hit, path.name

@@ -25,6 +25,11 @@ BASE = {
 }  # fmt: skip
 
 PLAN_12 = [
+    {"kind": "clock_skew", "at": "36s", "lasts": "2s", "drift_ppm": 500},
+    {"kind": "clock_skew", "at": "39s", "lasts": "2s", "by": "3s", "direction": "ahead"},
+    {"kind": "clock_skew", "on": "order.cancel", "nth": 13, "lasts": "10s", "by": "3s", "direction": "ahead", "drift_ppm": 100000},
+    {"kind": "clock_skew", "at": "2s", "lasts": "2s", "by": "2h", "direction": "ahead", "drift_ppm": 500},
+    {"kind": "clock_skew", "at": "32s", "lasts": "2s", "by": "3s", "direction": "ahead"},
     {"kind": "crash", "on": "order.create", "nth": 1, "down": "2s"},
     {"kind": "drop", "at": "33s", "count": 20},
     {"kind": "drop", "at": "12s"},
@@ -64,7 +69,7 @@ PLAN_12 = [
     {"kind": "stale_snapshot", "at": "28s"},
 ]
 
-NEVER_DRAWN = {"crossed_snapshot", "late_snapshot", "mute"}
+NEVER_DRAWN = {"ban", "crossed_snapshot", "late_snapshot", "mute"}
 
 seeds = st.integers(0, 10**9)
 spans = st.integers(1, 1200).map(lambda seconds: seconds * SECOND)

@@ -173,6 +173,19 @@ def test_a_program_cannot_crash(tmp_path: Path) -> None:
         make_scenario(raw, source="test", folder=tmp_path, more_faults=[Crash(at="1s")])
 
 
+def test_fills_that_nobody_saw_are_found_at_the_start() -> None:
+    """A quote that was filled while the bot was down: the fresh one knows it before it quotes, and counts from there."""
+    feed = {"tape": "builtin:btc-usd", "end": "2m"}
+    raw = {
+        "bot": "papertape.bots:MarketMaker", "bot_config": {"symbol": "BTC/USD"},
+        "venue": {"coinbase": {"feed": feed, "account": {"USD": "100000", "BTC": "1"}}},
+        "expect": {"must_happen": ["missed_fill_found", "took_up_intents"]},
+    }  # fmt: skip
+    scenario = make_scenario(raw, source="test", folder=Path.cwd(), more_faults=[Crash(at="30s", down="20s")])
+    result = run_scenario(scenario, kept=KEPT)
+    assert result.status is Status.PASSED, result.failures
+
+
 # At every await
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import ccxt
 import pytest
 
-from papertape.faults import Drop, Duplicate, EmptySnapshot, Fault, LateReply, Outage, Reject, Reorder, StaleSnapshot
+from papertape.faults import Ban, Drop, Duplicate, EmptySnapshot, Fault, LateReply, Outage, Reject, Reorder, StaleSnapshot
 from papertape.links.coinbase.link import CoinbaseLink
+from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, retry_after_ns
 from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
@@ -143,6 +144,36 @@ def test_an_outage_of_rest_is_a_503_and_of_streams_a_refused_connection(executes
 
     rest = Outage(at="1s", lasts="3s", connections=(Lane.REST,), executes=executes)
     at_a_booth(story, rest, Outage(at="4s", lasts="5s", connections=(Lane.MARKET, Lane.USER)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [
+        (Outage(at="2s", lasts="9s", connections=(Lane.REST,), page=True), 503, "down for maintenance"),
+        (Ban(at="2s", lasts="9s"), 403, "Access denied"),
+    ],
+    ids=["maintenance", "ban"],
+)
+def test_what_stands_before_a_venue_answers_with_a_page_for_people(fault: Fault, status: int, words: str) -> None:
+    """ccxt takes either for ExchangeNotAvailable; the live adapter's link knows that who is banned was not heard, and is to keep quiet."""
+
+    async def story(booth: Booth) -> None:
+        await booth.exchange.load_markets()
+        await asyncio.sleep(3 - booth.loop.now_ns / SECOND)
+        error, body = await raw(booth, booth.exchange.create_order(BTC, "limit", "buy", 0.01, 60_000))
+        assert isinstance(error, ccxt.ExchangeNotAvailable)
+        assert str(status) in str(error)
+        assert "<!DOCTYPE html>" in body
+        assert words in body
+        assert booth.exchange.last_response_headers["Content-Type"].startswith("text/html")
+        ear = Ear(booth)
+        with pytest.raises(RateLimitExceeded if status == 403 else ExchangeNotAvailable, match=words) as raised:
+            await ear.link.open(Lane.REST)
+        assert retry_after_ns(raised.value) == (60 * SECOND if status == 403 else None)
+        await ear.close()
+        assert list(booth.venue.truth_orders()) == []
+
+    at_a_booth(story, fault)
 
 
 @pytest.mark.parametrize("fault", [EmptySnapshot(at="2s"), StaleSnapshot(at="2s")], ids=lambda fault: fault.kind)

@@ -44,6 +44,7 @@ class MarketMaker:
 
     async def start(self, exchange: BaseExchange) -> None:
         self._exchange = exchange
+        self.position += sum((each.amount for each in await exchange.fetch_positions([self.symbol])), Decimal(0))  # of an earlier life
         await exchange.subscribe_orders(self.on_order)
         await exchange.subscribe_order_book(self.symbol, self.on_book)
 

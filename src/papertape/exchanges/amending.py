@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
@@ -21,6 +22,7 @@ from papertape.model.errors import (
 from papertape.model.order import NewOrder, Order
 from papertape.model.request import Answer, Op, Request
 from papertape.resilience.settings import ShellSettings
+from papertape.resilience.tracker import Intent
 from papertape.runtime.clock import Clock
 
 
@@ -35,12 +37,14 @@ class Amending:
         clock: Clock,
         bell: Bell,
         settings: ShellSettings,
+        withdraw: Callable[[Intent], Order | None],
     ) -> None:
         self._account = account
         self._requests = requests
         self._clock = clock
         self._bell = bell
         self._settings = settings
+        self._withdraw = withdraw
 
     async def fetch(self, order_id: str, symbol: str) -> Order:
         """Ask the venue where an order stands.
@@ -58,10 +62,14 @@ class Amending:
         return self._heard(answer, order_id)
 
     async def cancel(self, order_id: str, symbol: str) -> Order:
-        """Cancel, and return where the order then stands."""
+        """Cancel, and return where the order then stands; one that still waits for the line is withdrawn and never sent."""
         known = self._account.known(order_id)
         if known is not None and known.status.is_final:
             return known
+        intent = self._account.tracker.find(order_id)
+        withdrawn = None if intent is None else self._withdraw(intent)
+        if withdrawn is not None:
+            return withdrawn
         deadline_ns = self._clock.now_ns() + self._settings.outbox_ttl_ns
         try:
             answer = await self._requests.repeat(

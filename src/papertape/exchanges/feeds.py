@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from papertape.exchanges.delivery import Delivery
@@ -25,11 +26,12 @@ class TradeFeed:
         on_hole: told when a trade came that must wait until REST has told what came before it.
     """
 
-    __slots__ = ("builders", "deliveries", "holes_told", "instrument", "on_hole", "thread")
+    __slots__ = ("builders", "deliveries", "holes_told", "instrument", "last_ticks", "on_hole", "thread")
 
     def __init__(self, instrument: Instrument, on_hole: Callable[[str], None]) -> None:
         self.instrument = instrument
         self.thread = TradeThread()
+        self.last_ticks: int | None = None
         self.on_hole = on_hole
         self.holes_told = 0
         self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
@@ -45,6 +47,7 @@ class TradeFeed:
     def tell(self, trades: Sequence[Trade]) -> None:
         """Hand them on."""
         for event in trades:
+            self.last_ticks = event.price_ticks
             for build in self.builders:
                 build(event)
             if self.deliveries:
@@ -63,6 +66,10 @@ class TickerFeed:
         self.last: Ticker | None = None
         self.deliveries: tuple[Delivery, ...] = NOBODY
 
+    @property
+    def last_ticks(self) -> int | None:
+        return None if self.last is None else self.last.last_ticks
+
     def __call__(self, event: Ticker) -> None:
         ticker = PublicTicker(event, self.instrument)
         self.last = event
@@ -77,11 +84,12 @@ class BookFeed:
         invalid_since_ns: run time since when the stream's snapshot is missing; None while the book is the stream's and valid.
         polled_ns: run time at which REST told the book that is shown instead; None where it is none of REST's.
         is_doubted: the last snapshot that came was not believed.
+        last_mid: the middle price as the book was last lost.
         doubtful: a second one in a row that was not; it is believed if REST says so too.
         held: changes that came while the book was not valid.
     """
 
-    __slots__ = ("book", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "polled_ns", "streamed_ns")
+    __slots__ = ("book", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "last_mid", "polled_ns", "streamed_ns")
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)
@@ -89,6 +97,7 @@ class BookFeed:
         self.invalid_since_ns: Nanos | None = now_ns
         self.polled_ns: Nanos | None = None
         self.doubtful: BookSnapshot | None = None
+        self.last_mid: Decimal | None = None
         self.held = Held()
         self.streamed_ns: Nanos = 0  # venue clock of the stream's last word, while the book is REST's
         self.is_doubted = False
@@ -109,6 +118,8 @@ class BookFeed:
 
     def invalidate(self, now_ns: Nanos) -> None:
         """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
+        if self.invalid_since_ns is None:
+            self.last_mid = self.book.mid
         self.held.restart()
         self.doubtful = None
         if self.polled_ns is None:
@@ -132,7 +143,7 @@ class BookFeed:
 
     def forget_polled(self) -> None:
         """What REST told is too old."""
-        self.polled_ns = None
+        self.polled_ns, self.last_mid = None, self.book.mid
         self.book.clear()
         self.book.venue_ns = self.streamed_ns
 

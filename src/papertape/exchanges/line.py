@@ -18,11 +18,12 @@ from papertape.exchanges.reconcile import reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
+from papertape.exchanges.venue_time import VenueTime
 from papertape.exchanges.watching import Watching
 from papertape.links.base import Link
 from papertape.model.account import Market
 from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
-from papertape.model.event import BookSnapshot, BookUpdate, Event, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import Order, OrderUpdate
@@ -66,7 +67,7 @@ class Line:
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
         self._link = link
-        self.clock = clock
+        self.clock = clock = self._time = VenueTime(clock, notes)
         self._notes = notes
         self.settings = settings
         self._on_bot_error = on_bot_error
@@ -96,10 +97,13 @@ class Line:
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=self._may_trade, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
+            seen=lambda symbol: self._streams.seen(symbol, is_live=self._polling.has_news(Lane.MARKET)),
         )  # fmt: skip
-        self.amending = Amending(account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings)
+        self.amending = Amending(
+            account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
+        )  # fmt: skip
         self._streams = Streams(
-            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._review,
+            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
         )  # fmt: skip
         self.subscribing = Subscribing(
@@ -134,7 +138,7 @@ class Line:
             repair=partial(self._repair, lane),
             on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
-            on_silent=partial(self._lane_silent, lane),
+            on_silent=lambda why: self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}"),
             is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
         )
 
@@ -171,6 +175,8 @@ class Line:
             book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
             if book is not None:
                 self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
+        elif kind is Heartbeat:
+            self._time.hear(message.venue_ns)
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
@@ -242,9 +248,6 @@ class Line:
         self._review()
         self.bell.ring()
 
-    def _lane_silent(self, lane: Lane, why: str) -> None:
-        self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}")
-
     def _review(self) -> None:
         """Say so if health changed, or if a gap in market data is closed."""
         if self.is_over:
@@ -255,6 +258,10 @@ class Line:
             del self._gaps[Lane.MARKET]
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
         self._say(not why, why)
+
+    def _books_changed(self) -> None:
+        self._review()
+        self.bell.ring()  # an order may wait until its market can be seen
 
     def _snapshot_doubted(self, why: str) -> None:
         self._notes.mark(Mark.SNAPSHOT_DOUBTED, why)
@@ -288,7 +295,7 @@ class Line:
         return missing([(lane, keeper.state, said.get(lane, "")) for lane, keeper in self._lanes.items()], stale)
 
     def _may_trade(self) -> bool:
-        return self._rest.is_live and (self._user.is_live or self._polling.feeds[Lane.USER].is_polled)
+        return self._rest.is_live and self._polling.has_news(Lane.USER)
 
     # Life
 
@@ -300,10 +307,9 @@ class Line:
             self.account.load()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
-            for lane in self._polling.feeds:
-                self.spawn(f"{lane} feed", self._polling.keep(lane))
+            for name, work in self._polling.work():
+                self.spawn(name, work)
             self.spawn("mute subscriptions", self._watching.keep())
-            self.spawn("confirming orders", self._polling.confirm())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():
@@ -322,15 +328,11 @@ class Line:
 
     def _is_live(self) -> bool:
         """Whether all that a bot needs is there, if only by REST."""
-        feeds = self._polling.feeds
-        return self._rest.is_live and all(self._lanes[lane].is_live or feed.is_polled for lane, feed in feeds.items())
+        return self._rest.is_live and all(self._polling.has_news(lane) for lane in self._polling.feeds)
 
     def _refused(self) -> BaseError | None:
         """Why dialling again is of no use: the venue does not want us."""
-        for keeper in self._lanes.values():
-            if isinstance(keeper.refused, AuthenticationError):
-                return keeper.refused
-        return None
+        return next((keeper.refused for keeper in self._lanes.values() if isinstance(keeper.refused, AuthenticationError)), None)
 
     async def disconnect(self) -> None:
         if self._leaving is None:
@@ -361,8 +363,8 @@ class Line:
         for keeper in self._lanes.values():
             keeper.signal(Signal.CLOSED)
         if self._is_started:
-            closed_ns = self.clock.now_ns() + 2 * self.settings.hang_up_within_ns
-            await self.bell.until(lambda: all(task.done() for task in self._lane_tasks), closed_ns)
+            hang_up_ns = 2 * self.settings.hang_up_within_ns
+            await self.bell.until(lambda: all(task.done() for task in self._lane_tasks), self.clock.now_ns() + hang_up_ns)
         leftover = list(self._tasks.values())
         for task in leftover:
             task.cancel()

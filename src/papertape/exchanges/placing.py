@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from typing import Any, Final
 
 from papertape.exchanges.account import Account
@@ -22,11 +23,11 @@ from papertape.model.errors import (
     never_sent,
 )
 from papertape.model.notes import Mark, Notes
-from papertape.model.order import NewOrder, Order
+from papertape.model.order import NewOrder, Order, OrderStatus
 from papertape.model.request import Op, Request
 from papertape.model.units import MINUTE, format_duration
 from papertape.model.venue import Reconcile, VenueRules
-from papertape.resilience.outbox import Outbox, Verdict
+from papertape.resilience.outbox import Outbox, Seen, Verdict
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.tracker import Intent, IntentState
 from papertape.runtime.clock import Clock
@@ -51,8 +52,9 @@ class Placing:
         line_is_up: Callable[[], bool],
         rest_is_live: Callable[[], bool],
         spawn: Callable[[str, Coroutine[Any, Any, Any]], asyncio.Task[Any]],
+        seen: Callable[[str], Seen],
     ) -> None:
-        self.outbox = Outbox(ttl_ns=settings.outbox_ttl_ns, limit=settings.outbox_max)
+        self.outbox = Outbox(ttl_ns=settings.outbox_ttl_ns, limit=settings.outbox_max, stale_bps=settings.stale_price_bps)
         self.is_closing = False  # no new order is taken in
         self.is_over = False  # nobody can find anything out any more
         self.abandoned: dict[str, Intent] = {}  # orders on their way that the bot no longer waits for
@@ -66,6 +68,7 @@ class Placing:
         self._line_is_up = line_is_up
         self._rest_is_live = rest_is_live
         self._spawn = spawn
+        self._seen = seen
 
     def take_in(self, wanted: NewOrder, client_order_id: str | None) -> Intent:
         """Accept an order from the bot, or refuse it before anything is written or sent."""
@@ -89,7 +92,7 @@ class Placing:
         if client_order_id is not None and client_order_id in self._account.tracker:
             raise DuplicateOrderId(f"order {client_order_id}: that client order id was used before; nothing was sent")
         intent = self._account.want(wanted, client_order_id)
-        self.outbox.put(intent.client_order_id, symbol, self._clock.now_ns())
+        self.outbox.put(intent.client_order_id, symbol, self._clock.now_ns(), self._seen(symbol))
         return intent
 
     async def see_through(self, intent: Intent) -> Order:
@@ -132,30 +135,73 @@ class Placing:
         trouble: BaseError | None = None
         has_waited = False
         while intent.state is IntentState.WANTED:
-            verdict = self.outbox.ask(key, self._clock.now_ns(), may_go=self._may_go(symbol))
+            seen = self._seen(symbol)
+            wanted_at = self.outbox.wanted_at(key)
+            verdict = self.outbox.ask(key, self._clock.now_ns(), may_go=self._may_go(symbol), seen=seen)
             if verdict is Verdict.EXPIRED:
                 raise self._expire(intent, trouble)
+            if verdict is Verdict.STALE:
+                raise self._left_behind(intent, wanted_at, seen.price)
             until_ns = self.outbox.deadline_ns(key)
+            if verdict is Verdict.BEHIND:
+                await self._bell.until(lambda: intent.state is not IntentState.WANTED or self.outbox.is_first(key), until_ns)
+                continue
             if verdict is Verdict.WAIT:
                 if not has_waited:
                     has_waited = True
                     self._notes.mark(Mark.ORDER_WAITED_IN_OUTBOX, key)
-                await self._bell.until(lambda: intent.state is not IntentState.WANTED or self._may_go(symbol), until_ns)
+                await self._bell.until(lambda: intent.state is not IntentState.WANTED or self._may_go(symbol, has_waited=True), until_ns)
                 continue
+            asked_ns = self._clock.now_ns()
             if not await self._requests.spend(Op.ORDER_CREATE, urgent=False, until_ns=until_ns):
                 await self._bell.until(lambda: intent.state is not IntentState.WANTED, until_ns)
                 continue
             if intent.state is not IntentState.WANTED or not self._may_go(symbol) or self._clock.now_ns() >= until_ns:
                 continue  # things changed while the budget was spent
+            if self._clock.now_ns() > asked_ns:
+                self.outbox.held_up(key)
+                verdict, seen = self.outbox.ask(key, self._clock.now_ns(), may_go=True, seen=self._seen(symbol)), self._seen(symbol)
+                if verdict is Verdict.STALE:
+                    raise self._left_behind(intent, wanted_at, seen.price)
+                if verdict is not Verdict.SEND:
+                    continue  # its market went out of sight meanwhile
             waiting = self.outbox.sent(key)
+            if len(self.outbox):
+                self._bell.ring()  # whoever is behind it may go
             if isinstance(trouble, RateLimitExceeded):
                 self._notes.mark(Mark.RETRIED_AFTER_RATE_LIMIT, key)
             trouble = await self._attempt(intent)
             if intent.state is IntentState.WANTED:
                 self.outbox.back(waiting)
 
-    def _may_go(self, symbol: str) -> bool:
-        return self._line_is_up() and not self._account.tracker.unknown(symbol)
+    def _may_go(self, symbol: str, *, has_waited: bool = False) -> bool:
+        is_seen = not has_waited or self._seen(symbol).is_current
+        return is_seen and self._line_is_up() and not self._account.tracker.unknown(symbol)
+
+    def withdraw(self, intent: Intent) -> Order | None:
+        """Give up an order that nobody has sent yet, and return it as cancelled; None if it is too late for that."""
+        key = intent.client_order_id
+        if intent.state is not IntentState.WANTED or key not in self.outbox:
+            return None
+        self.outbox.withdraw(key)
+        self._account.given_up(intent)
+        wanted, at_ns = intent.wanted, self._clock.wall_ns()
+        return Order(
+            id="", client_order_id=key, symbol=wanted.symbol, type=wanted.type, side=wanted.side, amount=wanted.amount or Decimal(0),
+            price=wanted.price, time_in_force=wanted.time_in_force, post_only=wanted.post_only, status=OrderStatus.CANCELED,
+            created_ns=at_ns, updated_ns=at_ns, reason="withdrawn before it was sent",
+        )  # fmt: skip
+
+    def _left_behind(self, intent: Intent, wanted_at: Decimal | None, now_at: Decimal | None) -> BaseError:
+        key, symbol = intent.client_order_id, intent.wanted.symbol
+        self._notes.mark(Mark.ORDER_STALE_IN_OUTBOX, f"{key}: {wanted_at} → {now_at}")
+        self._account.given_up(intent)
+        return as_never_sent(
+            ExchangeNotAvailable(
+                f"order {key}: {symbol} stood at {wanted_at} when it was wanted and at {now_at} when the line was back; a move of "
+                f"{self._settings.stale_price_bps} bps is allowed (`stale_price_bps`), so it was never sent"
+            )
+        )
 
     def _expire(self, intent: Intent, trouble: BaseError | None) -> BaseError:
         self._notes.mark(Mark.ORDER_EXPIRED_IN_OUTBOX, intent.client_order_id)

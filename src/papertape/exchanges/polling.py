@@ -70,6 +70,10 @@ class Polling:
         self._spawn = spawn
         self._asked_ns: dict[Lane, Nanos] = dict.fromkeys(self.feeds, 0)  # when what is gone by was asked for
 
+    def work(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        """What is to go on for as long as we are connected."""
+        return [*((f"{lane} feed", self.keep(lane)) for lane in self.feeds), ("confirming orders", self.confirm())]
+
     async def keep(self, lane: Lane) -> None:
         """Watch one stream lane for ever: poll while it is away for long, and make good what it missed when it is back."""
         feed = self.feeds[lane]
@@ -101,6 +105,10 @@ class Polling:
                     await confirm(self._account, self._requests, unmentioned)
                 except BaseError:
                     continue
+
+    def has_news(self, lane: Lane) -> bool:
+        """Whether what happens is told, by the stream or by REST."""
+        return self._is_live(lane) or self.feeds[lane].is_polled
 
     def _on(self, feed: Feed, signal: FeedSignal) -> None:
         feed.on(signal)

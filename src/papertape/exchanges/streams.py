@@ -13,6 +13,7 @@ from papertape.model.event import BookSnapshot
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
 from papertape.resilience.doubt import doubt
+from papertape.resilience.outbox import UNSEEN, Seen
 from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
 
@@ -81,6 +82,21 @@ class Streams:
                 return  # the lane is going; the next connection asks
 
     # What is so
+
+    def seen(self, symbol: str, *, is_live: bool) -> Seen:
+        """What the bot was last shown of a symbol: its book's middle, else its ticker's last price, else its last trade.
+
+        `is_live`: whether the lane that brings them is, or is polled.
+        """
+        book, others = self.books.get(symbol), (self.tickers.get(symbol), self.trades.get(symbol))
+        if book is None and others == (None, None):
+            return UNSEEN
+        is_current = is_live and (book is None or book.is_valid)
+        price = None if book is None else book.book.mid if book.is_valid else book.last_mid
+        for feed in others:
+            if price is None and feed is not None and feed.last_ticks is not None:
+                price = feed.instrument.price(feed.last_ticks)
+        return Seen(price, is_current)
 
     def stale_books(self) -> list[str]:
         """Subscribed books that wait for their snapshot, and that REST does not tell either."""

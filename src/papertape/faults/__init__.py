@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from papertape.faults.ban import Ban
 from papertape.faults.base import Fault
 from papertape.faults.certificate import TlsExpired, TlsSlow, TlsWrongHost
+from papertape.faults.clock_skew import ClockSkew
 from papertape.faults.connecting import ConnectRefused, ConnectTimeout, SlowConnect
 from papertape.faults.crash import Crash
 from papertape.faults.crossed_snapshot import CrossedSnapshot
@@ -38,9 +40,9 @@ from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    Crash, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, ForeignOrder, Gap, LateReply, LateSnapshot, LateVisibility,
-    Latency, LostReply, LostSnapshot, LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder, ShortLived,
-    StaleSnapshot, Stall,
+    Ban, ClockSkew, Crash, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, ForeignOrder, Gap, LateReply, LateSnapshot,
+    LateVisibility, Latency, LostReply, LostSnapshot, LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder,
+    ShortLived, StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -54,9 +56,9 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 """Every fault by its `kind`."""
 
 __all__ = [
-    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Bandwidth", "BlackHole", "Close", "ConnectRefused", "ConnectTimeout", "Corrupt", "Crash",
-    "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault", "ForeignOrder", "Gap",
-    "HalfClose", "HalfOpen", "Lag", "LateReply", "LateSnapshot", "LateVisibility", "Latency", "LostReply", "LostSnapshot",
-    "LostSubscription", "Mute", "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder", "Reset", "ShortLived",
-    "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
+    "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Ban", "Bandwidth", "BlackHole", "ClockSkew", "Close", "ConnectRefused", "ConnectTimeout",
+    "Corrupt", "Crash", "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault",
+    "ForeignOrder", "Gap", "HalfClose", "HalfOpen", "Lag", "LateReply", "LateSnapshot", "LateVisibility", "Latency", "LostReply",
+    "LostSnapshot", "LostSubscription", "Mute", "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder",
+    "Reset", "ShortLived", "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

@@ -178,6 +178,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def outsider(self) -> Outsider | None:
         return None
 
+    def skew_ns(self, since_start_ns: Nanos) -> Nanos:
+        return 0
+
     def lifetime(self, lane: Lane) -> Lifetime | None:
         return None
 

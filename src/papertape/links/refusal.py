@@ -20,6 +20,7 @@ from papertape.model.errors import (
     with_retry_after,
 )
 from papertape.model.request import Refusal, RefusalCode
+from papertape.model.units import MINUTE
 
 ERROR_OF: Final[dict[RefusalCode, type[BaseError]]] = {
     RefusalCode.INSUFFICIENT_FUNDS: InsufficientFunds,
@@ -38,11 +39,17 @@ ERROR_OF: Final[dict[RefusalCode, type[BaseError]]] = {
     RefusalCode.INVALID: ExchangeError,
     RefusalCode.RATE_LIMITED: RateLimitExceeded,
     RefusalCode.UNAVAILABLE: ExchangeNotAvailable,
+    RefusalCode.BANNED: RateLimitExceeded,
 }
 """ccxt's class for each refusal; a cancel of a finished order is OrderNotFound there too."""
 
 
+BANNED_NS: Final = MINUTE
+"""How long to be quiet after a ban that does not say how long it is: asking sooner is what prolongs it."""
+
+
 def error_of(refusal: Refusal, what: str) -> BaseError:
-    """The error to raise for a refusal; `what` names the venue and the op."""
+    """The error to raise for a refusal; `what` names the venue and the op. Whoever is banned was certainly not listened to."""
     error = ERROR_OF[refusal.code](f"{what}: {refusal.message}")
-    return with_retry_after(error, refusal.retry_after_ns)
+    is_endless = refusal.code is RefusalCode.BANNED and refusal.retry_after_ns is None
+    return with_retry_after(error, BANNED_NS if is_endless else refusal.retry_after_ns)

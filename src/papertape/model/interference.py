@@ -248,3 +248,7 @@ class Interference(Protocol):
     def outsider(self) -> Outsider | None:
         """What somebody else on the account asks for as the window starts."""
         ...
+
+    def skew_ns(self, since_start_ns: Nanos) -> Nanos:
+        """How far the date on the client's machine is ahead of the venue's."""
+        ...

@@ -23,10 +23,12 @@ class Mark(StrEnum):
     RETRIED_AFTER_RATE_LIMIT = "retried_after_rate_limit"
     ORDER_WAITED_IN_OUTBOX = "order_waited_in_outbox"
     ORDER_EXPIRED_IN_OUTBOX = "order_expired_in_outbox"
+    ORDER_STALE_IN_OUTBOX = "order_stale_in_outbox"
     OUTCOME_UNKNOWN = "outcome_unknown"
     RECONCILED_AFTER_LOST_REPLY = "reconciled_after_lost_reply"
     RECONCILED_AFTER_RECONNECT = "reconciled_after_reconnect"
     MISSED_FILL_FOUND = "missed_fill_found"
+    CLOCK_CORRECTED = "clock_corrected"
     TOOK_UP_INTENTS = "took_up_intents"
 
 

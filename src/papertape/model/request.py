@@ -96,6 +96,7 @@ class RefusalCode(StrEnum):
     INVALID = "invalid"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
+    BANNED = "banned"
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +105,13 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         message: for a person: what was asked, what the rule is.
         retry_after_ns: how long the venue asks us to wait.
+        is_page: the venue's own servers never saw the request; what stands before them answers with a page for people.
     """
 
     code: RefusalCode
     message: str
     retry_after_ns: Nanos | None = None
+    is_page: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,12 +80,26 @@ class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: Nanos | None
 
 
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit that gave an order another limit.
+
+    Attributes:
+        after_fills: how many fills there had been of all orders by then.
+        before: the limit that it had until then, quote per base.
+    """
+
+    order_id: str
+    after_fills: int
+    before: Decimal
+
+
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """What the venue knows at one instant.
 
     Attributes:
         orders: every order it accepted, oldest first.
         opening: the account as the run began.
+        moves: edits of limits, oldest first; an order shows the last one only.
         foreign: client order ids of the orders that somebody else on the account placed.
         own_lines: connections of the own-order lane, oldest first.
     """
@@ -95,5 +109,6 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     opening: Balances
     balances: Balances
     requests: tuple[RequestSeen, ...]
+    moves: tuple[Moved, ...] = ()
     foreign: tuple[str, ...] = ()
     own_lines: tuple[LineSeen, ...] = ()

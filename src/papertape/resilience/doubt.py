@@ -19,7 +19,7 @@ def doubt(snapshot: BookSnapshot, known_ns: Nanos) -> str:
     if not snapshot.bids and not snapshot.asks:
         return "it is empty"
     if snapshot.bids and snapshot.asks and snapshot.bids[0][0] >= snapshot.asks[0][0]:
-        return "its bids and asks cross"
+        return "its best bid is not below its best ask"
     if 0 < snapshot.venue_ns < known_ns:
         return f"it is {(known_ns - snapshot.venue_ns) / SECOND:.3f} s older than what came before"
     return ""

@@ -26,6 +26,9 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         mute_after_ns: how long a subscription may say nothing, while its lane lives, before REST is asked whether it should have.
         mute_grace_ns: how long it then has to say what REST knows already.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
+        stale_price_bps: how far, in basis points, the market may move while an order waits for the line; beyond that it is given up, never
+            sent. It goes by the last that the bot was shown of that symbol: the middle of the book, else the ticker's last price, else
+            the last trade. None, or nothing subscribed to of that symbol, means that only `outbox_ttl_ns` counts.
         outbox_max: how many orders may wait at once.
         confirm_after_ns: how long an order that we believe open may go unmentioned before the venue is asked about it: a venue may forget
             to tell, and no number shows it.
@@ -58,6 +61,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     mute_after_ns: Nanos = 30 * SECOND
     mute_grace_ns: Nanos = 2 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND
+    stale_price_bps: int | None = 50
     outbox_max: int = 1_000
     confirm_after_ns: Nanos = 30 * SECOND
     answer_grace_ns: Nanos = 1 * SECOND

@@ -88,6 +88,46 @@ class VirtualClock:
             timer.cancel()
 
 
+class OffClock:
+    """Another clock, its date off by `off_ns()`; time that passes is as it is."""
+
+    def __init__(self, clock: Clock, off_ns: Callable[[], Nanos]) -> None:
+        self._clock = clock
+        self._off_ns = off_ns
+        self.now_ns = clock.now_ns
+
+    def wall_ns(self) -> Nanos:
+        return self._clock.wall_ns() + self._off_ns()
+
+    def call_at_ns(self, when_ns: Nanos, callback: Callable[..., object], *args: Any) -> Timer:
+        return self._clock.call_at_ns(when_ns, callback, *args)
+
+    async def sleep_ns(self, ns: Nanos) -> None:
+        await self._clock.sleep_ns(ns)
+
+
+class Bracket:
+    """How far this machine's date is from another's, by questions: its answer was made between our asking and our hearing it.
+
+    Attributes:
+        ns: what to add; 0 until there is reason for more.
+    """
+
+    def __init__(self) -> None:
+        self.ns: Nanos = 0
+
+    def on_answer(self, venue_ns: Nanos, asked_ns: Nanos, heard_ns: Nanos, *, within_ns: Nanos) -> bool:
+        """The venue said that it is `venue_ns`, to `within_ns`, in between `asked_ns` and `heard_ns` of our own clock, uncorrected.
+
+        Returns whether what was believed cannot be true; then the middle of what can is believed from now on.
+        """
+        least, most = venue_ns - heard_ns - within_ns, venue_ns - asked_ns + within_ns
+        if least <= self.ns <= most:
+            return False
+        self.ns = 0 if least <= 0 <= most else (least + most) // 2
+        return True
+
+
 class LoopClock:
     """The machine's time, on any asyncio loop: for live trading, for papertape's servers on real sockets, and for tests."""
 

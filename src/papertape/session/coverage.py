@@ -17,7 +17,7 @@ LANE_WORDS: Final = {
 LANES_UP: Final = "all lanes up"
 
 _LANE: Final = re.compile(r"\w+ lane: ([^;]+)")
-_BEGINS: Final = ("hit", "begins", "dropped", "doubled", "swapped", "falsified")
+_BEGINS: Final = ("hit", "begins", "dropped", "doubled", "swapped", "falsified", "postponed", "thwarted")
 
 
 class Coverage:

@@ -19,7 +19,7 @@ from papertape.model.units import MINUTE, Nanos, plain
 from papertape.resilience.intents import IntentStore, Opened
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
-from papertape.runtime.clock import VirtualClock, wall_seconds
+from papertape.runtime.clock import OffClock, VirtualClock, wall_seconds
 from papertape.runtime.guest import HostLoop
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
@@ -252,7 +252,7 @@ class _Run:
 
     def _exchange(self, chance: Chance, world: VenueWorld, loop: VirtualLoop | Life, drive: Drive) -> ResilientExchange:
         """An exchange of ours to a venue, over the link that the depth calls for; `loop` is the one that the bot lives on."""
-        clock = VirtualClock(loop)
+        clock = OffClock(VirtualClock(loop), world.door.plan.skew_ns)
         kind: type[ResilientExchange] = SimulatedExchange
         if self.scenario.depth is Depth.WIRE:
             link, kind = live_link(world, self.served[self.worlds.index(world)], clock)

@@ -22,12 +22,12 @@ def audit(truth: Truth, fees: FeeModel) -> list[str]:
     orders = {order.id: order for order in truth.orders}
     problems = []
     filled: dict[str, Decimal] = {}
-    for fill in truth.fills:
+    for place, fill in enumerate(truth.fills):
         order = orders.get(fill.order_id)
         if order is None:
             problems.append(f"fill {fill.trade_id} is for order {fill.order_id}, which there is not")
             continue
-        problems += _check_fill(fill, order, fees)
+        problems += _check_fill(fill, order, _limit_at(truth, order, place), fees)
         filled[order.id] = EXACT.add(filled.get(order.id, ZERO), fill.amount)
     for order in truth.orders:
         done = filled.get(order.id, ZERO)
@@ -38,12 +38,18 @@ def audit(truth: Truth, fees: FeeModel) -> list[str]:
     return problems + _check_balances(truth)
 
 
-def _check_fill(fill: Fill, order: Order, fees: FeeModel) -> list[str]:
+def _limit_at(truth: Truth, order: Order, place: int) -> Decimal | None:
+    """The limit that an order had when the fill at `place` was made; an order shows its last one."""
+    later = (move.before for move in truth.moves if move.order_id == order.id and move.after_fills > place)
+    return next(later, order.price)
+
+
+def _check_fill(fill: Fill, order: Order, limit: Decimal | None, fees: FeeModel) -> list[str]:
     problems = []
-    if order.price is not None:
-        is_beyond = fill.price > order.price if order.side is Side.BUY else fill.price < order.price
+    if limit is not None:
+        is_beyond = fill.price > limit if order.side is Side.BUY else fill.price < limit
         if is_beyond:
-            problems.append(f"fill {fill.trade_id}: {order.side} at {plain(fill.price)}, beyond the limit {plain(order.price)}")
+            problems.append(f"fill {fill.trade_id}: {order.side} at {plain(fill.price)}, beyond the limit {plain(limit)}")
     if fill.side is not order.side or fill.amount <= 0:
         problems.append(f"fill {fill.trade_id}: {fill.side} {plain(fill.amount)} for an order to {order.side}")
     if order.post_only and fill.liquidity is Liquidity.TAKER:

@@ -173,7 +173,12 @@ class Broadcast:
                     self._send(stream, event, index, delay_ns=0)
 
     def tell(self, update: OrderUpdate, delay_ns: Nanos) -> None:
-        """Something happened to an order of ours; whoever listens hears it `delay_ns` later."""
+        """Something happened to an order of ours; whoever listens hears it `delay_ns` later.
+
+        Who had listened and was cut off must ask: asking to hear more from now on tells nothing of it.
+        """
+        if OWN_ORDERS in self.lost[Lane.USER] and not self.has_told(update.order):
+            self.untold[update.order.client_order_id] = None
         for stream in self._carriers(Lane.USER):
             if OWN_ORDERS in stream.wanted_after:
                 self._send(stream, update, index=0, delay_ns=delay_ns)

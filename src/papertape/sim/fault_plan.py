@@ -58,6 +58,16 @@ class FaultPlan:
                 total += extra
         return total
 
+    def skew_ns(self) -> Nanos:
+        """How far the date on the client's machine is ahead of the venue's now; asked, it has been felt."""
+        total = 0
+        for armed in self._open:
+            skew_ns = armed.fault.skew_ns(self._timeline.now_ns - armed.started_ns)
+            if skew_ns:
+                armed.fired = 1
+                total += skew_ns
+        return total
+
     def holds(self, lane: Lane) -> bool:
         return any(armed.fault.holds(lane) for armed in self._open)
 

@@ -20,7 +20,7 @@ from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus,
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import Reconcile, VenueRules
-from papertape.model.view import LineSeen, RequestSeen, Truth
+from papertape.model.view import LineSeen, Moved, RequestSeen, Truth
 from papertape.sim.candles import Candles
 from papertape.sim.checks import Refused, check_book, measure, typed
 from papertape.sim.fees.base import FeeModel
@@ -79,6 +79,7 @@ class SimVenue:
         self.trades: dict[str, deque[Trade]] = {symbol: deque(maxlen=TRADES_MAX) for symbol in self.instruments}
         self._candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
         self._orders: dict[str, LiveOrder] = {}
+        self._moves: list[Moved] = []
         self._by_client_id: dict[str, LiveOrder] = {}
 
     # What reaches the venue
@@ -139,6 +140,7 @@ class SimVenue:
             opening=self.opening,
             balances=self.truth_balances(),
             requests=tuple(requests),
+            moves=tuple(self._moves),
             own_lines=tuple(own_lines),
         )
 
@@ -218,6 +220,9 @@ class SimVenue:
         self._settlement.hold(order, self._settlement.needed(order, measured.limit_ticks, left))
         if not keeps_place:
             matcher.remove(order)
+            if order.limit_ticks is not None:
+                before = it.price(order.limit_ticks)
+                self._moves.append(Moved(order_id=order.id, after_fills=len(self._settlement.fills), before=before))
             order.limit_ticks = measured.limit_ticks
             order.arrived_ns = self._settlement.at_ns
         order.amount_lots, order.left_lots, order.updated_ns = measured.lots, left, self._settlement.at_ns

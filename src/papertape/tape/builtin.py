@@ -25,6 +25,7 @@ ETH_USD: Final = Instrument(
     cost_min=Decimal(1),
 )
 
+_LONG_NS: Final = 150 * MINUTE + 5 * SECOND
 _LENGTH_NS: Final = 10 * MINUTE + 5 * SECOND  # the five seconds let a run of ten minutes end with the market still open
 
 BUILTIN: Final = {
@@ -32,6 +33,7 @@ BUILTIN: Final = {
     "eth-usd": Synth(
         seed=3_200, duration_ns=_LENGTH_NS, instrument=ETH_USD, price_ticks=320_000, wander_ticks=20, reach_bits=10, lots_bits=31
     ),
+    "btc-usd-long": Synth(seed=64_001, duration_ns=_LONG_NS, events_per_second=2, wander_ticks=40),
 }
 """Name: what is generated under it."""
 

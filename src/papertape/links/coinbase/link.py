@@ -73,10 +73,10 @@ class CoinbaseLink:
         self.rules = rules
         self.spend: Callable[[Op], Awaitable[object]] | None = None
         self._credentials = credentials
-        self._clock = clock
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
         self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns)
+        self._clock: Clock = self._rest.venue_clock
         self._streams: dict[Lane, CoinbaseStream] = {}
         self._products = Products()
         self._memory = Memory()

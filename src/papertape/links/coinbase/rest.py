@@ -6,12 +6,14 @@ Importing this imports ccxt, which takes seconds; do it before a run in virtual 
 from __future__ import annotations
 
 import socket
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
 import ccxt.async_support
 import msgspec
 
+from papertape.links.refusal import error_of
 from papertape.model.errors import (
     AuthenticationError,
     BaseError,
@@ -20,10 +22,14 @@ from papertape.model.errors import (
     RequestTimeout,
     as_never_sent,
 )
+from papertape.model.request import Refusal, RefusalCode
 from papertape.model.units import MILLISECOND, SECOND, Nanos
-from papertape.runtime.clock import Clock
+from papertape.runtime.clock import Bracket, Clock, OffClock
 from papertape.venues.coinbase.auth import Credentials
 from papertape.venues.coinbase.request import Call
+
+DATE_WITHIN_NS: Final[Nanos] = 2 * SECOND
+"""An HTTP date has whole seconds, and is written a moment before it leaves."""
 
 API: Final = {True: ["v3", "private"], False: ["v3", "public"]}
 
@@ -74,7 +80,10 @@ class CoinbaseRest:
 
     A call returns whatever answer the venue gave about the request, a refusal included. It raises `AuthenticationError` or
     `PermissionDenied` for what is wrong with the key, and a `NetworkError` for the line: marked `never_sent` only where no connection
-    came about.
+    came about, or where the venue would not take a token because of our clock.
+
+    Attributes:
+        venue_clock: the clock as the venue has it, by what it said when it was last asked; everything is signed by it.
     """
 
     def __init__(self, credentials: Credentials | None, clock: Clock, url: str, timeout_ns: Nanos) -> None:
@@ -83,12 +92,18 @@ class CoinbaseRest:
         self._url = url
         self._timeout_ns = timeout_ns
         self._client: CoinbaseClient | None = None
+        self._bracket = Bracket()
+        self.venue_clock = OffClock(clock, lambda: self._bracket.ns)
 
     async def open(self) -> None:
-        """Make the client, and ask the venue for the time: does it answer at all?"""
+        """Make the client, and ask the venue for the time: does it answer at all, and how far off is our clock?"""
         if self._client is None:
             self._client = self._make()
-        await self.call(Call("GET", "brokerage/time", {}, is_private=False))
+        asked_ns = self._clock.wall_ns()
+        reply = await self.call(Call("GET", "brokerage/time", {}, is_private=False))
+        if isinstance(reply.body, dict) and str(reply.body.get("epochMillis", "")).isdigit():
+            venue_ns = int(reply.body["epochMillis"]) * MILLISECOND
+            self._bracket.on_answer(venue_ns, asked_ns, self._clock.wall_ns(), within_ns=SECOND)
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -107,7 +122,7 @@ class CoinbaseRest:
 
     async def call(self, call: Call) -> Reply:
         """Send one request, once, and return what came back."""
-        what = f"coinbase {call.method} {call.path}"
+        what, asked_ns = f"coinbase {call.method} {call.path}", self._clock.wall_ns()
         if self._client is None:
             raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
         try:
@@ -116,7 +131,24 @@ class CoinbaseRest:
             raise _line_fault(error, what) from error
         except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
             raise ExchangeNotAvailable(f"{what}: {error!r}") from error
+        if reply.status == 401:
+            raise self._unauthorized(reply, what, asked_ns)
         return _readable(reply, what)
+
+    def _unauthorized(self, reply: Reply, what: str, asked_ns: Nanos) -> BaseError:
+        """Whose fault it is that a signature was not taken: of our clock, which is put right, or of the key.
+
+        A request that was turned away at the door had no effect; one that is signed anew may be sent again.
+        """
+        words = f"{what}: {str(reply.body).strip()[:200] or 'no words'} (401)"
+        venue_ns = _date_ns(reply.headers)
+        if venue_ns is None:
+            return AuthenticationError(f"{words}; is the key right, and this machine's clock?")
+        if self._bracket.on_answer(venue_ns, asked_ns, self._clock.wall_ns(), within_ns=DATE_WITHIN_NS):
+            off = self._bracket.ns
+            found = f"{abs(off) / SECOND:.0f} s {'behind' if off > 0 else 'ahead of'} the venue's" if off else "right again"
+            return as_never_sent(ExchangeNotAvailable(f"{words}: this machine's clock is {found}; the venue's time is taken from now on"))
+        return AuthenticationError(f"{words}; this machine's clock agrees with the venue's, so look at the key")
 
     def _make(self) -> CoinbaseClient:
         key = {"apiKey": self._credentials.name, "secret": self._credentials.secret} if self._credentials is not None else {}
@@ -128,7 +160,7 @@ class CoinbaseRest:
                 "urls": {"api": {"rest": self._url}},
             }
         )
-        client.papertape_clock = self._clock
+        client.papertape_clock = self.venue_clock
         return client
 
 
@@ -137,15 +169,24 @@ def _readable(reply: Reply, what: str) -> Reply:
     status = reply.status
     words = reply.body if isinstance(reply.body, str) else msgspec.json.encode(reply.body).decode()
     text = f"{what}: {words.strip()[:200] or 'no words'} ({status})"
-    if status == 401:
-        raise AuthenticationError(f"{text}; is the key right, and this machine's clock?")
-    if status == 403:
+    if status == 403 and isinstance(reply.body, dict):
         raise PermissionDenied(text)
+    if status in (403, 418):  # a page for people: what stands before the venue has shut us out, and the venue never heard of it
+        raise error_of(Refusal(code=RefusalCode.BANNED, message=text), what)
     if status in (408, 504):
         raise RequestTimeout(text)
     if status >= 500 or (status != 429 and not isinstance(reply.body, dict)):
         raise ExchangeNotAvailable(text)  # it may have been carried out
     return reply
+
+
+def _date_ns(headers: dict[str, str]) -> Nanos | None:
+    """When the venue wrote its answer, to a second; None if it does not say."""
+    text = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    try:
+        return int(parsedate_to_datetime(text).timestamp()) * SECOND
+    except (ValueError, TypeError):
+        return None
 
 
 def _line_fault(error: BaseError, what: str) -> BaseError:

@@ -162,7 +162,7 @@ def _render_created(order: Order, config: dict[str, Any]) -> dict[str, Any]:
 
 def _render_cancels(asked: Asked, answers: Sequence[Answer]) -> Body:
     refused = next((each.refusal for each in answers if each.refusal is not None), None)
-    if refused is not None and refused.code in (RefusalCode.RATE_LIMITED, RefusalCode.UNAVAILABLE):
+    if refused is not None and refused.code in (RefusalCode.RATE_LIMITED, RefusalCode.UNAVAILABLE, RefusalCode.BANNED):
         return render_refusal(Op.ORDER_CANCEL, refused)
     rows: list[dict[str, Any]] = []
     for request, answer in zip(asked.requests, answers, strict=True):

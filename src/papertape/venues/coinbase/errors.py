@@ -80,9 +80,15 @@ class Body(msgspec.Struct, frozen=True):
     status: int
     content: Any
     headers: dict[str, str] = {}
+    is_page: bool = False
 
 
 UNAUTHORIZED: Final = Body(401, "Unauthorized\n")
+
+
+def page(status: int, title: str) -> Body:
+    """What a content delivery network says in the venue's stead: HTML, whatever was asked for."""
+    return Body(status, f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n", is_page=True)
 
 
 def not_found(what: str) -> Body:
@@ -114,7 +120,9 @@ def render_refusal(op: Op, refusal: Refusal, subject: str = "", config: dict[str
     if code is RefusalCode.RATE_LIMITED:
         return too_many_requests(refusal.retry_after_ns)
     if code is RefusalCode.UNAVAILABLE:
-        return Body(503, "Service Unavailable\n")
+        return page(503, "Coinbase is down for maintenance") if refusal.is_page else Body(503, "Service Unavailable\n")
+    if code is RefusalCode.BANNED:
+        return page(403, "Access denied")
     match op:
         case Op.ORDER_CREATE:
             error, message, preview = CREATE_REASONS.get(code, CREATE_REASONS[RefusalCode.INVALID])

@@ -44,7 +44,7 @@ class RestFront:
             body = await self._answer(http, caller)
         except ReplyLost:
             return abort(http)
-        content_type = "text/plain" if isinstance(body.content, str) else "application/json"
+        content_type = "text/html" if body.is_page else "text/plain" if isinstance(body.content, str) else "application/json"
         data = body.content.encode() if isinstance(body.content, str) else msgspec.json.encode(body.content)
         reply = _Reply(status=body.status, body=data, headers=body.headers, content_type=content_type, charset="utf-8")
         reply.caller = caller
