@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from papertape.exchanges.base import BaseExchange
+from papertape.exchanges.factory import ExchangeFactory
 from papertape.faults import Crash, Disconnect, Fault, LostReply
 from papertape.model.errors import BaseError, ConfigError, ExchangeNotAvailable
 from papertape.model.interference import Disk, Moment
@@ -171,6 +172,25 @@ def test_a_program_cannot_crash(tmp_path: Path) -> None:
     raw = {"program": "bot.py", "venue": {"coinbase": {"feed": {"tape": "builtin:btc-usd"}, "account": {"USD": "1"}}}}
     with pytest.raises(ConfigError, match="a program is nothing that could be started anew"):
         make_scenario(raw, source="test", folder=tmp_path, more_faults=[Crash(at="1s")])
+
+
+def test_a_bot_at_two_venues_dies_at_both() -> None:
+    """It is one process: whichever venue's fault it is, each Door sees it go, and both logs are taken up."""
+    worlds: list[VenueWorld] = []
+
+    async def bot(exchange: BaseExchange) -> None:
+        for name in ("coinbase", "binance"):
+            await ExchangeFactory.get_exchange(name).place_order("BTC/USD", "limit", "buy", "0.01", "60000")
+        await asyncio.sleep(3600)
+
+    venue = {"feed": {"tape": "builtin:btc-usd", "end": "30s"}, "account": {"USD": "100000"}}
+    raw = {"bot": bot, "venue": {"coinbase": venue, "binance": venue}}
+    scenario = make_scenario(raw, source="test", folder=Path.cwd(), more_faults=[Crash(at="10s"), Crash(at="20s", venue="binance")])
+    result = run_scenario(scenario, inspect=worlds.extend, kept=KEPT)
+    assert result.status is Status.PASSED, result.failures
+    assert [fault.fired for fault in result.faults] == [1, 1, 1]
+    assert [len(world.door.truth().orders) for world in worlds] == [3, 3]
+    assert result.marks["took_up_intents"] == 4
 
 
 def test_fills_that_nobody_saw_are_found_at_the_start() -> None:

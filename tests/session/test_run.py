@@ -205,7 +205,7 @@ def test_a_bot_that_never_returns_is_stopped_at_the_end_and_that_is_fine() -> No
             await asyncio.sleep(1)
             await exchange.fetch_balance()
 
-    assert run(main).status is Status.PASSED
+    assert run(main, expect={"invariants": ["rate_respected", "nothing_left_behind"]}).status is Status.PASSED
 
 
 def test_a_bot_that_will_not_be_stopped_fails_and_is_told_where_it_waits() -> None:

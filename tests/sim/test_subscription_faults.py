@@ -10,6 +10,7 @@ from papertape.faults import (
     Ban,
     CrossedSnapshot,
     Disconnect,
+    ForeignOrder,
     LateSnapshot,
     LostSnapshot,
     LostSubscription,
@@ -20,7 +21,7 @@ from papertape.faults import (
 from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, never_sent, retry_after_ns
 from papertape.model.event import BookSnapshot, BookUpdate, Heartbeat, Side, Trade
 from papertape.model.order import OrderUpdate
-from papertape.model.request import Channel, Lane
+from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND
 from sim.room import Room, change, in_room
 
@@ -302,3 +303,32 @@ def test_who_is_banned_is_heard_nowhere_and_is_to_keep_quiet_for_a_minute() -> N
         assert len(room.door.truth().orders) == 1
 
     in_room(story, Ban(at="1s", lasts="5s"))
+
+
+# ---- what is owed to a client that was cut off
+
+
+def test_what_happened_to_an_order_while_its_owner_was_cut_off_is_owed_until_it_is_asked_for() -> None:
+    """Listening again tells nothing of what was before; and of a stranger's order nothing is owed."""
+
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.USER)
+        await room.link.subscribe(Lane.USER, Channel.ORDERS, "")
+        order = await room.create()
+        await asyncio.sleep(1.5)
+        assert room.closed
+        at_ns = room.loop.wall_ns()
+        room.market(Trade(venue_ns=at_ns, local_ns=at_ns, symbol=BTC, price_ticks=9_800, qty_lots=10**9, taker=Side.SELL, trade_id="1"))
+        assert room.venue.truth_fills()
+        await asyncio.sleep(2)
+        await room.link.open(Lane.USER)
+        await room.link.subscribe(Lane.USER, Channel.ORDERS, "")
+        await asyncio.sleep(1)
+        assert list(room.door.broadcast.untold) == ["pt-1"]
+        answer = await room.link.request(Request(op=Op.ORDER_FETCH, client_order_id="pt-1", order_id=order.id, symbol=BTC))
+        assert answer.order is not None
+        assert answer.order.status.is_final
+        assert room.door.is_whole
+
+    stranger = ForeignOrder(at="2s", side="sell", type="market", amount="0.00000001")
+    in_room(story, Disconnect(at="1s", lasts="1s", connection=Lane.USER), stranger)

@@ -8,15 +8,30 @@ from typing import Any
 import ccxt
 import pytest
 
-from papertape.faults import Ban, Drop, Duplicate, EmptySnapshot, Fault, LateReply, Outage, Reject, Reorder, StaleSnapshot
+from papertape.faults import (
+    Ban,
+    Drop,
+    Duplicate,
+    EmptySnapshot,
+    Fault,
+    ForeignOrder,
+    LateReply,
+    LateVisibility,
+    Outage,
+    Reject,
+    Reorder,
+    StaleSnapshot,
+)
 from papertape.links.coinbase.link import CoinbaseLink
-from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, retry_after_ns
+from papertape.links.coinbase.rest import CoinbaseRest
+from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, never_sent, retry_after_ns
 from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
-from papertape.model.units import SECOND
-from papertape.runtime.clock import VirtualClock
-from papertape.venues.coinbase.auth import Credentials
+from papertape.model.units import SECOND, parse_duration
+from papertape.runtime.clock import OffClock, VirtualClock
+from papertape.venues.coinbase.auth import Credentials, throwaway_credentials
+from papertape.venues.coinbase.request import Call
 from wire.booth import Booth, at_a_booth
 
 BTC = "BTC/USD"
@@ -196,3 +211,68 @@ def test_a_wrong_snapshot_is_a_frame_that_says_so(fault: Fault) -> None:
         await ear.close()
 
     at_a_booth(story, fault)
+
+
+def test_a_hidden_order_is_not_found_in_the_venues_own_words() -> None:
+    """Lists come without it, and its id is answered with 404; later all is as if nothing had been."""
+
+    async def story(booth: Booth) -> None:
+        exchange = booth.exchange
+        order = await exchange.create_order(BTC, "limit", "buy", 0.01, 60_000)
+        assert await exchange.fetch_open_orders(BTC) == []
+        error, body = await raw(booth, exchange.fetch_order(order["id"]))
+        assert isinstance(error, ccxt.ExchangeError)
+        assert "NOT_FOUND" in body
+        await asyncio.sleep(6)
+        assert [each["id"] for each in await exchange.fetch_open_orders(BTC)] == [order["id"]]
+        assert (await exchange.fetch_order(order["id"]))["status"] == "open"
+
+    at_a_booth(story, LateVisibility())
+
+
+def test_a_foreign_order_is_on_the_user_channel_and_in_the_lists() -> None:
+    async def story(booth: Booth) -> None:
+        ear = Ear(booth)
+        await ear.link.open(Lane.REST)
+        await ear.link.request(Request(op=Op.MARKETS_FETCH))
+        await ear.link.open(Lane.USER)
+        await ear.link.subscribe(Lane.USER, Channel.ORDERS, "")
+        await asyncio.sleep(5)
+        assert [each.order.client_order_id for _, _, each in ear.heard if isinstance(each, OrderUpdate)][-1] == "foreign-1"
+        assert [each["clientOrderId"] for each in await booth.exchange.fetch_open_orders(BTC)] == ["foreign-1"]
+        await ear.close()
+
+    at_a_booth(story, ForeignOrder(at="4s", away_bps=500))
+
+
+@pytest.mark.parametrize(("by", "is_taken"), [("-4s", True), ("-6s", False), ("120s", True), ("126s", False)])
+def test_a_token_of_another_time_is_turned_away(by: str, is_taken: bool) -> None:
+    """Five seconds early and five seconds past its two minutes; a link that never asked for the time is told 401, and learns it by that."""
+    off_ns = -parse_duration(by.removeprefix("-")) if by.startswith("-") else parse_duration(by)
+
+    async def story(booth: Booth) -> None:
+        clock = OffClock(VirtualClock(booth.loop), lambda: -off_ns)
+        rest = CoinbaseRest(Credentials(booth.exchange.apiKey, booth.exchange.secret), clock, "https://api.coinbase.com", 10 * SECOND)
+        rest._client = rest._make()  # without asking for the time
+        call = Call("GET", "brokerage/accounts", {})
+        if not is_taken:
+            words = "clock is 6 s ahead of" if off_ns < 0 else "clock is 126 s behind"
+            with pytest.raises(ccxt.NetworkError, match=words) as raised:
+                await rest.call(call)
+            assert never_sent(raised.value)
+        assert (await rest.call(call)).status == 200
+        await rest.close()
+
+    at_a_booth(story)
+
+
+def test_a_key_that_is_wrong_is_not_blamed_on_the_clock() -> None:
+    async def story(booth: Booth) -> None:
+        strange = throwaway_credentials("somebody else")
+        rest = CoinbaseRest(strange, VirtualClock(booth.loop), "https://api.coinbase.com", 10 * SECOND)
+        await rest.open()
+        with pytest.raises(ccxt.AuthenticationError, match="clock agrees with the venue's, so look at the key"):
+            await rest.call(Call("GET", "brokerage/accounts", {}))
+        await rest.close()
+
+    at_a_booth(story)

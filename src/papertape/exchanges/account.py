@@ -190,8 +190,12 @@ class Account:
 
     def view(self) -> BotView:
         """What the client believes now."""
+        tracker = self.tracker
         return BotView(
-            intents=tuple(intent.view() for intent in self.tracker), positions=dict(self.tracker.positions), balances=self.balances
+            intents=tuple(intent.view() for intent in tracker),
+            positions=dict(tracker.positions),
+            balances=self.balances,
+            costs=dict(tracker.costs),
         )
 
 

@@ -31,6 +31,7 @@ class LaneKeeper:
         sequence: the connection's counter; the hot path compares `sequence.expected`.
         is_open: messages are wanted: from dialling until the connection ends.
         reason: why the lane was last lost.
+        due_ns: when it dials next, or dialled last, run time.
         refused: what the venue said no with while we dialled or repaired; None while all is well.
     """
 
@@ -57,6 +58,7 @@ class LaneKeeper:
         self.sequence.expected = NO_SEQUENCE
         self.is_open = False
         self.reason = ""
+        self.due_ns: Nanos | None = None
         self.refused: ExchangeError | None = None
         self._link = link
         self._clock = clock
@@ -197,6 +199,7 @@ class LaneKeeper:
         return Signal.REPAIRED
 
     async def _pause(self, until_ns: Nanos) -> Signal:
+        self.due_ns = until_ns
         # A lane that was dropped by us, not by the venue, may still be open on the other side.
         await self._hang_up()
         await self._clock.sleep_ns(until_ns - self._clock.now_ns())

@@ -25,7 +25,7 @@ from papertape.model.errors import (
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import NewOrder, Order, OrderStatus
 from papertape.model.request import Op, Request
-from papertape.model.units import MINUTE, format_duration
+from papertape.model.units import MINUTE, Nanos, format_duration
 from papertape.model.venue import Reconcile, VenueRules
 from papertape.resilience.outbox import Outbox, Seen, Verdict
 from papertape.resilience.settings import ShellSettings
@@ -57,6 +57,7 @@ class Placing:
         self.outbox = Outbox(ttl_ns=settings.outbox_ttl_ns, limit=settings.outbox_max, stale_bps=settings.stale_price_bps)
         self.is_closing = False  # no new order is taken in
         self.is_over = False  # nobody can find anything out any more
+        self.next_look_ns: dict[str, Nanos] = {}  # of each hunt that waits, or waited last
         self.abandoned: dict[str, Intent] = {}  # orders on their way that the bot no longer waits for
         self._account = account
         self._requests = requests
@@ -281,7 +282,8 @@ class Placing:
                 self._account.not_found(intent)
                 return
             failures += 1
-            await self._bell.until(lambda: not intent.is_unknown, self._clock.now_ns() + self._requests.backoff(failures))
+            next_ns = self.next_look_ns[intent.client_order_id] = self._clock.now_ns() + self._requests.backoff(failures)
+            await self._bell.until(lambda: not intent.is_unknown, next_ns)
 
     async def _repeat(self, intent: Intent) -> bool | None:
         """The same request again: a venue that knows the id answers with the order it already has."""

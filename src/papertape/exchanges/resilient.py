@@ -17,6 +17,7 @@ from papertape.exchanges.base import (
     TradeCallback,
 )
 from papertape.exchanges.drafting import draft, known, new_amount, new_price, refuse_unbuilt
+from papertape.exchanges.insight import Insight
 from papertape.exchanges.line import Line
 from papertape.links.base import Link
 from papertape.model.account import Balances, Candle, Market, Position
@@ -176,6 +177,11 @@ class ResilientExchange(BaseExchange):
     @property
     def health(self) -> Health:
         return self._line.health()
+
+    @property
+    def insight(self) -> Insight:
+        """The inside, for an observer."""
+        return Insight(self._line)
 
     def view(self) -> BotView:
         """What this client believes now; an invariant compares it with the venue's truth."""

@@ -15,10 +15,12 @@ from papertape.model.units import parse_duration
 class Crash(Fault, frozen=True, kw_only=True, tag="crash"):
     """At one instant the bot is gone; the venue goes on, and `down` later a fresh bot starts on the same account.
 
-    None of the bot's tasks ever runs again, no `finally` has any effect, nothing is sent and nothing heard; connections end as the
-    operating system ends those of a dead process. The fresh bot has the same class and `bot_config`, a new exchange, and the log of intents
-    that the disk has kept. What the bot holds in module globals outlives it here, as it would not in life. What both lives asked for and
-    did is judged together. With `step` it dies after that step of its event loop: at any await; steps shift with every change of the code.
+    None of the bot's tasks ever runs again, no `finally` has any effect on the run (one is begun when the dead are buried, after the
+    verdict, and what it awaits never happens), nothing is sent and nothing heard; connections end as those of a dead process do.
+
+    The fresh bot has the same class and `bot_config`, a new exchange, and the log of intents that the disk has kept. What the bot holds in
+    module globals outlives it here, as it would not in life. What both lives asked for and did is judged together. With `step` it dies
+    after that step of its event loop: at any await; steps shift with every change of the code.
 
     Without anything else it happens at the first order.create. A program that papertape does not start anew cannot have it.
 

@@ -17,6 +17,7 @@ class EveryOrderKnown:
     """
 
     name = "every_order_known"
+    watch = None
 
     def judge(self, case: Case) -> list[str]:
         view = view_of(case)
@@ -29,7 +30,9 @@ class EveryOrderKnown:
             who = f"{case.venue}: order {intent.client_order_id}"
             if intent.is_unknown:
                 truth = "does not have it" if order is None else f"has it as {order.status}, filled {plain(order.filled)}"
-                problems.append(f"{who}: the client still does not know its outcome; the venue {truth}")
+                pending = case.pending.get(intent.client_order_id, "")
+                reason = f" ({pending})" if pending else ""
+                problems.append(f"{who}: the client still does not know its outcome{reason}; the venue {truth}")
             elif order is None:
                 if intent.order is not None and intent.order.status is not OrderStatus.REJECTED:
                     problems.append(f"{who}: the client believes it {intent.order.status}; the venue never had it")

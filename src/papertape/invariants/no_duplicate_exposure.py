@@ -22,6 +22,7 @@ class NoDuplicateExposure:
     """
 
     name = "no_duplicate_exposure"
+    watch = None
 
     def judge(self, case: Case) -> list[str]:
         view = view_of(case)

@@ -16,6 +16,7 @@ class PositionMatches:
     """
 
     name = "position_matches"
+    watch = None
 
     def judge(self, case: Case) -> list[str]:
         view = view_of(case)

@@ -19,6 +19,7 @@ class RateRespected:
     """
 
     name = "rate_respected"
+    watch = None
 
     def judge(self, case: Case) -> list[str]:
         requests = case.truth.requests

@@ -36,6 +36,7 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
         intents: everything it ever wanted, oldest first.
         positions: base per symbol, by its own count of fills.
         balances: as last fetched.
+        costs: quote per symbol that its fills moved out, by its own count, fees apart.
         asked: what the bot asked for and was not told "no" to, call by call, as noted outside the client's own books.
     """
 
@@ -43,6 +44,7 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, Decimal]
     balances: Balances | None
     asked: tuple[NewOrder, ...] = ()
+    costs: dict[str, Decimal] = {}
 
 
 class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,8 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
         sent_ns: when it left the client.
         at_ns: when it reached the venue.
         told_ns: when the client heard the answer; None if it never did.
+        order_id: the venue's id of the order that it is about, where it names one.
+        is_executed: it came to the venue, and the venue did not refuse it, whatever the client was told.
         retry_after_ns: how long the venue then asked the client to wait, if it refused for coming too fast.
         line: which line of a program asked, such as "bot.py:31"; empty where nobody knows.
         life: which life of the client asked, from 1.
@@ -66,6 +70,8 @@ class RequestSeen(msgspec.Struct, frozen=True, kw_only=True):
     is_private: bool
     retry_after_ns: Nanos | None = None
     line: str = ""
+    order_id: str = ""
+    is_executed: bool = True
     life: int = 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
+from papertape.reports.table import side_lines, timeline_lines
 from papertape.session.result import RunResult, Status
 
 
@@ -32,7 +33,12 @@ def _case(suite: Xml.Element, result: RunResult) -> None:
     kind = "error" if result.status is Status.ERROR else "failure"
     message = result.failures[0] if result.failures else str(result.status)
     element = Xml.SubElement(case, kind, {"type": str(result.status), "message": _clean(message)})
-    element.text = _clean("\n".join([*result.failures, f"again: {result.repro}"]))
+    lines = list(result.failures)
+    if result.timeline:
+        lines += ["what led there:", *timeline_lines(result.timeline)]
+    if result.sides:
+        lines += ["where the two sides stand at the end:", *side_lines(result.sides)]
+    element.text = _clean("\n".join([*lines, f"again: {result.repro}"]))
 
 
 def _clean(text: str) -> str:

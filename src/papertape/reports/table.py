@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration, plain
-from papertape.session.result import Moment, RunResult, Status
+from papertape.session.result import Moment, Row, RunResult, Status
 from papertape.session.suspicion import moment
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _STYLE: Final = {
     Status.VACUOUS: "yellow",
     Status.ERROR: "bold red",
 }
+
+_BELIEVES: Final = "the client believes"
 
 _NUMBERS: Final = ("events", "orders", "fills", "recovery", "balances", "PnL")
 
@@ -135,6 +137,24 @@ def timeline_lines(timeline: Sequence[Moment]) -> list[str]:
     return lines
 
 
+def side_lines(rows: Sequence[Row]) -> list[str]:
+    """Belief beside truth as aligned text: what differs has a mark.
+
+    >>> rows = [Row(venue="coinbase", what="pt7-1", client="buy 1: unknown", truth="buy 1: open, filled 0 in 0", differs=True)]
+    >>> print("\\n".join(side_lines(rows)))
+               the client believes  the venue has
+      ≠ pt7-1  buy 1: unknown       buy 1: open, filled 0 in 0
+    """
+    several = len({row.venue for row in rows}) > 1
+    named = [(f"{row.venue} {row.what}" if several else row.what, row) for row in rows]
+    first = max((len(name) for name, _ in named), default=0)
+    second = max(len(_BELIEVES), *(len(row.client) for row in rows)) if rows else 0
+    lines = [f"    {''.ljust(first)}  {_BELIEVES.ljust(second)}  the venue has"]
+    return lines + [
+        f"  {'≠' if row.differs else ' '} {name.ljust(first)}  {row.client.ljust(second)}  {row.truth}".rstrip() for name, row in named
+    ]
+
+
 def _explain(result: RunResult, console: Console) -> None:
     console.print(f"{result.scenario}: {result.status}", style=_STYLE[result.status])
     for failure in result.failures:
@@ -143,12 +163,20 @@ def _explain(result: RunResult, console: Console) -> None:
         console.print("  what led there:")
         for line in timeline_lines(result.timeline):
             console.print(line, soft_wrap=True)
+    if result.sides:
+        console.print("  where the two sides stand at the end:")
+        for line in side_lines(result.sides):
+            console.print(line, soft_wrap=True)
     for note in result.notes:
         console.print(f"  note: {note}", soft_wrap=True)
     reasons: dict[str, list[str]] = {}
     for each in result.not_judged:
         name, _, reason = each.partition(": ")
         reasons.setdefault(reason, []).append(name)
+    if result.status is Status.FAILED and reasons:  # beside what was judged and found wrong, why not is of little interest
+        every = dict.fromkeys(name.partition(" (")[0] for names in reasons.values() for name in names)
+        console.print(f"  not judged: {', '.join(every)}", soft_wrap=True)
+        reasons.clear()
     for reason, names in reasons.items():
         console.print(f"  not judged: {', '.join(names)}: {reason}", soft_wrap=True)
     if result.intercepted:

@@ -289,18 +289,29 @@ def _expect_venue(expect: Table) -> ExpectVenue:
     venue = expect.table("venue")
     if venue is None:
         return ExpectVenue()
-    venue.allow("max_position")
-    text = venue.text("max_position")
+    venue.allow("max_position", "max_open_orders", "max_order_notional")
+    orders_max = venue.whole("max_open_orders", -1)
+    if "max_open_orders" in venue.raw and orders_max < 0:
+        raise venue.problem("max_open_orders", f"holds {orders_max}; expected a number of orders, 0 or more")
+    return ExpectVenue(
+        max_position=_quantity(venue, "max_position", "0.05 BTC"),
+        max_open_orders=None if orders_max < 0 else orders_max,
+        max_order_notional=_quantity(venue, "max_order_notional", "500 USD"),
+    )
+
+
+def _quantity(table: Table, key: str, example: str) -> Quantity | None:
+    text = table.text(key)
     if text is None:
-        return ExpectVenue()
+        return None
     number, _, currency = text.partition(" ")
     try:
         amount = exact(number)
     except ValueError:
         amount = Decimal(-1)
     if amount < 0 or not currency.strip():
-        raise venue.problem("max_position", f'holds "{text}"; expected an amount and a currency, such as "0.05 BTC"')
-    return ExpectVenue(max_position=Quantity(amount, currency.strip()))
+        raise table.problem(key, f'holds "{text}"; expected an amount and a currency, such as "{example}"')
+    return Quantity(amount, currency.strip())
 
 
 def _hosts(top: Table) -> dict[str, HostPolicy]:

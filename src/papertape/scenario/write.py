@@ -21,7 +21,7 @@ from papertape.faults.base import as_table
 from papertape.model.errors import ConfigError
 from papertape.model.units import plain
 from papertape.scenario.shelves import BUILTIN
-from papertape.session.spec import Depth, Expect, FeedSpec, ModelSpec, Scenario, VenueSpec
+from papertape.session.spec import Depth, Expect, ExpectVenue, FeedSpec, ModelSpec, Scenario, VenueSpec
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -52,11 +52,21 @@ def scenario_text(scenario: Scenario, folder: Path | None = None) -> str:
         blocks.append(["[heal]", *_lines(heal | ({"only": [str(lane) for lane in scenario.heal.only]} if scenario.heal.only else {}))])
     expect = _expect(scenario.expect)
     blocks += [["[expect]", *_lines(expect)]] if expect else []
-    limit = scenario.expect.venue.max_position
-    if limit is not None:
-        blocks.append(["[expect.venue]", *_lines({"max_position": f"{plain(limit.amount)} {limit.currency}"})])
+    limits = _limits(scenario.expect.venue)
+    blocks += [["[expect.venue]", *_lines(limits)]] if limits else []
     blocks += [["[hosts]", *_lines({name: str(policy) for name, policy in scenario.hosts.items()})]] if scenario.hosts else []
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _limits(venue: ExpectVenue) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    if venue.max_position is not None:
+        limits["max_position"] = f"{plain(venue.max_position.amount)} {venue.max_position.currency}"
+    if venue.max_open_orders is not None:
+        limits["max_open_orders"] = venue.max_open_orders
+    if venue.max_order_notional is not None:
+        limits["max_order_notional"] = f"{plain(venue.max_order_notional.amount)} {venue.max_order_notional.currency}"
+    return limits
 
 
 def value_text(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.model.errors import ConfigError, EscapedSimulation, NetworkError, StuckSimulation
-from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
+from papertape.model.units import MILLISECOND, MINUTE, SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END
@@ -25,6 +25,10 @@ STOP_WITHIN_NS: Final = 30 * SECOND
 LAST_ROW_WITHIN_NS: Final = 60 * SECOND
 """How long after the feed's end its last rows may be on their way."""
 
+LIVE_ON_NS: Final = 5 * MINUTE
+"""How long after the feed's end, or the bot's own, an exchange lives on that may yet recover from a fault in time."""
+
+LOOK_EVERY_NS: Final = 100 * MILLISECOND
 RETRIES_MAX: Final = 8
 """How often an exchange may fail to connect; each takes a minute."""
 
@@ -40,7 +44,15 @@ class Drive:
         escaped: the bot left the simulation; nothing that followed counts.
     """
 
-    def __init__(self, bot: Any, config: dict[str, Any], worlds: list[VenueWorld], loop: VirtualLoop | Life, end_ns: Nanos) -> None:
+    def __init__(
+        self,
+        bot: Any,
+        config: dict[str, Any],
+        worlds: list[VenueWorld],
+        loop: VirtualLoop | Life,
+        end_ns: Nanos,
+        recovers_within_ns: Nanos | None = None,
+    ) -> None:
         self.failures: list[str] = []
         self.escaped: EscapedSimulation | None = None
         self._bot = bot
@@ -49,6 +61,7 @@ class Drive:
         self._loop = loop
         self._host = loop.host if isinstance(loop, Life) else loop
         self._end_ns = end_ns
+        self._recovers_within_ns = recovers_within_ns
         self._over: asyncio.Future[None] = loop.create_future()
 
     def bot_failed(self, error: BaseException) -> None:
@@ -73,12 +86,19 @@ class Drive:
         elif connected.exception() is not None:
             self._note(connected.exception())
         else:
+            for world in self._worlds:
+                if world.watching is not None:
+                    world.watching.look_into(made)
             main = asyncio.ensure_future(start(exchanges[0]))
             main.add_done_callback(self._main_done)
             await self._over
+            await self._live_on()
+            for world in self._worlds:
+                if world.watching is not None:
+                    world.watching.bot_ended()
             await self._stop(made, main)
         for world in self._worlds:
-            world.observer.bot_ended()
+            world.observer.bot_ended(None if world.exchange is None else world.exchange.insight.lanes())
             world.door.plan.end_all()
             world.door.broadcast.forget_lost()
         await self._rest(exchanges)
@@ -98,6 +118,18 @@ class Drive:
                         raise
                 else:
                     break
+
+    async def _live_on(self) -> None:
+        """Let a client that has something to recover from, and time left for it, go on: the market stands still, and time is free.
+
+        Without this, whatever takes long to recover from would only have to come late to be judged by nobody.
+        """
+        limit_ns = self._recovers_within_ns
+        if limit_ns is None:
+            return
+        until_ns = self._loop.now_ns + LIVE_ON_NS
+        while not self.failures and self._loop.now_ns < until_ns and any(world.observer.has_to_wait(limit_ns) for world in self._worlds):
+            await asyncio.sleep(LOOK_EVERY_NS / SECOND)
 
     async def _stop(self, made: Any, main: asyncio.Future[Any]) -> None:
         """Tell the bot to end; a loop that does not is cancelled, and one that will not be cancelled is reported."""

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from papertape.invariants import INVARIANTS, Case, NotJudged
 from papertape.model.notes import Mark
-from papertape.model.units import EXACT, Nanos, format_duration, plain
+from papertape.model.order import OrderStatus
+from papertape.model.units import EXACT, Nanos, parse_duration
 from papertape.model.view import Truth
-from papertape.session.result import FaultResult, Moment, Status
-from papertape.session.spec import ExpectVenue, Scenario
+from papertape.session.limits import beyond_limits
+from papertape.session.recovery import judge_recovery
+from papertape.session.result import FaultResult, Moment, Row, Status
+from papertape.session.sides import named_in, sides
+from papertape.session.spec import Scenario
 from papertape.session.suspicion import suspicions, untold
-from papertape.session.timeline import MOMENTS_MAX, timeline
+from papertape.session.timeline import MOMENTS_MAX, ORDERS, timeline
 from papertape.session.world import VenueWorld
 from papertape.sim.audit import audit
 from papertape.sim.disclosure import Disclosure
-from papertape.sim.fact import in_order
+from papertape.sim.fact import Sent, in_order
+
+BEFORE_MAX: Final = 5
+"""Requests to show before an instant at which something went wrong."""
+
+AT: Final = re.compile(r"\bat ((?:\d+h)?(?:\d+m)?[\d.]+(?:s|ms)|\d+m)\b")
+"""An instant in a sentence, such as "at 1m40.02916s"."""
+
+PROBLEMS_MAX: Final = 4
+"""Violations of one invariant that are told one by one."""
+
+INVOLVED_MAX: Final = 3
+"""Orders whose whole story a timeline tells."""
+
+REFUSED: Final = "refused"
+"""The tracker's word for an intent that the venue said no to."""
+
+NO_ORDER: Final = (
+    "no order was asked for but such as the venue refused, so nothing about orders was judged; "
+    "a bot that is not to trade names in [expect] which `invariants` it is judged by"
+)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +92,15 @@ def judge(
     found, suspected, hollow, not_judged, notes = list(failures), list[str](), list[str](), list[str](), list[str]()
     broken = [kind_of(failure) for failure in failures]
     names = scenario.expect.invariants or tuple(INVARIANTS)
-    judged = 0
+    judged, has_orders = 0, False
     for world in worlds:
         case = case_of(world, end_ns)
         for name in names:
             try:
                 problems = INVARIANTS[name].judge(case)
-                found += problems
+                found += problems[:PROBLEMS_MAX]
+                if len(problems) > PROBLEMS_MAX:
+                    found.append(f"{world.name}: {name}: and {len(problems) - PROBLEMS_MAX} more like these")
                 broken += [name for _ in problems]
                 judged += 1
             except NotJudged as reason:
@@ -85,10 +113,14 @@ def judge(
             broken += ["suspect" for _ in suspected]
             notes += untold(disclosure, world.name, case.truth)
             judged += bool(disclosure.creates)
-        late, beyond = _recoveries(scenario, world), _limits(scenario.expect.venue, world.name, case.truth)
-        found += [*late, *beyond]
-        broken += ["recovers_within" for _ in late] + ["max_position" for _ in beyond]
-        hollow += _unjudged_recoveries(scenario, world)
+        recovery = judge_recovery(scenario, world)
+        beyond = beyond_limits(scenario.expect.venue, world.name, case.truth, world.epoch_ns)
+        found += [*recovery.late, *(sentence for _, sentence in beyond)]
+        broken += ["recovers_within" for _ in recovery.late] + [key for key, _ in beyond]
+        hollow += recovery.unjudged
+        notes += recovery.notes
+        has_orders = has_orders or any(order.status is not OrderStatus.REJECTED for order in case.truth.orders)
+        has_orders = has_orders or (case.view is not None and any(intent.state != REFUSED for intent in case.view.intents))
         hollow += [
             f"fault {place + 1} ({armed.fault.kind}) hit nothing"
             for place, armed in enumerate(world.door.plan.faults)
@@ -105,6 +137,8 @@ def judge(
         hollow.append("the program never reached the venue")
     elif not judged:
         hollow.append("nothing was judged")
+    elif not has_orders and not scenario.expect.invariants:
+        hollow.append(NO_ORDER)
     return Verdict(
         failures=tuple(found), broken=tuple(dict.fromkeys(broken)), suspicions=tuple(suspected), hollow=tuple(hollow),
         not_judged=tuple(not_judged), notes=tuple(notes),
@@ -128,14 +162,48 @@ def disclosed(world: VenueWorld) -> Disclosure:
     return disclosure
 
 
-def led_there(worlds: Sequence[VenueWorld]) -> tuple[Moment, ...]:
-    """The few requests that led to a verdict, at all venues; those that are suspect are among them."""
+def led_there(worlds: Sequence[VenueWorld], failures: Sequence[str] = (), rows: Sequence[Row] = ()) -> tuple[Moment, ...]:
+    """The few requests that led to a verdict, at all venues.
+
+    Among them are those that are suspect, and those about orders that a failure names or on which the two sides differ.
+    """
     moments: list[Moment] = []
     for world in worlds:
-        repeats = disclosed(world).repeats if world.exchange is None else []
-        suspects = [number for repeat in repeats for create in (repeat.first, repeat.again) for number in create.numbers]
-        moments += timeline(in_order(world.door.facts), world.name, world.door.truth(), suspects, most=MOMENTS_MAX // len(worlds))
+        if world.exchange is None:
+            repeats = disclosed(world).repeats
+            suspects = [number for repeat in repeats for create in (repeat.first, repeat.again) for number in create.numbers]
+        else:
+            ids = {order.client_order_id: order.id for order in world.door.truth().orders}
+            differ = [row.what for row in rows if row.differs and row.venue == world.name]
+            named = named_in(failures, [*ids, *differ])
+            involved = dict.fromkeys([*differ, *named][:INVOLVED_MAX])
+            about = {each for key in involved for each in (key, ids.get(key, key))}
+            suspects = [
+                fact.number
+                for fact in world.door.facts
+                if isinstance(fact, Sent) and about & {fact.request.client_order_id, fact.request.order_id}
+            ]
+            if not suspects:
+                suspects = _before(world, failures)
+                if not suspects:
+                    continue
+        has_books = world.exchange is not None
+        most = MOMENTS_MAX // len(worlds)
+        moments += timeline(in_order(world.door.facts), world.name, world.door.truth(), suspects, most=most, by_id=has_books)
     return tuple(sorted(moments, key=lambda each: each.at_ns))
+
+
+def _before(world: VenueWorld, failures: Sequence[str]) -> list[int]:
+    """The last few requests about orders before the first instant that a failure names."""
+    found = [AT.search(failure) for failure in failures]
+    times = [parse_duration(each.group(1)) for each in found if each is not None]
+    sent = [fact for fact in world.door.facts if isinstance(fact, Sent) and fact.request.op in ORDERS]
+    return [fact.number for fact in sent if times and fact.at_ns <= min(times)][-BEFORE_MAX:]
+
+
+def beside(worlds: Sequence[VenueWorld], failures: Sequence[str], end_ns: Nanos) -> tuple[Row, ...]:
+    """What the client believes beside what the venue knows, at all venues."""
+    return tuple(row for world in worlds for row in sides(case_of(world, end_ns), failures))
 
 
 def case_of(world: VenueWorld, end_ns: Nanos) -> Case:
@@ -143,7 +211,11 @@ def case_of(world: VenueWorld, end_ns: Nanos) -> Case:
     view = None
     if world.exchange is not None:
         view = msgspec.structs.replace(world.exchange.view(), asked=tuple(world.asked))
-    return Case(venue=world.name, rules=world.rules, truth=world.door.truth(), view=view, end_ns=end_ns)
+    watches = {} if world.watching is None else world.watching.watches
+    return Case(
+        venue=world.name, rules=world.rules, truth=world.door.truth(), view=view, end_ns=end_ns, watches=watches,
+        left_behind=world.left_behind, pending={} if world.watching is None else world.watching.pending,
+    )  # fmt: skip
 
 
 def audits(worlds: Sequence[VenueWorld]) -> tuple[str, ...]:
@@ -184,61 +256,3 @@ def pnl(worlds: Sequence[VenueWorld]) -> dict[str, Decimal]:
             if amount and mid is not None:
                 gain[quote] = EXACT.add(gain.get(quote, Decimal(0)), EXACT.multiply(amount, mid))
     return gain
-
-
-def _recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
-    limit_ns = scenario.expect.recovers_within_ns
-    if limit_ns is None:
-        return []
-    problems = []
-    for place, took_ns in sorted(world.observer.recoveries.items()):
-        if took_ns > limit_ns:
-            kind = world.door.plan.faults[place].fault.kind
-            problems.append(
-                f"{world.name}: {kind} took {format_duration(took_ns)} to recover from; {format_duration(limit_ns)} are allowed"
-            )
-    why = world.observer.why
-    for armed, ended_ns in world.observer.waiting:
-        if _had_time(world, ended_ns, limit_ns):
-            problems.append(
-                f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; last known: {why}"
-            )
-    return problems
-
-
-def _had_time(world: VenueWorld, ended_ns: Nanos, limit_ns: Nanos) -> bool:
-    over_ns = world.observer.over_ns
-    return over_ns is not None and over_ns - ended_ns > limit_ns
-
-
-def _unjudged_recoveries(scenario: Scenario, world: VenueWorld) -> list[str]:
-    """Faults that were still at work when the bot ended, or whose time was not up: nobody has seen what comes after them."""
-    limit_ns = scenario.expect.recovers_within_ns
-    if limit_ns is None:
-        return []
-    waiting = [armed for armed, _ in world.observer.waiting]
-    cut_short = [
-        f"{armed.fault.kind}, over at {format_duration(ended_ns)}, had not been recovered from when the bot ended, "
-        "and its time was not up, so `recovers_within` was not judged"
-        for armed, ended_ns in world.observer.waiting
-        if not _had_time(world, ended_ns, limit_ns)
-    ]
-    return cut_short + [
-        f"fault {place + 1} ({armed.fault.kind}) was still on when the bot ended, so `recovers_within` was not judged"
-        for place, armed in enumerate(world.door.plan.faults)
-        if armed.fired and place not in world.observer.recoveries and armed not in waiting
-    ]
-
-
-def _limits(expect: ExpectVenue, venue: str, truth: Truth) -> list[str]:
-    limit = expect.max_position
-    if limit is None:
-        return []
-    held = Decimal(0)
-    for fill in truth.fills:
-        if fill.symbol.split("/")[0] != limit.currency or fill.client_order_id in truth.foreign:
-            continue
-        held = EXACT.add(held, fill.moved)
-        if held.copy_abs() > limit.amount:
-            return [f"{venue}: the position reached {plain(held)} {limit.currency}; {plain(limit.amount)} is the most"]
-    return []

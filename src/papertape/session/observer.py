@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.notes import Mark
@@ -11,6 +12,13 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END, TIMER
 from papertape.sim.armed import Armed
 from papertape.sim.door import Door
+
+UP: Final = "up"
+"""What a lane says that lacks nothing; see `resilience.reconnect.LaneState`."""
+
+
+DISCONNECTED: Final = "disconnected"
+"""What an exchange says of itself as it stops to look for what it does not know."""
 
 
 class Observer:
@@ -25,6 +33,9 @@ class Observer:
         recoveries: the longest recovery of each fault, by its place in the plan.
         waiting: faults that ended and whose recovery goes on, with when they ended.
         over_ns: run time at which the bot ended; None until then.
+        lacks: what was missing when the bot ended, in words; empty if nothing was.
+        on_disconnected: told when the exchange stops looking for what it does not know.
+        lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
     """
 
     def __init__(self, venue: str, loop: VirtualLoop, journal: Journal) -> None:
@@ -34,6 +45,9 @@ class Observer:
         self.is_healthy = False
         self.why = "not connected yet"
         self.over_ns: Nanos | None = None
+        self.lacks = ""
+        self.on_disconnected: Callable[[], None] = lambda: None
+        self.lanes: dict[str, str] = {}
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -46,15 +60,29 @@ class Observer:
         door.on_disturbed = self._disturbed
         door.on_progress = self.look
 
-    def bot_ended(self) -> None:
-        """From now on nothing has to recover any more."""
+    def bot_ended(self, lanes: Mapping[str, str] | None = None) -> None:
+        """From now on nothing has to recover any more; `lanes` is how each stands."""
         self.over_ns = self._loop.now_ns
+        self.lanes = dict(lanes or {})
+        down = {lane: state for lane, state in self.lanes.items() if state != UP}
+        parts = [f"{lane} lane: {state}" for lane, state in down.items()] or ([] if self.is_healthy else [self.why])
+        self.lacks = "; ".join([*parts, *([] if self._door is None else self._door.broadcast.lacks(down))])
+
+    def has_to_wait(self, limit_ns: Nanos) -> bool:
+        """Whether somebody may still see a fault end, or a client recover within `limit_ns`."""
+        if self._door is None:
+            return False
+        now_ns = self._loop.now_ns
+        is_on = any(armed.fired and armed.is_open and armed.ends_by_itself for armed in self._door.plan.faults)
+        return is_on or any(now_ns <= ended_ns + limit_ns for _, ended_ns in self.waiting)
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1
         self._journal.write(self._loop.now_ns, "mark", venue=self._venue, mark=mark, detail=detail)
 
     def health_changed(self, is_healthy: bool, why: str) -> None:
+        if why == DISCONNECTED:
+            self.on_disconnected()
         self.is_healthy, self.why = is_healthy, why
         if not self._is_writing:
             # At the end of this instant: libraries take their steps within one in an order that depends on the Python version.

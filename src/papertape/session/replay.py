@@ -67,6 +67,10 @@ class Cursors:
             return (self.reach_ns, MARKET) if self.reach_ns < FOREVER_NS else NEVER
         return self.due_ns, DELIVERY
 
+    def under_way(self) -> Iterator[MarketEvent]:
+        """What has reached the venue and is not delivered yet, oldest first."""
+        return (event for _, _, event in self._flying)
+
     def walk(self, loop: VirtualLoop, until: Key) -> bool:
         """Let everything happen up to and with `until`, as long as nothing on the loop's agenda comes first and no callback wants a turn.
 

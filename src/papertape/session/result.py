@@ -78,6 +78,23 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
 
 
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that client and venue both have a word on.
+
+    Attributes:
+        what: a client order id, or such as "position BTC/USD".
+        client: what the client believes at the end; "-" where it knows nothing of it.
+        truth: what the venue has in its books; "-" where it has nothing.
+        differs: they are not the same.
+    """
+
+    venue: str
+    what: str
+    client: str
+    truth: str
+    differs: bool
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one run.
 
@@ -87,6 +104,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         broken: what kind of failure these are, each kind once, such as an invariant's name; two runs that fail alike share it.
         notes: what is worth knowing and decides nothing, a sentence each.
         timeline: of a run that failed or is suspect the few requests that led there, oldest first.
+        sides: of a run that failed, where the client's belief and the venue's books part, and the few orders around; not of programs.
         intercepted: what a program asked of the machine and got from the simulation: the call, how often, and the line of the first (""
             where nobody knows), such as ("time.time", 12, "bot.py:31").
         digest: hex; equal digests mean equal runs. Empty if the run did not get that far.
@@ -114,6 +132,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     not_judged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()
+    sides: tuple[Row, ...] = ()
     intercepted: tuple[tuple[str, int, str], ...] = ()
     digest: str = ""
     wire_digest: str | None = None
@@ -148,6 +167,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
             "scenario": self.scenario, "title": self.title, "seed": self.seed, "depth": self.depth, "status": str(self.status),
             "failures": list(self.failures), "broken": list(self.broken), "not_judged": list(self.not_judged), "notes": list(self.notes),
             "timeline": [msgspec.to_builtins(moment) for moment in self.timeline],
+            "sides": [msgspec.to_builtins(row) for row in self.sides],
             "intercepted": [{"what": what, "count": count, "line": line} for what, count, line in self.intercepted],
             "digest": self.digest, "wire_digest": self.wire_digest,
             "events": self.events, "orders": self.orders, "fills": self.fills,

@@ -26,10 +26,10 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.rank import END
 from papertape.runtime.world import run_virtual, virtual_world
-from papertape.session.asking import note_asked
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
-from papertape.session.judge import Verdict, audits, fault_results, fees_paid, judge, kind_of, led_there, pnl
+from papertape.session.judge import Verdict, audits, beside, fault_results, fees_paid, judge, kind_of, led_there, pnl
+from papertape.session.leaving import note_left
 from papertape.session.lives import Lives, NotesOfLife, may_crash
 from papertape.session.observer import total_marks
 from papertape.session.program import Program
@@ -37,14 +37,14 @@ from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
-from papertape.session.unseen import tell_of_context
+from papertape.session.unseen import forgotten_awaits, tell_of_context
 from papertape.session.wire import Served, environment_of, live_link, load_adapter, network_of, serve
 from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
 
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
 
-OVERTIME_NS: Final = 10 * MINUTE
+OVERTIME_NS: Final = 15 * MINUTE
 """How long after its feed a run may go on before it counts as stuck."""
 
 SETTINGS: Final = ShellSettings(drain_within_ns=5 * MINUTE)
@@ -88,8 +88,10 @@ def run_scenario(
     script = None if scenario.program is None else load_script(scenario)
     bot = load_bot(scenario.bot or "", scenario.folder) if script is None else None
     # A bot may set the precision of its decimals; the next run must not inherit it.
-    with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal:
+    who = "the bot" if script is None else "the program"
+    with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal, forgotten_awaits(who) as forgotten:
         run = _Run(scenario, feeds, journal, end_ns, progress, trace)
+        run.forgotten = forgotten
         journal.on_line = listen if trace is None else trace.event
         limit_ns = end_ns + OVERTIME_NS
         try:
@@ -132,6 +134,7 @@ class _Run:
         self.progress = progress
         self.trace = trace
         self.failures: list[str] = []
+        self.forgotten: list[str] = []
         self.escaped: EscapedSimulation | None = None
         self.worlds: list[VenueWorld] = []
         self.lives: Lives | None = None
@@ -148,12 +151,14 @@ class _Run:
         replay = self._build(loop, chance)
         network = self._network(loop, chance)
         close = await self._serve(loop, network, chance) if self.scenario.depth is Depth.WIRE else partial(_close_all, [])
-        make_drive = partial(Drive, bot, self.scenario.bot_config, self.worlds, end_ns=self.end_ns)
+        recovers_ns = self.scenario.expect.recovers_within_ns
+        make_drive = partial(Drive, bot, self.scenario.bot_config, self.worlds, end_ns=self.end_ns, recovers_within_ns=recovers_ns)
         if may_crash(self.scenario):
             self.lives = Lives(self.worlds, loop, network, self.journal, make_drive, partial(self._exchange, chance))
             try:
                 await self._with_lives(self.lives, loop, replay)
                 await close()
+                note_left(self.worlds, [loop, self.lives.lives[-1]], self.network)
                 self._judge(loop)
             finally:
                 self.lives.bury()
@@ -165,6 +170,7 @@ class _Run:
             try:
                 await drive.run()
                 await close()
+                note_left(self.worlds, [loop], self.network)
             finally:
                 self.failures += drive.failures
                 self._end(loop, replay, drive.escaped)
@@ -223,6 +229,8 @@ class _Run:
         if self.scenario.heal is not None:
             for world in self.worlds:
                 loop.schedule_ns(self.scenario.heal.at_ns, END, world.door.plan.heal, self.scenario.heal.only)
+                if world.watching is not None:
+                    loop.schedule_ns(self.scenario.heal.at_ns, END, world.watching.compare)
             if self.network is not None and not self.scenario.heal.only:
                 loop.schedule_ns(self.scenario.heal.at_ns, END, self.network.heal)
         self._report_progress(loop)
@@ -233,7 +241,7 @@ class _Run:
         self.events = replay.seen
 
     def _judge(self, loop: VirtualLoop) -> None:
-        self.failures += [tell_of_context(context) for context in loop.unhandled]
+        self.failures += [tell_of_context(context) for context in loop.unhandled] + self.forgotten
         self.verdict = judge(self.scenario, self.worlds, self.failures, loop.now_ns, self._line_faults())
         for world in self.worlds:
             truth = world.door.truth()
@@ -268,7 +276,8 @@ class _Run:
             link, clock=clock, chance=chance, notes=notes, store=store, run_id=f"pt{self.scenario.seed}", settings=SETTINGS,
             on_bot_error=drive.bot_failed,
         )  # fmt: skip
-        note_asked(exchange, world.asked)
+        if world.watching is not None:
+            world.watching.listen(exchange, loop, self.end_ns)
         if self.trace is not None:
             self.trace.listen(exchange)
         return exchange
@@ -304,6 +313,8 @@ class _Run:
         if status is Status.ERROR or self.verdict is None:
             broken = tuple(dict.fromkeys(kind_of(failure) for failure in failures))
         truths = [world.door.truth() for world in self.worlds]
+        has_failed = status in (Status.FAILED, Status.SUSPECT)
+        rows = beside(self.worlds, failures, self.ended_ns) if has_failed else ()
         self.journal.close()
         return RunResult(
             scenario=self.scenario.name,
@@ -315,7 +326,8 @@ class _Run:
             broken=broken,
             not_judged=verdict.not_judged,
             notes=verdict.notes,
-            timeline=led_there(self.worlds) if status in (Status.FAILED, Status.SUSPECT) else (),
+            timeline=led_there(self.worlds, failures, rows) if has_failed else (),
+            sides=rows,
             digest=self.journal.digest,
             wire_digest=self.network.digest() if self.network is not None and self.scenario.depth is Depth.WIRE else None,
             events=self.events,

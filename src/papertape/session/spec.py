@@ -103,6 +103,9 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Heal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From `at` on no fault acts any more on the lanes in `only`, or on any lane if it is empty.
 
+    With `only`, recovery is demanded of these lanes alone. What stays broken does so until the bot has ended; then it is mended, so that it
+    can be seen what becomes of every order.
+
     Attributes:
         at: run time, a duration from the run's start.
     """
@@ -127,9 +130,14 @@ class ExpectVenue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         max_position: how far the holding of this currency may move from the opening account, either way, at any instant.
+        max_open_orders: how many orders may be open at any instant.
+        max_order_notional: what one order may be worth, price times amount, or what it came to where it has no price; orders in another
+            quote currency are not held against it.
     """
 
     max_position: Quantity | None = None
+    max_open_orders: int | None = None
+    max_order_notional: Quantity | None = None
 
 
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -34,11 +34,19 @@ class _Story:
         return self.heard is None or self.heard.refusal is not None
 
 
-def timeline(facts: Sequence[Fact], venue: str, truth: Truth, suspects: Sequence[int] = (), most: int = MOMENTS_MAX) -> tuple[Moment, ...]:
+def timeline(
+    facts: Sequence[Fact],
+    venue: str,
+    truth: Truth,
+    suspects: Sequence[int] = (),
+    most: int = MOMENTS_MAX,
+    by_id: bool = False,
+) -> tuple[Moment, ...]:
     """What the client asked of one venue, oldest first, at most `most` moments; `facts` are in the order in which they happened.
 
     `suspects` are the Door's numbers of requests that must be among them. Around these stands what was asked between the first of them and
-    the last; where there are none, the last orders, and whatever went wrong.
+    the last; where there are none, the last orders, and whatever went wrong. `by_id` names orders by their client order ids, and tells of
+    nothing but the suspects: of a client whose books can be compared it is known which orders matter.
     """
     stories = _stories(facts)
     numbers = list(stories)
@@ -47,11 +55,11 @@ def timeline(facts: Sequence[Fact], venue: str, truth: Truth, suspects: Sequence
     if must:
         places = [numbers.index(number) for number in must]
         between = numbers[min(places) : max(places) + 1]
-    rest = [number for number in between if number not in must and _matters(stories[number], among_suspects=bool(must))]
+    rest = [number for number in between if not by_id and number not in must and _matters(stories[number], among_suspects=bool(must))]
     room = most - len(must)
     shown = sorted([*list(must)[:most], *(rest[-room:] if room > 0 else [])], key=numbers.index)
     orders = {order.client_order_id: order for order in truth.orders}
-    return tuple(_moment(stories[number], venue, orders) for number in shown)
+    return tuple(_moment(stories[number], venue, orders, by_id=by_id) for number in shown)
 
 
 def _stories(facts: Sequence[Fact]) -> dict[int, _Story]:
@@ -87,16 +95,19 @@ def _matters(story: _Story, *, among_suspects: bool) -> bool:
     return among_suspects and op in (Op.ORDER_FETCH, Op.ORDERS_OPEN, Op.ORDERS_FETCH, Op.FILLS_FETCH, Op.BALANCE_FETCH)
 
 
-def _moment(story: _Story, venue: str, orders: Mapping[str, Order]) -> Moment:
+def _moment(story: _Story, venue: str, orders: Mapping[str, Order], *, by_id: bool) -> Moment:
     sent = story.sent
-    return Moment(at_ns=sent.at_ns, venue=venue, line=sent.line, what=_asked(sent), outcome=f"{_done(story, orders)}; {_told(story)}")
+    return Moment(
+        at_ns=sent.at_ns, venue=venue, line=sent.line, what=_asked(sent, by_id=by_id), outcome=f"{_done(story, orders)}; {_told(story)}"
+    )
 
 
-def _asked(sent: Sent) -> str:
+def _asked(sent: Sent, *, by_id: bool) -> str:
     request = sent.request
+    who = f" {request.client_order_id}" if by_id and request.client_order_id else ""
     if request.order is not None and request.op is Op.ORDER_CREATE:
-        return f"{request.op} {in_words(request.order)}"
-    about = request.order_id or request.symbol
+        return f"{request.op}{who} {in_words(request.order)}"
+    about = who.strip() or request.order_id or request.symbol
     return f"{request.op} {about}" if about else str(request.op)
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from papertape.runtime.blame import users_line
+from papertape.runtime.place import is_users
 from papertape.session.blame import line_of
 
 
@@ -18,6 +22,36 @@ def died_unseen(loops: Sequence[asyncio.AbstractEventLoop]) -> list[BaseExceptio
     dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
     errors = [error for task in dead if (error := task.exception()) is not None]
     return [error for error in errors if not isinstance(error, (SystemExit, KeyboardInterrupt))]  # those have gone their way and are told
+
+
+@contextmanager
+def forgotten_awaits(who: str) -> Iterator[list[str]]:
+    """Notice coroutines of the user's that are thrown away unstarted; a sentence for each, once.
+
+    Python itself only warns, on stderr, and an order that was never placed looks like a bot that had nothing to do. Whatever the user did
+    not make and did not throw away is still Python's to warn of.
+    """
+    found: dict[str, None] = {}
+    sentences: list[str] = []
+    before = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]  # what the interpreter calls, in all versions we run on
+
+    def noticed(coroutine: Any) -> None:
+        line = users_line()
+        if not line and not is_users(coroutine.cr_code):
+            before(coroutine)
+            return
+        sentence = (
+            f"{who} never awaited `{coroutine.__qualname__}(…)`{f' ({line})' if line else ''}, so it did nothing; write `await` before it"
+        )
+        if sentence not in found:
+            found[sentence] = None
+            sentences.append(sentence)
+
+    warnings._warn_unawaited_coroutine = noticed  # type: ignore[attr-defined]
+    try:
+        yield sentences
+    finally:
+        warnings._warn_unawaited_coroutine = before  # type: ignore[attr-defined]
 
 
 def tell_of_task(error: BaseException, of_whom: str = "", line: Callable[[BaseException], str] = line_of) -> str:

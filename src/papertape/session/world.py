@@ -24,7 +24,8 @@ from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
 from papertape.session.observer import Observer
 from papertape.session.replay import Cursors, Row
-from papertape.session.spec import Scenario, VenueSpec
+from papertape.session.spec import Depth, Scenario, VenueSpec
+from papertape.session.watching import Watching
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
 from papertape.sim.fills import QueueFills
@@ -80,6 +81,11 @@ class VenueWorld:
 
     Attributes:
         asked: what the bot asked for, call by call; see `invariants.no_duplicate_exposure`.
+        cursors: of its tapes.
+        watching: what looks on for the invariants.
+        epoch_ns: run time 0, since 1970-01-01 UTC.
+        is_deep: there is a network between it and its client.
+        left_behind: what client and bot left behind, in words; None until all is over.
         disk: where the bot's log of intents lies.
     """
 
@@ -95,6 +101,11 @@ class VenueWorld:
         self.fees = fees
         self.exchange: ResilientExchange | None = None
         self.asked: list[NewOrder] = []
+        self.cursors: list[Cursors] = []
+        self.watching: Watching | None = None
+        self.epoch_ns: Nanos = 0
+        self.is_deep = False
+        self.left_behind: tuple[str, ...] | None = None
         self.disk = MemoryIntents()
 
 
@@ -140,7 +151,11 @@ def build_venue(
     )  # fmt: skip
     told.append(door.tell)
     observer.watch(door)
-    return VenueWorld(name, rules, venue, door, observer, feeds, fees)
+    world = VenueWorld(name, rules, venue, door, observer, feeds, fees)
+    world.epoch_ns = loop.epoch_ns
+    world.is_deep = scenario.depth is Depth.WIRE
+    world.watching = Watching(world, loop, scenario.expect.invariants)
+    return world
 
 
 def simulated_link(world: VenueWorld, loop: Timeline) -> Link:
@@ -159,7 +174,9 @@ def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop
         apply(event, now_ns)
         return index
 
-    return Cursors(feed.rows(), origin_ns=loop.epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
+    made = Cursors(feed.rows(), origin_ns=loop.epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
+    world.cursors.append(made)
+    return made
 
 
 def instruments_of(feeds: list[Feed]) -> list[Instrument]:

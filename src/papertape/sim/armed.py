@@ -35,6 +35,11 @@ class Armed:
     def starts_by_request(self) -> bool:
         return self.window is not None and self.window.start_ns is None
 
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether its window has an end in time."""
+        return self.window is not None and self.window.lasts_ns is not None
+
     def hit_by(self, request: Request) -> bool:
         """Count `request`, and say whether the fault is about it."""
         if self.is_healed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 from papertape.journal import Journal
@@ -31,6 +31,9 @@ class Broadcast:
         lost: what a cut took away and nobody has asked for again, by lane.
         on_progress: told when the client may have just been told what it lacked.
         on_told: told of each order that the client has just been told of.
+        on_opened: told of each connection as it opens.
+        on_odd: told of what a connection gets beside the changes of its books: each snapshot, and whether it is right, and each change that
+            came before, under a new number.
         untold: client order ids whose last news was lost on its way to the client.
         foreign: those of somebody else on the account; news of them is owed to nobody.
     """
@@ -45,6 +48,8 @@ class Broadcast:
         self._told: dict[str, Order] = {}
         self.on_progress: Callable[[], None] = lambda: None
         self.on_told: Callable[[Order], None] = lambda order: None
+        self.on_opened: Callable[[Stream], None] = lambda stream: None
+        self.on_odd: Callable[[Stream, BookSnapshot | BookUpdate, bool], None] = lambda stream, message, is_right: None
         self.market_is_quiet = True
         self._venue = venue
         self._timeline = timeline
@@ -64,6 +69,7 @@ class Broadcast:
         self._opened += 1
         stream = Stream(self._opened, lane, send, close, can_tell)
         self._streams[lane].append(stream)
+        self.on_opened(stream)
         stream.opened_ns = self._timeline.now_ns
         if lane is Lane.USER:
             self._own.append(stream)
@@ -178,7 +184,7 @@ class Broadcast:
         Who had listened and was cut off must ask: asking to hear more from now on tells nothing of it.
         """
         if OWN_ORDERS in self.lost[Lane.USER] and not self.has_told(update.order):
-            self.untold[update.order.client_order_id] = None
+            self._owe(update.order)
         for stream in self._carriers(Lane.USER):
             if OWN_ORDERS in stream.wanted_after:
                 self._send(stream, update, index=0, delay_ns=delay_ns)
@@ -226,6 +232,10 @@ class Broadcast:
         for stream in self._carriers(lane):
             self._drain(stream)
 
+    def open_streams(self) -> list[Stream]:
+        """Every connection that is open now, in the order of lanes."""
+        return [stream for streams in self._streams.values() for stream in streams]
+
     def own_lines(self) -> tuple[LineSeen, ...]:
         """The user lane's connections, oldest first."""
         return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.ended_ns) for stream in self._own)
@@ -242,6 +252,16 @@ class Broadcast:
             return False
         return not any(stream.missed for streams in self._streams.values() for stream in streams)
 
+    def lacks(self, down: Container[str] = ()) -> list[str]:
+        """What keeps the client from having all that it asked for, in words; that a lane is `down` says enough of its subscriptions."""
+        lost = [f"{channel} {symbol}".strip() for lane, wanted in self.lost.items() if lane not in down for channel, symbol in wanted]
+        missed = dict.fromkeys(symbol for stream in self.open_streams() for symbol in stream.missed)
+        return [
+            *(f"order {each}: its last news never reached the client" for each in self.untold),
+            *(f"{each}: lost with its connection and not asked for again" for each in lost),
+            *(f"book {each}: wrong since a message was lost or a snapshot false, and not asked for again" for each in missed),
+        ]
+
     def forget_lost(self) -> None:
         """The client is leaving on purpose: nothing is owed to it."""
         self.untold.clear()
@@ -257,7 +277,8 @@ class Broadcast:
             if isinstance(message, OrderUpdate):
                 self._owe(message.order)
             elif isinstance(message, BookUpdate | BookSnapshot):
-                stream.missed[message.symbol] = None  # a trade is gone for good, a book must become right again
+                # A trade is gone for good, a book must become right again.
+                stream.missed.setdefault(message.symbol, self._timeline.now_ns if thief.spends_number else None)
             return
         due_ns = self._timeline.now_ns + delay_ns + self._plan.delay_ns(lane)
         if isinstance(message, OrderUpdate) and self._trade_places(stream, message, due_ns):
@@ -293,6 +314,8 @@ class Broadcast:
     def _come_again(self, stream: Stream, message: Message, sequence: int | None) -> None:
         if stream.is_open:
             due_ns = self._timeline.now_ns + self._plan.delay_ns(_lane_of(stream, message))
+            if sequence is None and isinstance(message, BookUpdate):
+                self.on_odd(stream, message, False)
             self._line_up(stream, stream.number_next() if sequence is None else sequence, message, 0, due_ns, may_double=False)
 
     def _line_up(self, stream: Stream, sequence: int, message: Message, index: int, due_ns: Nanos, may_double: bool = True) -> None:
@@ -322,10 +345,12 @@ class Broadcast:
             if index:
                 stream.delivered(index, now_ns)
             if isinstance(message, BookSnapshot):
-                if stream.wrong.pop(message.symbol, None) is message:
-                    stream.missed[message.symbol] = None
-                else:
+                is_right = stream.wrong.pop(message.symbol, None) is not message
+                if is_right:
                     stream.missed.pop(message.symbol, None)
+                else:
+                    stream.missed[message.symbol] = now_ns
+                self.on_odd(stream, message, is_right)
             elif isinstance(message, OrderUpdate):
                 self.note_told(message.order)
             if not index and not stream.can_tell:

@@ -28,7 +28,7 @@ from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.hiding import Hiding
 from papertape.sim.latency import LatencyLaw
 from papertape.sim.outsider import wanted_by
-from papertape.sim.pending import Done, Lost, Pending, in_words, seen
+from papertape.sim.pending import Done, Lost, Pending, ignore, in_words, seen
 from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -49,6 +49,8 @@ class Door:
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
+        on_sent: told of each request as it leaves the client.
+        on_heard: told of each request whose answer the client has just got, and of the answer.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class Door:
         self.on_crash: Callable[[Crash], bool] = lambda crash: False
         self.on_restart: Callable[[], None] = _nothing
         self.on_progress: Callable[[], None] = _nothing
+        self.on_sent: Callable[[Request], None] = lambda request: None
+        self.on_heard: Callable[[Request, Answer], None] = lambda request, answer: None
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
         self.facts: list[Fact] = []
@@ -113,6 +117,7 @@ class Door:
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
+        self.on_sent(request)
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
@@ -121,7 +126,7 @@ class Door:
 
     def abandon(self, pending: Pending) -> None:
         """The client has stopped waiting, or has heard; a request that is still under way goes on."""
-        pending.done = _ignore
+        pending.done = ignore
         if pending.on_the_line is None:
             self._give_up(pending)
 
@@ -136,6 +141,7 @@ class Door:
         self._far.pop(pending.number, None)
         code = None if answer.refusal is None else answer.refusal.code
         self.facts.append(Heard(self._timeline.now_ns, pending.number, code, named(answer) if shown is None else shown))
+        self.on_heard(pending.request, answer)
 
     def _give_up(self, pending: Pending) -> None:
         self._far.pop(pending.number, None)
@@ -165,6 +171,7 @@ class Door:
         else:
             self.executed.append((now_ns, request))
             answer = self._as_seen(hit, request, self.venue.execute(request, now_ns))
+        pending.is_executed = answer.refusal is None
         self._write_command(pending, answer)
         made = answer.order if request.op is Op.ORDER_CREATE else None
         names = ("", "") if made is None else (made.client_order_id, made.id)
@@ -232,7 +239,7 @@ class Door:
             self._hear(pending, answer)
         else:
             pending.on_the_line = answer
-        if answer.order is not None and pending.done is not _ignore:
+        if answer.order is not None and pending.done is not ignore:
             self.broadcast.note_told(answer.order)
         for order in answer.orders:
             self.broadcast.note_told(order)
@@ -386,10 +393,6 @@ class Door:
         """The venue's side of every comparison."""
         truth = self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
         return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
-
-
-def _ignore(outcome: Answer | Lost) -> None:
-    return None
 
 
 def _nothing() -> None:

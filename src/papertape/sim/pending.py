@@ -23,6 +23,10 @@ class Lost(Enum):
 Done = Callable[[Answer | Lost], None]
 
 
+def ignore(outcome: Answer | Lost) -> None:
+    """What is done with an outcome that nobody waits for."""
+
+
 class Pending:
     """A request on its way: to the venue, or its answer back.
 
@@ -32,6 +36,7 @@ class Pending:
         is_awaited: the client waits for an answer and has not heard, nor noticed, that there will be none.
         on_the_line: the answer has left, and it is not known to have arrived.
         is_orphan: whoever asked has died since.
+        is_executed: the venue did not refuse it, whatever the client is told.
         life: which life of the client asked, from 1.
     """
 
@@ -44,6 +49,7 @@ class Pending:
         self.life = life
         self.is_awaited = True
         self.is_orphan = False
+        self.is_executed = False
         self.on_the_line: Answer | None = None
         self.at_ns: Nanos | None = None
         self.told_ns: Nanos | None = None
@@ -78,5 +84,7 @@ def seen(pending: Pending) -> RequestSeen:
         is_private=request.op not in PUBLIC_OPS,
         retry_after_ns=pending.retry_after_ns,
         line=pending.client.asked_at,
+        order_id=request.order_id,
+        is_executed=pending.is_executed,
         life=pending.life,
     )

@@ -81,7 +81,9 @@ class Stream:
         can_tell: whether it will be known which messages have arrived at the client; else what is sent counts as heard.
         aside: an own-order message that lets the next go first.
         wrong: snapshots on their way that are not what the book is.
-        missed: symbols whose book this connection can no longer have right, because a message was lost.
+        missed: symbols whose book this connection can no longer have right, because a message was lost, and since when the client can
+            know; None where nothing shows it.
+        left: symbols of which the client asked for something and then for nothing any more.
         opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
     """
 
@@ -97,7 +99,8 @@ class Stream:
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
         self.aside: Aside | None = None
         self.wrong: dict[str, BookSnapshot] = {}
-        self.missed: dict[str, None] = {}
+        self.missed: dict[str, Nanos | None] = {}
+        self.left: dict[str, None] = {}
         self.is_open = True
         self.opened_ns: Nanos = 0
         self.ended_ns: Nanos | None = None
@@ -119,7 +122,14 @@ class Stream:
         """Send no more of it; returns whether it was wanted."""
         for wanted in self._wanted_on(channel):
             wanted.pop(symbol, None)
-        return self.wanted_after.pop((channel, symbol), None) is not None
+        was_wanted = self.wanted_after.pop((channel, symbol), None) is not None
+        if not self.follows(symbol):
+            self.left[symbol] = None
+        return was_wanted
+
+    def follows(self, symbol: str) -> bool:
+        """Whether anything of an instrument's market is sent here."""
+        return any(each == symbol for _, each in self.wanted_after)
 
     def wants(self, message: Event, index: int) -> bool:
         wanted = self._wanted.get(type(message))

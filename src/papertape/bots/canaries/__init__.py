@@ -14,6 +14,7 @@ from papertape.bots.canaries.forgets_to_resubscribe import ForgetsToResubscribe
 from papertape.bots.canaries.ignores_retry_after import IgnoresRetryAfter
 from papertape.bots.canaries.merges_a_snapshot_into_the_old_book import MergesASnapshotIntoTheOldBook
 from papertape.bots.canaries.orders_out_before_reconciling import OrdersOutBeforeReconciling
+from papertape.bots.canaries.releases_a_stale_priced_order import ReleasesAStalePricedOrder
 from papertape.bots.canaries.resends_under_a_new_id import ResendsUnderANewId
 from papertape.bots.canaries.takes_a_clean_close_for_the_end import TakesACleanCloseForTheEnd
 from papertape.bots.canaries.takes_not_found_for_dead import TakesNotFoundForDead
@@ -32,6 +33,7 @@ CANARIES: Final[dict[str, type[Canary]]] = {
     "orders_out_before_reconciling": OrdersOutBeforeReconciling,
     "merges_a_snapshot_into_the_old_book": MergesASnapshotIntoTheOldBook,
     "takes_a_clean_close_for_the_end": TakesACleanCloseForTheEnd,
+    "releases_a_stale_priced_order": ReleasesAStalePricedOrder,
 }
 """Every canary by its bug."""
 
@@ -54,6 +56,7 @@ __all__ = [
     "IgnoresRetryAfter",
     "MergesASnapshotIntoTheOldBook",
     "OrdersOutBeforeReconciling",
+    "ReleasesAStalePricedOrder",
     "ResendsUnderANewId",
     "TakesACleanCloseForTheEnd",
     "TakesNotFoundForDead",

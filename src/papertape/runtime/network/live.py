@@ -75,6 +75,10 @@ class Live:
         """Whether anything is on its way to a server that reads."""
         return any(each.client.out.waiting and each.server.is_reading() for each in self._live.values())
 
+    def is_carrying(self) -> bool:
+        """Whether anything is on its way, in either direction."""
+        return any(each.client.out.waiting or each.server.out.waiting for each in self._live.values())
+
     # Faults
 
     @property

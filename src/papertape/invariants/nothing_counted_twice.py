@@ -1,0 +1,89 @@
+"""Nothing that happened once is told or counted twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from papertape.invariants.base import Case, NotJudged, Watch, told, view_of
+from papertape.model.event import Trade
+from papertape.model.order import Order
+from papertape.model.units import EXACT, Nanos, plain
+
+
+class TwiceWatch(Watch):
+    """Follow each callback: orders only go forward, and no trade comes twice or before an earlier one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._orders: dict[tuple[int, str], Order] = {}
+        self._trades: dict[tuple[int, str], tuple[Nanos, dict[str, None]]] = {}  # newest instant, and the ids of all
+
+    def order_shown(self, at_ns: Nanos, subscription: int, order: Order) -> None:
+        self.looks += 1
+        key = (subscription, order.id or order.client_order_id)
+        before, self._orders[key] = self._orders.get(key), order
+        if before is None:
+            return
+        if order.filled < before.filled or (before.status.is_final and not order.status.is_final):
+            self.found(at_ns, f"`subscribe_orders` was shown order {_stands(order)} after it had been shown {_stands(before)}")
+        elif order == before:
+            self.found(at_ns, f"`subscribe_orders` was shown the same twice: order {_stands(order)}")
+
+    def trade_shown(self, at_ns: Nanos, subscription: int, trade: Trade) -> None:
+        self.looks += 1
+        key = (subscription, trade.symbol)
+        known = self._trades.get(key)
+        if known is None:
+            known = self._trades[key] = (trade.venue_ns, {})
+        newest_ns, ids = known
+        if trade.trade_id and trade.trade_id in ids:
+            self.found(at_ns, f"`subscribe_trades` was shown trade {trade.trade_id} of {trade.symbol} twice")
+        elif trade.venue_ns < newest_ns:
+            self.found(
+                at_ns, f"`subscribe_trades` was shown trade {trade.trade_id} of {trade.symbol} {newest_ns - trade.venue_ns} ns too late"
+            )
+        elif trade.venue_ns > newest_ns:
+            self._trades[key] = (trade.venue_ns, ids)
+        if trade.trade_id:
+            ids[trade.trade_id] = None
+
+
+class NothingCountedTwice:
+    """What the venue did once, the client tells and counts once.
+
+    Needs: the callbacks of bots on our interface, and the venue's fills. Judged at each call: `subscribe_orders` never shows an order with
+    less filled than before, nor open after it was closed, nor the very same twice; `subscribe_trades` never shows a trade id twice, nor a
+    trade older than the one before it. Judged at quiescence: no order is believed to have filled more than the venue's fills of it sum to,
+    each trade id once, nor at another number of fills.
+    """
+
+    name = "nothing_counted_twice"
+    watch = TwiceWatch
+
+    def judge(self, case: Case) -> list[str]:
+        view = view_of(case)
+        watch = case.watches.get(self.name)
+        if not case.truth.fills and not (watch is not None and watch.looks) and not any(intent.order for intent in view.intents):
+            raise NotJudged("there was nothing to tell and nothing to count")
+        problems = [] if watch is None else told(case, watch)
+        filled: dict[str, Decimal] = {}
+        for fill in case.truth.fills:
+            filled[fill.client_order_id] = EXACT.add(filled.get(fill.client_order_id, Decimal(0)), fill.amount)
+        problems += [f"{case.venue}: the venue gave the trade id {each} {times} times" for each, times in _repeated(case) if times > 1]
+        for intent in view.intents:
+            done = filled.get(intent.client_order_id, Decimal(0))
+            if intent.order is not None and intent.order.filled > done:
+                problems.append(
+                    f"{case.venue}: order {intent.client_order_id}: the client counts {plain(intent.order.filled)} filled; "
+                    f"its fills at the venue sum to {plain(done)}"
+                )
+        return problems
+
+
+def _repeated(case: Case) -> list[tuple[str, int]]:
+    return list(Counter(fill.trade_id for fill in case.truth.fills).items())
+
+
+def _stands(order: Order) -> str:
+    return f"{order.client_order_id or order.id} as {order.status}, filled {plain(order.filled)}"

@@ -1,0 +1,34 @@
+"""Two books of one instrument, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from papertape.model.book import Book
+from papertape.model.event import BookUpdate, Side
+from papertape.model.units import plain
+
+LEVELS_MAX: Final = 3
+"""Levels that a sentence names."""
+
+
+def book_problem(client: Book, true: Book, moving: Sequence[BookUpdate]) -> str:
+    """In which levels a client's book is not the venue's, in words, but for those that are `moving` towards it; empty if in none."""
+    problems = []
+    for side, believed, at_venue in ((Side.BUY, client.bids, true.bids), (Side.SELL, client.asks, true.asks)):
+        if believed == at_venue:
+            continue
+        apart = dict.fromkeys(ticks for event in moving for ticks, _ in (event.bids if side is Side.BUY else event.asks))
+        differ = sorted({ticks for ticks, _ in believed.items() ^ at_venue.items() if ticks not in apart}, reverse=side is Side.BUY)
+        if not differ:
+            continue
+        instrument = true.instrument
+        told = [
+            f"{plain(instrument.price(ticks))} × {plain(instrument.amount(believed.get(ticks, 0)))} "
+            f"(venue: {plain(instrument.amount(at_venue.get(ticks, 0)))})"
+            for ticks in differ[:LEVELS_MAX]
+        ]
+        name = "bid" if side is Side.BUY else "ask"
+        problems.append(f"{len(differ)} {name} levels differ, the best {', '.join(told)}")
+    return "; ".join(problems)

@@ -1,0 +1,287 @@
+"""Feed the invariants' watches while a run goes on: what the Door delivered, what the client holds, how much of everything there is."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from papertape.exchanges.resilient import ResilientExchange
+from papertape.invariants import INVARIANTS, Figure, Freshness, Watch
+from papertape.model.event import BookSnapshot, BookUpdate
+from papertape.model.order import NewOrder, Order
+from papertape.model.public import PublicTrade
+from papertape.model.request import PUBLIC_OPS, Answer, Lane, Op, Request
+from papertape.model.units import SECOND, Nanos, format_duration
+from papertape.runtime.life import Life
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.rank import END
+from papertape.session.asking import note_asked, note_shown
+from papertape.session.comparing import book_problem
+from papertape.sim.stream import Stream
+
+if TYPE_CHECKING:
+    from papertape.session.world import VenueWorld
+
+COUNT_EVERY_NS: Final = 5 * SECOND
+COMPARE_EVERY_NS: Final = 30 * SECOND
+COMPARE_APART_NS: Final = 10 * SECOND
+NOTICE_WITHIN_NS: Final = 30 * SECOND
+"""How long a client may hold a book for valid that a lost message or a wrong snapshot has made wrong."""
+
+TASKS_MAX: Final = 1_000
+QUEUED_MAX: Final = 10_000
+
+
+class Watching:
+    """One venue's watches, and the ears that feed them. Where no invariant with a watch is asked for, nothing is hooked anywhere.
+
+    Attributes:
+        watches: by the invariant's name.
+        pending: why the client did not know what became of an order when it stopped looking, by client order id.
+    """
+
+    def __init__(self, world: VenueWorld, loop: VirtualLoop, names: Sequence[str]) -> None:
+        makers = {name: INVARIANTS[name].watch for name in names or tuple(INVARIANTS)}
+        self.watches: dict[str, Watch] = {name: make() for name, make in makers.items() if make is not None}
+        self.pending: dict[str, str] = {}
+        self._world = world
+        self._loop = loop
+        self._home: VirtualLoop | Life = loop
+        self._exchange: ResilientExchange | None = None
+        self._roots: tuple[Any, ...] = ()
+        self._streams: list[Stream] = []
+        self._fetched_ns: dict[str, Nanos] = {}
+        self._compared_ns: Nanos = -COMPARE_APART_NS
+        self._is_over = False
+        self._unseen: dict[tuple[int, str], None] = {}  # (connection, symbol) of books that are wrong in a way that shows nowhere
+        self._numbers = itertools.count(1)
+        if not self.watches:
+            return
+        door = world.door
+        door.broadcast.on_opened = self._opened
+        door.broadcast.on_odd = self._odd
+        door.on_heard = self._heard
+        if self._hears("order_left"):
+            door.on_sent = self._sent
+
+    def listen(self, exchange: ResilientExchange, home: VirtualLoop | Life, until_ns: Nanos) -> None:
+        """From now on hear a bot's exchange too, whose tasks live on the loop `home`, and count until `until_ns` at most."""
+        self._home = home
+        is_first, self._exchange = self._exchange is None, exchange
+        self._world.observer.on_disconnected = lambda: self.pending.update(exchange.insight.pending())
+        tells_asked = self._hears("order_asked")
+        note_asked(exchange, self._world.asked, self._asked if tells_asked else None, self._undone if tells_asked else None)
+        if self._hears("order_shown"):
+            note_shown(exchange, self._numbers, self._order_shown, self._trade_shown)
+        if not is_first:  # a bot that was started anew
+            return
+        if self._hears("counted"):
+            self._loop.schedule_ns(0, END, self._count, until_ns)
+        if self._hears("book_compared"):
+            self._loop.schedule_ns(0, END, self._compare_again, until_ns)
+
+    def look_into(self, *roots: Any) -> None:
+        """The bot's own object; its queues are counted, as are those of its tasks."""
+        self._roots = roots
+
+    def bot_ended(self) -> None:
+        """The last look while the exchange still stands."""
+        self.compare()
+        self._is_over = True
+
+    def _hears(self, hook: str) -> list[Watch]:
+        return [watch for watch in self.watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
+
+    # ---- what the Door tells
+
+    def _opened(self, stream: Stream) -> None:
+        if stream.lane is Lane.MARKET:
+            self._streams.append(stream)
+        for watch in self._hears("stream_opened"):
+            watch.stream_opened(self._loop.now_ns, stream.lane)
+
+    def _odd(self, stream: Stream, message: BookSnapshot | BookUpdate, is_right: bool) -> None:
+        """A book's snapshot, or one of its changes once more: what can a client tell from it?"""
+        key = (stream.number, message.symbol)
+        if is_right:
+            self._unseen.pop(key, None)
+        elif not self._shows(message):
+            self._unseen[key] = None
+
+    def _shows(self, wrong: BookSnapshot | BookUpdate) -> bool:
+        """Whether a client can tell that it is wrong: a snapshot that is empty or older than what came before.
+
+        A change that comes again under a new number is like any other.
+        """
+        if not isinstance(wrong, BookSnapshot) or self._exchange is None:
+            return False
+        before_ns = self._exchange.insight.stamp_ns(wrong.symbol)
+        return not (wrong.bids or wrong.asks) or (before_ns is not None and wrong.venue_ns < before_ns)
+
+    def _missed_ns(self, stream: Stream, symbol: str) -> Nanos | None:
+        """Since when a client can know that its book on a connection is wrong; None if it is right, or if nothing shows that it is not."""
+        return None if (stream.number, symbol) in self._unseen else stream.missed.get(symbol)
+
+    def _heard(self, request: Request, answer: Answer) -> None:
+        if request.op in PUBLIC_OPS and request.symbol and answer.refusal is None:
+            self._fetched_ns[request.symbol] = self._loop.now_ns
+        elif request.op is Op.BALANCE_FETCH and answer.balances is not None:
+            for watch in self._hears("balances_told"):
+                watch.balances_told(self._loop.now_ns, answer.balances)
+
+    def _sent(self, request: Request) -> None:
+        if request.op is not Op.ORDER_CREATE or request.order is None:
+            return
+        fresh = self.freshness(request.order.symbol)
+        for watch in self._hears("order_left"):
+            watch.order_left(self._loop.now_ns, request, fresh)
+        if self._loop.now_ns - self._compared_ns >= COMPARE_APART_NS and self._hears("book_compared"):
+            self.compare()
+
+    # ---- what the bot asks and is told
+
+    def _asked(self, wanted: NewOrder) -> None:
+        fresh = self.freshness(wanted.symbol)
+        for watch in self._hears("order_asked"):
+            watch.order_asked(self._loop.now_ns, wanted, fresh)
+
+    def _undone(self, wanted: NewOrder) -> None:
+        for watch in self._hears("order_asked"):
+            watch.asking_undone(wanted)
+
+    def _order_shown(self, subscription: int, order: Order) -> None:
+        for watch in self._hears("order_shown"):
+            watch.order_shown(self._loop.now_ns, subscription, order)
+
+    def _trade_shown(self, subscription: int, trade: PublicTrade) -> None:
+        for watch in self._hears("trade_shown"):
+            watch.trade_shown(self._loop.now_ns, subscription, trade.event)
+
+    # ---- how fresh what the client has is
+
+    def freshness(self, symbol: str) -> Freshness | None:
+        """How good what the client has of a market is; None where it follows nothing of it."""
+        exchange = self._exchange
+        if exchange is not None and not exchange.insight.follows(symbol):
+            return None
+        stream = next((each for each in reversed(self._streams) if each.follows(symbol) or symbol in each.left), None)
+        if stream is None or (exchange is None and not stream.follows(symbol)):
+            return None  # it never was delivered anything, or wants no more
+        lacks = self._lacks(stream, symbol)
+        invalid_ns = None if exchange is None else exchange.insight.invalid_since_ns(symbol)
+        if invalid_ns is not None:
+            lacks.append((invalid_ns, "its book waits for a snapshot"))
+        mid = self._world.venue.books[symbol].mid
+        if not lacks:
+            return Freshness(mid=mid)
+        since_ns, why = min(lacks)
+        return Freshness(since_ns=max(since_ns, self._fetched_ns.get(symbol, 0)), why=f"{why} since {format_duration(since_ns)}", mid=mid)
+
+    def _lacks(self, stream: Stream, symbol: str) -> list[tuple[Nanos, str]]:
+        """What the newest connection that carried a market has not brought, and since when."""
+        if stream.ended_ns is not None:
+            return [(stream.ended_ns, "its connection has been closed")]
+        held = [due_ns for due_ns, _, message, _ in stream.waiting if getattr(message, "symbol", "") == symbol]
+        lacks = [(held[0], "messages for it have been held back")] if held else []
+        missed_ns = self._missed_ns(stream, symbol)
+        if missed_ns is not None and self._loop.now_ns - missed_ns > NOTICE_WITHIN_NS:
+            lacks.append((missed_ns, "its book has been wrong, for a message was lost or a snapshot false"))
+        return lacks
+
+    # ---- the books
+
+    def compare(self) -> None:
+        """Hold every book that the client holds valid against the venue's as delivered."""
+        exchange = self._exchange
+        watches = self._hears("book_compared")
+        if exchange is None or not watches or self._is_over or self._is_between():
+            return
+        now_ns = self._compared_ns = self._loop.now_ns
+        for symbol, book in exchange.insight.books():
+            stream = next((each for each in reversed(self._streams) if each.is_open and each.follows(symbol)), None)
+            if stream is None or (stream.number, symbol) in self._unseen:
+                continue
+            missed_ns = stream.missed.get(symbol, -NOTICE_WITHIN_NS)
+            if missed_ns is None or now_ns - missed_ns < NOTICE_WITHIN_NS:
+                continue
+            under_way = list(self._under_way(stream, symbol))
+            if any(isinstance(event, BookSnapshot) for event in under_way):
+                continue
+            moving = [event for event in under_way if isinstance(event, BookUpdate)]
+            true = self._world.venue.books[symbol]
+            if true.is_complete:
+                problem = book_problem(book, true, moving)
+                for watch in watches:
+                    watch.book_compared(now_ns, symbol, problem)
+
+    def _is_between(self) -> bool:
+        """Whether bytes are under way: what the client has of them nobody knows."""
+        network = self._loop.network
+        is_carrying = getattr(network, "is_carrying", None)
+        return self._world.is_deep and is_carrying is not None and bool(is_carrying())
+
+    def _under_way(self, stream: Stream, symbol: str) -> Iterator[Any]:
+        for cursors in self._world.cursors:
+            for event in cursors.under_way():
+                if event.symbol == symbol:
+                    yield event
+        for _, _, message, _ in stream.waiting:
+            if getattr(message, "symbol", "") == symbol:
+                yield message
+
+    def _compare_again(self, until_ns: Nanos) -> None:
+        self.compare()
+        self._again(COMPARE_EVERY_NS, until_ns, self._compare_again)
+
+    # ---- how much there is
+
+    def _count(self, until_ns: Nanos) -> None:
+        figures = self._figures()
+        for watch in self._hears("counted"):
+            watch.counted(self._loop.now_ns, figures)
+        self._again(COUNT_EVERY_NS, until_ns, self._count)
+
+    def _again(self, every_ns: Nanos, until_ns: Nanos, look: Any) -> None:
+        if not self._is_over and self._loop.now_ns + every_ns <= until_ns:
+            self._loop.schedule_ns(self._loop.now_ns + every_ns, END, look, until_ns)
+
+    def _figures(self) -> Mapping[str, Figure]:
+        assert self._exchange is not None
+        figures = {what: Figure(count=count, most=most) for what, (count, most) in self._exchange.insight.load().items()}
+        tasks = asyncio.all_tasks(self._home)
+        figures["tasks of the bot"] = Figure(count=len(tasks) - figures["tasks of the shell"].count, most=TASKS_MAX)
+        queued = sum(each.qsize() for each in _queues([*self._roots, *sorted(tasks, key=hash)]))
+        figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
+        return figures
+
+
+def _queues(roots: Sequence[Any]) -> Iterator[Any]:
+    """Queues that objects hold by an attribute, and tasks by a variable or by an attribute of their `self`; each once."""
+    seen: dict[int, None] = {}
+    for root in roots:
+        for holder in _holders(root):
+            for each in holder.values():
+                if isinstance(each, asyncio.Queue | queue.Queue | queue.SimpleQueue) and id(each) not in seen:
+                    seen[id(each)] = None
+                    yield each
+
+
+def _holders(root: Any) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(root, asyncio.Task):
+        yield getattr(root, "__dict__", {})
+        return
+    frame = getattr(root.get_coro(), "cr_frame", None)
+    if frame is not None and not _is_ours(frame.f_code.co_filename):
+        yield frame.f_locals
+        yield getattr(frame.f_locals.get("self"), "__dict__", {})
+
+
+_OURS: Final = __file__.rpartition("session")[0]
+"""The folder of papertape's own code; what its tasks hold is in other counts."""
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS) and not filename.startswith(_OURS + "bots")
