@@ -29,7 +29,10 @@ PLANS: dict[str, Plan] = {
         {"kind": "late_visibility", "nth": 2, "hides_for": "10s"},
         {"kind": "disconnect", "on": "order.create", "nth": 2, "connection": "user", "lasts": "500ms"},
     ],
-    "trusts_a_stale_book": [{"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "market"}],
+    "trusts_a_stale_book": [
+        {"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "market"},
+        {"kind": "lost_reply", "on": "book.fetch", "nth": 1},  # or the shell would have the book by REST
+    ],
     "cancels_foreign_orders": [{"kind": "foreign_order", "at": "5s", "away_bps": 200}],
     "unbounded_queue": [{"kind": "outage", "at": "5s", "lasts": "45s", "connections": ["rest"]}],
     "merges_a_snapshot_into_the_old_book": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market"}],
@@ -73,6 +76,15 @@ def assert_caught(name: str, depth: str) -> None:
 @pytest.mark.parametrize("name", PLANS)
 def test_each_canary_is_caught_where_the_healthy_bot_passes(name: str) -> None:
     assert_caught(name, "interface")
+
+
+def test_no_bug_is_left_in_the_next_run() -> None:
+    """A canary breaks the one shell that it is handed, and no class: the same process goes on with healthy ones."""
+    plan = PLANS["orders_out_before_reconciling"]
+    before = run("papertape.bots:MarketMaker", plan)
+    for name in SHELLS:
+        run(bot_of(name), plan, end="10s")
+    assert run("papertape.bots:MarketMaker", plan).digest == before.digest
 
 
 @pytest.mark.parametrize("name", SHELLS)

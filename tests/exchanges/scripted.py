@@ -101,6 +101,8 @@ class ScriptedLink:
         self.fills: list[Fill] = []
         self.candles: tuple[Candle, ...] = ()
         self.snapshots: dict[str, BookSnapshot] = {"BTC/USD": snapshot()}
+        self.streamed: dict[str, BookSnapshot] = {}  # where the stream's snapshot is another than REST's
+        self.traded: list[Trade] = []  # what REST tells of the market
         self.executed: list[Request] = []
         self.hides_orders = False  # neither lists nor lookups show any
         self.hangs: dict[str, None] = {}  # "open", "close", "request": never comes back
@@ -138,7 +140,7 @@ class ScriptedLink:
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
         elif channel is Channel.BOOK and symbol in self.snapshots:
-            self.loop.call_later(0.01, self.push, lane, self.snapshots[symbol])
+            self.loop.call_later(0.01, self.push, lane, self.streamed.get(symbol, self.snapshots[symbol]))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         self.subscribed[lane].remove((channel, symbol))
@@ -211,6 +213,14 @@ class ScriptedLink:
                 return Answer(markets=tuple(Market(instrument=each, maker_bps=Decimal(0), taker_bps=Decimal(0)) for each in (BTC, ETH)))
             case Op.OHLCV_FETCH:
                 return Answer(candles=self.candles)
+            case Op.TRADES_FETCH:
+                found = [each for each in self.traded if each.symbol == request.symbol and each.venue_ns >= (request.since_ns or 0)]
+                books = [self.snapshots[request.symbol]] if request.symbol in self.snapshots else []
+                return Answer(trades=tuple(found), books=tuple(books))
+            case Op.BOOK_FETCH:
+                books = [self.snapshots[request.symbol]] if request.symbol in self.snapshots else []
+                return Answer(books=tuple(books))
+        raise NotImplementedError(request.op)
 
     def _create(self, request: Request) -> Answer:
         wanted, key = request.order, request.client_order_id
@@ -396,8 +406,8 @@ def change(ticks: int, lots: int, at_ns: int = 1) -> BookUpdate:
     return BookUpdate(venue_ns=at_ns, local_ns=at_ns, symbol="BTC/USD", bids=((ticks, lots),))
 
 
-def trade(at_ns: int = 0, ticks: int = 10_000, lots: int = 1, symbol: str = "BTC/USD") -> Trade:
-    return Trade(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, price_ticks=ticks, qty_lots=lots, taker=Side.BUY)
+def trade(at_ns: int = 0, ticks: int = 10_000, lots: int = 1, symbol: str = "BTC/USD", key: str = "") -> Trade:
+    return Trade(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, price_ticks=ticks, qty_lots=lots, taker=Side.BUY, trade_id=key)
 
 
 def denied() -> AuthenticationError:

@@ -1,4 +1,4 @@
-"""A snapshot that cannot be the book is asked for once more; one that comes twice is believed."""
+"""A snapshot that cannot be the book is asked for once more; one that comes twice is believed only if REST says so too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges.scripted import EPOCH_NS, World, change, play, snapshot
+from exchanges.scripted import EPOCH_NS, ScriptedLink, World, change, play, snapshot
 from papertape.model.event import BookSnapshot
 from papertape.model.notes import Mark
 from papertape.model.request import Channel, Lane
@@ -50,11 +50,49 @@ def test_a_snapshot_that_cannot_be_is_never_shown_and_asked_for_again(wrong: Boo
     assert asked.count((Channel.BOOK, "BTC/USD")) == 2
 
 
+@pytest.mark.parametrize("wrong", [EMPTY, OLD], ids=["empty", "old"])
+def test_what_is_said_twice_is_believed_only_if_rest_says_so_too(wrong: BookSnapshot) -> None:
+    """A venue that serves a wrong book once serves it twice: as long as REST tells another, it is asked for again, and nobody sees it."""
+
+    async def story(world: World) -> None:
+        bids, link = await at_a_loss(world, wrong)
+        by_rest = link.snapshots["BTC/USD"] = GOOD
+        link.streamed["BTC/USD"] = wrong
+        await asyncio.sleep(8)
+        assert bids == []
+        assert world.exchange.health.stale_books == ("BTC/USD",)
+        assert world.notes.marks.count(Mark.SNAPSHOT_DOUBTED) > 2
+        del link.streamed["BTC/USD"]
+        await asyncio.sleep(15)
+        assert bids == [by_rest.bids[0]]
+
+    play(story)
+
+
 @pytest.mark.parametrize(("wrong", "bid"), [(EMPTY, None), (OLD, (9_900, 5))], ids=["empty", "old"])
-def test_what_is_said_twice_is_believed(wrong: BookSnapshot, bid: Any) -> None:
-    """A market can be empty, and a venue can set its clock back: nobody dials for ever over it."""
-    bids, doubts, _ = books_seen(wrong, wrong)
-    assert (bids, doubts) == ([bid], 1)
+def test_what_rest_says_too_is_believed(wrong: BookSnapshot, bid: Any) -> None:
+    """A market can be empty, and a venue can set its clock back; what came after the snapshot is not lost for it."""
+
+    async def story(world: World) -> None:
+        bids, link = await at_a_loss(world, wrong)
+        link.snapshots["BTC/USD"] = wrong
+        await asyncio.sleep(3)
+        assert bids == [bid]
+        assert world.exchange.health.is_healthy
+
+    play(story)
+
+
+async def at_a_loss(world: World, wrong: BookSnapshot) -> tuple[list[Any], ScriptedLink]:
+    """A lane that comes back with a wrong snapshot, after SEEN; the best bids that a bot will see from here on."""
+    bids: list[Any] = []
+    await world.exchange.subscribe_order_book("BTC/USD", lambda book: bids.append(book.best_bid))
+    await asyncio.sleep(1)
+    world.link.push(Lane.MARKET, SEEN)
+    bids.clear()
+    world.link.snapshots["BTC/USD"] = wrong
+    world.link.drop(Lane.MARKET)
+    return bids, world.link
 
 
 def test_a_snapshot_without_a_stamp_is_no_old_one() -> None:

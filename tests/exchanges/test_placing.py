@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from exchanges.scripted import LOOKUP, RULES, SCAN, Fate, World, play
+from exchanges.scripted import LONG, LOOKUP, RULES, SCAN, Fate, World, play
 from papertape.model.errors import (
     DuplicateOrderId,
     ExchangeNotAvailable,
@@ -80,7 +80,7 @@ def test_an_order_that_waited_too_long_is_never_sent() -> None:
         (intent,) = world.exchange.view().intents
         assert (intent.state, intent.is_settled) == ("never_sent", True)
 
-    play(story)
+    play(story, poll_after_ns=LONG)
 
 
 def test_a_rate_limit_is_obeyed_and_the_same_order_sent_again() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
-from papertape.resilience import reconnect, tracker
+from papertape.resilience import feed, reconnect, tracker
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -30,6 +30,11 @@ def test_it_can_be_read_in_one_sitting() -> None:
 def test_a_lanes_life_is_the_reconnect_table() -> None:
     """The picture is printed from the table; where they differ, one of them is wrong."""
     assert printed(reconnect.NEXT) in TEXT
+
+
+def test_a_feeds_life_is_the_feed_table() -> None:
+    """Likewise."""
+    assert printed(feed.NEXT) in TEXT
 
 
 def test_an_intents_life_is_the_tracker_table() -> None:

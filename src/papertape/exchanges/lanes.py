@@ -11,6 +11,7 @@ from papertape.links.base import Link
 from papertape.model.errors import BaseError, ExchangeError
 from papertape.model.request import Lane
 from papertape.model.units import SECOND, Nanos
+from papertape.resilience.feed import FeedState
 from papertape.resilience.health import LaneHealth
 from papertape.resilience.reconnect import Deliver, Dial, LaneState, Reconnect, Repair, Rest, Signal, Wait
 from papertape.resilience.sequence import Sequence
@@ -94,13 +95,14 @@ class LaneKeeper:
     def times_live(self) -> int:
         return self._machine.times_live
 
-    def health(self) -> LaneHealth:
+    def health(self, feed: FeedState | None = None) -> LaneHealth:
         quiet_ns = None
         if self._silence is not None and self.is_open:
             quiet_ns = self._clock.now_ns() - self._silence.quiet_since_ns
         return LaneHealth(
             lane=self.lane,
             state=self.state,
+            feed=feed,
             reconnects=max(0, self.times_live - 1),
             failures=self._machine.failures,
             quiet_ns=quiet_ns,

@@ -13,11 +13,13 @@ from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.placing import Placing
-from papertape.exchanges.reconcile import confirm, reconcile
+from papertape.exchanges.polling import Polling, said_of
+from papertape.exchanges.reconcile import reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
 from papertape.exchanges.venue_time import VenueTime
+from papertape.exchanges.watching import Watching
 from papertape.links.base import Link
 from papertape.model.account import Market
 from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
@@ -94,20 +96,29 @@ class Line:
         self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.placing = Placing(
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
-            line_is_up=lambda: self._rest.is_live and self._user.is_live, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
-            seen=lambda symbol: self._streams.seen(symbol, is_live=self._market.is_live),
+            line_is_up=self._may_trade, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
+            seen=lambda symbol: self._streams.seen(symbol, is_live=self._polling.has_news(Lane.MARKET)),
         )  # fmt: skip
         self.amending = Amending(
             account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
         )  # fmt: skip
         self._streams = Streams(
             link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
-            on_doubt=self._snapshot_doubted,
+            on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
         )  # fmt: skip
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
-            on_orders_lost=lambda: self._user.signal(Signal.MISSED),
+            on_orders_lost=lambda: self._user.signal(Signal.MISSED), on_hole=lambda symbol: self._polling.hole(symbol),
+        )  # fmt: skip
+        self._polling = Polling(
+            streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
+            bell=self.bell, notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live, on_change=self._review,
+            spawn=self.spawn,
+        )  # fmt: skip
+        self._watching = Watching(
+            streams=self._streams, requests=self.requests, clock=clock, notes=notes, settings=settings,
+            market_is_live=lambda: self._market.is_live, on_wrong=self._snapshot_doubted, spawn=self.spawn,
         )  # fmt: skip
         link.bind(self)
 
@@ -127,7 +138,7 @@ class Line:
             repair=partial(self._repair, lane),
             on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
-            on_silent=partial(self._lane_silent, lane),
+            on_silent=lambda why: self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}"),
             is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
         )
 
@@ -149,8 +160,11 @@ class Line:
                 trades(message)  # type: ignore[arg-type]
         elif kind is BookUpdate:
             book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
-            if book is not None and book.invalid_since_ns is None:
-                book(message)  # type: ignore[arg-type]
+            if book is not None:
+                if book.invalid_since_ns is None:
+                    book(message)  # type: ignore[arg-type]
+                else:
+                    book.held.hold(message)  # type: ignore[arg-type]
         elif kind is OrderUpdate:
             self.account.hear(message.order, show=True)  # type: ignore[union-attr]
         elif kind is Ticker:
@@ -234,15 +248,12 @@ class Line:
         self._review()
         self.bell.ring()
 
-    def _lane_silent(self, lane: Lane, why: str) -> None:
-        self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}")
-
     def _review(self) -> None:
         """Say so if health changed, or if a gap in market data is closed."""
         if self.is_over:
             return
         stale = self._streams.stale_books()
-        why = missing([(lane, keeper.state) for lane, keeper in self._lanes.items()], stale)
+        why = self._missing(stale)
         if Lane.MARKET in self._gaps and self._market.is_live and not stale:
             del self._gaps[Lane.MARKET]
             self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
@@ -265,19 +276,26 @@ class Line:
     def health(self) -> Health:
         """The state of everything, right now."""
         stale = self._streams.stale_books()
-        lanes = tuple(keeper.health() for keeper in self._lanes.values())
-        why = "disconnected" if self.is_over else missing([(lane.lane, lane.state) for lane in lanes], stale)
-        may_trade = self._rest.is_live and self._user.is_live
+        feeds = self._polling.feeds
+        lanes = tuple(keeper.health(feeds[lane].state if lane in feeds else None) for lane, keeper in self._lanes.items())
+        why = "disconnected" if self.is_over else self._missing(stale)
         return Health(
             is_healthy=not why,
             why=why,
-            may_trade=may_trade and not self.is_closing,
+            may_trade=self._may_trade() and not self.is_closing,
             lanes=lanes,
             queue_depth=len(self.placing.outbox),
             unknown_orders=len(self.account.tracker.unknown()),
             rate_left=self.requests.private.left(self.clock.now_ns()),
             stale_books=tuple(stale),
         )
+
+    def _missing(self, stale: list[str]) -> str:
+        said = {lane: said_of(feed) for lane, feed in self._polling.feeds.items()}
+        return missing([(lane, keeper.state, said.get(lane, "")) for lane, keeper in self._lanes.items()], stale)
+
+    def _may_trade(self) -> bool:
+        return self._rest.is_live and self._polling.has_news(Lane.USER)
 
     # Life
 
@@ -289,7 +307,9 @@ class Line:
             self.account.load()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
-            self.spawn("confirming orders", self._confirm_orders())
+            for name, work in self._polling.work():
+                self.spawn(name, work)
+            self.spawn("mute subscriptions", self._watching.keep())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():
@@ -306,27 +326,13 @@ class Line:
             for intent in self.account.tracker.unknown():
                 self.placing.hunt(intent, may_repeat=False)
 
-    async def _confirm_orders(self) -> None:
-        """Now and then ask about orders that nobody speaks of; while the user lane is away, its repair will."""
-        after_ns = self.settings.confirm_after_ns
-        while True:
-            await self.clock.sleep_ns(max(1, after_ns // 5))
-            unmentioned = self.account.unmentioned_since(self.clock.now_ns() - after_ns) if self._user.is_live else []
-            if unmentioned:
-                try:
-                    await confirm(self.account, self.requests, unmentioned)
-                except BaseError:
-                    continue
-
     def _is_live(self) -> bool:
-        return all(keeper.is_live for keeper in self._lanes.values())
+        """Whether all that a bot needs is there, if only by REST."""
+        return self._rest.is_live and all(self._polling.has_news(lane) for lane in self._polling.feeds)
 
     def _refused(self) -> BaseError | None:
         """Why dialling again is of no use: the venue does not want us."""
-        for keeper in self._lanes.values():
-            if isinstance(keeper.refused, AuthenticationError):
-                return keeper.refused
-        return None
+        return next((keeper.refused for keeper in self._lanes.values() if isinstance(keeper.refused, AuthenticationError)), None)
 
     async def disconnect(self) -> None:
         if self._leaving is None:
@@ -357,8 +363,8 @@ class Line:
         for keeper in self._lanes.values():
             keeper.signal(Signal.CLOSED)
         if self._is_started:
-            closed_ns = self.clock.now_ns() + 2 * self.settings.hang_up_within_ns
-            await self.bell.until(lambda: all(task.done() for task in self._lane_tasks), closed_ns)
+            hang_up_ns = 2 * self.settings.hang_up_within_ns
+            await self.bell.until(lambda: all(task.done() for task in self._lane_tasks), self.clock.now_ns() + hang_up_ns)
         leftover = list(self._tasks.values())
         for task in leftover:
             task.cancel()

@@ -4,107 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
-from typing import Any, Final
 
 from papertape.exchanges.bell import Bell
-from papertape.exchanges.delivery import Delivery
+from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
 from papertape.links.base import Link
 from papertape.model.errors import NetworkError
-from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
-from papertape.model.instrument import Instrument
-from papertape.model.lazy_book import LazyBook
-from papertape.model.public import PublicTicker, PublicTrade
+from papertape.model.event import BookSnapshot
 from papertape.model.request import Channel, Lane
-from papertape.model.units import SECOND, Nanos
+from papertape.model.units import Nanos
+from papertape.resilience.doubt import doubt
 from papertape.resilience.outbox import UNSEEN, Seen
 from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
-
-NOBODY: Final[tuple[Any, ...]] = ()
-
-
-class TradeFeed:
-    """Trades of one instrument, to bars being built and to callbacks."""
-
-    __slots__ = ("builders", "deliveries", "instrument", "last_ticks")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
-        self.last_ticks: int | None = None
-        self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
-        self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
-
-    def __call__(self, event: Trade) -> None:
-        self.last_ticks = event.price_ticks
-        for build in self.builders:
-            build(event)
-        if self.deliveries:
-            trade = PublicTrade(event, self.instrument)
-            for deliver in self.deliveries:
-                deliver(trade)
-
-
-class TickerFeed:
-    """Tickers of one instrument."""
-
-    __slots__ = ("deliveries", "instrument", "last_ticks")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
-        self.last_ticks: int | None = None
-        self.deliveries: tuple[Delivery, ...] = NOBODY
-
-    def __call__(self, event: Ticker) -> None:
-        self.last_ticks = event.last_ticks
-        ticker = PublicTicker(event, self.instrument)
-        for deliver in self.deliveries:
-            deliver(ticker)
-
-
-class BookFeed:
-    """One instrument's book as delivered.
-
-    Attributes:
-        invalid_since_ns: run time since when a snapshot is missing; None while the book is valid.
-        is_doubted: the last snapshot that came was not believed.
-        last_mid: the middle price as the book was last lost.
-    """
-
-    __slots__ = ("book", "deliveries", "invalid_since_ns", "is_doubted", "last_mid")
-
-    def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
-        self.book = LazyBook(instrument)
-        self.deliveries: tuple[Delivery, ...] = NOBODY
-        self.invalid_since_ns: Nanos | None = now_ns
-        self.is_doubted = False
-        self.last_mid: Decimal | None = None
-
-    def doubt(self, event: BookSnapshot) -> str:
-        """Why this snapshot cannot be the book; empty if it can. One that says the same again is believed: it may be so after all."""
-        if self.is_doubted:
-            return ""
-        if not event.bids and not event.asks:
-            return "it is empty"
-        if event.bids and event.asks and event.bids[0][0] >= event.asks[0][0]:
-            return "its best bid is not below its best ask"
-        if 0 < event.venue_ns < self.book.venue_ns:  # a venue that stamps its snapshots with 1970 says nothing by it
-            return f"it is {(self.book.venue_ns - event.venue_ns) / SECOND:.3f} s older than what came before"
-        return ""
-
-    def invalidate(self, now_ns: Nanos) -> None:
-        """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
-        if self.invalid_since_ns is None:
-            self.last_mid = self.book.mid
-        self.book.clear()
-        if self.invalid_since_ns is None:
-            self.invalid_since_ns = now_ns
-
-    def __call__(self, event: BookSnapshot | BookUpdate) -> None:
-        book = self.book
-        book.apply(event)
-        for deliver in self.deliveries:
-            deliver(book)
 
 
 class Streams:
@@ -124,6 +35,7 @@ class Streams:
         patience_ns: Nanos,
         on_books_changed: Callable[[], None],
         on_doubt: Callable[[str], None],
+        on_second_doubt: Callable[[str, str], None],
     ) -> None:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
@@ -134,6 +46,7 @@ class Streams:
         self._patience_ns = patience_ns  # how long one book may keep the next one waiting
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
+        self._on_second_doubt = on_second_doubt
         self._topics = Topics()
         self._speaking = asyncio.Lock()  # one wish after another, whoever has it
         self._heard = Bell(clock)
@@ -173,21 +86,33 @@ class Streams:
     def seen(self, symbol: str, *, is_live: bool) -> Seen:
         """What the bot was last shown of a symbol: its book's middle, else its ticker's last price, else its last trade.
 
-        `is_live`: whether the lane that brings them is.
+        `is_live`: whether the lane that brings them is, or is polled.
         """
         book, others = self.books.get(symbol), (self.tickers.get(symbol), self.trades.get(symbol))
         if book is None and others == (None, None):
             return UNSEEN
-        is_current = is_live and (book is None or book.invalid_since_ns is None)
-        price = None if book is None else book.last_mid if book.invalid_since_ns is not None else book.book.mid
+        is_current = is_live and (book is None or book.is_valid)
+        price = None if book is None else book.book.mid if book.is_valid else book.last_mid
         for feed in others:
             if price is None and feed is not None and feed.last_ticks is not None:
                 price = feed.instrument.price(feed.last_ticks)
         return Seen(price, is_current)
 
     def stale_books(self) -> list[str]:
-        """Subscribed books that wait for their snapshot."""
-        return [symbol for symbol, feed in self.books.items() if feed.invalid_since_ns is not None]
+        """Subscribed books that wait for their snapshot, and that REST does not tell either."""
+        return [symbol for symbol, feed in self.books.items() if not feed.is_valid]
+
+    def wanted(self) -> list[tuple[Channel, str]]:
+        """What bots are subscribed to."""
+        return [topic for topic in self._topics.wanted() if topic != HEARTBEATS]
+
+    def expire(self, until_ns: Nanos) -> None:
+        """No book that REST told at `until_ns` or before may be acted upon any more."""
+        old = [feed for feed in self.books.values() if feed.polled_ns is not None and feed.polled_ns <= until_ns]
+        for feed in old:
+            feed.forget_polled()
+        if old:
+            self.on_books_changed()
 
     def starved(self, now_ns: Nanos, within_ns: Nanos) -> str:
         """Why the connection is no good although it talks: a book that never gets its snapshot; empty if all is well."""
@@ -198,18 +123,32 @@ class Streams:
         return ""
 
     def on_snapshot(self, feed: BookFeed, event: BookSnapshot) -> None:
-        """A book is whole again, unless this cannot be it: then it is asked for once more."""
-        why = feed.doubt(event)
-        feed.is_doubted = bool(why)
+        """A book is whole again, unless this cannot be it: then it is asked for once more, and after that REST is."""
+        if feed.invalid_since_ns is None:  # one that nobody waits for replaces the book all the same
+            feed.held.restart()
+        why = doubt(event, feed.known_ns)
+        if not why and not feed.held.is_enough_for(event):
+            why = "more changes came before it than can be kept"
+        elif why and feed.is_doubted:
+            feed.invalidate(self._clock.now_ns())
+            feed.doubtful = event  # what comes now is held, and belongs to it if it is the book
+            self.on_books_changed()
+            self._on_second_doubt(event.symbol, why)
+            return
         if why:
+            feed.is_doubted = True
             feed.invalidate(self._clock.now_ns())
             self.on_doubt(f"{event.symbol}: {why}")
             return
+        self.believe(feed, event)
+
+    def believe(self, feed: BookFeed, event: BookSnapshot) -> None:
+        """This is the book."""
         self._topics.came((Channel.BOOK, event.symbol))
         self._heard.ring()
-        was_invalid, feed.invalid_since_ns = feed.invalid_since_ns is not None, None
-        feed(event)
-        if was_invalid:
+        was_valid = feed.invalid_since_ns is None
+        feed.begin(event)
+        if not was_valid:
             self.on_books_changed()
 
     def lost(self) -> None:
@@ -221,12 +160,24 @@ class Streams:
         self.missed()
 
     def missed(self) -> None:
-        """Something was lost: no book can be trusted, and nobody may see one."""
+        """Something was lost: no book can be trusted, and nobody may see one; trades may be missing."""
+        for trades in self.trades.values():
+            trades.thread.tear()
         now_ns = self._clock.now_ns()
         for feed in self.books.values():
             feed.invalidate(now_ns)
         if self.books:
             self.on_books_changed()
+
+    async def renew(self, channel: Channel, symbol: str) -> None:
+        """Subscribe to one topic anew, because what comes of it is no good."""
+        if channel is Channel.BOOK and symbol in self.books:
+            self.books[symbol].invalidate(self._clock.now_ns())
+            self.on_books_changed()
+        elif channel is Channel.TRADES and symbol in self.trades:
+            self.trades[symbol].thread.tear()
+        self._topics.again((channel, symbol))
+        await self._say_if_connected()
 
     async def repair(self) -> int:
         """Ask for everything that is wanted and not asked for, and for each book anew that lost its thread; returns for how many."""

@@ -11,8 +11,9 @@ from papertape.exchanges.base import BookCallback, CandleCallback, OrderCallback
 from papertape.exchanges.candles import BarFeed
 from papertape.exchanges.delivery import Delivery
 from papertape.exchanges.drafting import known
+from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
 from papertape.exchanges.requests import Requests
-from papertape.exchanges.streams import BookFeed, Streams, TickerFeed, TradeFeed
+from papertape.exchanges.streams import Streams
 from papertape.model.account import Candle
 from papertape.model.instrument import Instrument
 from papertape.model.order import Order
@@ -45,6 +46,7 @@ class Subscribing:
         spawn: Callable[[str, Coroutine[Any, Any, Any]], asyncio.Task[Any]],
         on_bot_error: Callable[[BaseException], None],
         on_orders_lost: Callable[[], None],
+        on_hole: Callable[[str], None],
     ) -> None:
         self._instruments = instruments
         self._streams = streams
@@ -56,6 +58,7 @@ class Subscribing:
         self._spawn = spawn
         self._on_bot_error = on_bot_error
         self._on_orders_lost = on_orders_lost
+        self._on_hole = on_hole
         self._stepper: Stepper | None = None
         self._orders: tuple[Delivery, ...] = ()
         self._bars: dict[tuple[str, Nanos], BarFeed] = {}
@@ -69,7 +72,7 @@ class Subscribing:
 
     async def trades(self, symbol: str, callback: TradeCallback) -> Subscription:
         instrument = known(self._instruments, symbol)
-        feed = self._streams.trades.setdefault(symbol, TradeFeed(instrument))
+        feed = self._streams.trades.setdefault(symbol, TradeFeed(instrument, self._on_hole))
 
         async def end(delivery: Delivery) -> None:
             feed.deliveries = _without(feed.deliveries, delivery)
@@ -95,7 +98,7 @@ class Subscribing:
         delivery = self._deliver(callback, Manner.CONFLATE, end)
         feed.deliveries += (delivery,)
         await self._streams.want(Channel.BOOK, symbol)
-        if feed.invalid_since_ns is None and feed.deliveries != (delivery,):
+        if feed.is_valid and feed.deliveries != (delivery,):
             delivery(feed.book)  # others had the snapshot; the newcomer should not wait for the next change
         return delivery
 
@@ -115,7 +118,7 @@ class Subscribing:
     async def bars(self, symbol: str, timeframe: str, callback: CandleCallback) -> Subscription:
         instrument = known(self._instruments, symbol)
         span_ns = span_of(timeframe)
-        trades = self._streams.trades.setdefault(symbol, TradeFeed(instrument))
+        trades = self._streams.trades.setdefault(symbol, TradeFeed(instrument, self._on_hole))
         feed = self._bars.get((symbol, span_ns))
         if feed is None:
             feed = self._bars[symbol, span_ns] = self._build_bars(instrument, span_ns)

@@ -8,6 +8,7 @@ import msgspec
 
 from papertape.model.request import Lane
 from papertape.model.units import Nanos
+from papertape.resilience.feed import FeedState
 from papertape.resilience.reconnect import LaneState
 
 
@@ -15,6 +16,7 @@ class LaneHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One lane.
 
     Attributes:
+        feed: where its news come from, streaming or polling; None for REST, which has none.
         reconnects: times it came back after the first time.
         failures: failed or short-lived connections in a row.
         quiet_ns: how long it has said nothing, as far as was looked; None where nothing is expected.
@@ -23,6 +25,7 @@ class LaneHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     lane: Lane
     state: LaneState
+    feed: FeedState | None
     reconnects: int
     failures: int
     quiet_ns: Nanos | None
@@ -33,7 +36,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange at one instant.
 
     Attributes:
-        is_healthy: trading is allowed and every subscribed book is valid.
+        is_healthy: every lane is up, so that trading is allowed, and every subscribed book is valid. Polling trades, and is not healthy.
         why: what is missing, empty if nothing is.
         may_trade: orders leave at once; otherwise they wait in the outbox.
         queue_depth: orders in the outbox.
@@ -55,12 +58,16 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         return next(each for each in self.lanes if each.lane is lane)
 
 
-def missing(lanes: Sequence[tuple[Lane, LaneState]], stale_books: Sequence[str]) -> str:
-    """What keeps the exchange from being healthy, in words; empty if nothing does.
+def missing(lanes: Sequence[tuple[Lane, LaneState, str]], stale_books: Sequence[str]) -> str:
+    """What keeps the exchange from being healthy, in words; empty if nothing does. Each lane comes with what is done about it meanwhile.
 
-    >>> missing([(Lane.REST, LaneState.LIVE), (Lane.USER, LaneState.SYNCING)], ["BTC/USD"])
-    'user lane: connected; repairing what was missed; book BTC/USD: waiting for its snapshot'
+    >>> missing([(Lane.REST, LaneState.LIVE, ""), (Lane.USER, LaneState.SYNCING, "polling by REST")], ["BTC/USD"])
+    'user lane: connected; repairing what was missed (polling by REST); book BTC/USD: waiting for its snapshot'
     """
-    parts = [f"{lane} lane: {state.value}" for lane, state in lanes if state is not LaneState.LIVE]
+    parts = [
+        f"{lane} lane: {state.value}{f' ({meanwhile})' if meanwhile else ''}"
+        for lane, state, meanwhile in lanes
+        if state is not LaneState.LIVE
+    ]
     parts += [f"book {symbol}: waiting for its snapshot" for symbol in stale_books]
     return "; ".join(parts)

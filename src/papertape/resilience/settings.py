@@ -19,6 +19,12 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         stale_after_ns: silence after which a stream is taken for dead; None means five of the venue's heartbeats.
         snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
         resync_step_ns: how long one book that was asked for anew may keep the next one waiting.
+        poll_after_ns: how long a stream lane may be away, while REST lives, before REST is asked in its stead.
+        poll_every_ns: how often REST is then asked how everything stands; less often where that would take more than half of its quota.
+        poll_fresh_ns: how long such an answer may be gone by.
+        hole_within_ns: how long trades of a stream that is back may wait for those before them, which only REST can tell.
+        mute_after_ns: how long a subscription may say nothing, while its lane lives, before REST is asked whether it should have.
+        mute_grace_ns: how long it then has to say what REST knows already.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
         stale_price_bps: how far, in basis points, the market may move while an order waits for the line; beyond that it is given up, never
             sent. It goes by the last that the bot was shown of that symbol: the middle of the book, else the ticker's last price, else
@@ -48,6 +54,12 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     stale_after_ns: Nanos | None = None
     snapshot_within_ns: Nanos = 10 * SECOND
     resync_step_ns: Nanos = 1 * SECOND
+    poll_after_ns: Nanos = 10 * SECOND
+    poll_every_ns: Nanos = 2 * SECOND
+    poll_fresh_ns: Nanos = 10 * SECOND
+    hole_within_ns: Nanos = 5 * SECOND
+    mute_after_ns: Nanos = 30 * SECOND
+    mute_grace_ns: Nanos = 2 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND
     stale_price_bps: int | None = 50
     outbox_max: int = 1_000

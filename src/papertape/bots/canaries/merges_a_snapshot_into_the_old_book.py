@@ -7,8 +7,8 @@ from typing import ClassVar
 import msgspec
 
 from papertape.bots.canaries.base import BrokenShell
+from papertape.exchanges.feeds import BookFeed
 from papertape.exchanges.line import Line
-from papertape.exchanges.streams import BookFeed
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Side
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
+
 from papertape.bots.canaries.base import BrokenShell
 from papertape.exchanges.line import Line
+from papertape.model.units import DAY
 
 
 class OrdersOutBeforeReconciling(BrokenShell):
@@ -24,3 +27,5 @@ class OrdersOutBeforeReconciling(BrokenShell):
 
     def sabotage(self, line: Line) -> None:
         line.placing._line_is_up = line.placing._rest_is_live
+        # A client of that kind does not ask by REST while the lane is away either.
+        line._polling._settings = msgspec.structs.replace(line.settings, poll_after_ns=DAY)

@@ -1,0 +1,159 @@
+"""What a subscription's callbacks are fed from: trades, books and tickers of one instrument each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from papertape.exchanges.delivery import Delivery
+from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.lazy_book import LazyBook
+from papertape.model.public import PublicTicker, PublicTrade
+from papertape.model.units import Nanos
+from papertape.resilience.held import Held
+from papertape.resilience.thread import TradeThread
+
+NOBODY: Final[tuple[Any, ...]] = ()
+
+
+class TradeFeed:
+    """Trades of one instrument, to bars being built and to callbacks.
+
+    Attributes:
+        thread: which of them are told now.
+        on_hole: told when a trade came that must wait until REST has told what came before it.
+    """
+
+    __slots__ = ("builders", "deliveries", "holes_told", "instrument", "last_ticks", "on_hole", "thread")
+
+    def __init__(self, instrument: Instrument, on_hole: Callable[[str], None]) -> None:
+        self.instrument = instrument
+        self.thread = TradeThread()
+        self.last_ticks: int | None = None
+        self.on_hole = on_hole
+        self.holes_told = 0
+        self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
+        self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
+
+    def __call__(self, event: Trade) -> None:
+        thread = self.thread
+        was_waiting = thread.is_torn and thread.is_waiting
+        self.tell(thread.streamed(event))
+        if thread.is_torn and thread.is_waiting and not was_waiting:
+            self.on_hole(self.instrument.symbol)
+
+    def tell(self, trades: Sequence[Trade]) -> None:
+        """Hand them on."""
+        for event in trades:
+            self.last_ticks = event.price_ticks
+            for build in self.builders:
+                build(event)
+            if self.deliveries:
+                trade = PublicTrade(event, self.instrument)
+                for deliver in self.deliveries:
+                    deliver(trade)
+
+
+class TickerFeed:
+    """Tickers of one instrument; `last` is the one that came last."""
+
+    __slots__ = ("deliveries", "instrument", "last")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.last: Ticker | None = None
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+
+    @property
+    def last_ticks(self) -> int | None:
+        return None if self.last is None else self.last.last_ticks
+
+    def __call__(self, event: Ticker) -> None:
+        ticker = PublicTicker(event, self.instrument)
+        self.last = event
+        for deliver in self.deliveries:
+            deliver(ticker)
+
+
+class BookFeed:
+    """One instrument's book as delivered.
+
+    Attributes:
+        invalid_since_ns: run time since when the stream's snapshot is missing; None while the book is the stream's and valid.
+        polled_ns: run time at which REST told the book that is shown instead; None where it is none of REST's.
+        is_doubted: the last snapshot that came was not believed.
+        last_mid: the middle price as the book was last lost.
+        doubtful: a second one in a row that was not; it is believed if REST says so too.
+        held: changes that came while the book was not valid.
+    """
+
+    __slots__ = ("book", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "last_mid", "polled_ns", "streamed_ns")
+
+    def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
+        self.book = LazyBook(instrument)
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+        self.invalid_since_ns: Nanos | None = now_ns
+        self.polled_ns: Nanos | None = None
+        self.doubtful: BookSnapshot | None = None
+        self.last_mid: Decimal | None = None
+        self.held = Held()
+        self.streamed_ns: Nanos = 0  # venue clock of the stream's last word, while the book is REST's
+        self.is_doubted = False
+
+    @property
+    def known_ns(self) -> Nanos:
+        """Venue clock of the stream's last word."""
+        return self.book.venue_ns if self.polled_ns is None else self.streamed_ns
+
+    def begin(self, snapshot: BookSnapshot) -> None:
+        """The book is the stream's and whole from here on: its snapshot, and what came before that and is newer."""
+        self.invalid_since_ns = self.polled_ns = self.doubtful = None
+        self.is_doubted = False
+        self.book.apply(snapshot)
+        for update in self.held.newer_than(snapshot):
+            self.book.apply(update)
+        self.show()
+
+    def invalidate(self, now_ns: Nanos) -> None:
+        """Forget the book until a snapshot comes: no bot may act on what it looked like before the line was lost."""
+        if self.invalid_since_ns is None:
+            self.last_mid = self.book.mid
+        self.held.restart()
+        self.doubtful = None
+        if self.polled_ns is None:
+            self.book.clear()
+        if self.invalid_since_ns is None:
+            self.invalid_since_ns = now_ns
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the book may be acted upon, whoever told it."""
+        return self.invalid_since_ns is None or self.polled_ns is not None
+
+    def polled(self, event: BookSnapshot, now_ns: Nanos) -> None:
+        """REST tells the book; the stream's own is better."""
+        if self.invalid_since_ns is None:
+            return
+        if self.polled_ns is None:
+            self.streamed_ns = self.book.venue_ns
+        self.polled_ns = now_ns
+        self(event)
+
+    def forget_polled(self) -> None:
+        """What REST told is too old."""
+        self.polled_ns, self.last_mid = None, self.book.mid
+        self.book.clear()
+        self.book.venue_ns = self.streamed_ns
+
+    def __call__(self, event: BookSnapshot | BookUpdate) -> None:
+        book = self.book
+        book.apply(event)
+        for deliver in self.deliveries:
+            deliver(book)
+
+    def show(self) -> None:
+        """Hand the book on as it is."""
+        for deliver in self.deliveries:
+            deliver(self.book)
