@@ -26,6 +26,17 @@ account = { USD = "1000" }
 must_happen = ["reconciled_after_lost_reply"]
 """
 
+BUYS = """\
+import asyncio
+import contextlib
+
+
+async def main(exchange):
+    with contextlib.suppress(Exception):
+        await exchange.place_order("BTC/USD", "market", "buy", "0.001")
+    await asyncio.sleep(1)
+"""
+
 STUMBLES = """\
 import asyncio
 
@@ -67,7 +78,7 @@ def test_a_sweep_finds_shrinks_and_keeps(folder: Path, capsys: pytest.CaptureFix
 def test_lines_on_stdout_are_the_lines_in_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And the parts' lines, merged, are those of the whole; `--shrink 0` writes nothing else."""
     words = ["sweep", "bot.py", "--seeds", "2", "--workers", "1", "--shrink", "0", "--json", "--first", "5"]
-    (folder / "bot.py").write_text("import asyncio\n\n\nasync def main(exchange):\n    await asyncio.sleep(1)\n", encoding="utf-8")
+    (folder / "bot.py").write_text(BUYS, encoding="utf-8")
     assert main([*words, "--out", "out"]) == 0
     whole = capsys.readouterr().out
     assert (folder / "out" / "seeds.jsonl").read_text(encoding="utf-8") == whole
@@ -134,14 +145,14 @@ def test_what_does_not_fail_cannot_be_shrunk(folder: Path, capsys: pytest.Captur
 
 def test_a_mark_that_no_seed_saw_makes_a_sweep_worth_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What must happen is asked of all seeds together."""
-    (folder / "bot.py").write_text("import asyncio\n\n\nasync def main(exchange):\n    await asyncio.sleep(1)\n", encoding="utf-8")
+    (folder / "bot.py").write_text(BUYS, encoding="utf-8")
     assert main(["sweep", "base.scenario.toml", "--seeds", "1", "--workers", "1"]) == 1
     assert '"reconciled_after_lost_reply" had to happen in some seed and did in none' in capsys.readouterr().out
 
 
 def test_a_sweep_that_proved_too_little_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every seed passed, and yet: too few faults hit, and what had to happen did not."""
-    (folder / "bot.py").write_text("import asyncio\n\n\nasync def main(exchange):\n    await asyncio.sleep(1)\n", encoding="utf-8")
+    (folder / "bot.py").write_text(BUYS, encoding="utf-8")
     words = ["sweep", "bot.py", "--seeds", "2", "--workers", "1", "--out", "out"]
     assert main(words) == 0
     assert main([*words, "--at-least", "1", "--must-happen", "outcome_unknown"]) == 1

@@ -33,9 +33,8 @@ MUST_HAPPEN: Final = MARKS_ONCE_ALL
 KNOWN: Final = {
     "book_matches": "the second wrong snapshot in a row is believed, as it may be true; only a look at REST's book could tell",
     "orders_from_fresh_data": "the same; and trades that waited for a busy callback are shown after their line was lost",
-    "nothing_counted_twice": "a trade that the venue sends again under a new number is shown twice",
+    "late_orders_fit": "an order that waited for the line goes out into a market that could not be seen meanwhile",
     "stays_bounded": "found by the sweep, not yet looked into",
-    "nothing_left_behind": "at wire depth a connection can be left open after `disconnect`",
 }
 """What breaks in some seeds and why: what else breaks fails the gate. Take out what is mended."""
 
