@@ -14,6 +14,7 @@ from papertape.model.errors import ConfigError
 from papertape.reports.sweep import write as write_report
 from papertape.scenario.crew import Crew
 from papertape.scenario.seed_result import Cell, Hits, SeedResult, lines
+from papertape.scenario.summary import as_json, summarize
 from papertape.scenario.sweep import Collector, Shard, bases_of, do_sweep, jobs_of, merged, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
 from papertape.session.result import Status
@@ -140,14 +141,57 @@ def test_the_report_counts_what_there_is() -> None:
         SeedResult(scenario="x", seed=1, status=Status.FAILED, faults=(Hits("stall", 0),), broken=("position_matches",), failures=("no",)),
     ]
     file = io.StringIO()
-    write_report(results, file, unseen=["resubscribed"])
+    write_report(results, file, kinds=["lost_reply"], lacking=['"resubscribed" had to happen in some seed and did in none'])
     rows = [" ".join(line.split()) for line in file.getvalue().splitlines()]
     for row in (
-        "x 2 1 1 0 0 0 0 0 0", "gap 1 1 2 1 2", "stall 1 0 1 0 0", "gap orders open 2 - - -", "gap no order open - - - 1",
-        "reconnected 1 3", "position_matches 1 1 no", '"resubscribed" had to happen in some seed and did in none',
+        "x 2 1 1 0 0 0 0 0 0", "gap 1 1 2 1 2", "stall 1 0 1 0 0", "lost_reply 0 0 0 0 0", "gap - - - 1 2 - - -",
+        "reconnected 1 3", "resubscribed 0 0", "position_matches 1 1 no", "never hit anything: lost_reply, stall",
+        'never hit while "a lane dialling": gap', 'never hit while "a lane repairing": gap',
+        '"resubscribed" had to happen in some seed and did in none',
         "2 seeds: 1 passed, 1 failed",
     ):  # fmt: skip
         assert row in rows, file.getvalue()
+
+
+def test_why_seeds_proved_nothing_is_counted() -> None:
+    """By the kind of reason, with the first seed of each; and an invariant that nobody ever judged is named."""
+    results = [
+        SeedResult(
+            scenario="x", seed=7, status=Status.VACUOUS, failures=("gap, over at 5s, had not been recovered from", "nothing was judged")
+        ),
+        SeedResult(scenario="x", seed=8, status=Status.VACUOUS, failures=("gap, over at 9s, had not been recovered from",)),
+        SeedResult(scenario="x", seed=9, status=Status.PASSED),
+    ]
+    results = [msgspec.structs.replace(result, not_judged=("position_matches",)) for result in results]
+    whole = summarize(results)
+    assert [(reason.seeds, reason.first) for reason in whole.hollow.values()] == [(2, 7), (1, 7)]
+    assert whole.never_judged() == ["position_matches"]
+    file = io.StringIO()
+    write_report(results, file)
+    rows = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    for row in ("gap, over at 5s, had not been recovered from 2 7", "position_matches 0 3", "judged in no seed: position_matches"):
+        assert row in rows, file.getvalue()
+
+
+def test_a_sweep_falls_short_where_a_fault_or_a_mark_is_missing() -> None:
+    """A fault that is drawn often and never hits proves as little as one that is never drawn."""
+    result = SeedResult(scenario="x", seed=1, status=Status.PASSED, faults=(Hits("gap", 9), Hits("stall", 0)), marks={"reconnected": 1})
+    whole = summarize([result, msgspec.structs.replace(result, seed=2)], ["gap", "stall", "reject"])
+    assert whole.shortfalls() == []
+    assert whole.shortfalls(at_least=2, must_happen=["reconnected", "resubscribed"]) == [
+        '"reject": 0 of 0 faults drawn hit something; at least 2 had to',
+        '"stall": 0 of 2 faults drawn hit something; at least 2 had to',
+        '"resubscribed" had to happen in some seed and did in none',
+    ]
+    assert len(whole.shortfalls(at_least=3)) == 3
+
+
+def test_every_count_is_in_the_file_too() -> None:
+    cells = (Cell("gap", "orders open", "all lanes up", 2),)
+    table = msgspec.json.decode(as_json(summarize([SeedResult(scenario="x", seed=0, status=Status.PASSED, cells=cells)], ["gap"])))
+    assert table["cells"] == [{"fault": "gap", "order": "orders open", "lanes": "all lanes up", "count": 2}]
+    assert table["never_exercised"]["gap"] == ["no order open", "a lane repairing", "a lane dialling", "a lane down"]
+    assert (table["never_hit"], table["faults"]["gap"]["drawn"]) == (["gap"], 0)
 
 
 def test_a_builtin_tape_is_swept_with_the_bot_that_is_named() -> None:

@@ -18,6 +18,7 @@ COMMANDS: Final = (
     Command("sweep merge", "papertape.cli.sweep:merge", "the parts of a sweep as one"),
     Command("sweep", "papertape.cli.sweep:sweep", "thousands of seeds with faults drawn at random; failures become small files"),
     Command("shrink", "papertape.cli.sweep:shrink", "make a failing scenario as small as it gets"),
+    Command("bundle", "papertape.cli.bundle:bundle", "one file with all that a run needs, without secrets; `run` takes it"),
     Command("canaries", "papertape.cli.canaries:canaries", "bots with one known bug each, which your scenario ought to catch"),
     Command("diff", "papertape.cli.diff:diff", "where two journals part"),
     Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(found, str):
         return complain(found, USAGE)
     command, rest = found
-    if argv is None and command.name == "run":
+    if argv is None and command.name in ("run", "bundle"):
         pin_hash_seed()
         pin_time_zone()
     return guarded(lambda: dispatch(command, rest))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
@@ -30,9 +31,20 @@ from papertape.session.spec import Scenario
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
 
+BUNDLE_SUFFIX: Final = ".bundle"  # as in scenario.bundle, which is imported when there is one
+
 TRACE_VARIABLE: Final = "PAPERTAPE_TRACE"
 
 Load = Callable[[], Scenario]
+
+
+class Named(NamedTuple):
+    """One thing to run: how the user named it, and what is made of its result."""
+
+    name: str
+    load: Load
+    seen: Callable[[RunResult], RunResult] = lambda result: result
+
 
 ProgramArgs = Annotated[Sequence[str] | None, Parameter(parse=False)]
 """What stands after `--`; the command line's own parser never sees it."""
@@ -57,7 +69,7 @@ def run(
     Parameters
     ----------
     paths
-        Scenario files, folders of them, a bot (a file with `async def main(exchange)`), or any other Python program.
+        Scenario files, folders of them, a bot (a file with `async def main(exchange)`), any other Python program, or bundles.
     seed
         Instead of the scenario's own.
     depth
@@ -78,18 +90,9 @@ def run(
     if not paths:
         raise ConfigError("run: what? Name a scenario file, a folder of them, or a bot.py; `papertape run --help` explains")
     faults = [parse_fault(text) for text in fault or []]
-    jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=faults, program_args=program_args)
-    journals = _journals(journal, [name for name, _ in jobs])
-    progress = Progress(len(jobs))
-    results: list[RunResult] = []
-    code = 0
-    try:
-        for (name, load), journal_path in zip(jobs, journals, strict=True):
-            results.append(attempt(name, load, journal_path, progress, check=check_determinism))
-            code = max(code, results[-1].exit_code)
-    except KeyboardInterrupt:
-        print("papertape: interrupted", file=sys.stderr)
-        code = ExitCode.INTERRUPTED
+    with contextlib.ExitStack() as unpacked:
+        jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=faults, program_args=program_args, unpacked=unpacked)
+        results, code = _run_all(jobs, journal, check=check_determinism)
     if json:
         sys.stdout.write(reports.render("json", results))
     elif results:
@@ -97,6 +100,22 @@ def run(
     if junit is not None:
         _write(junit, reports.render("junit", results))
     return code
+
+
+def _run_all(jobs: Sequence[Named], journal: Path | None, *, check: bool) -> tuple[list[RunResult], int]:
+    """The results, of as many as there were before an interrupt, and the exit code."""
+    journals = _journals(journal, [job.name for job in jobs])
+    progress = Progress(len(jobs))
+    results: list[RunResult] = []
+    code = 0
+    try:
+        for job, journal_path in zip(jobs, journals, strict=True):
+            results.append(job.seen(attempt(job.name, job.load, journal_path, progress, check=check)))
+            code = max(code, results[-1].exit_code)
+    except KeyboardInterrupt:
+        print("papertape: interrupted", file=sys.stderr)
+        code = ExitCode.INTERRUPTED
+    return results, code
 
 
 def attempt(name: str, load: Load, journal_path: Path | None, progress: Progress, *, check: bool = False) -> RunResult:
@@ -168,18 +187,36 @@ def _jobs(
     venue: str | None,
     faults: Sequence[Fault],
     program_args: Sequence[str] | None,
-) -> list[tuple[str, Load]]:
-    jobs: list[tuple[str, Load]] = []
+    unpacked: contextlib.ExitStack,
+) -> list[Named]:
+    jobs: list[Named] = []
     for path in paths:
         if path.suffix == ".py":
-            jobs.append((path.as_posix(), _bot_job(path, seed, depth, venue, faults, program_args)))
+            jobs.append(Named(path.as_posix(), _bot_job(path, seed, depth, venue, faults, program_args)))
             continue
         if program_args is not None:
             raise ConfigError(f"--: what follows is for a program; {path.as_posix()} is none, a scenario has `program_args`")
         if venue is not None:
             raise ConfigError(f"--venue {venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
-        jobs += [(each.as_posix(), _file_job(each, seed, depth, faults)) for each in find_scenarios(path)]
+        if path.suffix == BUNDLE_SUFFIX and not path.is_dir():
+            jobs.append(_bundle_job(path, seed, depth, faults, unpacked))
+            continue
+        jobs += [Named(each.as_posix(), _file_job(each, seed, depth, faults)) for each in find_scenarios(path)]
     return jobs
+
+
+def _bundle_job(path: Path, seed: int | None, depth: str | None, faults: Sequence[Fault], unpacked: contextlib.ExitStack) -> Named:
+    """What is in a bundle; where nothing of it is changed, its result is held against the one that was packed."""
+    from papertape.scenario.bundle import unpack
+
+    folder = unpacked.enter_context(tempfile.TemporaryDirectory(prefix="papertape-"))
+    bundle = unpack(path, Path(folder).resolve())
+    is_same = bundle.is_as_packed(seed=seed, depth=depth, faults=faults)
+    return Named(
+        path.as_posix(),
+        lambda: bundle.scenario(seed=seed, depth=depth, faults=faults),
+        bundle.compared if is_same else (lambda result: result),
+    )
 
 
 def _bot_job(

@@ -11,17 +11,20 @@ from typing import IO, Final
 
 from papertape.cli.progress import Tally
 from papertape.model.errors import ConfigError
+from papertape.model.notes import Mark
 from papertape.model.units import SECOND, parse_duration
 from papertape.reports.sweep import write as write_report
 from papertape.scenario.crew import Crew
 from papertape.scenario.keep import Kept, first_failures, keep
 from papertape.scenario.make import SUFFIX
 from papertape.scenario.seed_result import SeedResult, lines
-from papertape.scenario.swarm import swarm
+from papertape.scenario.summary import MARKS_ONCE_ALL, as_json, summarize
+from papertape.scenario.swarm import kinds_drawn, swarm
 from papertape.scenario.sweep import Collector, bases_of, do_sweep, jobs_of, merged, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
 from papertape.scenario.write import scenario_text
 from papertape.session.result import ExitCode, Status
+from papertape.session.spec import Depth
 
 FOUND: Final = Path("found")
 """Where shrunk failures go if nobody says."""
@@ -34,6 +37,8 @@ def sweep(
     workers: int | None = None,
     shard: str = "1/1",
     shrink: int = 3,
+    at_least: int = 0,
+    must_happen: list[str] | None = None,
     limit: str = "2m",
     depth: str = "",
     venue: str = "",
@@ -60,6 +65,11 @@ def sweep(
         i/n: only the i-th of n parts; `papertape sweep merge` puts the parts together.
     shrink
         How many failures, the first of each kind, are made as small as they get and written as scenarios; 0 for none.
+    at_least
+        How many faults of each kind that can be drawn must have hit something, over all seeds; otherwise the sweep proves nothing, exit 1.
+    must_happen
+        A mark that must be seen in some seed, such as reconciled_after_lost_reply, or "all"; may be given several times, and adds to what
+        the scenarios say must happen.
     limit
         How long one seed may take, in real time.
     depth
@@ -69,16 +79,19 @@ def sweep(
     bot
         "module:Name", instead of the scenarios' own bot, or on a builtin tape; it gets the settings of one of the same make.
     out
-        A folder for one JSON line a seed (seeds.jsonl) and for shrunk scenarios; if left out, only the latter are written, to found/.
+        A folder for one JSON line a seed (seeds.jsonl), for all the counts of the report (coverage.json) and for shrunk scenarios; if left
+        out, only the latter are written, to found/.
     json
         One JSON line a seed on stdout instead of the report.
     """
     if not paths:
         raise ConfigError("sweep: what? Name a scenario file, a folder of them, or a bot.py; `papertape sweep --help` explains")
     _at_least("--seeds", seeds, 1), _at_least("--first", first, 0), _at_least("--shrink", shrink, 0)
+    _at_least("--at-least", at_least, 0)
     part = parse_shard(shard)
     bases = bases_of(paths, depth=depth, venue=venue, bot=bot)
-    wanted = _check(bases, first)
+    wanted, kinds = _check(bases, first)
+    wanted = list(dict.fromkeys([*wanted, *_marks(must_happen or [])]))
     jobs = part.of(jobs_of(bases, first, seeds))
     name = "seeds.jsonl" if part.count == 1 else f"seeds-{part.number}of{part.count}.jsonl"
     size = _at_least("--workers", workers if workers is not None else os.cpu_count() or 1, 1)
@@ -89,35 +102,47 @@ def sweep(
         kept: list[Kept] = []
         if not is_cut:
             kept, is_cut = _keep_first(results, jobs, crew, shrink, FOUND if out is None else out)
-    unseen = [] if is_cut or part.count > 1 else _unseen(wanted, results)
+    whole = summarize(results, kinds)
+    lacking = [] if is_cut or part.count > 1 else whole.shortfalls(at_least=at_least, must_happen=wanted)
+    if out is not None:
+        _write(out / name.replace("seeds", "coverage").replace(".jsonl", ".json"), as_json(whole))
     if json:
         sys.stdout.write(lines(results))
+        for line in lacking:
+            print(f"papertape: {line}", file=sys.stderr)
     else:
-        write_report(results, sys.stdout, kept=kept, unseen=unseen)
+        write_report(results, sys.stdout, kinds=kinds, kept=kept, lacking=lacking)
     if is_cut:
         print(f"papertape: interrupted after {len(results)} of {len(jobs)} seeds", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    return _code(results, unseen)
+    return _code(results, lacking)
 
 
-def merge(*files: Path, json: bool = False) -> int:
+def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None, json: bool = False) -> int:
     """Put the parts of a sweep together: the report, or the lines, that one run of all of it would have given.
 
     Parameters
     ----------
     files
         JSON lines that `papertape sweep --shard i/n --out DIR` or `--json` wrote.
+    at_least
+        As for `papertape sweep`, of the kinds that any part has drawn.
+    must_happen
+        As for `papertape sweep`; what the scenarios say is not known here.
     json
         One JSON line a seed on stdout instead of the report.
     """
     if not files:
         raise ConfigError("sweep merge: which files? Name the JSON lines of the parts, such as found/seeds-*.jsonl")
     results = merged([read_lines(path) for path in files], [path.as_posix() for path in files])
+    lacking = summarize(results).shortfalls(at_least=_at_least("--at-least", at_least, 0), must_happen=_marks(must_happen or []))
     if json:
         sys.stdout.write(lines(results))
+        for line in lacking:
+            print(f"papertape: {line}", file=sys.stderr)
     else:
-        write_report(results, sys.stdout)
-    return _code(results, [])
+        write_report(results, sys.stdout, lacking=lacking)
+    return _code(results, lacking)
 
 
 def shrink(file: Path, /, *, out: Path | None = None, seed: int | None = None, tries: int = 400, limit: str = "2m") -> int:
@@ -170,14 +195,24 @@ def shrink(file: Path, /, *, out: Path | None = None, seed: int | None = None, t
     return ExitCode.PASSED
 
 
-def _check(bases: Sequence[Base], first: int) -> list[str]:
-    """Raise now what every seed would; the marks that must happen in some seed."""
+def _check(bases: Sequence[Base], first: int) -> tuple[list[str], list[str]]:
+    """Raise now what every seed would; the marks that must happen in some seed, and the kinds of fault that can be drawn."""
     wanted: list[str] = []
+    kinds: list[str] = []
     for base in bases:
         scenario = base.load()
         swarm(scenario, first)
         wanted += scenario.expect.must_happen
-    return list(dict.fromkeys(wanted))
+        kinds += kinds_drawn(is_wire=scenario.depth is Depth.WIRE)
+    return list(dict.fromkeys(wanted)), list(dict.fromkeys(kinds))
+
+
+def _marks(names: Sequence[str]) -> list[str]:
+    known = [str(mark) for mark in Mark]
+    for name in names:
+        if name != "all" and name not in known:
+            raise ConfigError(f"--must-happen {name}: no mark is called that; expected all, or one of {', '.join(known)}")
+    return [*MARKS_ONCE_ALL] if "all" in names else list(names)
 
 
 def _keep_first(results: list[SeedResult], jobs: Sequence[Job], crew: Crew, most: int, folder: Path) -> tuple[list[Kept], bool]:
@@ -207,12 +242,8 @@ def _so_far(done: int, faults: Sequence[object]) -> str:
     return f"{done} runs, {len(faults)} faults left"
 
 
-def _unseen(wanted: Sequence[str], results: Sequence[SeedResult]) -> list[str]:
-    return [mark for mark in wanted if not any(mark in result.marks for result in results)]
-
-
-def _code(results: Sequence[SeedResult], unseen: Sequence[str]) -> int:
-    proved_nothing = bool(unseen) or all(result.status is Status.VACUOUS for result in results)
+def _code(results: Sequence[SeedResult], lacking: Sequence[str]) -> int:
+    proved_nothing = bool(lacking) or all(result.status is Status.VACUOUS for result in results)
     return max([result.exit_code for result in results] + [int(ExitCode.FAILED) if proved_nothing else 0])
 
 
@@ -246,3 +277,10 @@ def _sink(out: Path | None, name: str) -> Iterator[IO[str] | None]:
         raise ConfigError(f"--out {out.as_posix()}: cannot be written: {error.strerror}") from None
     with file:
         yield file
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--out {path.as_posix()}: cannot be written: {error.strerror}") from None

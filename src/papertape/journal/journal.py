@@ -28,13 +28,15 @@ DIGEST_VERSION: Final = 1
 RECENT: Final = 400
 """How many lines are kept in memory to explain a failure."""
 
+HASHED_AT_ONCE: Final = 256
+"""How many lines wait to be hashed together: a call for each line costs more than the hashing."""
+
 
 class Journal:
     """Write what happened; know the digest at every point.
 
     Attributes:
         count: lines so far, the header not counted.
-        lines: the last of them.
         on_line: told the kind of each line and the line, before it is written; for whoever takes the run down more finely.
 
     >>> journal = Journal({"seed": 7})
@@ -45,7 +47,8 @@ class Journal:
 
     def __init__(self, header: dict[str, Any], path: Path | None = None) -> None:
         self.count = 0
-        self.lines: deque[str] = deque(maxlen=RECENT)
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
+        self._unhashed: list[bytes] = []
         self.on_line: Callable[[str, bytes], object] | None = None
         self._hash = hashlib.sha256()
         self._encode = msgspec.json.Encoder().encode
@@ -99,7 +102,13 @@ class Journal:
     @property
     def digest(self) -> str:
         """Hex digest of everything written so far."""
+        self._hash_waiting()
         return self._hash.hexdigest()
+
+    @property
+    def lines(self) -> list[str]:
+        """The last `RECENT` lines."""
+        return [line.decode() for line in self._recent]
 
     def __enter__(self) -> Journal:
         return self
@@ -111,12 +120,19 @@ class Journal:
         line = self._encode(entry)
         if self.on_line is not None:
             self.on_line(entry["kind"], line)
-        self._hash.update(line)
-        self._hash.update(b"\n")
-        self.lines.append(line.decode())
+        self._recent.append(line)
+        self._unhashed.append(line)
+        if len(self._unhashed) >= HASHED_AT_ONCE:
+            self._hash_waiting()
         if self._sink is not None:
             try:
                 self._sink.write(line + b"\n")
             except OSError as error:  # told in the end: here a server of ours would take it for a request gone wrong
                 self._failed = error
                 self._sink = None
+
+    def _hash_waiting(self) -> None:
+        if self._unhashed:
+            self._unhashed.append(b"")  # every line has its end
+            self._hash.update(b"\n".join(self._unhashed))
+            self._unhashed.clear()

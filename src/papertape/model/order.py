@@ -44,7 +44,7 @@ class OrderStatus(StrEnum):
         return self is not OrderStatus.OPEN
 
 
-class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+class NewOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a client asks for, before any venue agreed.
 
     Attributes:
@@ -70,7 +70,7 @@ class Liquidity(StrEnum):
     TAKER = "taker"
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
+class Fill(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One execution of one of our orders.
 
     Attributes:
@@ -108,7 +108,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         }  # fmt: skip
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One order at one instant, as the venue tells it.
 
     Attributes:
@@ -162,7 +162,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         }  # fmt: skip
 
 
-class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="order"):
+class OrderUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="order"):
     """A message of the user lane: an order's cumulative state, and the fill that brought it there if the venue says so."""
 
     venue_ns: Nanos

@@ -54,7 +54,7 @@ class Channel(StrEnum):
     HEARTBEATS = "heartbeats"
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One request at the Door.
 
     Attributes:
@@ -99,7 +99,7 @@ class RefusalCode(StrEnum):
     BANNED = "banned"
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The venue's no.
 
     Attributes:
@@ -114,7 +114,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     is_page: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The venue's answer: either `refusal`, or the fields that the op calls for.
 
     Attributes:

@@ -1,4 +1,5 @@
-"""What a sweep found, as tables: verdicts, what broke, which faults hit where, what was seen; and the files with what was found."""
+"""What a sweep found, as tables: verdicts, what broke, which faults hit where, what was seen, what never was; and the files with what
+was found."""
 
 from __future__ import annotations
 
@@ -8,36 +9,60 @@ from typing import IO, TYPE_CHECKING, Final
 from papertape.reports.table import PLAIN_WIDTH
 from papertape.scenario.keep import Kept
 from papertape.scenario.seed_result import SeedResult
-from papertape.session.coverage import LANE_WORDS, LANES_UP
+from papertape.scenario.summary import LANES, MARKET_STATES, ORDER_STATES, Summary, summarize
 from papertape.session.result import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-LANES: Final = (LANES_UP, *reversed(LANE_WORDS.values()))
-
 SEEDS_SHOWN: Final = 8
 
+LEGEND: Final = f"(each: while {', '.join(LANES)}; - is never)"
 
-def write(results: Sequence[SeedResult], file: IO[str], *, kept: Sequence[Kept] = (), unseen: Sequence[str] = ()) -> None:
+
+def write(
+    results: Sequence[SeedResult],
+    file: IO[str],
+    *,
+    kinds: Sequence[str] = (),
+    kept: Sequence[Kept] = (),
+    lacking: Sequence[str] = (),
+) -> None:
     """Write the report to `file`.
 
     Args:
+        kinds: faults that could have been drawn; those that were not are told of as well.
         kept: the failures that are files now.
-        unseen: marks that had to happen somewhere and did not.
+        lacking: what is missing for the sweep to prove something, a sentence each.
     """
     from rich.console import Console
 
+    whole = summarize(results, kinds)
     console = Console(file=file, width=None if file.isatty() else PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
-    for table in (_verdicts(results), _faults(results), _cells(results), _marks(results), _broken(results)):
+    for table in (_verdicts(results), _faults(whole), *_cells(whole), _marks(whole), _hollow(whole), _not_judged(whole), _broken(results)):
         if table.row_count:
             console.print(table)
+    for line in never(whole):
+        console.print(line, soft_wrap=True)
     for each in kept:
         _tell(each, console)
-    for mark in unseen:
-        console.print(f'"{mark}" had to happen in some seed and did in none', soft_wrap=True)
+    for line in lacking:
+        console.print(line, soft_wrap=True)
     console.print(summary(results))
+
+
+def never(whole: Summary) -> list[str]:
+    """What could have been and never was, a line each; nothing where there were no seeds."""
+    if not whole.judged_seeds:
+        return []
+    found = [f"never hit anything: {', '.join(whole.never_hit())}"] if whole.never_hit() else []
+    found += [f"judged in no seed: {', '.join(whole.never_judged())}"] if whole.never_judged() else []
+    by_state: dict[str, list[str]] = {}
+    for kind, states in whole.never_exercised().items():
+        for state in states:
+            by_state.setdefault(state, []).append(kind)
+    return found + [f'never hit while "{state}": {", ".join(kinds)}' for state, kinds in sorted(by_state.items())]
 
 
 def summary(results: Sequence[SeedResult]) -> str:
@@ -49,6 +74,17 @@ def summary(results: Sequence[SeedResult]) -> str:
     counts = [(status, sum(result.status is status for result in results)) for status in Status]
     words = ", ".join(f"{count} {status}" for status, count in counts if count) or "nothing ran"
     return f"{len(results):,} seed{'' if len(results) == 1 else 's'}: {words}"
+
+
+def brief(count: int) -> str:
+    """A count in at most four characters.
+
+    >>> [brief(count) for count in (0, 7, 9_999, 10_000, 123_456, 7_654_321)]
+    ['-', '7', '9999', '10k', '123k', '7M']
+    """
+    if count < 10_000:
+        return str(count or "-")
+    return f"{count // 1000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
 
 
 def _verdicts(results: Sequence[SeedResult]) -> Table:
@@ -74,37 +110,52 @@ def _broken(results: Sequence[SeedResult]) -> Table:
     return table
 
 
-def _faults(results: Sequence[SeedResult]) -> Table:
+def _faults(whole: Summary) -> Table:
     table = _table("fault", "seeds drawn", "seeds hit", "drawn", "hit something", "hits")
-    for kind in dict.fromkeys(sorted(fault.kind for result in results for fault in result.faults)):
-        own = [[fault for fault in result.faults if fault.kind == kind] for result in results]
-        faults = [fault for each in own for fault in each]
-        numbers = (
-            sum(bool(each) for each in own), sum(any(fault.fired for fault in each) for each in own), len(faults),
-            sum(bool(fault.fired) for fault in faults), sum(fault.fired for fault in faults),
-        )  # fmt: skip
-        table.add_row(kind, *(f"{number:,}" for number in numbers))
+    for kind, count in whole.faults.items():
+        table.add_row(kind, *(f"{number:,}" for number in (count.seeds_drawn, count.seeds_hit, count.drawn, count.hit, count.hits)))
     return table
 
 
-def _cells(results: Sequence[SeedResult]) -> Table:
-    table = _table("fault begins or hits", "while", *LANES)
-    table.columns[1].justify = "left"
+def _cells(whole: Summary) -> list[Table]:
+    """A row a fault: on a request, by where its order stood; otherwise by whether orders were open. In each the lanes' states."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
-    for result in results:
-        for cell in result.cells:
-            row = counts.setdefault((cell.kind, cell.order), {})
-            row[cell.lanes] = row.get(cell.lanes, 0) + cell.count
-    for (kind, order), row in sorted(counts.items()):
-        table.add_row(kind, order, *(f"{row[lanes]:,}" if lanes in row else "-" for lanes in LANES))
+    for kind, order, lanes, count in whole.cells:
+        row = counts.setdefault((kind, order), {})
+        row[lanes] = row.get(lanes, 0) + count
+    others = tuple(dict.fromkeys(order for _, order, _, _ in whole.cells if order not in ORDER_STATES + MARKET_STATES))
+    tables = []
+    for head, states in (("fault on a request, its order", ORDER_STATES + others), ("fault begins or hits", MARKET_STATES)):
+        table = _table(head, *states)
+        for kind in sorted({kind for kind, order in counts if order in states}):
+            cells = [" ".join(brief(counts.get((kind, state), {}).get(lanes, 0)).rjust(4) for lanes in LANES) for state in states]
+            table.add_row(kind, *cells)
+        if table.row_count:
+            table.caption, table.caption_justify = LEGEND, "left"
+        tables.append(table)
+    return tables
+
+
+def _marks(whole: Summary) -> Table:
+    table = _table("seen", "seeds", "times")
+    for mark, (seeds, times) in sorted(whole.marks.items()) if whole.judged_seeds else ():
+        table.add_row(mark, f"{seeds:,}", f"{times:,}")
     return table
 
 
-def _marks(results: Sequence[SeedResult]) -> Table:
-    table = _table("seen", "seeds", "times")
-    for mark in dict.fromkeys(sorted(mark for result in results for mark in result.marks)):
-        counts = [result.marks[mark] for result in results if mark in result.marks]
-        table.add_row(mark, f"{len(counts):,}", f"{sum(counts):,}")
+def _hollow(whole: Summary) -> Table:
+    table = _table("why seeds proved nothing", "seeds", "the first")
+    table.columns[0].no_wrap = False
+    for reason in whole.hollow.values():
+        table.add_row(reason.words, f"{reason.seeds:,}", str(reason.first))
+    return table
+
+
+def _not_judged(whole: Summary) -> Table:
+    table = _table("invariant", "judged in seeds", "not judged in")
+    for name, seeds in whole.not_judged.items():
+        if seeds:
+            table.add_row(name, f"{whole.judged_seeds - seeds:,}", f"{seeds:,}")
     return table
 
 
@@ -125,3 +176,4 @@ def _tell(kept: Kept, console: Console) -> None:
     if kept.doubt:
         console.print(f"  but {kept.doubt}", soft_wrap=True)
     console.print(f"  again: {kept.repro}", soft_wrap=True)
+    console.print(f"  to hand it on: papertape bundle {kept.path.as_posix()}", soft_wrap=True)

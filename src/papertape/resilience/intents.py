@@ -16,7 +16,7 @@ from papertape.model.order import NewOrder, Order
 from papertape.model.units import Nanos
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="wanted"):
+class Wanted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="record", tag="wanted"):
     """The bot wants an order; nobody has been asked yet.
 
     Attributes:
@@ -29,7 +29,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     at_ns: Nanos
 
 
-class Sending(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="sending"):
+class Sending(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="record", tag="sending"):
     """The request leaves right after this is safe."""
 
     client_order_id: str
@@ -45,7 +45,7 @@ class Ending(StrEnum):
     NOT_FOUND = "not_found"
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="ended"):
+class Ended(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="record", tag="ended"):
     """The intent came to nothing."""
 
     client_order_id: str
@@ -53,7 +53,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     at_ns: Nanos
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="told"):
+class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="record", tag="told"):
     """The venue told us where the order stands."""
 
     client_order_id: str

@@ -36,6 +36,7 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
         scenario: the base, as the user named it.
         failures: as in `RunResult`.
         broken: what kinds of failure; as in `RunResult`.
+        not_judged: names of invariants that nobody could judge.
         faults: of the base and of the plan, in their order.
         repro: the command that runs this seed again.
         exit_code: what `sweep` returns for it; 0 where nothing was judged, since that is counted instead.
@@ -46,6 +47,7 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     failures: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
     faults: tuple[Hits, ...] = ()
     marks: dict[str, int] = {}
     cells: tuple[Cell, ...] = ()
@@ -74,6 +76,7 @@ def of_run(result: RunResult, scenario: Scenario, cells: dict[tuple[str, str, st
         status=result.status,
         failures=result.failures,
         broken=result.broken,
+        not_judged=tuple(dict.fromkeys(each.partition(" ")[0] for each in result.not_judged)),
         faults=tuple(Hits(fault.kind, fault.fired) for fault in result.faults),
         marks=result.marks,
         cells=tuple(Cell(*cell, count) for cell, count in sorted(cells.items())),

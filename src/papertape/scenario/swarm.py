@@ -10,6 +10,7 @@ The faults of a plan are over at `heal`, three quarters into the run: until then
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -89,6 +90,21 @@ def drawn_plan(
             fault = _line_fault(kind, own, until_ns) if on_line else _door_fault(member, kind, own, until_ns, venues)
             faults += [] if fault is None else [fault]
     return tuple(faults)
+
+
+@cache
+def kinds_drawn(*, is_wire: bool) -> tuple[str, ...]:
+    """The kinds of fault that a sweep can draw at a depth, in the shelf's order; a kind that says never to be drawn is not among them.
+
+    >>> "lost_reply" in kinds_drawn(is_wire=False), "half_open" in kinds_drawn(is_wire=False), "half_open" in kinds_drawn(is_wire=True)
+    (True, False, True)
+    """
+    stream = Chance(0).stream("kinds")
+    return tuple(
+        kind
+        for kind, member in FAULTS.items()
+        if (is_wire and kind in KINDS if issubclass(member, NetworkFault) else member.drawn(Draw(stream, SPAN_MIN_NS)) is not None)
+    )
 
 
 def span_of(scenario: Scenario) -> Nanos:

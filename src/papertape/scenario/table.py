@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -141,7 +142,7 @@ class Table:
             raise self.problem("kind", f"is missing; expected the name of a {noun}; `{command}` shows all")
         self.known("kind", kind, shelf, noun, command)
         member = shelf[kind]
-        known = [field.encode_name for field in msgspec.structs.fields(member)]
+        known = _keys_of(member)
         for key in self.raw:
             if key != "kind" and key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
@@ -168,6 +169,12 @@ class Table:
         if text.startswith(("Expected", "Invalid")):
             text = f"holds {shown(self.raw.get(key))}; expected {_expected(member, key)}"
         return self.problem(key, text)
+
+
+@cache
+def _keys_of(member: type[msgspec.Struct]) -> list[str]:
+    """What a table for this member may hold; a sweep asks thousands of times."""
+    return [field.encode_name for field in msgspec.structs.fields(member)]
 
 
 def shown(value: Any) -> str:

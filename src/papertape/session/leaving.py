@@ -25,8 +25,14 @@ def note_left(worlds: Sequence[VenueWorld], loops: Sequence[VirtualLoop | Life],
         if place == 0:
             left += [task for loop in loops for task in _tasks(loop)] + _timers(loops[0])
             if network is not None:
-                left += [f"an open connection to {each.host}" for each in network.connections() if not each.client.is_closing()]
+                ours = (each for each in network.connections() if not _is_dead(each.client.loop))
+                left += [f"an open connection to {each.host}" for each in ours if not each.client.is_closing()]
         world.left_behind = tuple(dict.fromkeys(left))
+
+
+def _is_dead(loop: object) -> bool:
+    """Whether it was a life's that a crash ended: what it had open went with it, and nothing of it ever happens."""
+    return isinstance(loop, Life) and loop.is_over
 
 
 def _tasks(loop: VirtualLoop | Life) -> list[str]:
@@ -43,7 +49,7 @@ def _timers(loop: VirtualLoop | Life) -> list[str]:
     for _, _, _, timer in sorted(loop.agenda, key=lambda entry: entry[:3]):
         callback: Any = timer._callback
         code = getattr(callback, "__code__", None)
-        if timer.cancelled() or code is None:
+        if timer.cancelled() or code is None or _is_dead(timer._loop):
             continue
         if is_users(code):
             found.append(f"a timer of the bot that calls {callback.__qualname__}")

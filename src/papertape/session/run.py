@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 OVERTIME_NS: Final = 15 * MINUTE
 """How long after its feed a run may go on before it counts as stuck."""
 
-SETTINGS: Final = ShellSettings(drain_within_ns=5 * MINUTE)
-"""The shell's own, but for its patience at the end: virtual time is free, and an outcome may take `settle_after_ns` to become known."""
+SETTINGS: Final = ShellSettings(connect_within_ns=24 * 60 * MINUTE, drain_within_ns=5 * MINUTE)
+"""The shell's own, but for its patience at the start and the end: virtual time is free. The session connects for the bot, so that a venue
+which is down as the run begins is no mistake of the bot's; how soon all must be well again is for `recovers_within` to say, and a feed that
+ends first is a failure all the same. In the end an outcome may take `settle_after_ns` to become known."""
 
 Progress = Callable[[Nanos, Nanos], None]
 

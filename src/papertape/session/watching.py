@@ -47,6 +47,7 @@ class Watching:
         makers = {name: INVARIANTS[name].watch for name in names or tuple(INVARIANTS)}
         self.watches: dict[str, Watch] = {name: make() for name, make in makers.items() if make is not None}
         self.pending: dict[str, str] = {}
+        self._ears: dict[str, list[Watch]] = {}  # who hears of what
         self._world = world
         self._loop = loop
         self._home: VirtualLoop | Life = loop
@@ -93,7 +94,11 @@ class Watching:
         self._is_over = True
 
     def _hears(self, hook: str) -> list[Watch]:
-        return [watch for watch in self.watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
+        ears = self._ears.get(hook)
+        if ears is None:
+            ears = [watch for watch in self.watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
+            self._ears[hook] = ears
+        return ears
 
     # ---- what the Door tells
 

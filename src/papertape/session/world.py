@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from papertape.exchanges.resilient import ResilientExchange
@@ -49,6 +50,14 @@ class KeptRows:
     def __init__(self, rows_max: int = 1_000_000) -> None:
         self._room = rows_max
         self._parts: dict[tuple[str, Nanos, Nanos], list[Row] | None] = {}
+        self._tapes: dict[tuple[str, Path], Tape] = {}
+
+    def tape(self, feed: str, folder: Path) -> Tape:
+        """The tape that a feed names, opened once."""
+        key = (feed, folder)
+        if key not in self._tapes:
+            self._tapes[key] = open_tape(resolve(feed, folder))
+        return self._tapes[key]
 
     def rows(self, tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Iterator[Row]:
         key = (tape.content_hash, start_ns, end_ns)
@@ -113,7 +122,7 @@ def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows |
     """The tapes of one venue, opened; raises `TapeError` or `ConfigError` naming what must be edited."""
     feeds = []
     for feed in spec.feed:
-        tape = open_tape(resolve(feed.tape, scenario.folder))
+        tape = open_tape(resolve(feed.tape, scenario.folder)) if kept is None else kept.tape(feed.tape, scenario.folder)
         start_ns, end_ns = feed.window(tape.first_ns)
         end_ns = tape.last_ns + 1 if end_ns is None else min(end_ns, tape.last_ns + 1)
         if start_ns >= end_ns:

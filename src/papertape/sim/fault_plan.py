@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Final
 
 from papertape.journal import Journal
@@ -18,6 +19,9 @@ from papertape.sim.timeline import Timeline
 
 _POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns", "hides_ns")
 """Where a fault meets a request; one that is at none of them need not count requests."""
+
+_STREAM_POINTS: Final = ("delay_ns", "holds", "drops", "repeats", "swaps", "falsified")
+"""Where a fault meets messages; one that is not at a point is not asked there."""
 
 
 class FaultPlan:
@@ -36,6 +40,7 @@ class FaultPlan:
         self._timeline = timeline
         self._journal = journal
         self._open: list[Armed] = []
+        self._open_at: dict[str, list[Armed]] = {point: [] for point in _STREAM_POINTS}  # the same by what they do to messages
         self._deadly = [(armed, crash) for armed in self.faults if (crash := armed.fault.crash()) is not None]
         others = [armed for armed in self.faults if armed.fault.crash() is None]
         self._by_request = [armed for armed in others if armed.window is None or armed.trigger is not None]
@@ -51,7 +56,7 @@ class FaultPlan:
     def delay_ns(self, lane: Lane) -> Nanos:
         """How much longer a message or request of `lane` takes now."""
         total = 0
-        for armed in self._open:
+        for armed in self._open_at["delay_ns"]:
             extra = armed.fault.delay_ns(lane, self._timeline.now_ns - armed.started_ns)
             if extra:
                 armed.fired += 1
@@ -69,10 +74,10 @@ class FaultPlan:
         return total
 
     def holds(self, lane: Lane) -> bool:
-        return any(armed.fault.holds(lane) for armed in self._open)
+        return any(armed.fault.holds(lane) for armed in self._open_at["holds"])
 
     def count_held(self, lane: Lane) -> None:
-        for armed in self._open:
+        for armed in self._open_at["holds"]:
             if armed.fault.holds(lane):
                 armed.fired += 1
 
@@ -86,7 +91,7 @@ class FaultPlan:
 
     def drops(self, lane: Lane, message: Message) -> Interference | None:
         """What loses this message on its way out."""
-        for armed in self._open:
+        for armed in self._open_at["drops"]:
             if armed.fault.drops(lane, message, armed.done):
                 self._did(armed, "dropped", message)
                 if not armed.fault.drops(lane, message, armed.done):
@@ -96,7 +101,7 @@ class FaultPlan:
 
     def repeats(self, lane: Lane, message: Message) -> Again | None:
         """Whether this message, which has just been lined up to go out, comes again."""
-        for armed in self._open:
+        for armed in self._open_at["repeats"]:
             again = armed.fault.repeats(lane, message, armed.done)
             if again is not None:
                 self._did(armed, "doubled", message)
@@ -107,7 +112,7 @@ class FaultPlan:
 
     def swaps(self, lane: Lane, message: Message) -> tuple[Swap, Armed] | None:
         """Whether this message lets the next go first, and whose doing that is; it counts when it has come to pass, by `swapped`."""
-        for armed in self._open:
+        for armed in self._open_at["swaps"]:
             swap = armed.fault.swaps(lane, message, armed.done)
             if swap is not None:
                 return swap, armed
@@ -121,7 +126,7 @@ class FaultPlan:
 
     def falsified(self, right: BookSnapshot) -> BookSnapshot | None:
         """The wrong snapshot that is sent for the `right` one, if one is."""
-        for armed in self._open:
+        for armed in self._open_at["falsified"]:
             at_start = armed.books.get(right.symbol)
             wrong = armed.fault.falsified(right, at_start, armed.done)
             if wrong is not None:
@@ -277,6 +282,7 @@ class FaultPlan:
         now_ns = self._timeline.now_ns
         armed.open(now_ns)
         self._open.append(armed)
+        self._sort_open()
         self._write(armed, "begins")
         self.on_open(armed)
         if armed.window.lasts_ns is not None:
@@ -287,12 +293,21 @@ class FaultPlan:
             return
         armed.end()
         self._open.remove(armed)
+        self._sort_open()
         self._write(armed, "ends", fired=armed.fired)
         self.on_end(armed)
 
+    def _sort_open(self) -> None:
+        """Anew, not in place: somebody may be walking the old lists."""
+        self._open_at = {point: [armed for armed in self._open if _defines(armed, point)] for point in _STREAM_POINTS}
+
 
 def _defines(armed: Armed, *points: str) -> bool:
-    kind = type(armed.fault)
+    return _kind_defines(type(armed.fault), points)
+
+
+@cache
+def _kind_defines(kind: type, points: tuple[str, ...]) -> bool:
     own = [vars(base) for base in kind.__mro__ if base is not object and base.__name__ not in ("Fault", "Interference")]
     return any(point in each for point in points for each in own)
 

@@ -28,7 +28,7 @@ class Account(StrEnum):
     OPENING = "where the client's first money came from"
 
 
-class Posting(msgspec.Struct, frozen=True):
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """One line of a transaction: `amount` goes to `account`, or leaves it where below zero."""
 
     account: Account
@@ -36,7 +36,7 @@ class Posting(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
-class Transaction(msgspec.Struct, frozen=True):
+class Transaction(msgspec.Struct, frozen=True, gc=False):
     """Postings that belong together; they sum to zero in each currency.
 
     Attributes:
