@@ -29,7 +29,10 @@ PLANS: dict[str, Plan] = {
         {"kind": "late_visibility", "nth": 2, "hides_for": "10s"},
         {"kind": "disconnect", "on": "order.create", "nth": 2, "connection": "user", "lasts": "500ms"},
     ],
-    "trusts_a_stale_book": [{"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "market"}],
+    "trusts_a_stale_book": [
+        {"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "market"},
+        {"kind": "lost_reply", "on": "book.fetch", "nth": 1},  # or the shell would have the book by REST
+    ],
     "cancels_foreign_orders": [{"kind": "foreign_order", "at": "5s", "away_bps": 200}],
     "unbounded_queue": [{"kind": "outage", "at": "5s", "lasts": "45s", "connections": ["rest"]}],
     "merges_a_snapshot_into_the_old_book": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market"}],

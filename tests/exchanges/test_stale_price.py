@@ -14,6 +14,7 @@ from papertape.model.event import Ticker
 from papertape.model.notes import Mark
 from papertape.model.order import OrderStatus
 from papertape.model.request import Lane, Op
+from papertape.model.units import SECOND
 
 
 def lose(world: World, *lanes: Lane) -> None:
@@ -86,7 +87,7 @@ def test_it_waits_until_its_book_is_whole_again() -> None:
         world.link.refuses.clear()
         assert (await placing).status is OrderStatus.OPEN
 
-    play(story)
+    play(story, poll_after_ns=60 * SECOND)  # nor by REST
 
 
 def test_a_market_lost_while_the_budget_is_waited_for_keeps_it_back() -> None:

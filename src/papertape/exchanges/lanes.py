@@ -95,7 +95,7 @@ class LaneKeeper:
     def times_live(self) -> int:
         return self._machine.times_live
 
-    def health(self, feed: FeedState | None) -> LaneHealth:
+    def health(self, feed: FeedState | None = None) -> LaneHealth:
         quiet_ns = None
         if self._silence is not None and self.is_open:
             quiet_ns = self._clock.now_ns() - self._silence.quiet_since_ns

@@ -72,7 +72,9 @@ class Polling:
 
     def work(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         """What is to go on for as long as we are connected."""
-        return [*((f"{lane} feed", self.keep(lane)) for lane in self.feeds), ("confirming orders", self.confirm())]
+        feeds = [(f"{lane} feed", self.keep(lane)) for lane in self.feeds]
+        ages = [(f"age of the {lane} feed", self._age(lane)) for lane in self.feeds]
+        return [*feeds, *ages, ("confirming orders", self.confirm())]
 
     async def keep(self, lane: Lane) -> None:
         """Watch one stream lane for ever: poll while it is away for long, and make good what it missed when it is back."""
@@ -87,6 +89,9 @@ class Polling:
             self._on(feed, FeedSignal.BACK)
             if lane is Lane.MARKET:
                 self._catch_up()
+            # A book that REST told is shown until the stream's snapshot is here, and not much longer than it is fresh.
+            await self._bell.until(lambda: not self._is_live(lane), self._clock.now_ns() + self._settings.poll_fresh_ns)
+            self._expire(lane)
             await self._bell.until(lambda: not self._is_live(lane))
             self._on(feed, FeedSignal.LOST)
 
@@ -140,14 +145,21 @@ class Polling:
             self._notes.mark(Mark.POLLED, f"{lane} lane")
         self._asked_ns[lane] = asked_ns
         self._on(feed, FeedSignal.ANSWERED)
-        self._clock.call_at_ns(asked_ns + self._settings.poll_fresh_ns, self._look_how_old, lane, feed)
 
-    def _look_how_old(self, lane: Lane, feed: Feed) -> None:
-        limit_ns = self._clock.now_ns() - self._settings.poll_fresh_ns
+    async def _age(self, lane: Lane) -> None:
+        """What REST told last is gone by for as long as it is fresh, whatever REST does meanwhile."""
+        feed, fresh_ns = self.feeds[lane], self._settings.poll_fresh_ns
+        while True:
+            await self._bell.until(lambda: feed.is_polled)
+            asked_ns = self._asked_ns[lane]
+            await self._bell.until(lambda: not feed.is_polled, asked_ns + fresh_ns)
+            if feed.is_polled and self._asked_ns[lane] == asked_ns:
+                self._on(feed, FeedSignal.STALE)
+                self._expire(lane)
+
+    def _expire(self, lane: Lane) -> None:
         if lane is Lane.MARKET:
-            self._streams.expire(limit_ns)
-        if feed.is_polled and self._asked_ns[lane] <= limit_ns:
-            self._on(feed, FeedSignal.STALE)
+            self._streams.expire(self._clock.now_ns())
 
     def _every_ns(self, lane: Lane) -> Nanos:
         if lane is Lane.USER:

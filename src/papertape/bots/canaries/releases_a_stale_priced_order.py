@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
+
 from papertape.bots.canaries.base import BrokenShell
 from papertape.exchanges.line import Line
-from papertape.model.units import HOUR
+from papertape.model.units import DAY, HOUR
 from papertape.resilience.outbox import Seen
 
 
@@ -30,3 +32,5 @@ class ReleasesAStalePricedOrder(BrokenShell):
         line.placing.outbox.ttl_ns = HOUR
         line.placing.outbox.stale_bps = None
         line.placing._seen = blind
+        # A client of that kind does not ask by REST while the lane is away either; so its orders wait for as long as that lasts.
+        line._polling._settings = msgspec.structs.replace(line.settings, poll_after_ns=DAY)
