@@ -78,6 +78,15 @@ def test_each_canary_is_caught_where_the_healthy_bot_passes(name: str) -> None:
     assert_caught(name, "interface")
 
 
+def test_no_bug_is_left_in_the_next_run() -> None:
+    """A canary breaks the one shell that it is handed, and no class: the same process goes on with healthy ones."""
+    plan = PLANS["orders_out_before_reconciling"]
+    before = run("papertape.bots:MarketMaker", plan)
+    for name in SHELLS:
+        run(bot_of(name), plan, end="10s")
+    assert run("papertape.bots:MarketMaker", plan).digest == before.digest
+
+
 @pytest.mark.parametrize("name", SHELLS)
 def test_a_bug_of_the_shell_is_caught_at_wire_depth_too(name: str) -> None:
     assert_caught(name, "wire")

@@ -54,6 +54,16 @@ def write(results: Sequence[RunResult], file: IO[str]) -> None:
     console.print(summary(results))
 
 
+def explanation(result: RunResult) -> str:
+    """Why a run did not pass and what led there, as plain text; its name and how to see it again are left to whoever shows it."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(file=text, width=PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
+    _reasons(result, console)
+    return text.getvalue()
+
+
 def table(results: Sequence[RunResult]) -> Table:
     """One row for each scenario."""
     from rich.box import SIMPLE_HEAD
@@ -157,6 +167,13 @@ def side_lines(rows: Sequence[Row]) -> list[str]:
 
 def _explain(result: RunResult, console: Console) -> None:
     console.print(f"{result.scenario}: {result.status}", style=_STYLE[result.status])
+    _reasons(result, console)
+    if result.repro and not result.is_passed:
+        console.print(f"  again: {result.repro}", soft_wrap=True)
+    console.print()
+
+
+def _reasons(result: RunResult, console: Console) -> None:
     for failure in result.failures:
         console.print(f"  {failure}", soft_wrap=True)
     if result.timeline:
@@ -182,6 +199,3 @@ def _explain(result: RunResult, console: Console) -> None:
     if result.intercepted:
         calls = ", ".join(f"{what} ×{count:,}" + (f" ({line})" if line else "") for what, count, line in result.intercepted)
         console.print(f"  simulated for the program: {calls}", soft_wrap=True)
-    if result.repro and not result.is_passed:
-        console.print(f"  again: {result.repro}", soft_wrap=True)
-    console.print()

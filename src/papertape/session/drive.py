@@ -169,7 +169,9 @@ class Drive:
         elif main.exception() is not None:
             self._note(main.exception())
             self._finish()
-        elif not any(world.exchange is not None and world.exchange.is_subscribed for world in self._worlds):
+        elif getattr(self._bot, "ends_with_main", False) or not any(
+            world.exchange is not None and world.exchange.is_subscribed for world in self._worlds
+        ):
             self._finish()  # it has returned and left nobody to call
 
     def _feed_ended(self) -> None:

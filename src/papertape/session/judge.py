@@ -46,6 +46,8 @@ NO_ORDER: Final = (
     "a bot that is not to trade names in [expect] which `invariants` it is judged by"
 )
 
+NOTHING_JUDGED: Final = "nothing was judged"
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the judges found.
@@ -136,7 +138,7 @@ def judge(
     if not any(world.exchange is not None or world.door.was_reached for world in worlds):
         hollow.append("the program never reached the venue")
     elif not judged:
-        hollow.append("nothing was judged")
+        hollow.append(NOTHING_JUDGED)
     elif not has_orders and not scenario.expect.invariants:
         hollow.append(NO_ORDER)
     return Verdict(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.exchanges.simulated import SimulatedExchange
-from papertape.faults.base import as_table
 from papertape.journal import Journal
 from papertape.model.errors import EscapedSimulation, StuckSimulation
 from papertape.model.notes import Notes
-from papertape.model.units import MINUTE, Nanos, plain
+from papertape.model.units import MINUTE, Nanos
 from papertape.resilience.intents import IntentStore, Opened
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
@@ -32,14 +31,15 @@ from papertape.session.judge import Verdict, audits, beside, fault_results, fees
 from papertape.session.leaving import note_left
 from papertape.session.lives import Lives, NotesOfLife, may_crash
 from papertape.session.observer import total_marks
+from papertape.session.prepare import prepared, texts
 from papertape.session.program import Program
 from papertape.session.replay import Replay
 from papertape.session.result import ExitCode, FaultResult, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
 from papertape.session.unseen import forgotten_awaits, tell_of_context
-from papertape.session.wire import Served, environment_of, live_link, load_adapter, network_of, serve
-from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, open_feeds, simulated_link, totals
+from papertape.session.wire import Served, environment_of, live_link, network_of, serve
+from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, simulated_link, totals
 
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
@@ -80,19 +80,13 @@ def run_scenario(
         TapeError: a tape is missing or damaged.
     """
     started = wall_seconds()
-    feeds = {name: open_feeds(scenario, spec, f"{scenario.name}: [venue.{name}]", kept) for name, spec in scenario.venues.items()}
-    every = [feed for each in feeds.values() for feed in each]
-    epoch_ns = min(feed.start_ns for feed in every)
-    end_ns = max(feed.end_ns for feed in every) - epoch_ns
-    if scenario.depth is Depth.WIRE:
-        for name in scenario.venues:
-            load_adapter(name)
+    feeds, header, epoch_ns, end_ns = prepared(scenario, kept)
     script = None if scenario.program is None else load_script(scenario)
     bot = load_bot(scenario.bot or "", scenario.folder) if script is None else None
     # A bot may set the precision of its decimals; the next run must not inherit it.
     who = "the bot" if script is None else "the program"
-    with localcontext(), Journal(_header(scenario, feeds), journal_path) as journal, forgotten_awaits(who) as forgotten:
-        run = _Run(scenario, feeds, journal, end_ns, progress, trace)
+    with localcontext(), Journal(header, journal_path) as journal, forgotten_awaits(who) as forgotten:
+        run = RunInParts(scenario, feeds, journal, end_ns, progress, trace)
         run.forgotten = forgotten
         journal.on_line = listen if trace is None else trace.event
         limit_ns = end_ns + OVERTIME_NS
@@ -117,8 +111,8 @@ def run_scenario(
         return run.result(wall_seconds() - started)
 
 
-class _Run:
-    """One world, and what came of it."""
+class RunInParts:
+    """One world, and what came of it; `run_scenario` and `session.stepped` put its parts together."""
 
     def __init__(
         self,
@@ -248,7 +242,7 @@ class _Run:
         for world in self.worlds:
             truth = world.door.truth()
             self.journal.write(
-                loop.now_ns, "end", venue=world.name, balances=_texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
+                loop.now_ns, "end", venue=world.name, balances=texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
             )
 
     def _line_faults(self) -> list[tuple[str, int]]:
@@ -361,40 +355,3 @@ def load_script(scenario: Scenario) -> Script:
     script = Script(scenario.folder / str(scenario.program), scenario.program_args, environment)
     script.prepare()
     return script
-
-
-def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
-    """What the digest begins with: all that decides the run, and nothing about the machine."""
-    venues = {
-        name: {
-            "feed": [{"content": feed.tape.content_hash, "start": feed.start_ns, "end": feed.end_ns} for feed in feeds[name]],
-            "account": _texts(spec.account),
-            "model": spec.model,
-        }
-        for name, spec in scenario.venues.items()
-    }
-    bot = scenario.bot if isinstance(scenario.bot, str) else getattr(scenario.bot, "__qualname__", "")
-    program = {} if scenario.program is None else {"program": scenario.program, "program_args": scenario.program_args}
-    return {
-        "papertape": _version(),
-        "title": scenario.title,
-        "seed": scenario.seed,
-        "depth": scenario.depth,
-        "bot": bot,
-        "bot_config": scenario.bot_config,
-        "venues": venues,
-        "faults": [as_table(fault) for fault in scenario.faults],
-        "heal": scenario.heal,
-        "hosts": scenario.hosts,
-        **program,
-    }
-
-
-def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
-    return {currency: plain(amount) for currency, amount in amounts.items()}
-
-
-def _version() -> str:
-    from papertape.version import VERSION
-
-    return VERSION

@@ -14,7 +14,7 @@ import msgspec
 
 from papertape.journal import Journal
 from papertape.model.interference import Crash, Interference, Moment, Outsider
-from papertape.model.order import OrderUpdate
+from papertape.model.order import NewOrder, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.view import Truth
@@ -208,20 +208,21 @@ class Door:
         return seen_as
 
     def _trade_elsewhere(self, outsider: Outsider) -> bool:
-        """Somebody else on the account places an order; whether the venue took it."""
-        wanted, now_ns = wanted_by(outsider, self.venue), self._timeline.now_ns
-        if wanted is None:
-            return False
-        client_order_id = f"foreign-{len(self._foreign) + 1}"
+        """Somebody else on the account wants an order that depends on the book; whether the venue took it."""
+        wanted = wanted_by(outsider, self.venue)
+        return wanted is not None and self.trade_elsewhere(wanted).order is not None
+
+    def trade_elsewhere(self, wanted: NewOrder) -> Answer:
+        """Somebody else on the account places an order; the venue's answer to them."""
+        now_ns, client_order_id = self._timeline.now_ns, f"foreign-{len(self._foreign) + 1}"
         self.broadcast.foreign[client_order_id] = None  # before there is any news of it
         request = Request(op=Op.ORDER_CREATE, client_order_id=client_order_id, symbol=wanted.symbol, order=wanted)
         self.executed.append((now_ns, request))
         answer = self.venue.execute(request, now_ns)
-        if answer.order is None:
-            return False
-        self._foreign[client_order_id] = None
-        self._journal.write(now_ns, "foreign", client_order_id=client_order_id, id=answer.order.id, order=in_words(wanted))
-        return True
+        if answer.order is not None:
+            self._foreign[client_order_id] = None
+            self._journal.write(now_ns, "foreign", client_order_id=client_order_id, id=answer.order.id, order=in_words(wanted))
+        return answer
 
     def _answer(self, pending: Pending, answer: Answer) -> None:
         if pending.number not in self._pending:

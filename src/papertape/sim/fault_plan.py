@@ -46,8 +46,21 @@ class FaultPlan:
         self._by_request = [armed for armed in others if armed.window is None or armed.trigger is not None]
         self._by_request += [armed for armed in others if armed not in self._by_request and _defines(armed, *_POINTS)]
         for armed in self.faults:
-            if armed.window is not None and armed.window.start_ns is not None:
-                timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
+            self._appoint(armed)
+
+    def add(self, fault: Interference) -> Armed:
+        """One more fault, in the middle of a run: it counts requests from now on, and a window that should be open opens."""
+        armed = Armed(fault)
+        self.faults.append(armed)
+        self._write(armed, "added")
+        if armed.window is None or armed.trigger is not None or _defines(armed, *_POINTS):
+            self._by_request.append(armed)
+        self._appoint(armed)
+        return armed
+
+    def _appoint(self, armed: Armed) -> None:
+        if armed.window is not None and armed.window.start_ns is not None:
+            self._timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
 
     def disturbs_stream(self, lane: Lane) -> bool:
         """Whether any message of `lane` needs a closer look now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -13,10 +13,14 @@ import papertape.runtime.patch
 import papertape.session.servers.listen  # noqa: F401 - both loaded before Hypothesis looks at its clock
 from papertape.scenario.simulate import FaultLike, simulate
 from papertape.session.servers import NetworkResult, ServedWorld
+from papertape.testing.fixtures import cut
 
 
-class SimNetwork(Protocol):
-    """What the fixture `sim_network` gives."""
+class SimNetwork:
+    """What the fixture `sim_network` gives: it is called to run a program with its own servers; see `sim_network` below.
+
+    In a test that is marked `@pytest.mark.papertape` its methods are about the lines to the venue.
+    """
 
     def __call__(
         self,
@@ -30,7 +34,19 @@ class SimNetwork(Protocol):
         limit: str | None = None,
         trace: bool = False,
         must_hit: bool = True,
-    ) -> NetworkResult: ...
+    ) -> NetworkResult:
+        __tracebackhide__ = True
+        return sim_network(
+            main, servers=servers, faults=faults, heal=heal, hosts=hosts, seed=seed, limit=limit, trace=trace, must_hit=must_hit
+        )  # fmt: skip
+
+    def cut(self, *lanes: str, lasts: str = "0s", clean: bool = False) -> None:
+        """End every connection of these lanes ("rest", "market", "user"; all if none is named) now, and let none be opened for a while.
+
+        Args:
+            clean: whether the venue says goodbye first.
+        """
+        cut(lanes, lasts=lasts, clean=clean)
 
 
 def sim_network(
