@@ -137,7 +137,9 @@ class StreamsContract(Contract):
             await asyncio.sleep(0.3)
             inside -= 1
 
-        await exchange.subscribe_trades(self.symbol, slow)
+        subscription = await exchange.subscribe_trades(self.symbol, slow)
         await sim_clock.sleep("30s")
+        await subscription.unsubscribe()
+        await sim_clock.sleep("1s")  # the last may still be at it
         assert times > 3
         assert most == 1
