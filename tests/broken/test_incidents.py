@@ -26,11 +26,13 @@ from broken.test_broken_on_purpose import (
 )
 from papertape.exchanges import account, amending, placing, streams
 from papertape.links.coinbase import stream as coinbase_stream
+from papertape.model import lazy_book
 from papertape.model.errors import BaseError, ExchangeError
+from papertape.model.event import BookSnapshot, BookUpdate
 from papertape.model.order import NewOrder, Order, OrderStatus
 from papertape.model.request import Op, Request
 from papertape.model.units import DAY
-from papertape.resilience import backoff, tracker
+from papertape.resilience import backoff, held, quiet, thread, tracker
 from papertape.resilience.tracker import IntentState
 from papertape.session.result import Status
 
@@ -64,7 +66,49 @@ def nobody_dials_after_the_third_failure(patch: pytest.MonkeyPatch) -> None:
 
 
 def whatever_snapshot_comes_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(streams.BookFeed, "doubt", lambda *_: "")
+    patch.setattr(streams, "doubt", lambda *_: "")
+
+
+def changes_before_their_snapshot_are_thrown_away(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(held.Held, "hold", lambda *_: None)
+
+
+def a_snapshot_is_merged_into_the_old_book(patch: pytest.MonkeyPatch) -> None:
+    apply = lazy_book.LazyBook.apply
+
+    def merge(self: lazy_book.LazyBook, event: Any) -> None:
+        if isinstance(event, BookSnapshot) and self.venue_ns:
+            levels = {"bids": event.bids, "asks": event.asks}
+            event = BookUpdate(venue_ns=event.venue_ns, local_ns=event.local_ns, symbol=event.symbol, **levels)
+        apply(self, event)
+
+    patch.setattr(lazy_book.LazyBook, "apply", merge)
+    patch.setattr(lazy_book.LazyBook, "clear", lambda self: None)
+
+
+def silence_is_a_quiet_market(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quiet.Quiet, "look", lambda *_: quiet.Look.NOTHING)
+
+
+def silence_is_golden(patch: pytest.MonkeyPatch) -> None:
+    """Neither a dead line is noticed nor a dead subscription, which would end the line too."""
+    silence_is_never_noticed(patch)
+    silence_is_a_quiet_market(patch)
+
+
+def a_trade_is_not_known_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(thread.TradeThread, "streamed", lambda self, trade: (trade,))
+
+
+def callbacks_double_with_each_connection(patch: pytest.MonkeyPatch) -> None:
+    lost = streams.Streams.lost
+
+    def doubling(self: streams.Streams) -> None:
+        for feed in self.trades.values():
+            feed.deliveries += feed.deliveries[:1]
+        lost(self)
+
+    patch.setattr(streams.Streams, "lost", doubling)
 
 
 # ---- what it can get wrong about orders
@@ -150,11 +194,6 @@ def each_report_of_a_fill_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(tracker.Tracker, "told", adding)
 
 
-def the_last_word_counts(patch: pytest.MonkeyPatch) -> None:
-    """Whatever comes last is where the order stands."""
-    patch.setattr(tracker, "is_news", lambda told, known: True)
-
-
 def a_refused_order_is_tried_again_behind_the_bots_back(patch: pytest.MonkeyPatch) -> None:
     attempt = placing.Placing._attempt
 
@@ -210,11 +249,11 @@ BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("close_1006_after_hours", subscriptions_are_forgotten, "recovers_within"),
     ("reset_then_flapping", nobody_dials_after_the_third_failure, "recovers_within"),
     ("sixty_second_reconnect_loop", subscriptions_are_forgotten, "recovers_within"),
-    ("silent_stall_no_heartbeat", silence_is_never_noticed, "stale_lane_dropped"),
+    ("silent_stall_no_heartbeat", silence_is_golden, "orders_from_fresh_data"),
     ("sequence_gap_under_load", gaps_are_never_noticed, "recovers_within"),
     ("one_gap_resets_all_books", gaps_are_never_noticed, "recovers_within"),
     ("stale_book_after_reconnect", whatever_snapshot_comes_is_believed, "recovers_within"),
-    ("update_before_snapshot", subscriptions_are_forgotten, "recovers_within"),
+    ("update_before_snapshot", changes_before_their_snapshot_are_thrown_away, "book_matches"),
     ("subscribe_refused_no_book", an_error_frame_is_logged_and_that_is_that, "recovers_within"),
     ("cable_pulled_after_create", timeout_means_failure, "no_duplicate_exposure"),
     ("timeout_is_not_failure", timeout_means_failure, "no_duplicate_exposure"),
@@ -228,10 +267,10 @@ BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("order_in_the_disconnect_window", what_must_wait_is_dropped, "order_waited_in_outbox"),
     ("cancelled_too_late", a_refused_cancel_is_taken_for_a_cancelled_order, "position_matches"),
     ("a_fill_told_by_stream_and_by_rest", each_report_of_a_fill_counts, "position_matches"),
-    ("past_trades_are_told_again", subscriptions_are_forgotten, "recovers_within"),
-    ("resnapshot_replaces_the_book", gaps_are_never_noticed, "recovers_within"),
+    ("past_trades_are_told_again", a_trade_is_not_known_again, "nothing_counted_twice"),
+    ("resnapshot_replaces_the_book", a_snapshot_is_merged_into_the_old_book, "book_matches"),
     ("failed_resubscribe_finds_a_way_back", subscriptions_are_forgotten, "recovers_within"),
-    ("subscriptions_do_not_double", subscriptions_are_forgotten, "recovers_within"),
+    ("subscriptions_do_not_double", callbacks_double_with_each_connection, "nothing_counted_twice"),
     ("crossed_book", whatever_snapshot_comes_is_believed, "recovers_within"),
     ("nightly_outage", nobody_dials_after_the_third_failure, "recovers_within"),
     ("zombie_own_orders", silence_is_never_noticed, "stale_lane_dropped"),
@@ -241,6 +280,8 @@ BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("order_not_yet_visible", what_is_not_found_is_dead, "no_duplicate_exposure"),
     ("restart_finds_its_orders", nothing_is_known_of_an_earlier_life, "every_order_known"),
     ("strangers_on_the_account", whatever_fills_on_the_account_is_ours, "position_matches"),
+    ("trades_hole_two_hours", silence_is_a_quiet_market, "recovers_within"),
+    ("book_goes_silent_while_connected", silence_is_a_quiet_market, "recovers_within"),
     ("the_money_is_out", a_refused_order_is_tried_again_behind_the_bots_back, "no_duplicate_exposure"),
 )
 
