@@ -12,6 +12,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
 from papertape.model.units import Nanos
+from papertape.resilience.comparison import Comparison
 from papertape.resilience.held import Held
 from papertape.resilience.thread import TradeThread
 
@@ -87,9 +88,10 @@ class BookFeed:
         last_mid: the middle price as the book was last lost.
         doubtful: a second one in a row that was not; it is believed if REST says so too.
         held: changes that came while the book was not valid.
+        comparison: notes what moves while the book is held against REST's; None while it is not, and from the moment it is another book.
     """
 
-    __slots__ = ("book", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "last_mid", "polled_ns", "streamed_ns")
+    __slots__ = ("book", "comparison", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "last_mid", "polled_ns", "streamed_ns")
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)
@@ -101,6 +103,7 @@ class BookFeed:
         self.held = Held()
         self.streamed_ns: Nanos = 0  # venue clock of the stream's last word, while the book is REST's
         self.is_doubted = False
+        self.comparison: Comparison | None = None
 
     @property
     def known_ns(self) -> Nanos:
@@ -109,7 +112,7 @@ class BookFeed:
 
     def begin(self, snapshot: BookSnapshot) -> None:
         """The book is the stream's and whole from here on: its snapshot, and what came before that and is newer."""
-        self.invalid_since_ns = self.polled_ns = self.doubtful = None
+        self.invalid_since_ns = self.polled_ns = self.doubtful = self.comparison = None
         self.is_doubted = False
         self.book.apply(snapshot)
         for update in self.held.newer_than(snapshot):
@@ -121,7 +124,7 @@ class BookFeed:
         if self.invalid_since_ns is None:
             self.last_mid = self.book.mid
         self.held.restart()
-        self.doubtful = None
+        self.doubtful = self.comparison = None
         if self.polled_ns is None:
             self.book.clear()
         if self.invalid_since_ns is None:
@@ -139,7 +142,8 @@ class BookFeed:
         if self.polled_ns is None:
             self.streamed_ns = self.book.venue_ns
         self.polled_ns = now_ns
-        self(event)
+        self.book.apply(event)
+        self.show()
 
     def forget_polled(self) -> None:
         """What REST told is too old."""
@@ -147,9 +151,11 @@ class BookFeed:
         self.book.clear()
         self.book.venue_ns = self.streamed_ns
 
-    def __call__(self, event: BookSnapshot | BookUpdate) -> None:
+    def __call__(self, event: BookUpdate) -> None:
         book = self.book
         book.apply(event)
+        if self.comparison is not None:
+            self.comparison.moves(event)
         for deliver in self.deliveries:
             deliver(book)
 

@@ -11,6 +11,7 @@ from papertape.exchanges.account import Account
 from papertape.exchanges.admission import Admission
 from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
+from papertape.exchanges.comparing import Comparing
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.placing import Placing
 from papertape.exchanges.polling import Polling, said_of
@@ -105,6 +106,7 @@ class Line:
         self._streams = Streams(
             link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
+            on_begun=lambda feed: self._comparing.begin(feed),
         )  # fmt: skip
         self.subscribing = Subscribing(
             instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
@@ -119,6 +121,10 @@ class Line:
         self._watching = Watching(
             streams=self._streams, requests=self.requests, clock=clock, notes=notes, settings=settings,
             market_is_live=lambda: self._market.is_live, on_wrong=self._snapshot_doubted, spawn=self.spawn,
+        )  # fmt: skip
+        self._comparing = Comparing(
+            streams=self._streams, requests=self.requests, public_quota=link.rules.public_quota, clock=clock, notes=notes,
+            settings=settings, spawn=self.spawn,
         )  # fmt: skip
         link.bind(self)
 

@@ -36,6 +36,7 @@ class Streams:
         on_books_changed: Callable[[], None],
         on_doubt: Callable[[str], None],
         on_second_doubt: Callable[[str, str], None],
+        on_begun: Callable[[BookFeed], None],
     ) -> None:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
@@ -47,6 +48,7 @@ class Streams:
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
         self._on_second_doubt = on_second_doubt
+        self._on_begun = on_begun
         self._topics = Topics()
         self._speaking = asyncio.Lock()  # one wish after another, whoever has it
         self._heard = Bell(clock)
@@ -148,6 +150,7 @@ class Streams:
         self._heard.ring()
         was_valid = feed.invalid_since_ns is None
         feed.begin(event)
+        self._on_begun(feed)
         if not was_valid:
             self.on_books_changed()
 

@@ -20,6 +20,7 @@ class Mark(StrEnum):
     TRADES_FILLED_IN = "trades_filled_in"
     TRADES_MISSED = "trades_missed"
     MUTE_FOUND = "mute_found"
+    WRONG_BOOK_FOUND = "wrong_book_found"
     RETRIED_AFTER_RATE_LIMIT = "retried_after_rate_limit"
     ORDER_WAITED_IN_OUTBOX = "order_waited_in_outbox"
     ORDER_EXPIRED_IN_OUTBOX = "order_expired_in_outbox"
