@@ -31,7 +31,7 @@ PLANS: dict[str, Plan] = {
     ],
     "trusts_a_stale_book": [
         {"kind": "disconnect", "at": "5s", "lasts": "15s", "connection": "market"},
-        {"kind": "lost_reply", "on": "book.fetch", "nth": 1},  # or the shell would have the book by REST
+        {"kind": "lost_reply", "on": "book.fetch", "nth": 2},  # or the shell would have the book by REST
     ],
     "cancels_foreign_orders": [{"kind": "foreign_order", "at": "5s", "away_bps": 200}],
     "unbounded_queue": [{"kind": "outage", "at": "5s", "lasts": "45s", "connections": ["rest"]}],

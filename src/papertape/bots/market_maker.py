@@ -65,19 +65,23 @@ class MarketMaker:
         if book.venue_ns - self._quoted_ns < self.every_ns:
             return
         for side in SIDES:
-            best_bid, best_ask = book.best_bid, book.best_ask
-            if best_bid is None or best_ask is None:
-                return  # the book is live: while one side was quoted, the other may have been lost
-            price_ticks = best_bid[0] - self.behind if side is Side.BUY else best_ask[0] + self.behind
-            price = book.instrument.price(price_ticks)
-            quote = self._quotes.get(side)
-            if quote is not None and quote.price is not None:
+            quote, price = self._quotes.get(side), self._price(book, side)
+            if quote is not None and quote.price is not None and price is not None:
                 if abs(quote.price - price) < self.move * book.instrument.tick:
                     continue
                 await self._withdraw(quote)
+            if price is None or self._price(book, side) is None:
+                return  # the book is live: while the other side was quoted or this one withdrawn, it may have been lost
             if side not in self._quotes and self._may_quote(side):
                 self._quoted_ns = book.venue_ns
                 await self._quote(side, price)
+
+    def _price(self, book: Book, side: Side) -> Decimal | None:
+        """Where to quote; None while the book is not there."""
+        best_bid, best_ask = book.best_bid, book.best_ask
+        if best_bid is None or best_ask is None:
+            return None
+        return book.instrument.price(best_bid[0] - self.behind if side is Side.BUY else best_ask[0] + self.behind)
 
     def _may_quote(self, side: Side) -> bool:
         after = self.position + (self.size if side is Side.BUY else -self.size)

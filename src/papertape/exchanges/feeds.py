@@ -91,7 +91,18 @@ class BookFeed:
         comparison: notes what moves while the book is held against REST's; None while it is not, and from the moment it is another book.
     """
 
-    __slots__ = ("book", "comparison", "deliveries", "doubtful", "held", "invalid_since_ns", "is_doubted", "last_mid", "polled_ns", "streamed_ns")
+    __slots__ = (
+        "book",
+        "comparison",
+        "deliveries",
+        "doubtful",
+        "held",
+        "invalid_since_ns",
+        "is_doubted",
+        "last_mid",
+        "polled_ns",
+        "streamed_ns",
+    )
 
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)

@@ -133,20 +133,13 @@ class Line:
         limit_ns = settings.stale_after_ns or _BEATS_MISSED * self._link.rules.heartbeat_ns
         is_market = lane is Lane.MARKET
         return LaneKeeper(
-            lane,
-            self._link,
-            clock=self.clock,
-            settings=settings,
-            machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
-            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns),
-            may_dial=partial(self._admission.dial, lane),
-            on_refused=self._admission.refused,
-            repair=partial(self._repair, lane),
-            on_lost=partial(self._lane_lost, lane),
+            lane, self._link, clock=self.clock, settings=settings, machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
+            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns), may_dial=partial(self._admission.dial, lane),
+            on_refused=self._admission.refused, repair=partial(self._repair, lane), on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
             on_silent=lambda why: self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}"),
             is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
-        )
+        )  # fmt: skip
 
     # What the link brings: `links.base.Receiver`
 
