@@ -11,12 +11,15 @@ from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.resilience.comparison import Comparison
 from papertape.resilience.held import Held
 from papertape.resilience.thread import TradeThread
 
 NOBODY: Final[tuple[Any, ...]] = ()
+
+APART_NS: Final = 2 * SECOND
+"""How far REST's stamps may be ahead of the stream's."""
 
 
 class TradeFeed:
@@ -118,8 +121,8 @@ class BookFeed:
 
     @property
     def known_ns(self) -> Nanos:
-        """Venue clock of the stream's last word."""
-        return self.book.venue_ns if self.polled_ns is None else self.streamed_ns
+        """How far the book is known, by the venue's clock: the stream's last word, or what REST has told since that is surely older."""
+        return self.book.venue_ns if self.polled_ns is None else max(self.streamed_ns, self.book.venue_ns - APART_NS)
 
     def begin(self, snapshot: BookSnapshot) -> None:
         """The book is the stream's and whole from here on: its snapshot, and what came before that and is newer."""
@@ -158,9 +161,10 @@ class BookFeed:
 
     def forget_polled(self) -> None:
         """What REST told is too old."""
+        known_ns = self.known_ns
         self.polled_ns, self.last_mid = None, self.book.mid
         self.book.clear()
-        self.book.venue_ns = self.streamed_ns
+        self.book.venue_ns = known_ns
 
     def __call__(self, event: BookUpdate) -> None:
         book = self.book

@@ -33,9 +33,9 @@ class Insight:
         return None if feed is None else feed.invalid_since_ns
 
     def stamp_ns(self, symbol: str) -> Nanos | None:
-        """The venue's stamp of the last that its subscribed book was told, epoch time, valid or not; None if nobody wants it."""
+        """How far its subscribed book is known, by the venue's stamps, epoch time, valid or not; None if nobody wants it."""
         feed = self._line._streams.books.get(symbol)
-        return None if feed is None else feed.book.venue_ns
+        return None if feed is None else feed.known_ns
 
     def load(self) -> dict[str, tuple[int, int]]:
         """What waits or works inside, by its name: how many, and how many there may be."""

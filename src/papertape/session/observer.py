@@ -24,7 +24,8 @@ DISCONNECTED: Final = "disconnected"
 class Observer:
     """One venue's notes. It may look at both sides, and touches neither.
 
-    A fault's recovery runs from its end (or the end of the last that overlapped it) until the client says that trading is allowed and its
+    A fault's recovery runs from its end (or the end of the last that overlapped it; or, where one goes on that happens so and so many times
+    whenever that may be, from the last of those times) until the client says that trading is allowed and its
     books are valid, and the Door says that the client has been told everything it asked for. The client's own word is not enough: it may
     not have noticed yet.
 
@@ -74,7 +75,12 @@ class Observer:
             return False
         now_ns = self._loop.now_ns
         is_on = any(armed.fired and armed.is_open and armed.ends_by_itself for armed in self._door.plan.faults)
-        return is_on or any(now_ns <= ended_ns + limit_ns for _, ended_ns in self.waiting)
+        return is_on or any(now_ns <= self.since_ns(ended_ns) + limit_ns for _, ended_ns in self.waiting)
+
+    def since_ns(self, ended_ns: Nanos) -> Nanos:
+        """From when on the recovery of a fault that ended then counts: from the last that a fault did which is not over yet."""
+        hits = [] if self._door is None else [armed.hit_ns for armed in self._door.plan.faults if armed.fired and armed.is_open]
+        return max([ended_ns, *hits])
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1
@@ -102,7 +108,7 @@ class Observer:
             return
         for armed, ended_ns in self.waiting:
             place = self._door.plan.faults.index(armed)
-            took_ns = self._loop.now_ns - ended_ns
+            took_ns = self._loop.now_ns - self.since_ns(ended_ns)
             self.recoveries[place] = max(took_ns, self.recoveries.get(place, 0))
             self._journal.write(self._loop.now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
         self.waiting.clear()

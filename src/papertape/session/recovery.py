@@ -85,4 +85,4 @@ def _kind(world: VenueWorld, place: int) -> str:
 
 def _had_time(world: VenueWorld, ended_ns: Nanos, limit_ns: Nanos) -> bool:
     over_ns = world.observer.over_ns
-    return over_ns is not None and over_ns - ended_ns > limit_ns
+    return over_ns is not None and over_ns - world.observer.since_ns(ended_ns) > limit_ns

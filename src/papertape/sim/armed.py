@@ -16,6 +16,7 @@ class Armed:
         done: how many stream messages it hit.
         books: every book as it was when the window opened, where that matters.
         is_open: its window is running.
+        hit_ns: when it last did anything, run time.
     """
 
     def __init__(self, fault: Interference) -> None:
@@ -28,6 +29,7 @@ class Armed:
         self.is_open = False
         self.is_healed = False
         self.started_ns: Nanos = 0
+        self.hit_ns: Nanos = 0
         self._seen = 0
         self._intents: dict[str, None] = {}  # a dict keeps order
 

@@ -280,6 +280,7 @@ class FaultPlan:
                     self._end_window(armed)
 
     def _write(self, armed: Armed, what: str, **facts: object) -> None:
+        armed.hit_ns = self._timeline.now_ns
         self._journal.write(self._timeline.now_ns, "fault", fault=armed.fault.kind, what=what, **facts)
 
     def _fired(self, armed: Armed, request: Request) -> None:

@@ -26,6 +26,7 @@ from papertape.model.request import Refusal, RefusalCode
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.runtime.clock import Bracket, Clock, OffClock
 from papertape.venues.coinbase.auth import Credentials
+from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.request import Call
 
 DATE_WITHIN_NS: Final[Nanos] = 2 * SECOND
@@ -101,6 +102,9 @@ class CoinbaseRest:
             self._client = self._make()
         asked_ns = self._clock.wall_ns()
         reply = await self.call(Call("GET", "brokerage/time", {}, is_private=False))
+        refusal = decode_refusal(reply.status, reply.body, reply.headers)
+        if refusal is not None:
+            raise error_of(refusal, "coinbase GET brokerage/time")  # such as too many requests, and for how long to be quiet
         if isinstance(reply.body, dict) and str(reply.body.get("epochMillis", "")).isdigit():
             venue_ns = int(reply.body["epochMillis"]) * MILLISECOND
             self._bracket.on_answer(venue_ns, asked_ns, self._clock.wall_ns(), within_ns=SECOND)
