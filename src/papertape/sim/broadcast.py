@@ -170,7 +170,7 @@ class Broadcast:
         """A market message, the `index`-th that reached the venue, is due at the client."""
         for stream in self._market:
             if stream.wants(event, index):
-                if self.market_is_quiet and not stream.waiting:
+                if self.market_is_quiet and not stream.waiting and not stream.missed:
                     if stream.counts_instruments:
                         sequence = stream.number_next(event, self._timeline.now_ns)
                     else:
