@@ -39,13 +39,14 @@ from papertape.session.result import Status
 from papertape.version import VERSION
 
 BOTS: Final = {
-    "market_maker": "papertape.bots:MarketMaker",
-    "twap": "papertape.bots:twap",
-    "momentum_taker": "papertape.bots:MomentumTaker",
+    "market_maker": 'bot = "papertape.bots:MarketMaker"',
+    "twap": 'bot = "papertape.bots:twap"',
+    "momentum_taker": 'bot = "papertape.bots:MomentumTaker"\nbot_config = { trigger_bps = "0.3", rest = "3s" }',
 }
+"""What each scenario says of its bot."""
 
 FEWER: Final = {"momentum_taker": 10}
-"""Who runs only one in so many of the seeds: it is there because the other two hear no trades, and what can go wrong with those must be seen."""
+"""Who runs only one in so many of the seeds: the other two hear no trades, and what goes wrong with those must be seen as well."""
 
 CAPTURE: Final = "coinbase-exchange/btcusd_20180417.gz"
 
@@ -58,7 +59,7 @@ BLOCK: Final = 250
 """Seeds in one file: what is lost if the proof is stopped."""
 
 SCENARIO: Final = """title = "The proof: {name}"
-bot = "{bot}"
+{bot}
 
 [venue.coinbase]
 feed = {{ tape = "{tape}", start = "0s", end = "10m" }}
