@@ -45,7 +45,8 @@ def test_a_hand_signed_bot_is_served(capsys: pytest.CaptureFixture[str]) -> None
 def test_threads_databases_dates_and_settings_work_as_in_an_office() -> None:
     """`to_thread`, `time.sleep`, `datetime.now`, sqlite3 in an executor, argparse, logging, a `.env` file."""
     result = run("office_bot", args=("--times", "2"))
-    assert result.status is Status.PASSED, result.failures
+    assert result.status is Status.VACUOUS, result.failures  # it trades nothing
+    assert result.failures[0].startswith("no order was asked for")
     seen = {what: count for what, count, _ in result.intercepted}
     assert {"time.sleep", "datetime.now"} <= seen.keys()
 
@@ -102,7 +103,8 @@ def test_a_program_is_the_same_in_every_process(name: str, tmp_path: Path) -> No
     digests = set()
     for seed, folder in (("0", tmp_path), ("1", BOTS)):
         command = [sys.executable, "-m", "papertape", "run", str(Path(os.path.relpath(BOTS / f"{name}.py", folder))), "--json"]
-        done = subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=False)
+        assert done.returncode == (1 if name == "office_bot" else 0), done.stderr  # that one trades nothing, which proves nothing
         result = json.loads(done.stdout)
         digests.add((result["digest"], result["wire_digest"]))
     assert len(digests) == 1

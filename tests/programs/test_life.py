@@ -21,7 +21,7 @@ from papertape.scenario.fault_text import parse_fault
 from papertape.scenario.quick import bot_scenario
 from papertape.session.program import Program
 from papertape.session.result import Status
-from programs.world import run_program
+from programs.world import NO_TRADING, run_program
 
 WELL = "import asyncio\nasyncio.run(ask())\n"
 
@@ -277,7 +277,7 @@ def test_the_policy_that_a_program_sets_is_the_one_it_gets(tmp_path: Path, capsy
     print(asyncio.get_event_loop_policy() is mine, asyncio.run(ask()))
     """
     before = asyncio.get_event_loop_policy()
-    result = run_program(tmp_path, text)
+    result = run_program(tmp_path, text, tables=NO_TRADING)
     assert result.status is Status.PASSED, result.failures
     assert capsys.readouterr().out == "True 200\n"
     assert asyncio.get_event_loop_policy() is before

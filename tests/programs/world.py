@@ -31,6 +31,10 @@ async def ask(path="/api/v3/brokerage/market/products", host="api.coinbase.com")
 """One request without keys, for programs whose business is something else."""
 
 
+NO_TRADING = '[expect]\ninvariants = ["rate_respected"]'
+"""For programs that are not to trade: by what else they are judged."""
+
+
 def run_program(folder: Path, text: str, *, top: str = "", tables: str = "", **options: Any) -> RunResult:
     """What comes of the program `text`; `ask()` is defined in it."""
     (folder / "bot.py").write_text(ASK + textwrap.dedent(text), encoding="utf-8")

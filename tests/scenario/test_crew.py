@@ -21,6 +21,9 @@ bot = "bot.py:main"
 [venue.coinbase]
 feed = { tape = "builtin:btc-usd", end = "8s" }
 account = { USD = "1000" }
+
+[expect]
+invariants = ["rate_respected"]
 """
 
 

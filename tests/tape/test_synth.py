@@ -40,6 +40,7 @@ FIXTURES = {
 
 BUILTIN_HASHES = {
     "btc-usd": "41d079bd182eb0f791702af083e02adcca048ed70025a13151b4f1c02cf7d2e0",
+    "btc-usd-long": "49999b97308352a149c00bf123e0cde4cb5431f8ab11a9681360fda284bbd467",
     "eth-usd": "a6010a0e97f1195e494ccf66e436cd75ec6def0e0d5b9d6ef053993a7bdc61b9",
 }
 

@@ -13,11 +13,13 @@ import pytest
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-BOT, BUYS_TWICE, BUY_ONCE, SERVERS, PROGRAM = [text for language, text in BLOCKS if language == "python"]
+BOT, BUYS_TWICE, BUY_ONCE, SERVERS, BUYER, PROGRAM = [text for language, text in BLOCKS if language == "python"]
 (SCREEN,) = [text for language, text in BLOCKS if language == "text" and "suspect" in text]
+(TESTED,) = [text for language, text in BLOCKS if language == "text" and "--papertape-seed" in text]
 BOTS = Path(__file__).parents[1] / "programs/bots"
 (SCENARIO,) = [text for language, text in BLOCKS if language == "toml"]
-FAILING = ["papertape run buys_twice.py --fault lost_reply"]
+FAILING = ["papertape run buys_twice.py --fault lost_reply", "pytest test_buyer.py"]
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 
 
@@ -29,6 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
     (folder / "servers.py").write_text(SERVERS, encoding="utf-8")
     (folder / "buys_twice.py").write_text(BUYS_TWICE, encoding="utf-8")
+    (folder / "test_buyer.py").write_text(BUYER, encoding="utf-8")
+    (folder / "scenarios").symlink_to(SCENARIOS, target_is_directory=True)
     (folder / "lost.scenario.toml").write_text(SCENARIO, encoding="utf-8")
     return folder
 
@@ -61,12 +65,21 @@ def test_its_programs_run(folder: Path, name: str) -> None:
 
 def test_its_second_screen_is_what_one_sees(folder: Path) -> None:
     """The program with the classic bug, and what is said of it, line for line; some lines are left out."""
-    (line,) = FAILING
-    assert line in COMMANDS
+    line = FAILING[0]
+    assert set(FAILING) <= set(COMMANDS)
     done = run(["-m", *shlex.split(line)], folder)
     told = iter([each.rstrip() for each in done.stdout.splitlines()])
     assert done.returncode == 1
     assert [each for each in SCREEN.splitlines() if each.rstrip() not in told] == [], done.stdout
+
+
+def test_its_test_fails_as_it_says(folder: Path) -> None:
+    """The pytest file has under forty lines, and what a person sees of it is what stands there; some lines are left out."""
+    assert len(BUYER.splitlines()) < 40
+    done = run(["-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "test_buyer.py", "--papertape-seed", "7"], folder)
+    assert done.returncode == 1
+    told = iter([each.rstrip() for each in done.stdout.splitlines()])
+    assert [each for each in TESTED.splitlines() if each.rstrip() not in told] == [], done.stdout
 
 
 def test_its_two_buyers_are_those_that_the_tests_run() -> None:

@@ -14,7 +14,6 @@ from papertape.model.errors import BaseError
 from papertape.model.event import BookSnapshot
 from papertape.model.notes import Mark, Notes
 from papertape.model.request import Channel, Op, Request
-from papertape.model.units import Nanos
 from papertape.model.venue import Quota
 from papertape.resilience.comparison import Comparison, Doubt, Place
 from papertape.resilience.settings import ShellSettings

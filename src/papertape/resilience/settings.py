@@ -25,8 +25,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         hole_within_ns: how long trades of a stream that is back may wait for those before them, which only REST can tell.
         mute_after_ns: how long a subscription may say nothing, while its lane lives, before REST is asked whether it should have.
         mute_grace_ns: how long it then has to say what REST knows already.
-        compare_after_ns, compare_every_ns: how long after its snapshot a book is held against REST's for the first time, and how often after
-            that; less often where that would take more than half of the quota. `mute_grace_ns` is how far the stream may be behind REST.
+        compare_after_ns, compare_every_ns: how long after its snapshot a book is held against REST's for the first time, and how often
+            after that; less often where that would take more than half of the quota. `mute_grace_ns` is how far the stream may be behind.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
         stale_price_bps: how far, in basis points, the market may move while an order waits for the line; beyond that it is given up, never
             sent. It goes by the last that the bot was shown of that symbol: the middle of the book, else the ticker's last price, else

@@ -23,6 +23,9 @@ _POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns", "hides_ns")
 _STREAM_POINTS: Final = ("delay_ns", "holds", "drops", "repeats", "swaps", "falsified")
 """Where a fault meets messages; one that is not at a point is not asked there."""
 
+_ANY_MESSAGE: Final = ("delay_ns", "holds", "drops", "repeats", "swaps")
+"""Those of them that may meet any message; the rest is about snapshots alone."""
+
 
 class FaultPlan:
     """Open and close windows on time, count requests, and answer the Door's questions.
@@ -64,7 +67,7 @@ class FaultPlan:
 
     def disturbs_stream(self, lane: Lane) -> bool:
         """Whether any message of `lane` needs a closer look now."""
-        return any(lane in armed.fault.lanes() for armed in self._open)
+        return any(lane in armed.fault.lanes() for point in _ANY_MESSAGE for armed in self._open_at[point])
 
     def delay_ns(self, lane: Lane) -> Nanos:
         """How much longer a message or request of `lane` takes now."""

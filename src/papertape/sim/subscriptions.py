@@ -106,7 +106,7 @@ class Subscriptions:
         if book is None or not book.is_complete:
             return None
         stamp_ns = self._epoch_ns + self._timeline.now_ns
-        bids, asks = tuple(book.levels(Side.BUY)), tuple(book.levels(Side.SELL))
+        bids, asks = book.ladder(Side.BUY), book.ladder(Side.SELL)
         return BookSnapshot(venue_ns=stamp_ns, local_ns=stamp_ns, symbol=symbol, bids=bids, asks=asks)
 
     def _begin_book(self, stream: Stream, snapshot: BookSnapshot, sender: Sender) -> None:

@@ -284,7 +284,7 @@ class SimVenue:
     def _book(self, symbol: str, depth: int | None) -> BookSnapshot:
         """The recorded book now; empty while it is not known whole."""
         book, at_ns = self.books[symbol], self._settlement.at_ns
-        bids, asks = (tuple(book.levels(side, depth)) for side in Side) if book.is_complete else ((), ())
+        bids, asks = (book.ladder(side, depth) for side in Side) if book.is_complete else ((), ())
         return BookSnapshot(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, bids=bids, asks=asks)
 
     def _enter(self, order: LiveOrder, matcher: Matcher, taking: Taking) -> None:
