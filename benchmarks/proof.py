@@ -7,12 +7,14 @@ be drawn hit something often enough, every mark was seen, every invariant was ju
 was caught in the same distribution. The tape is a real capture where $PAPERTAPE_REALDATA has one, else the builtin market.
 
 What is done is kept in the folder, in blocks: stopped and started again it goes on where it was. `--shard 1/4` does every fourth block, so
-that several machines can share the work; put their `blocks` into one folder and start again for the table.
+that several machines can share the work; put their `blocks` into one folder and start again for the table. A folder belongs to one state of
+the code: what another one found proves nothing of this.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import platform
 import sys
@@ -22,6 +24,7 @@ from typing import Final
 
 import msgspec
 
+import papertape
 from papertape.bots.canaries import CANARIES
 from papertape.cli.progress import Tally
 from papertape.importers.run import import_capture
@@ -35,7 +38,15 @@ from papertape.scenario.worker import Base, Job
 from papertape.session.result import Status
 from papertape.version import VERSION
 
-BOTS: Final = {"market_maker": "papertape.bots:MarketMaker", "twap": "papertape.bots:twap"}
+BOTS: Final = {
+    "market_maker": 'bot = "papertape.bots:MarketMaker"',
+    "twap": 'bot = "papertape.bots:twap"',
+    "momentum_taker": 'bot = "papertape.bots:MomentumTaker"\nbot_config = { trigger_bps = "0.3", rest = "3s" }',
+}
+"""What each scenario says of its bot."""
+
+FEWER: Final = {"momentum_taker": 10}
+"""Who runs only one in so many of the seeds: the other two hear no trades, and what goes wrong with those must be seen as well."""
 
 CAPTURE: Final = "coinbase-exchange/btcusd_20180417.gz"
 
@@ -48,7 +59,7 @@ BLOCK: Final = 250
 """Seeds in one file: what is lost if the proof is stopped."""
 
 SCENARIO: Final = """title = "The proof: {name}"
-bot = "{bot}"
+{bot}
 
 [venue.coinbase]
 feed = {{ tape = "{tape}", start = "0s", end = "10m" }}
@@ -63,7 +74,14 @@ def main(words: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(words)
     folder: Path = args.folder
     (folder / "blocks").mkdir(parents=True, exist_ok=True)
+    code = _code()
+    made_by = folder / "code"
+    if made_by.is_file() and made_by.read_text(encoding="utf-8") != code:
+        print(f"proof: {folder} holds seeds that other code has run; name another --folder, or remove it", file=sys.stderr)
+        return 2
+    made_by.write_text(code, encoding="utf-8")
     tape, about = _tape(folder)
+    about = f"code {code[:12]}; {about}"
     expect = f'recovers_within = "{args.recovers_within}"\n' if args.recovers_within else ""
     bases = {}
     for name, bot in BOTS.items():
@@ -86,7 +104,7 @@ def table(
     """The table as Markdown, and whether it proves anything."""
     kinds = kinds_drawn(is_wire=False)
     whole = summarize(results, kinds)
-    wanted = seeds * len(BOTS)
+    wanted = sum(_seeds_of(name, seeds) for name in BOTS)
     lacking = [] if len(results) == wanted else [f"{len(results):,} of {wanted:,} runs are done"]
     lacking += whole.shortfalls(at_least=HITS_MIN, must_happen=MARKS_ONCE_ALL)
     lacking += [f"{name} was judged in no seed" for name in whole.never_judged()]
@@ -114,7 +132,7 @@ def table(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proof", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10_000, help="of each bot")
+    parser.add_argument("--seeds", type=int, default=10_000, help="of each bot; of the momentum taker a tenth")
     parser.add_argument("--canary-seeds", type=int, default=CANARY_SEEDS, help="with how many each canary is tried at most")
     parser.add_argument("--folder", type=Path, default=Path("proof"), help="where what is done is kept")
     parser.add_argument("--table", type=Path, default=Path("proof.md"), help="the table")
@@ -122,6 +140,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shard", type=parse_shard, default=Shard(), help="i/n: every n-th block")
     parser.add_argument("--recovers-within", default="60s", help='from the end of the faults; "" for no such demand')
     return parser
+
+
+def _seeds_of(name: str, seeds: int) -> int:
+    return max(seeds // FEWER.get(name, 1), 1)
+
+
+def _code() -> str:
+    """A hash over the package's own code."""
+    root = Path(papertape.__file__).parent
+    found = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
 
 
 def _tape(folder: Path) -> tuple[str, str]:
@@ -138,11 +169,12 @@ def _tape(folder: Path) -> tuple[str, str]:
 
 def _sweep(bases: dict[str, Base], seeds: int, shard: Shard, folder: Path, crew: Crew) -> None:
     """Run every block that is not there yet."""
-    blocks = [(name, start) for start in range(0, seeds, BLOCK) for name in bases][shard.number - 1 :: shard.count]
+    ends = {name: _seeds_of(name, seeds) for name in bases}
+    blocks = [(name, start) for start in range(0, seeds, BLOCK) for name in bases if start < ends[name]][shard.number - 1 :: shard.count]
     tally, done, failed = Tally("seeds"), 0, 0
-    total = sum(min(BLOCK, seeds - start) for _, start in blocks)
+    total = sum(min(BLOCK, ends[name] - start) for name, start in blocks)
     for name, start in blocks:
-        wanted = range(start, min(start + BLOCK, seeds))
+        wanted = range(start, min(start + BLOCK, ends[name]))
         path = folder / "blocks" / f"{name}-{start:07}.jsonl"
         if path.is_file() and len(read_lines(path)) == len(wanted):
             done += len(wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -74,3 +75,31 @@ class TwoMarkets:
     async def stop(self) -> None:
         for maker in self._makers:
             await maker.stop()
+
+
+class OneMarketAtATime(TwoMarkets):
+    """Quotes in two markets, of which never both may be without their book; looks fifty times a second, and says so as it stops."""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self._looking: asyncio.Task[None] | None = None
+        self._both_stale = 0
+
+    async def start(self, exchange: BaseExchange) -> None:
+        await super().start(exchange)
+        self._looking = asyncio.create_task(self._look(exchange))
+
+    async def stop(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        await super().stop()
+        if self._both_stale:
+            raise RuntimeError(f"both markets were without their book, {self._both_stale} fiftieths of a second long")
+
+    async def _look(self, exchange: BaseExchange) -> None:
+        while exchange.health.stale_books:
+            await asyncio.sleep(0.02)  # they begin without
+        while True:
+            self._both_stale += len(exchange.health.stale_books) > 1
+            await asyncio.sleep(0.02)

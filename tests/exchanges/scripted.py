@@ -32,7 +32,7 @@ from papertape.model.notes import Mark
 from papertape.model.order import Fill, Liquidity, Order, OrderStatus, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, MINUTE, SECOND
-from papertape.model.venue import Quota, Reconcile, VenueRules
+from papertape.model.venue import Numbering, Quota, Reconcile, VenueRules
 from papertape.resilience.intents import MemoryIntents, Sending, Wanted
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
@@ -108,6 +108,8 @@ class ScriptedLink:
         self.hangs: dict[str, None] = {}  # "open", "close", "request": never comes back
         self.is_open: dict[Lane, bool] = dict.fromkeys(Lane, False)
         self.sequence: dict[Lane, int] = dict.fromkeys(Lane, 0)
+        self.counted: dict[str, int] = defaultdict(int)  # the same by symbol, where the rules say that each instrument is counted
+        self.instruments = (BTC, ETH)
         self.receiver: Receiver | None = None
 
     # links.base.Link
@@ -123,6 +125,8 @@ class ScriptedLink:
             raise self.refuses[lane]
         self.is_open[lane] = True
         self.sequence[lane] = 0
+        if lane is Lane.MARKET:
+            self.counted.clear()
         self.subscribed[lane] = []
 
     async def close(self, lane: Lane) -> None:
@@ -210,7 +214,9 @@ class ScriptedLink:
             case Op.BALANCE_FETCH:
                 return Answer(balances=Balances({"USD": Balance(Decimal(1000))}))
             case Op.MARKETS_FETCH:
-                return Answer(markets=tuple(Market(instrument=each, maker_bps=Decimal(0), taker_bps=Decimal(0)) for each in (BTC, ETH)))
+                return Answer(
+                    markets=tuple(Market(instrument=each, maker_bps=Decimal(0), taker_bps=Decimal(0)) for each in self.instruments)
+                )
             case Op.OHLCV_FETCH:
                 return Answer(candles=self.candles)
             case Op.TRADES_FETCH:
@@ -288,15 +294,21 @@ class ScriptedLink:
 
     def push(self, lane: Lane, message: Event | OrderUpdate) -> None:
         if self.is_open[lane]:
-            number = self.sequence[lane]
-            self.sequence[lane] = number + 1
+            number = self._number(lane, getattr(message, "symbol", ""))
             if lane not in self.mute:
                 assert self.receiver is not None
                 self.receiver.on_message(lane, number, message)
 
-    def skip(self, lane: Lane) -> None:
+    def skip(self, lane: Lane, symbol: str = "") -> None:
         """A message is lost on its way."""
+        self._number(lane, symbol)
+
+    def _number(self, lane: Lane, symbol: str) -> int:
+        if lane is Lane.MARKET and self.rules.numbering is Numbering.INSTRUMENT:
+            self.counted[symbol] += 1
+            return self.counted[symbol] - 1
         self.sequence[lane] += 1
+        return self.sequence[lane] - 1
 
     def drop(self, lane: Lane) -> None:
         """The connection breaks."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from papertape.model.units import MINUTE, SECOND
-from papertape.model.venue import Reconcile
+from papertape.model.venue import Numbering, Reconcile
 from papertape.venues import VENUES
 
 
@@ -39,3 +39,7 @@ def test_binance_is_asked_by_client_id() -> None:
     rules = VENUES["binance"]
     assert rules.reconcile is Reconcile.LOOKUP
     assert rules.reuses_client_ids
+
+
+def test_coinbase_counts_connections_and_binance_markets() -> None:
+    assert (VENUES["coinbase"].numbering, VENUES["binance"].numbering) == (Numbering.CONNECTION, Numbering.INSTRUMENT)

@@ -14,7 +14,7 @@ from papertape.model.units import SECOND, Nanos
 from papertape.resilience.feed import FeedState
 from papertape.resilience.health import LaneHealth
 from papertape.resilience.reconnect import Deliver, Dial, LaneState, Reconnect, Repair, Rest, Signal, Wait
-from papertape.resilience.sequence import Sequence
+from papertape.resilience.sequence import Sequence, Sequences
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.silence import Silence
 from papertape.runtime.clock import Clock, Timer
@@ -29,6 +29,7 @@ class LaneKeeper:
     Attributes:
         heard: messages since the start; the hot path counts here.
         sequence: the connection's counter; the hot path compares `sequence.expected`.
+        sequences: those of its instruments, where the venue counts each of them; then nothing fits the other.
         is_open: messages are wanted: from dialling until the connection ends.
         reason: why the lane was last lost.
         due_ns: when it dials next, or dialled last, run time.
@@ -51,11 +52,13 @@ class LaneKeeper:
         on_change: Callable[[LaneKeeper], None],
         on_silent: Callable[[str], None],
         is_starved: Callable[[Nanos], str],
+        counts_instruments: bool = False,
     ) -> None:
         self.lane = lane
         self.heard = 0
         self.sequence = Sequence()
         self.sequence.expected = NO_SEQUENCE
+        self.sequences = Sequences() if counts_instruments else None
         self.is_open = False
         self.reason = ""
         self.due_ns: Nanos | None = None
@@ -170,7 +173,10 @@ class LaneKeeper:
     async def _dial(self) -> Signal:
         self.is_open = True
         self._heard_before = self.heard
-        self.sequence.restart()
+        if self.sequences is None:
+            self.sequence.restart()
+        else:
+            self.sequences.restart()
         try:
             async with asyncio.timeout(self._settings.dial_within_ns / SECOND):
                 await self._link.open(self.lane)

@@ -12,6 +12,7 @@ from papertape.exchanges.admission import Admission
 from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.lanes import LaneKeeper
+from papertape.exchanges.losses import Losses
 from papertape.exchanges.placing import Placing
 from papertape.exchanges.polling import Polling, said_of
 from papertape.exchanges.reconcile import reconcile
@@ -29,11 +30,11 @@ from papertape.model.notes import Mark, Notes
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import format_duration
+from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.health import Health, missing
 from papertape.resilience.intents import IntentStore
 from papertape.resilience.reconnect import Reconnect, Signal
-from papertape.resilience.sequence import Succession
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.silence import Silence
 from papertape.resilience.tracker import IntentState
@@ -79,7 +80,6 @@ class Line:
         self._is_started = self._is_recovered = self.is_closing = self.is_over = False
         self._user_asked: dict[Channel, None] = {}  # on this connection
         self._times_live = dict.fromkeys(Lane, 0)
-        self._gaps: dict[Lane, None] = {}  # lanes that lost a message and are not whole again
         self._said: tuple[bool, str] = (False, "not connected")
         self.instruments: dict[str, Instrument] = {}
         self._markets: tuple[Market, ...] = ()
@@ -120,6 +120,10 @@ class Line:
             streams=self._streams, requests=self.requests, clock=clock, notes=notes, settings=settings,
             market_is_live=lambda: self._market.is_live, on_wrong=self._snapshot_doubted, spawn=self.spawn,
         )  # fmt: skip
+        self._losses = Losses(
+            streams=self._streams, notes=notes, tear_bars=self.subscribing.tear_bars, catch_up=self._polling.catch_up_with,
+            spawn=self.spawn, on_change=self._review,
+        )  # fmt: skip
         link.bind(self)
 
     def _keeper(self, lane: Lane, backoff: Backoff) -> LaneKeeper:
@@ -140,6 +144,7 @@ class Line:
             on_change=self._lane_changed,
             on_silent=lambda why: self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}"),
             is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
+            counts_instruments=is_market and self._link.rules.numbering is Numbering.INSTRUMENT,
         )
 
     # What the link brings: `links.base.Receiver`
@@ -150,7 +155,7 @@ class Line:
         counter = keeper.sequence
         if sequence == counter.expected:
             counter.expected = sequence + 1
-        elif not self._follows(keeper, sequence):
+        elif not self._losses.follows(keeper, sequence, message):
             return
         # By type, not isinstance, on this hottest of paths; mypy follows only the latter, so each branch tells it to take our word.
         kind = type(message)
@@ -181,26 +186,6 @@ class Line:
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
 
-    def _follows(self, keeper: LaneKeeper, sequence: int | None) -> bool:
-        """Whether a message that is not simply the next may be used; notices what was lost before it."""
-        if not keeper.is_open:
-            return False  # left over from a connection that is gone
-        if sequence is None:
-            return True  # a link that does not count
-        expected = keeper.sequence.expected
-        match keeper.sequence.on(sequence):
-            case Succession.OLD:
-                return False
-            case Succession.GAP:
-                self._gaps[keeper.lane] = None
-                self._notes.mark(Mark.GAP_DETECTED, f"{keeper.lane} lane: expected {expected}, got {sequence}")
-                if keeper.lane is Lane.MARKET:
-                    self._streams.missed()
-                    self.subscribing.tear_bars()
-                keeper.signal(Signal.MISSED)
-                self._review()
-        return True
-
     # Lanes
 
     async def _repair(self, lane: Lane) -> None:
@@ -222,10 +207,7 @@ class Line:
                     self._user_asked[channel] = None  # a gap may interrupt us here, and nothing may be asked for twice
                     await self._link.subscribe(lane, channel, "")
             count = await reconcile(self.account, self.requests)
-            if lane in self._gaps:
-                del self._gaps[lane]
-                self._notes.mark(Mark.RESYNCED_AFTER_GAP, f"user lane, {count} orders")
-            elif self._user.times_live:
+            if not self._losses.healed(lane, f", {count} orders") and self._user.times_live:
                 self._notes.mark(Mark.RECONCILED_AFTER_RECONNECT, f"{count} orders")
 
     def learn(self, markets: tuple[Market, ...]) -> None:
@@ -254,9 +236,8 @@ class Line:
             return
         stale = self._streams.stale_books()
         why = self._missing(stale)
-        if Lane.MARKET in self._gaps and self._market.is_live and not stale:
-            del self._gaps[Lane.MARKET]
-            self._notes.mark(Mark.RESYNCED_AFTER_GAP, "market lane")
+        if self._market.is_live and not stale:
+            self._losses.healed(Lane.MARKET, "")
         self._say(not why, why)
 
     def _books_changed(self) -> None:

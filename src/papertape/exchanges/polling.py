@@ -202,11 +202,19 @@ class Polling:
 
     def _catch_up(self) -> None:
         """Tell what was traded while the stream was away, even if nothing is traded for long after that."""
-        for symbol, feed in self._streams.trades.items():
-            if feed.thread.is_torn and feed.thread.last is not None and not feed.thread.is_waiting:
-                self._spawn(f"trades that {symbol}'s stream missed", self._catch_up_with(symbol))
+        for symbol in self._streams.trades:
+            if self._is_behind(symbol):
+                self._spawn(f"trades that {symbol}'s stream missed", self.catch_up_with(symbol))
 
-    async def _catch_up_with(self, symbol: str) -> None:
+    def _is_behind(self, symbol: str) -> bool:
+        """Whether trades may be missing, and none waits that would have them asked for."""
+        feed = self._streams.trades.get(symbol)
+        return feed is not None and feed.thread.is_torn and feed.thread.last is not None and not feed.thread.is_waiting
+
+    async def catch_up_with(self, symbol: str) -> None:
+        """Tell what was traded and not streamed."""
+        if not self._is_behind(symbol):
+            return
         try:
             await self._ask_trades(symbol)
         except BaseError:

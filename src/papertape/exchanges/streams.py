@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
@@ -16,6 +17,8 @@ from papertape.resilience.doubt import doubt
 from papertape.resilience.outbox import UNSEEN, Seen
 from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
 from papertape.runtime.clock import Clock
+
+T = TypeVar("T")
 
 
 class Streams:
@@ -58,7 +61,7 @@ class Streams:
     async def want(self, channel: Channel, symbol: str) -> None:
         """One more subscription needs a channel; asks for it if the lane stands, else it is asked for when it does."""
         self._topics.want((channel, symbol))
-        await self._say_if_connected()
+        await self.say()
 
     async def release(self, channel: Channel, symbol: str) -> None:
         """One subscription less; the last one ends the channel."""
@@ -72,9 +75,10 @@ class Streams:
         elif channel is Channel.TRADES:
             self.trades.pop(symbol, None)
         self._heard.ring()
-        await self._say_if_connected()
+        await self.say()
 
-    async def _say_if_connected(self) -> None:
+    async def say(self) -> None:
+        """Say what is to be said, if there is a connection to say it on."""
         if self.is_connected:
             try:
                 await self._say_all()
@@ -159,14 +163,20 @@ class Streams:
         self._heard.ring()
         self.missed()
 
-    def missed(self) -> None:
-        """Something was lost: no book can be trusted, and nobody may see one; trades may be missing."""
-        for trades in self.trades.values():
+    def missed(self, symbol: str | None = None) -> None:
+        """Something was lost, of one instrument or of any: its book cannot be trusted, and nobody may see it; trades may be missing.
+
+        One instrument's book is to be asked for anew at once; where it may be any, the lane's repair sees to it.
+        """
+        for trades in self.trades.values() if symbol is None else _only(self.trades, symbol):
             trades.thread.tear()
         now_ns = self._clock.now_ns()
-        for feed in self.books.values():
+        books = list(self.books.values()) if symbol is None else _only(self.books, symbol)
+        for feed in books:
             feed.invalidate(now_ns)
-        if self.books:
+        if symbol is not None:
+            self._topics.again((Channel.BOOK, symbol))
+        if books:
             self.on_books_changed()
 
     async def renew(self, channel: Channel, symbol: str) -> None:
@@ -177,7 +187,7 @@ class Streams:
         elif channel is Channel.TRADES and symbol in self.trades:
             self.trades[symbol].thread.tear()
         self._topics.again((channel, symbol))
-        await self._say_if_connected()
+        await self.say()
 
     async def repair(self) -> int:
         """Ask for everything that is wanted and not asked for, and for each book anew that lost its thread; returns for how many."""
@@ -213,3 +223,7 @@ class Streams:
 
     def _is_held(self, connection: int) -> bool:
         return connection == self._connections and isinstance(self._topics.next(self._clock.now_ns()), Hold)
+
+
+def _only(feeds: dict[str, T], symbol: str) -> list[T]:
+    return [feeds[symbol]] if symbol in feeds else []

@@ -146,10 +146,11 @@ class Subscribing:
         self._orders += (delivery,)
         return delivery
 
-    def tear_bars(self) -> None:
-        """Trades were missed; the bars they belong to must be fetched."""
-        for feed in self._bars.values():
-            feed.tear()
+    def tear_bars(self, of: str | None = None) -> None:
+        """Trades were missed, of one instrument or of any; the bars they belong to must be fetched."""
+        for (symbol, _), feed in self._bars.items():
+            if of in (None, symbol):
+                feed.tear()
 
     def end_market(self) -> None:
         """Deliver no market data any more; own orders still matter."""

@@ -14,7 +14,8 @@ from papertape.model.request import Lane
 class Gap(OnStream, frozen=True, kw_only=True, tag="gap"):
     """The next `count` messages of a stream are lost from the start on; their sequence numbers are spent.
 
-    interface and wire alike: the Door numbers the message and then does not send it, so that the client can tell only by the number.
+    interface and wire alike: the Door numbers the message and then does not send it, so that the client can tell only by the number: that
+    of the connection or, on the market lane of a venue that counts so (Binance), that of the message's instrument.
 
     Attributes:
         connection: "market" or "user".

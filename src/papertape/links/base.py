@@ -15,7 +15,10 @@ class Receiver(Protocol):
     """Who hears what a link brings. Both methods return at once and never raise for what a venue sent."""
 
     def on_message(self, lane: Lane, sequence: int | None, message: Event | OrderUpdate) -> None:
-        """One event. `sequence` is the connection's own counter, from 0, over all channels; events of one wire message share theirs."""
+        """One event. `sequence` counts from 0 on each connection, and events of one wire message share theirs.
+
+        What it counts on the market lane, all of the connection or its instrument, the venue's rules say. None: a link that does not count.
+        """
         ...
 
     def on_closed(self, lane: Lane, reason: str) -> None:

@@ -19,6 +19,19 @@ class Reconcile(StrEnum):
     IDENTICAL_REPOST = "identical_repost"
 
 
+class Numbering(StrEnum):
+    """What a venue counts on a market stream, so that a client can tell that something was lost.
+
+    CONNECTION: everything that one connection is sent has one counter (Coinbase's `sequence_num`). It tells that something was lost, as
+        soon as anything at all comes after it, but not of which market: whoever counts must doubt all of them.
+    INSTRUMENT: each market has its own counter on a connection (Binance's update ids, `U` and `u`). It tells of which market something
+        was lost, and nothing of the others; but only when that market speaks again, and never of heartbeats.
+    """
+
+    CONNECTION = "connection"
+    INSTRUMENT = "instrument"
+
+
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
     """At most `count` requests, connections or messages in any window of `per_ns`."""
 
@@ -31,6 +44,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reconcile: how an unknown outcome is resolved.
+        numbering: what the numbers on its market stream count; those of a user stream count its connection.
         private_quota, public_quota: REST requests; private ones are those about the account.
         dial_quota: stream connections that may be tried, over both lanes; None where the venue names no number.
         message_quota: messages that a client may send on its streams, over both lanes; None likewise.
@@ -48,6 +62,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     maker_bps: Decimal
     taker_bps: Decimal
     reuses_client_ids: bool = False
+    numbering: Numbering = Numbering.CONNECTION
     dial_quota: Quota | None = None
     message_quota: Quota | None = None
     heartbeat_ns: Nanos = SECOND

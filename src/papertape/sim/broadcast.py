@@ -67,7 +67,7 @@ class Broadcast:
     def open(self, lane: Lane, send: Send, close: Close, can_tell: bool = False) -> Stream:
         """A client has connected."""
         self._opened += 1
-        stream = Stream(self._opened, lane, send, close, can_tell)
+        stream = Stream(self._opened, lane, send, close, can_tell, self._venue.rules.numbering)
         self._streams[lane].append(stream)
         stream.opened_ns = self._timeline.now_ns
         self.on_opened(stream)
@@ -171,8 +171,11 @@ class Broadcast:
         for stream in self._market:
             if stream.wants(event, index):
                 if self.market_is_quiet and not stream.waiting and not stream.missed:
-                    sequence = stream.sequence
-                    stream.sequence = sequence + 1
+                    if stream.counts_instruments:
+                        sequence = stream.number_next(event, self._timeline.now_ns)
+                    else:
+                        sequence = stream.sequence
+                        stream.sequence = sequence + 1
                     stream.delivered(index, self._timeline.now_ns)
                     stream.send(sequence, event)
                 else:
@@ -272,25 +275,24 @@ class Broadcast:
         lane = _lane_of(stream, message)
         thief = self._plan.drops(lane, message)
         if thief is not None:
-            if thief.spends_number:
-                stream.number_next()
+            stream.lose(message, self._timeline.now_ns, spends_number=thief.spends_number)
             if isinstance(message, OrderUpdate):
                 self._owe(message.order)
-            elif isinstance(message, BookUpdate | BookSnapshot):
-                # A trade is gone for good, a book must become right again.
-                stream.missed.setdefault(message.symbol, self._timeline.now_ns if thief.spends_number else None)
             return
         due_ns = self._timeline.now_ns + delay_ns + self._plan.delay_ns(lane)
         if isinstance(message, OrderUpdate) and self._trade_places(stream, message, due_ns):
             return
-        self._line_up(stream, stream.number_next(), message, index, due_ns)
+        self._line_up(stream, self._number(stream, message), message, index, due_ns)
+
+    def _number(self, stream: Stream, message: Message) -> int:
+        return stream.number_next(message, self._timeline.now_ns)
 
     def _trade_places(self, stream: Stream, message: OrderUpdate, due_ns: Nanos) -> bool:
         """Keep a message back, or let it go before the one that was kept back; whether either was done."""
         aside, stream.aside = stream.aside, None
         if aside is not None:
             aside.release.cancel()
-            self._line_up(stream, stream.number_next(), message, 0, due_ns)
+            self._line_up(stream, self._number(stream, message), message, 0, due_ns)
             self._go(stream, aside, due_ns)
             self._plan.swapped(aside.armed, Lane.USER, aside.message)
             return True
@@ -299,7 +301,7 @@ class Broadcast:
             return False
         swap, armed = found
         release = self._timeline.schedule_ns(due_ns + swap.within_ns, DELIVERY, self._go_alone, stream)
-        stream.aside = Aside(armed, message, None if swap.is_renumbered else stream.number_next(), due_ns, release)
+        stream.aside = Aside(armed, message, None if swap.is_renumbered else self._number(stream, message), due_ns, release)
         return True
 
     def _go_alone(self, stream: Stream) -> None:
@@ -308,7 +310,7 @@ class Broadcast:
             self._go(stream, aside, self._timeline.now_ns)
 
     def _go(self, stream: Stream, aside: Aside, due_ns: Nanos) -> None:
-        sequence = stream.number_next() if aside.sequence is None else aside.sequence
+        sequence = self._number(stream, aside.message) if aside.sequence is None else aside.sequence
         self._line_up(stream, sequence, aside.message, 0, max(aside.due_ns, due_ns))
 
     def _come_again(self, stream: Stream, message: Message, sequence: int | None) -> None:
@@ -316,7 +318,7 @@ class Broadcast:
             due_ns = self._timeline.now_ns + self._plan.delay_ns(_lane_of(stream, message))
             if sequence is None and isinstance(message, BookUpdate):
                 self.on_odd(stream, message, False)
-            self._line_up(stream, stream.number_next() if sequence is None else sequence, message, 0, due_ns, may_double=False)
+            self._line_up(stream, self._number(stream, message) if sequence is None else sequence, message, 0, due_ns, may_double=False)
 
     def _line_up(self, stream: Stream, sequence: int, message: Message, index: int, due_ns: Nanos, may_double: bool = True) -> None:
         """Put a message at the end of what waits to go out; it goes at once if nothing keeps it."""

@@ -10,6 +10,7 @@ from papertape.model.interference import RefusedBecause
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
+from papertape.model.venue import Numbering
 from papertape.sim.armed import Armed
 from papertape.sim.timeline import Handle
 
@@ -73,7 +74,8 @@ class Stream:
 
     Attributes:
         number: counts connections of a run, from 1.
-        sequence: the next message's number.
+        sequence: the next message's number, if one counter counts all of the connection.
+        counts_instruments: whether each instrument has its own counter instead.
         wanted_after: per (channel, symbol) subscribed: how many market messages had reached the venue by then; only later ones are sent
             (the snapshot holds the others).
         waiting: (due_ns, sequence, message, its number at the venue or 0) held back by latency, stall or a snapshot on its way; first in,
@@ -87,13 +89,24 @@ class Stream:
         opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
     """
 
-    def __init__(self, number: int, lane: Lane, send: Send, close: Close, can_tell: bool = False) -> None:
+    def __init__(
+        self,
+        number: int,
+        lane: Lane,
+        send: Send,
+        close: Close,
+        can_tell: bool = False,
+        numbering: Numbering = Numbering.CONNECTION,
+    ) -> None:
         self.number = number
         self.lane = lane
         self.send = send
         self.close = close
         self.can_tell = can_tell
         self.sequence = 0
+        self.counts_instruments = lane is Lane.MARKET and numbering is Numbering.INSTRUMENT
+        self._counters: dict[str, int] = {}
+        self._unshown: dict[str, None] = {}  # instruments that lost a message, and whose counter has shown it to nobody
         self.wanted_after: dict[tuple[Channel, str], int] = {}
         self._wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}  # the same by kind of message and symbol
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
@@ -138,9 +151,33 @@ class Stream:
     def _wanted_on(self, channel: Channel) -> list[dict[str, int]]:
         return [self._wanted[kind] for kind, its in CHANNEL_OF.items() if its is channel]
 
-    def number_next(self) -> int:
-        sequence = self.sequence
-        self.sequence = sequence + 1
+    def number_next(self, message: object, now_ns: Nanos) -> int:
+        """The number of a message that is about to be sent; what it shows to be lost can be known from `now_ns` on."""
+        symbol = getattr(message, "symbol", "")
+        if symbol in self._unshown:
+            del self._unshown[symbol]
+            if symbol in self.missed:
+                self.missed[symbol] = now_ns
+        return self._spend(symbol)
+
+    def lose(self, message: object, now_ns: Nanos, *, spends_number: bool) -> None:
+        """A message is not sent: a trade is gone for good, a book must become right again."""
+        symbol = getattr(message, "symbol", "")
+        if spends_number:
+            self._spend(symbol)
+            if self.counts_instruments:
+                self._unshown[symbol] = None
+        if isinstance(message, BookUpdate | BookSnapshot):
+            # One counter for all shows it with whatever comes next, a heartbeat at the latest; an instrument's only with more of it.
+            self.missed.setdefault(symbol, now_ns if spends_number and not self.counts_instruments else None)
+
+    def _spend(self, symbol: str) -> int:
+        if self.counts_instruments:
+            sequence = self._counters.get(symbol, 0)
+            self._counters[symbol] = sequence + 1
+        else:
+            sequence = self.sequence
+            self.sequence = sequence + 1
         return sequence
 
     def delivered(self, index: int, now_ns: Nanos) -> None:

@@ -32,11 +32,11 @@ class MergesASnapshotIntoTheOldBook(BrokenShell):
         missed, on_snapshot = streams.missed, streams.on_snapshot
         old: dict[str, Book] = {}
 
-        def keep_the_books() -> None:
+        def keep_the_books(symbol: str | None = None) -> None:
             for symbol, feed in streams.books.items():
                 if feed.book.is_complete:
                     old[symbol] = feed.book.copy()
-            missed()
+            missed(symbol)
 
         def merge(feed: BookFeed, event: BookSnapshot) -> None:
             book = old.pop(event.symbol, None)
