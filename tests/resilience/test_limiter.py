@@ -59,6 +59,30 @@ def test_a_pause_holds_everything_back() -> None:
     assert not limiter.is_paused(1_000)
 
 
+@given(steps, quotas, st.integers(1, 9), st.integers(0, 5))
+def test_neither_kind_can_starve_the_other(steps: list[tuple[int, bool]], quota: Quota, reserve: int, flood: int) -> None:
+    """A request waits for one window, and as often for one more as those of its own kind that wait already fill what is kept for it.
+
+    However many of the other kind are asked for, before it or at the same time.
+    """
+    limiter = Limiter(quota, reserve=reserve, margin_ns=0)
+    now_ns, waiting = 0, {False: list[int](), True: list[int]()}
+    for wait_ns, urgent in steps:
+        now_ns += wait_ns
+        for _ in range(flood):
+            at_ns = limiter.book(now_ns, urgent=not urgent)
+            assert at_ns is not None
+            waiting[not urgent].append(at_ns)
+        at_ns = limiter.book(now_ns, urgent=urgent)
+        assert at_ns is not None
+        reserved = min(reserve, quota.count - 1)  # where there is none, all are of one kind
+        kept = reserved if urgent else min(reserved, quota.count - reserved)
+        if kept:
+            before = sum(each > now_ns for each in waiting[urgent])
+            assert at_ns - now_ns <= quota.per_ns * (1 + before // kept)
+        waiting[urgent].append(at_ns)
+
+
 @given(steps, quotas)
 def test_what_would_come_too_late_costs_nothing(steps: list[tuple[int, bool]], quota: Quota) -> None:
     """A request that gives up instead of waiting leaves the budget as it was."""

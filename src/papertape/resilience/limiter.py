@@ -38,7 +38,8 @@ class Limiter:
     """When the next request may go.
 
     `reserve` of the quota is kept for urgent requests (cancels, reconciliation), which may use the rest as well; so they go through while
-    ordinary ones queue. The venue's own "wait" stops both.
+    ordinary ones queue. As much, and at least one, is kept from those urgent ones that must wait; so no flood of them holds up an ordinary
+    request for longer than one window, and those ordinary ones that wait before it. The venue's own "wait" stops both.
 
     >>> limiter = Limiter(Quota(count=2, per_ns=100), reserve=0, margin_ns=0)
     >>> [limiter.book(now_ns) for now_ns in (0, 10, 20)]
@@ -47,9 +48,12 @@ class Limiter:
 
     def __init__(self, quota: Quota, *, reserve: int, margin_ns: Nanos) -> None:
         per_ns = quota.per_ns + margin_ns
-        reserve = min(reserve, quota.count - 1)
-        self._common = Lot(quota.count - reserve, per_ns)
-        self._urgent = Lot(reserve, per_ns) if reserve > 0 else None
+        reserve = max(0, min(reserve, quota.count - 1))
+        kept = min(max(reserve, 1), quota.count - reserve)
+        shared = quota.count - reserve - kept
+        self._kept = Lot(kept, per_ns)
+        self._shared = [Lot(shared, per_ns)] if shared else []
+        self._urgent = [Lot(reserve, per_ns)] if reserve else []
         self.paused_until_ns: Nanos = 0
 
     def book(self, now_ns: Nanos, *, urgent: bool = False, until_ns: Nanos | None = None) -> Nanos | None:
@@ -58,11 +62,11 @@ class Limiter:
         Nothing is spent and None returned if that would be after `until_ns`. Whoever waited asks `is_paused` before going.
         """
         start_ns = max(now_ns, self.paused_until_ns)
-        lot = self._common
+        lots = [*self._shared, self._kept] if urgent else [self._kept, *self._shared]  # of equal ones the first
+        if urgent and self._urgent and all(lot.free_at(start_ns) > start_ns for lot in lots):
+            lots = [*self._shared, *self._urgent]
+        lot = min(lots, key=lambda lot: lot.free_at(start_ns))
         at_ns = lot.free_at(start_ns)
-        if urgent and self._urgent is not None and at_ns > start_ns and self._urgent.free_at(start_ns) < at_ns:
-            lot = self._urgent
-            at_ns = lot.free_at(start_ns)
         if until_ns is not None and at_ns > until_ns:
             return None
         lot.book(at_ns)
@@ -78,4 +82,4 @@ class Limiter:
 
     def left(self, now_ns: Nanos) -> int:
         """How many ordinary requests could go at once, now; 0 while paused."""
-        return 0 if self.is_paused(now_ns) else self._common.left(now_ns)
+        return 0 if self.is_paused(now_ns) else sum(lot.left(now_ns) for lot in (*self._shared, self._kept))

@@ -36,7 +36,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         resolve_within_ns: how long `place_order` hunts for an unknown outcome before it raises `OutcomeUnknown`; the hunt itself goes on.
         settle_after_ns: how long after its loss an order may still turn up at a venue; only then is its "not found" believed.
         read_within_ns: how long a fetch is repeated.
-        drain_within_ns: how long `disconnect` waits for requests on their way.
+        drain_within_ns: how long `disconnect` waits for requests on their way, and for own orders to be cancelled; it is over
+            within that and twice `hang_up_within_ns`, whatever the lanes do meanwhile.
         cancel_on_disconnect: whether `disconnect` cancels our own open orders.
         inbox_max: how many events wait for one slow callback; books and tickers conflate and never wait.
         rate_reserve: requests per window that only cancels and reconciliation may spend.
