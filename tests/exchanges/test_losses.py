@@ -44,7 +44,7 @@ class Markets:
         self.now_ns = EPOCH_NS
         self.heard: dict[str, list[str]] = {symbol: [] for symbol in SYMBOLS}
         self.shown: dict[str, list[Any]] = {symbol: [] for symbol in SYMBOLS}
-        self.link.instruments = (BTC, ETH, SOL)
+        self.link.instruments, self.link.is_in_order = (BTC, ETH, SOL), True
         for symbol in SYMBOLS:
             self.link.snapshots[symbol] = book(symbol, 1, self.now_ns)
 
