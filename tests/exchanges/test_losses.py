@@ -95,7 +95,6 @@ def tell(steps: Sequence[Step]) -> None:
             assert all(lane.state.name == "LIVE" for lane in world.exchange.health.lanes)
         for symbol in SYMBOLS:
             await markets.happens(symbol, "book", False, 0)  # nothing but more of it shows that the last was lost
-            assert (symbol in world.exchange.health.stale_books) >= (symbol in hit and steps[-1][2] and steps[-1][0] == symbol)
         await world.sleep(30)
         assert world.exchange.health.is_healthy
         for symbol in SYMBOLS:
@@ -124,6 +123,21 @@ def test_only_the_markets_that_lost_something_are_asked_for_anew(steps: list[Ste
 
 def test_a_burst_of_losses_is_asked_about_once_and_its_trades_are_filled_in() -> None:
     tell([("BTC/USD", what, is_lost, 0) for what in ("trade", "book") for is_lost in (True, False) * 5])
+
+
+def test_the_book_of_the_market_that_lost_something_is_hidden_at_once_and_no_other() -> None:
+    async def story(world: World) -> None:
+        markets = Markets(world)
+        await markets.begin()
+        await markets.happens("BTC/USD", "book", True, 0)
+        await markets.happens("ETH/USD", "book", False, 0)
+        assert world.exchange.health.stale_books == ()
+        await markets.happens("BTC/USD", "book", False, 0)
+        assert world.exchange.health.stale_books == ("BTC/USD",)
+        await markets.happens("ETH/USD", "book", False, 0)
+        assert markets.shown["ETH/USD"][-1] == (9_900, 3)
+
+    play(story, connect=False, rules=EACH)
 
 
 def test_a_lost_heartbeat_of_such_a_venue_costs_nothing() -> None:
