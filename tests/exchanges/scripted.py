@@ -110,7 +110,6 @@ class ScriptedLink:
         self.sequence: dict[Lane, int] = dict.fromkeys(Lane, 0)
         self.counted: dict[str, int] = defaultdict(int)  # the same by symbol, where the rules say that each instrument is counted
         self.instruments = (BTC, ETH)
-        self.is_orderly = False  # a snapshot shows the book as it is sent, and not as it was asked for
         self.receiver: Receiver | None = None
 
     # links.base.Link
@@ -145,8 +144,7 @@ class ScriptedLink:
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
         elif channel is Channel.BOOK and symbol in self.snapshots:
-            as_asked = self.streamed.get(symbol, self.snapshots[symbol])
-            self.loop.call_later(0.01, lambda: self.push(lane, self.snapshots[symbol] if self.is_orderly else as_asked))
+            self.loop.call_later(0.01, self.push, lane, self.streamed.get(symbol, self.snapshots[symbol]))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         self.subscribed[lane].remove((channel, symbol))

@@ -45,7 +45,6 @@ class Markets:
         self.heard: dict[str, list[str]] = {symbol: [] for symbol in SYMBOLS}
         self.shown: dict[str, list[Any]] = {symbol: [] for symbol in SYMBOLS}
         self.link.instruments = (BTC, ETH, SOL)
-        self.link.is_orderly = True
         for symbol in SYMBOLS:
             self.link.snapshots[symbol] = book(symbol, 1, self.now_ns)
 
