@@ -144,7 +144,7 @@ class ScriptedLink:
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
         elif channel is Channel.BOOK and symbol in self.snapshots:
-            self.loop.call_later(0.01, self.push, lane, self.streamed.get(symbol, self.snapshots[symbol]))
+            self.loop.call_later(0.01, self._push_snapshot, lane, symbol)
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         self.subscribed[lane].remove((channel, symbol))
@@ -298,6 +298,10 @@ class ScriptedLink:
             if lane not in self.mute:
                 assert self.receiver is not None
                 self.receiver.on_message(lane, number, message)
+
+    def _push_snapshot(self, lane: Lane, symbol: str) -> None:
+        """The book as it is when its turn comes: whatever went out before on this connection is in it."""
+        self.push(lane, self.streamed.get(symbol, self.snapshots[symbol]))
 
     def skip(self, lane: Lane, symbol: str = "") -> None:
         """A message is lost on its way."""

@@ -58,6 +58,25 @@ def test_waiting_orders_are_given_back_unsent() -> None:
     play(story)
 
 
+def test_an_order_that_was_held_back_is_not_sent_again() -> None:
+    """Refused for haste while the exchange leaves, it is given back unsent: sent once more, it could come after the last cancel."""
+
+    async def story(world: World) -> None:
+        rested = await world.buy("ETH/USD")
+        world.link.fates[Op.ORDER_CREATE] = [Fate.LIMITED]
+        world.link.fates[Op.ORDER_CANCEL] = [Fate.LOST_BEFORE]
+        placing = world.start_buy()
+        await world.sleep(0.005)
+        await world.exchange.disconnect()
+        with pytest.raises(ExchangeNotAvailable, match="before it was sent") as caught:
+            await placing
+        assert never_sent(caught.value)
+        assert [request.client_order_id for request in world.link.creates()] == [rested.client_order_id, "r-2"]
+        assert list(world.link.orders) == [rested.client_order_id]
+
+    play(story, drain_within_ns=60 * SECOND)
+
+
 def test_leaving_ends_even_when_the_line_is_dead() -> None:
     """With REST away and an order in doubt, disconnect is over within its limits, and the waiting bot learns of the doubt."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,29 @@ def test_an_order_waits_while_the_line_is_down(lane: Lane) -> None:
         assert (await placing).status is OrderStatus.OPEN
         assert len(world.link.creates()) == 1
         assert Mark.ORDER_WAITED_IN_OUTBOX in world.notes.marks
+
+    play(story)
+
+
+def test_a_deadline_between_two_looks_at_the_clock_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live, time goes on while code runs: the budget is there a moment before the order expires, and the next look would be too late."""
+
+    async def story(world: World) -> None:
+        placing = world.exchange._line.placing
+        now_ns, times = placing._clock.now_ns, list[int]()
+        spend = placing._requests.spend
+
+        async def at_the_last_moment(op: Op, **rest: Any) -> bool:
+            is_spent = await spend(op, **rest)
+            if op is Op.ORDER_CREATE:
+                until_ns = placing.outbox.deadline_ns("r-1")
+                times.extend((until_ns - 1, until_ns, until_ns))
+            return is_spent
+
+        monkeypatch.setattr(placing._requests, "spend", at_the_last_moment)
+        monkeypatch.setattr(placing._clock, "now_ns", lambda: times.pop(0) if times else now_ns())
+        assert (await world.buy()).status is OrderStatus.OPEN
+        assert len(world.link.creates()) == 1
 
     play(story)
 

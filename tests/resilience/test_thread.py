@@ -91,6 +91,23 @@ def test_what_was_traded_before_us_is_no_news() -> None:
     assert thread.polled([trade(2), trade(3)]) == (trade(3),)
 
 
+def test_what_is_on_its_way_while_rest_is_asked_is_heard() -> None:
+    """Whether the stream is mute is asked while a first trade is under way: REST is faster, and the stream's word counts all the same."""
+    thread = TradeThread()
+    assert not thread.lacks([trade(1), trade(2)])
+    assert thread.streamed(trade(2)) == (trade(2),)
+    assert thread.lacks([trade(2), trade(3)])
+
+
+def test_what_the_stream_said_before_a_first_answer_is_heard() -> None:
+    """A bot that subscribes while the stream is away hears its first trade, though an answer that was asked for before has it as well."""
+    thread = TradeThread()
+    thread.tear()
+    assert thread.streamed(trade(2)) == ()
+    assert thread.polled([trade(1), trade(2), trade(3)]) == ()
+    assert thread.joined([trade(1), trade(2), trade(3)]) == (trade(2), trade(3))
+
+
 def test_without_ids_nothing_waits_and_nothing_is_told_twice() -> None:
     """Only what is younger than the last can then be told from it."""
     thread = TradeThread()

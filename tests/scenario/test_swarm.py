@@ -16,7 +16,7 @@ from papertape.model.errors import ConfigError
 from papertape.model.units import MINUTE, SECOND
 from papertape.scenario.make import make_fault, make_scenario
 from papertape.scenario.quick import DEFAULT_VENUE_TABLE
-from papertape.scenario.swarm import drawn_plan, span_of, swarm
+from papertape.scenario.swarm import drawn_plan, kinds_drawn, span_of, swarm
 from papertape.session.spec import Scenario
 
 BASE = {
@@ -116,6 +116,7 @@ def test_plans_differ_wildly() -> None:
     assert sizes[-30] >= 12
     kinds = Counter(fault.kind for plan in plans for fault in plan)
     assert set(kinds) == {str(member.__struct_config__.tag) for member in AT_THE_DOOR} - NEVER_DRAWN
+    assert set(kinds) == set(kinds_drawn(is_wire=False)), "what a proof asks for is what a sweep can draw"
     assert min(kinds.values()) > 100
     by_request = sum(fault.nth is not None or fault.nth_intent is not None for plan in plans for fault in plan)
     assert 0.4 < by_request / sum(kinds.values()) < 0.8

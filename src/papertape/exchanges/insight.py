@@ -17,7 +17,10 @@ class Insight:
         self._line = line
 
     def books(self) -> Iterator[tuple[str, Book]]:
-        """Every subscribed book that is held to be valid, by symbol."""
+        """Every subscribed book that the stream keeps whole, by symbol.
+
+        One that REST tells in the stream's stead is as old as its answer, and not among them.
+        """
         for symbol, feed in self._line._streams.books.items():
             if feed.invalid_since_ns is None:
                 yield symbol, feed.book

@@ -157,11 +157,13 @@ class Placing:
             if not await self._requests.spend(Op.ORDER_CREATE, urgent=False, until_ns=until_ns):
                 await self._bell.until(lambda: intent.state is not IntentState.WANTED, until_ns)
                 continue
-            if intent.state is not IntentState.WANTED or not self._may_go(symbol) or self._clock.now_ns() >= until_ns:
+            now_ns = self._clock.now_ns()  # once: a clock that goes on by itself must not bring the deadline between two looks
+            if intent.state is not IntentState.WANTED or not self._may_go(symbol) or now_ns >= until_ns:
                 continue  # things changed while the budget was spent
-            if self._clock.now_ns() > asked_ns:
+            if now_ns > asked_ns:
                 self.outbox.held_up(key)
-                verdict, seen = self.outbox.ask(key, self._clock.now_ns(), may_go=True, seen=self._seen(symbol)), self._seen(symbol)
+                seen = self._seen(symbol)
+                verdict = self.outbox.ask(key, now_ns, may_go=True, seen=seen)
                 if verdict is Verdict.STALE:
                     raise self._left_behind(intent, wanted_at, seen.price)
                 if verdict is not Verdict.SEND:
@@ -172,7 +174,9 @@ class Placing:
             if isinstance(trouble, RateLimitExceeded):
                 self._notes.mark(Mark.RETRIED_AFTER_RATE_LIMIT, key)
             trouble = await self._attempt(intent)
-            if intent.state is IntentState.WANTED:
+            if intent.state is IntentState.WANTED and self.is_closing:
+                self._account.given_up(intent)  # the last cancels are leaving, and nothing may follow them
+            elif intent.state is IntentState.WANTED:
                 self.outbox.back(waiting)
 
     def _may_go(self, symbol: str, *, has_waited: bool = False) -> bool:

@@ -73,21 +73,24 @@ class TradeThread:
         return self.give_up() if len(self._held) > HELD_MAX else ()
 
     def lacks(self, answer: Sequence[Trade]) -> bool:
-        """Whether REST's answer, asked from `since_ns` on, holds what was not handed on. The first of all tells what was before us."""
+        """Whether REST's answer, asked from `since_ns` on, holds what was not handed on. The first of all tells from where to count.
+
+        Nothing is taken for known by it: the stream stands, and what REST tells first may be on its way there.
+        """
         if self.last is None:
-            self.polled(answer)
+            self.last = answer[-1] if answer else None
             return False
         return any(trade.trade_id not in self._seen for trade in self._after_last(answer, self.last))
 
     def polled(self, answer: Sequence[Trade]) -> Trades:
         """REST says what was traded lately, oldest first, asked from `since_ns` on; what is to be handed on now.
 
-        The first answer of all tells what was before us: nothing of it is news.
+        The first answer of all tells what was before us: nothing of it is news, but for what the stream has said already.
         """
         if self.last is None:
-            for trade in answer:
+            for trade in self._before_held(answer):
                 self._remember(trade.trade_id)
-            self.last = answer[-1] if answer else None
+                self.last = trade
             return ()
         news = [trade for trade in self._after_last(answer, self.last) if trade.trade_id not in self._seen]
         for trade in news:
@@ -114,6 +117,11 @@ class TradeThread:
     def _let_go(self) -> Trades:
         held, self._held, self.is_torn = self._held, [], False
         return tuple(each for trade in held for each in self.streamed(trade))
+
+    def _before_held(self, answer: Sequence[Trade]) -> Sequence[Trade]:
+        """The answer as far as the first trade that waits, or all of it."""
+        first = self._held[0].trade_id if self._held else None
+        return answer[: next((place for place, trade in enumerate(answer) if trade.trade_id == first), len(answer))]
 
     def _after_last(self, answer: Sequence[Trade], last: Trade) -> Sequence[Trade]:
         if not last.trade_id:

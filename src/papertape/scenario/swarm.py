@@ -35,6 +35,9 @@ RATES: Final = (1, 1, 1, 2, 3, 5, 9)
 SPAN_MIN_NS: Final = 4 * SECOND
 """The shortest run that a plan fits into."""
 
+TRIES: Final = 64
+"""Draws after which a kind that let none of them through is one that never does."""
+
 
 def swarm(base: Scenario, seed: int, span_ns: Nanos | None = None) -> Scenario:
     """`base` with the faults that `seed` draws beside its own, and the seed itself.
@@ -99,12 +102,17 @@ def kinds_drawn(*, is_wire: bool) -> tuple[str, ...]:
     >>> "lost_reply" in kinds_drawn(is_wire=False), "half_open" in kinds_drawn(is_wire=False), "half_open" in kinds_drawn(is_wire=True)
     (True, False, True)
     """
-    stream = Chance(0).stream("kinds")
     return tuple(
         kind
         for kind, member in FAULTS.items()
-        if (is_wire and kind in KINDS if issubclass(member, NetworkFault) else member.drawn(Draw(stream, SPAN_MIN_NS)) is not None)
+        if (is_wire and kind in KINDS if issubclass(member, NetworkFault) else _is_ever_drawn(kind, member))
     )
+
+
+def _is_ever_drawn(kind: str, member: type[Fault]) -> bool:
+    """Whether it lets itself be drawn at all; some do now and then only."""
+    stream = Chance(0).stream(f"kinds/{kind}")
+    return any(member.drawn(Draw(stream, SPAN_MIN_NS)) is not None for _ in range(TRIES))
 
 
 def span_of(scenario: Scenario) -> Nanos:

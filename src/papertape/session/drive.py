@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.factory import ExchangeFactory
-from papertape.model.errors import ConfigError, EscapedSimulation, NetworkError, StuckSimulation
+from papertape.model.errors import ConfigError, EscapedSimulation, StuckSimulation
 from papertape.model.units import MILLISECOND, MINUTE, SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
@@ -29,9 +29,6 @@ LIVE_ON_NS: Final = 5 * MINUTE
 """How long after the feed's end, or the bot's own, an exchange lives on that may yet recover from a fault in time."""
 
 LOOK_EVERY_NS: Final = 100 * MILLISECOND
-RETRIES_MAX: Final = 8
-"""How often an exchange may fail to connect; each takes a minute."""
-
 REST_WITHIN_NS: Final = 120 * SECOND
 """How long after the bot's end the last answers may take."""
 
@@ -108,16 +105,8 @@ class Drive:
         return [tell_of_task(error, " of the bot") for error in died_unseen([self._loop])]
 
     async def _connect(self, exchanges: list[Any]) -> None:
-        """Until it gets through, as whatever watches over a bot in life would try."""
         for exchange in exchanges:
-            for left in reversed(range(RETRIES_MAX)):
-                try:
-                    await exchange.connect()
-                except NetworkError:
-                    if not left:
-                        raise
-                else:
-                    break
+            await exchange.connect()
 
     async def _live_on(self) -> None:
         """Let a client that has something to recover from, and time left for it, go on: the market stands still, and time is free.

@@ -69,8 +69,8 @@ class Broadcast:
         self._opened += 1
         stream = Stream(self._opened, lane, send, close, can_tell, self._venue.rules.numbering)
         self._streams[lane].append(stream)
-        self.on_opened(stream)
         stream.opened_ns = self._timeline.now_ns
+        self.on_opened(stream)
         if lane is Lane.USER:
             self._own.append(stream)
         self._journal.write(self._timeline.now_ns, "stream", what="opened", lane=lane, number=stream.number)
