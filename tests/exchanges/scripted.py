@@ -102,6 +102,7 @@ class ScriptedLink:
         self.candles: tuple[Candle, ...] = ()
         self.snapshots: dict[str, BookSnapshot] = {"BTC/USD": snapshot()}
         self.streamed: dict[str, BookSnapshot] = {}  # where the stream's snapshot is another than REST's
+        self.is_in_order = False  # a snapshot shows the book as it is when it goes out, with whatever went out before
         self.traded: list[Trade] = []  # what REST tells of the market
         self.executed: list[Request] = []
         self.hides_orders = False  # neither lists nor lookups show any
@@ -144,7 +145,8 @@ class ScriptedLink:
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
         elif channel is Channel.BOOK and symbol in self.snapshots:
-            self.loop.call_later(0.01, self._push_snapshot, lane, symbol)
+            asked = self.streamed.get(symbol, self.snapshots[symbol])
+            self.loop.call_later(0.01, lambda: self.push(lane, self.snapshots[symbol] if self.is_in_order else asked))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         self.subscribed[lane].remove((channel, symbol))
@@ -298,10 +300,6 @@ class ScriptedLink:
             if lane not in self.mute:
                 assert self.receiver is not None
                 self.receiver.on_message(lane, number, message)
-
-    def _push_snapshot(self, lane: Lane, symbol: str) -> None:
-        """The book as it is when its turn comes: whatever went out before on this connection is in it."""
-        self.push(lane, self.streamed.get(symbol, self.snapshots[symbol]))
 
     def skip(self, lane: Lane, symbol: str = "") -> None:
         """A message is lost on its way."""

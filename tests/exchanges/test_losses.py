@@ -44,7 +44,7 @@ class Markets:
         self.now_ns = EPOCH_NS
         self.heard: dict[str, list[str]] = {symbol: [] for symbol in SYMBOLS}
         self.shown: dict[str, list[Any]] = {symbol: [] for symbol in SYMBOLS}
-        self.link.instruments = (BTC, ETH, SOL)
+        self.link.instruments, self.link.is_in_order = (BTC, ETH, SOL), True
         for symbol in SYMBOLS:
             self.link.snapshots[symbol] = book(symbol, 1, self.now_ns)
 
@@ -123,6 +123,21 @@ def test_only_the_markets_that_lost_something_are_asked_for_anew(steps: list[Ste
 
 def test_a_burst_of_losses_is_asked_about_once_and_its_trades_are_filled_in() -> None:
     tell([("BTC/USD", what, is_lost, 0) for what in ("trade", "book") for is_lost in (True, False) * 5])
+
+
+def test_the_book_of_the_market_that_lost_something_is_hidden_at_once_and_no_other() -> None:
+    async def story(world: World) -> None:
+        markets = Markets(world)
+        await markets.begin()
+        await markets.happens("BTC/USD", "book", True, 0)
+        await markets.happens("ETH/USD", "book", False, 0)
+        assert world.exchange.health.stale_books == ()
+        await markets.happens("BTC/USD", "book", False, 0)
+        assert world.exchange.health.stale_books == ("BTC/USD",)
+        await markets.happens("ETH/USD", "book", False, 0)
+        assert markets.shown["ETH/USD"][-1] == (9_900, 3)
+
+    play(story, connect=False, rules=EACH)
 
 
 def test_a_lost_heartbeat_of_such_a_venue_costs_nothing() -> None:

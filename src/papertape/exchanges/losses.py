@@ -40,7 +40,7 @@ class Losses:
         self._on_change = on_change
         self._lanes: dict[Lane, None] = {}  # that lost a message and are not whole again
         self._is_saying = False
-        self._catching_up: dict[str, None] = {}
+        self._catching_up: dict[str, bool] = {}  # and whether more was lost since it was begun
 
     def follows(self, keeper: LaneKeeper, sequence: int | None, message: Event | OrderUpdate) -> bool:
         """Whether a message that is not simply the next may be used; notices what was lost before it."""
@@ -82,8 +82,9 @@ class Losses:
             if not self._is_saying:
                 self._is_saying = True
                 self._spawn("asking for a book anew", self._say())
-            if symbol not in self._catching_up:
-                self._catching_up[symbol] = None
+            is_under_way = symbol in self._catching_up
+            self._catching_up[symbol] = True
+            if not is_under_way:
                 self._spawn(f"trades that {symbol}'s stream missed", self._fill_in(symbol))
             self._on_change()
         return told is not Succession.OLD
@@ -96,6 +97,8 @@ class Losses:
 
     async def _fill_in(self, symbol: str) -> None:
         try:
-            await self._catch_up(symbol)
+            while self._catching_up[symbol]:
+                self._catching_up[symbol] = False
+                await self._catch_up(symbol)
         finally:
             del self._catching_up[symbol]
