@@ -12,7 +12,7 @@ import pytest
 
 from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.factory import ExchangeFactory
-from papertape.faults import Crash, Disconnect, Fault, LostReply
+from papertape.faults import ClockSkew, Crash, Disconnect, Fault, LostReply
 from papertape.model.errors import BaseError, ConfigError, ExchangeNotAvailable
 from papertape.model.interference import Disk, Moment
 from papertape.model.request import Lane, Op
@@ -84,6 +84,16 @@ def test_an_order_on_its_way_survives_its_bot(depth: Depth, moment: Moment, reac
     assert [bool(second), *(order.filled for order in second)] == [reaches, *([Decimal(0)] if reaches else [])]
     seen = [request for request in world.door.truth().requests if request.client_order_id == "pt0-2" and request.op is Op.ORDER_CREATE]
     assert len(seen) == reaches
+
+
+@pytest.mark.parametrize("direction", ["ahead", "behind"])
+def test_an_order_that_was_sent_under_a_wrong_date_is_found_by_the_next_life(direction: str) -> None:
+    """The log is stamped by the machine's own date; when that is right again, nobody looks for the order in the future."""
+    skew = ClockSkew(at="0s", lasts="3s", by="3h", direction=direction)
+    result, world = run(skew, Crash(on=Op.ORDER_CREATE, nth=3), end="60s")
+    assert result.status is Status.PASSED, result.failures
+    assert [fault.fired for fault in result.faults] == [1, 1]
+    assert "pt0-3" in {order.client_order_id for order in world.door.truth().orders}
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

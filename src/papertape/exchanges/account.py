@@ -27,14 +27,14 @@ class Account:
 
     Attributes:
         refusals: what the venue refused an intent with, by client order id.
-        taken_up: how many intents an earlier life of this client left in the log.
+        taken_up: ids of the intents that an earlier life of this client left in the log.
     """
 
     def __init__(self, *, clock: Clock, store: IntentStore, bell: Bell, notes: Notes, run_id: str) -> None:
         self.tracker = Tracker()
         self.balances: Balances | None = None
         self.refusals: dict[str, ExchangeError] = {}
-        self.taken_up = 0
+        self.taken_up: dict[str, None] = {}
         self.show: Callable[[Order], None] = _nobody
         self._clock = clock
         self._store = store
@@ -180,7 +180,7 @@ class Account:
                 case Ended():
                     tracker.restore(tracker[record.client_order_id], _ENDINGS[record.how])
         at_ns = self._clock.wall_ns()
-        self.taken_up = len(tracker)
+        self.taken_up = {intent.client_order_id: None for intent in tracker}
         for intent in tracker.unsettled():
             if intent.state is IntentState.WANTED:
                 self.given_up(intent)  # whoever wanted it is gone

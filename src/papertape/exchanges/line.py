@@ -302,7 +302,7 @@ class Line:
         if not self._is_recovered:
             self._is_recovered = True
             if self.account.taken_up:
-                self._notes.mark(Mark.TOOK_UP_INTENTS, f"{self.account.taken_up} of an earlier life")
+                self._notes.mark(Mark.TOOK_UP_INTENTS, f"{len(self.account.taken_up)} of an earlier life")
             for intent in self.account.tracker.unknown():
                 self.placing.hunt(intent, may_repeat=False)
 

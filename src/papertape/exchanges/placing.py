@@ -25,12 +25,15 @@ from papertape.model.errors import (
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import NewOrder, Order, OrderStatus
 from papertape.model.request import Op, Request
-from papertape.model.units import MINUTE, Nanos, format_duration
+from papertape.model.units import DAY, MINUTE, Nanos, format_duration
 from papertape.model.venue import Reconcile, VenueRules
 from papertape.resilience.outbox import Outbox, Seen, Verdict
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.tracker import Intent, IntentState
 from papertape.runtime.clock import Clock
+
+EARLIER_LOOK_BACK_NS: Final = DAY
+"""The same for an order from an earlier life: what stamped its loss was the machine's date of then, and how wrong that was nobody knows now."""
 
 LOOK_BACK_NS: Final = 10 * MINUTE
 """How much older than its loss a lost order may look: the venue's clock is not ours, and the loss was noticed late."""
@@ -346,7 +349,9 @@ class Placing:
             if order.client_order_id == key:
                 self._account.hear(order, by="looking through open orders", show=True)
                 return True
-        since_ns = (intent.lost_at_ns or self._clock.wall_ns()) - LOOK_BACK_NS
+        now_ns = self._clock.wall_ns()
+        look_back_ns = EARLIER_LOOK_BACK_NS if key in self._account.taken_up else LOOK_BACK_NS
+        since_ns = min(intent.lost_at_ns or now_ns, now_ns) - look_back_ns
         await self._requests.spend(Op.ORDERS_FETCH, urgent=True)
         answer = await self._requests.send(Request(op=Op.ORDERS_FETCH, symbol=symbol, since_ns=since_ns))
         for order in answer.orders:
