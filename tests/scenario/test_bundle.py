@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from collections.abc import Callable
@@ -267,3 +268,30 @@ def test_the_manifest_is_what_was_packed(home: Path) -> None:
         assert archive.namelist()[0] == MANIFEST
         assert msgspec.json.decode(archive.read(MANIFEST), type=Manifest) == bundle.manifest
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x.example.com/?a=1&api_key=planted-1234",
+        "https://hooks.slack.com/services/planted-1234/B0/x1",
+        "https://api.telegram.org/bot123456789:planted-1234-AAHdqTcvCH1vGWJxfSeofSAs/sendMessage",
+        "Authorization: Basic planted1234planted==",
+    ],
+)
+def test_secrets_in_addresses_are_taken_out(text: str) -> None:
+    """What gives access by being in an address or a header is a secret whatever the setting is called."""
+    without, count = Secrets().of_text(text)
+    assert (count, "planted" in without) == (1, False)
+
+
+def test_a_full_disk_is_no_damaged_bundle(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told to ask for a good bundle again because there was no room to unpack it."""
+    path = packed(home).path
+
+    def full(*args: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ConfigError, match="No space left on device"):
+        unpack(path, tmp_path / "there")

@@ -15,7 +15,7 @@ from papertape.reports.sweep import write as write_report
 from papertape.scenario.crew import Crew
 from papertape.scenario.seed_result import Cell, Hits, SeedResult, lines
 from papertape.scenario.summary import as_json, summarize
-from papertape.scenario.sweep import Collector, Shard, bases_of, do_sweep, jobs_of, merged, parse_shard, read_lines
+from papertape.scenario.sweep import Collector, Shard, bases_of, do_sweep, holes, jobs_of, merged, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
 from papertape.session.result import Status
 
@@ -214,3 +214,11 @@ def test_another_bot_takes_a_scenarios_place(folder: Path) -> None:
     assert canary.bot_config == {"symbol": "BTC/USD", "size": "0.02"}
     taker = Base(path.as_posix(), bot="papertape.bots:MomentumTaker").load()
     assert (taker.bot, taker.bot_config) == ("papertape.bots:MomentumTaker", {"symbol": "BTC/USD"})
+
+
+def test_a_part_that_is_missing_is_told() -> None:
+    """Nobody takes three quarters of a sweep for the whole of it."""
+    results = [SeedResult(scenario="a", seed=seed, status=Status.PASSED, digest="") for seed in range(10, 18)]
+    assert holes(results) == []
+    told = holes([result for result in results if result.seed % 4 != 3])
+    assert told == ["a: 2 of its seeds from 10 to 17 are in none of the parts; is a file missing?"]

@@ -21,6 +21,9 @@ UNHEARD, USAGE, DATA, INTERNAL, INTERRUPTED = 1, 2, 4, 5, 130  # session.result.
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as `>&-` does; the exit code says what there is to say
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
     if not words or words[0] in ("--help", "-h", "help"):
         return guarded(lambda: print(help_page())) or (0 if words else USAGE)
     if words[0] == "--version":

@@ -20,7 +20,7 @@ from papertape.scenario.make import SUFFIX
 from papertape.scenario.seed_result import SeedResult, lines
 from papertape.scenario.summary import MARKS_ONCE_ALL, as_json, summarize
 from papertape.scenario.swarm import kinds_drawn, swarm
-from papertape.scenario.sweep import Collector, bases_of, do_sweep, jobs_of, merged, parse_shard, read_lines
+from papertape.scenario.sweep import Collector, bases_of, do_sweep, holes, jobs_of, merged, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
 from papertape.scenario.write import scenario_text
 from papertape.session.result import ExitCode, Status
@@ -121,6 +121,8 @@ def sweep(
 def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None, json: bool = False) -> int:
     """Put the parts of a sweep together: the report, or the lines, that one run of all of it would have given.
 
+    Seeds that are missing between those that are there prove nothing: exit 1.
+
     Parameters
     ----------
     files
@@ -136,6 +138,7 @@ def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None,
         raise ConfigError("sweep merge: which files? Name the JSON lines of the parts, such as found/seeds-*.jsonl")
     results = merged([read_lines(path) for path in files], [path.as_posix() for path in files])
     lacking = summarize(results).shortfalls(at_least=_at_least("--at-least", at_least, 0), must_happen=_marks(must_happen or []))
+    lacking = [*holes(results), *lacking]
     if json:
         sys.stdout.write(lines(results))
         for line in lacking:

@@ -148,3 +148,18 @@ def merged(parts: Sequence[Sequence[SeedResult]], names: Sequence[str]) -> list[
                 )
             found.setdefault(key, (result, name))
     return [found[key][0] for key in sorted(found)]
+
+
+def holes(results: Sequence[SeedResult]) -> list[str]:
+    """What is missing between the first and the last seed of each scenario, a sentence each."""
+    seeds: dict[str, list[int]] = {}
+    for result in results:
+        seeds.setdefault(result.scenario, []).append(result.seed)
+    found = []
+    for scenario, there in seeds.items():
+        lost = max(there) - min(there) + 1 - len(there)
+        if lost:
+            found.append(
+                f"{scenario}: {lost:,} of its seeds from {min(there)} to {max(there)} are in none of the parts; is a file missing?"
+            )
+    return found

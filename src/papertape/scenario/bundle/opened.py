@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import zipfile
 import zlib
@@ -77,7 +78,7 @@ def unpack(path: Path, folder: Path) -> Opened:
     """Check the bundle at `path` and write its files into `folder`, which is empty.
 
     Raises:
-        ConfigError: there is no such file, or a newer papertape packed it.
+        ConfigError: there is no such file, a newer papertape packed it, or there is no room to unpack it.
         TapeError: it is damaged, or would not stay in its folder.
     """
     try:
@@ -93,6 +94,8 @@ def unpack(path: Path, folder: Path) -> Opened:
     except IsADirectoryError:
         raise ConfigError(f"{path.as_posix()}: is a folder; expected a file that `papertape bundle` wrote") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise ConfigError(f"{path.as_posix()}: cannot be read and unpacked into {folder.as_posix()}: {error.strerror}") from None
         raise _damaged(path, str(error)) from None
     return Opened(path, folder, manifest)
 

@@ -1,7 +1,8 @@
 """Taking out what nobody must see before something is handed on: keys, tokens and passwords, wherever they stand.
 
 Found are: settings and arguments whose names say that they are secret; what a variable of this process's environment holds whose name says
-so; and, in any text, PEM blocks of private keys, JSON web tokens, names of Coinbase keys, URL passwords, and quoted values that are
+so; and, in any text, PEM blocks of private keys, JSON web tokens, names of Coinbase keys, secrets in URLs, addresses
+of webhooks, tokens of Telegram bots, AWS key ids, 32-byte keys in hex, and quoted values that are
 assigned to a secret's name. What was found once is taken out everywhere.
 """
 
@@ -17,7 +18,7 @@ LENGTH_MIN: Final = 6
 """Shorter values are no secrets, and would be found in everything."""
 
 _SECRET_NAME: Final = re.compile(
-    r"secret|passw|passphrase|token|credential|api_?-?key|private_?-?key|(?:^|[_-])(?:key|pem|jwt|auth|pin|seed_?phrase|mnemonic)$",
+    r"secret|passw|passphrase|token|credential|webhook|mnemonic|seed_?phrase|(?:api|private|access|signing|master|wallet)_?-?key|(?:^|[_-])(?:key|pem|jwt|auth|pin)$",
     re.IGNORECASE,
 )
 _VARIABLE_NAME: Final = re.compile(r"secret|passw|passphrase|token|credential|key|private|auth|dsn", re.IGNORECASE)
@@ -30,6 +31,11 @@ _PATTERNS: Final = (
     re.compile(r"organizations/[0-9A-Fa-f-]{36}/apiKeys/[0-9A-Fa-f-]{36}"),
     re.compile(r"(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"),
     re.compile(r"(?<=Bearer )[A-Za-z0-9._~+/=-]{6,}"),
+    re.compile(r"(?<=Basic )[A-Za-z0-9+/]{8,}={0,2}"),
+    re.compile(r"[?&][\w-]*(?:token|key|secret|passw(?:or)?d|signature)=([^&\s\"'#]{6,})", re.IGNORECASE),
+    re.compile(r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/_-]{6,}|(?<=/api/webhooks/)\d+/[A-Za-z0-9_-]{6,}"),
+    re.compile(r"\d{6,12}:[A-Za-z0-9_-]{30,}"),
+    re.compile(r"\b0x[0-9A-Fa-f]{64}\b|\bAKIA[0-9A-Z]{16}\b"),
     re.compile(
         r"(?:secret|passw(?:or)?d|passphrase|token|credential|api_?key|private_?key)\w*[\"']?\s*(?::\s*str\s*)?[:=]\s*[\"']([^\"'\n]{6,})[\"']",
         re.IGNORECASE,
