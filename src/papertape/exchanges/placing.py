@@ -33,7 +33,7 @@ from papertape.resilience.tracker import Intent, IntentState
 from papertape.runtime.clock import Clock
 
 EARLIER_LOOK_BACK_NS: Final = DAY
-"""The same for an order from an earlier life: what stamped its loss was the machine's date of then, and how wrong that was nobody knows now."""
+"""The same for an order of an earlier life: the date of then stamped it, and how wrong that was nobody knows now."""
 
 LOOK_BACK_NS: Final = 10 * MINUTE
 """How much older than its loss a lost order may look: the venue's clock is not ours, and the loss was noticed late."""
