@@ -40,7 +40,7 @@ from papertape.version import VERSION
 
 BOTS: Final = {
     "market_maker": 'bot = "papertape.bots:MarketMaker"',
-    "twap": 'bot = "papertape.bots:twap"',
+    "twap": 'bot = "papertape.bots:twap"\nbot_config = { slices = 20, over = "9m" }',
     "momentum_taker": 'bot = "papertape.bots:MomentumTaker"\nbot_config = { trigger_bps = "0.3", rest = "3s" }',
 }
 """What each scenario says of its bot."""

@@ -180,6 +180,25 @@ def test_no_update_of_the_stream_is_put_on_a_book_by_rest() -> None:
     play(story, backoff_max_ns=SECOND)
 
 
+def test_a_book_by_rest_grows_no_younger_because_the_stream_is_back() -> None:
+    """Without the stream's snapshot it is shown for as long as it is fresh, counted from when REST was asked."""
+
+    async def story(world: World) -> None:
+        link = world.link
+        await world.exchange.subscribe_order_book("BTC/USD", lambda book: None)
+        take_away(world, Lane.MARKET)
+        await world.sleep(16)
+        del link.snapshots["BTC/USD"]
+        assert world.exchange.health.stale_books == ()
+        link.refuses.clear()
+        while not link.is_open[Lane.MARKET]:
+            await world.sleep(0.05)
+        await world.sleep(6)
+        assert world.exchange.health.stale_books == ("BTC/USD",)
+
+    play(story, backoff_max_ns=SECOND, poll_every_ns=9 * SECOND)
+
+
 def test_a_ticker_by_rest_is_made_of_the_best_prices() -> None:
     """With the last trade beside them."""
 

@@ -30,25 +30,12 @@ PIECES: Final = [(name, start) for name, seeds in SEEDS.items() for start in ran
 
 MUST_HAPPEN: Final = MARKS_ONCE_ALL
 
-KNOWN: Final = {
-    "book_matches": "the second wrong snapshot in a row is believed, as it may be true; only a look at REST's book could tell",
-    "orders_from_fresh_data": "the same; and trades that waited for a busy callback are shown after their line was lost",
-    "late_orders_fit": "an order that waited for the line goes out into a market that could not be seen meanwhile",
-    "stays_bounded": "found by the sweep, not yet looked into",
-}
-"""What breaks in some seeds and why: what else breaks fails the gate. Take out what is mended."""
-
 
 def results_of(name: str, seeds: range) -> Iterator[SeedResult]:
     """Run seeds of one base in this process."""
     runner = Runner()
     for seed in seeds:
         yield runner.run(Job(BASES[name], seed))
-
-
-def is_new(result: SeedResult) -> bool:
-    """Whether it breaks something that is not known to break."""
-    return result.is_failure and not set(result.broken) <= set(KNOWN)
 
 
 def complaint(result: SeedResult) -> str:

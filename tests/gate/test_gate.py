@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gate.seeds import BASES, KNOWN, MUST_HAPPEN, PIECE, PIECES, SEEDS, Ledger, complaint, is_new, results_of
+from gate.seeds import BASES, MUST_HAPPEN, PIECE, PIECES, SEEDS, Ledger, complaint, results_of
 from papertape.invariants import INVARIANTS
 from papertape.scenario.seed_result import SeedResult
 from papertape.scenario.summary import summarize
@@ -32,7 +32,7 @@ def test_no_seed_breaks_anything(name: str, start: int, ledger: Ledger) -> None:
     """And whichever piece is the last sees to it that the gate as a whole proved something."""
     results = list(results_of(name, range(start, start + PIECE)))
     ledger.note(name, start, results)
-    broken = [complaint(result) for result in results if is_new(result)]
+    broken = [complaint(result) for result in results if result.is_failure]
     assert not broken, "\n\n".join(broken)
     everything = ledger.all()
     if everything is not None:
@@ -55,15 +55,6 @@ def test_a_gate_that_proves_nothing_is_shut() -> None:
     for word in ("lost_reply", "half_open", "outcome_unknown", "position_matches was judged in no seed"):
         assert word in told
     assert "200 seeds proved nothing" in shortfalls([msgspec.structs.replace(hollow, status=Status.VACUOUS)] * 200)[-1]
-
-
-def test_what_is_known_to_break_hides_nothing_else() -> None:
-    """A seed that breaks something known and something new fails the gate; so does one that breaks nothing by name."""
-    result = SeedResult(scenario="x", seed=1, status=Status.FAILED, broken=tuple(KNOWN)[:1])
-    assert not is_new(result)
-    assert is_new(msgspec.structs.replace(result, broken=(*result.broken, "position_matches")))
-    assert is_new(msgspec.structs.replace(result, broken=("the bot raised ValueError",)))
-    assert not set(KNOWN) & {"no_duplicate_exposure", "every_order_known", "position_matches", "rate_respected", "money_conserved"}
 
 
 def test_there_are_two_hundred() -> None:

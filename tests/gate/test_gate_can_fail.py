@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gate.seeds import FIRST, PIECE, complaint, is_new, results_of
+from gate.seeds import FIRST, PIECE, complaint, results_of
 from papertape.exchanges import account, line, requests
 from papertape.model.errors import ExchangeError
 from papertape.scenario.seed_result import SeedResult
@@ -39,6 +39,7 @@ def retry_after_is_ignored(patch: pytest.MonkeyPatch) -> None:
 def test_a_broken_shell_does_not_get_through(monkeypatch: pytest.MonkeyPatch, broken: Break) -> None:
     """Within the first two pieces of the market maker's."""
     broken(monkeypatch)
-    failed: SeedResult | None = next((each for each in results_of("market_maker", range(FIRST, FIRST + 2 * PIECE)) if is_new(each)), None)
+    seeds = results_of("market_maker", range(FIRST, FIRST + 2 * PIECE))
+    failed: SeedResult | None = next((each for each in seeds if each.is_failure), None)
     assert failed is not None
     assert f"again: papertape sweep {failed.scenario} --seeds 1 --first {failed.seed}" in complaint(failed)

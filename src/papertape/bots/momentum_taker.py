@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from decimal import Decimal
 
@@ -29,24 +30,28 @@ class MomentumTaker:
         self._prices: deque[Decimal] = deque(maxlen=lookback)
         self._acted_ns: Nanos = 0
         self._exchange: BaseExchange | None = None
+        self._acting: asyncio.Future[None] | None = None  # beside the callback: an order may take minutes to be settled, and trades go on
 
     async def start(self, exchange: BaseExchange) -> None:
         self._exchange = exchange
         await exchange.subscribe_trades(self.symbol, self.on_trade)
 
     async def stop(self) -> None:
-        return None
+        if self._acting is not None:
+            self._acting.cancel()  # the wait, not the order
 
-    async def on_trade(self, trade: PublicTrade) -> None:
+    def on_trade(self, trade: PublicTrade) -> None:
         prices = self._prices
         prices.append(trade.price)
         if len(prices) < (prices.maxlen or 0) or trade.venue_ns - self._acted_ns < self.rest_ns:
             return
+        if self._acting is not None and not self._acting.done():
+            return
         change_bps = (prices[-1] - prices[0]) / prices[0] * 10_000
         if change_bps >= self.trigger_bps and self.position <= 0:
-            await self._take(Side.BUY, trade.venue_ns)
+            self._acting = asyncio.ensure_future(self._take(Side.BUY, trade.venue_ns))
         elif change_bps <= -self.trigger_bps and self.position > 0:
-            await self._take(Side.SELL, trade.venue_ns)
+            self._acting = asyncio.ensure_future(self._take(Side.SELL, trade.venue_ns))
 
     async def _take(self, side: Side, now_ns: Nanos) -> None:
         assert self._exchange is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 
 from papertape.exchanges.account import Account
@@ -74,7 +75,7 @@ class Polling:
         """What is to go on for as long as we are connected."""
         feeds = [(f"{lane} feed", self.keep(lane)) for lane in self.feeds]
         ages = [(f"age of the {lane} feed", self._age(lane)) for lane in self.feeds]
-        return [*feeds, *ages, ("confirming orders", self.confirm())]
+        return [*feeds, *ages, ("age of books by REST", self._age_books()), ("confirming orders", self.confirm())]
 
     async def keep(self, lane: Lane) -> None:
         """Watch one stream lane for ever: poll while it is away for long, and make good what it missed when it is back."""
@@ -89,9 +90,6 @@ class Polling:
             self._on(feed, FeedSignal.BACK)
             if lane is Lane.MARKET:
                 self._catch_up()
-            # A book that REST told is shown until the stream's snapshot is here, and not much longer than it is fresh.
-            await self._bell.until(lambda: not self._is_live(lane), self._clock.now_ns() + self._settings.poll_fresh_ns)
-            self._expire(lane)
             await self._bell.until(lambda: not self._is_live(lane))
             self._on(feed, FeedSignal.LOST)
 
@@ -155,11 +153,19 @@ class Polling:
             await self._bell.until(lambda: not feed.is_polled, asked_ns + fresh_ns)
             if feed.is_polled and self._asked_ns[lane] == asked_ns:
                 self._on(feed, FeedSignal.STALE)
-                self._expire(lane)
 
-    def _expire(self, lane: Lane) -> None:
-        if lane is Lane.MARKET:
-            self._streams.expire(self._clock.now_ns())
+    async def _age_books(self) -> None:
+        """A book that REST told is shown until the stream's snapshot is here, and no longer than it is fresh, whatever the lane does."""
+        fresh_ns, streams = self._settings.poll_fresh_ns, self._streams
+        while True:
+            await self._bell.until(lambda: streams.polled_since_ns() is not None)
+            told_ns = streams.polled_since_ns()
+            if told_ns is not None:
+                await self._bell.until(partial(self._is_told_anew, told_ns), told_ns + fresh_ns)
+            streams.expire(self._clock.now_ns() - fresh_ns)
+
+    def _is_told_anew(self, told_ns: Nanos) -> bool:
+        return self._streams.polled_since_ns() != told_ns
 
     def _every_ns(self, lane: Lane) -> Nanos:
         if lane is Lane.USER:

@@ -120,6 +120,10 @@ class Streams:
         if old:
             self.on_books_changed()
 
+    def polled_since_ns(self) -> Nanos | None:
+        """Run time of the oldest book that is shown as REST told it; None where there is none."""
+        return min((feed.polled_ns for feed in self.books.values() if feed.polled_ns is not None), default=None)
+
     def starved(self, now_ns: Nanos, within_ns: Nanos) -> str:
         """Why the connection is no good although it talks: a book that never gets its snapshot; empty if all is well."""
         for symbol, feed in self.books.items():
