@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import papertape
-from papertape.exchanges import account, line, placing, requests, streams
+from papertape.exchanges import account, comparing, line, placing, polling, requests, streams, watching
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import ExchangeError
 from papertape.resilience import outbox, sequence, silence
@@ -49,6 +49,7 @@ def nothing_is_reconciled_after_a_reconnect(patch: pytest.MonkeyPatch) -> None:
         return 0
 
     patch.setattr(line, "reconcile", reconcile)
+    patch.setattr(polling, "reconcile", reconcile)
 
 
 def subscriptions_are_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -75,7 +76,14 @@ def retry_after_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def silence_is_never_noticed(patch: pytest.MonkeyPatch) -> None:
+    """And nobody asks REST either, which would find out by itself."""
+
+    async def keep(*_: Any) -> None:
+        return
+
     patch.setattr(silence.Silence, "is_dead", lambda *_, **__: False)
+    patch.setattr(comparing.Comparing, "_keep", keep)
+    patch.setattr(watching.Watching, "keep", keep)
 
 
 def gaps_are_never_noticed(patch: pytest.MonkeyPatch) -> None:

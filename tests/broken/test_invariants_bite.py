@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import papertape
-from papertape.exchanges import account, line, placing, requests, streams
+from papertape.exchanges import account, line, placing, polling, requests, streams
 from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.delivery import Delivery
 from papertape.model import errors as ccxt
@@ -20,6 +20,7 @@ from papertape.model.event import Side
 from papertape.model.order import NewOrder, OrderType
 from papertape.model.request import Lane, Op, Request
 from papertape.resilience import outbox, sequence, tracker
+from papertape.resilience.feed import Feed
 from papertape.session.result import RunResult, Status
 
 SYMBOL = "BTC/USD"
@@ -189,7 +190,11 @@ def what_waits_goes_out_whenever_it_can(patch: pytest.MonkeyPatch) -> None:
         self._waiting[client_order_id] = msgspec.structs.replace(waiting, until_ns=now_ns + self.ttl_ns)
         return ask(self, client_order_id, now_ns, may_go=may_go)
 
+    async def nobody_polls(self: polling.Polling, lane: Lane, feed: Feed) -> None:
+        await self._bell.until(lambda: self._is_live(lane))
+
     patch.setattr(outbox.Outbox, "ask", patient)
+    patch.setattr(polling.Polling, "_poll", nobody_polls)  # else they would leave as soon as REST has reconciled
 
 
 @pytest.mark.parametrize(
