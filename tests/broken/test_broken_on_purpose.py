@@ -75,15 +75,19 @@ def retry_after_is_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(requests, "retry_after_ns", lambda error: 0)
 
 
+async def nobody_looks(*_: Any) -> None:
+    return
+
+
+def books_are_never_compared(patch: pytest.MonkeyPatch) -> None:
+    """With REST's, which would find out by itself."""
+    patch.setattr(comparing.Comparing, "_keep", nobody_looks)
+
+
 def silence_is_never_noticed(patch: pytest.MonkeyPatch) -> None:
-    """And nobody asks REST either, which would find out by itself."""
-
-    async def keep(*_: Any) -> None:
-        return
-
+    books_are_never_compared(patch)
     patch.setattr(silence.Silence, "is_dead", lambda *_, **__: False)
-    patch.setattr(comparing.Comparing, "_keep", keep)
-    patch.setattr(watching.Watching, "keep", keep)
+    patch.setattr(watching.Watching, "keep", nobody_looks)
 
 
 def gaps_are_never_noticed(patch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 import papertape
 from broken.test_broken_on_purpose import (
     a_goodbye_is_taken_for_the_end,
+    books_are_never_compared,
     gaps_are_never_noticed,
     nothing_is_reconciled_after_a_reconnect,
     retry_after_is_ignored,
@@ -80,6 +81,7 @@ def whatever_snapshot_comes_is_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def changes_before_their_snapshot_are_thrown_away(patch: pytest.MonkeyPatch) -> None:
+    books_are_never_compared(patch)
     patch.setattr(held.Held, "hold", lambda *_: None)
 
 
@@ -97,6 +99,7 @@ def a_snapshot_is_merged_into_the_old_book(patch: pytest.MonkeyPatch) -> None:
 
 
 def silence_is_a_quiet_market(patch: pytest.MonkeyPatch) -> None:
+    books_are_never_compared(patch)
     patch.setattr(quiet.Quiet, "look", lambda *_: quiet.Look.NOTHING)
 
 

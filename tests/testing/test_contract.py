@@ -141,6 +141,7 @@ def test_each_broken_adapter_fails_where_it_is_broken(pytester: pytest.Pytester)
             "test_whoever_unsubscribes_hears_no_more",
             "test_a_subscription_ends_with_its_block",
             "test_one_of_two_subscriptions_may_end",
+            "test_callbacks_come_one_after_another",
         ],
         "TestEditsByAnotherOrder": ["test_an_edit_changes_price_and_amount"],
         "TestSwallowsErrors": ["test_an_order_that_nobody_made_is_not_found[cancel_order]"],
