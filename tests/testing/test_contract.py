@@ -119,6 +119,7 @@ SAMPLE = ("lost_answer", "off_the_tick", "post_only", "subscri", "edit", "nobody
 """Parts of the names of those tests of the contract that some adapter below fails."""
 
 
+@pytest.mark.timeout(600)  # some hundred tests in one
 def test_each_broken_adapter_fails_where_it_is_broken(pytester: pytest.Pytester) -> None:
     """Six adapters with one bug each, and two that declare less: each fails by the test that names its bug, and by none of the others."""
     pytester.makepyfile(test_broken=BROKEN)
