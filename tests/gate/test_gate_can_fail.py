@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
+from broken.test_broken_on_purpose import Break, nothing_is_reconciled_after_a_reconnect, retry_after_is_ignored, timeout_means_failure
 from gate.seeds import FIRST, PIECE, complaint, results_of
-from papertape.exchanges import account, line, requests
-from papertape.model.errors import ExchangeError
 from papertape.scenario.seed_result import SeedResult
 
 pytestmark = pytest.mark.timeout(600)
-
-Break = Callable[[pytest.MonkeyPatch], None]
-
-
-def timeout_means_failure(patch: pytest.MonkeyPatch) -> None:
-    def lost(self: account.Account, intent: Any, why: str) -> None:
-        self.refused(intent, ExchangeError(why))
-
-    patch.setattr(account.Account, "lost", lost)
-
-
-def nothing_is_reconciled_after_a_reconnect(patch: pytest.MonkeyPatch) -> None:
-    async def reconcile(*_: Any) -> int:
-        return 0
-
-    patch.setattr(line, "reconcile", reconcile)
-
-
-def retry_after_is_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(requests, "retry_after_ns", lambda error: 0)
 
 
 @pytest.mark.parametrize("broken", [timeout_means_failure, nothing_is_reconciled_after_a_reconnect, retry_after_is_ignored])
