@@ -304,7 +304,7 @@ class Line:
             if self.account.taken_up:
                 self._notes.mark(Mark.TOOK_UP_INTENTS, f"{len(self.account.taken_up)} of an earlier life")
             for intent in self.account.tracker.unknown():
-                self.placing.hunt(intent, may_repeat=False)
+                self.placing.hunt(intent, None)
 
     def _is_live(self) -> bool:
         """Whether all that a bot needs is there, if only by REST."""

@@ -133,6 +133,9 @@ class Watching:
     def _heard(self, request: Request, answer: Answer) -> None:
         if request.op in PUBLIC_OPS and request.symbol and answer.refusal is None:
             self._fetched_ns[request.symbol] = self._loop.now_ns
+        elif request.op is Op.ORDER_CREATE and answer.refusal is not None:
+            for watch in self._hears("order_refused"):
+                watch.order_refused(self._loop.now_ns, request)
         elif request.op is Op.BALANCE_FETCH and answer.balances is not None:
             for watch in self._hears("balances_told"):
                 watch.balances_told(self._loop.now_ns, answer.balances)
@@ -140,9 +143,11 @@ class Watching:
     def _sent(self, request: Request) -> None:
         if request.op is not Op.ORDER_CREATE or request.order is None:
             return
-        fresh = self.freshness(request.order.symbol)
-        for watch in self._hears("order_left"):
-            watch.order_left(self._loop.now_ns, request, fresh)
+        key = request.client_order_id
+        if not key or self._world.venue.order_of(key) is None:  # else the venue has it, and no other can come of this
+            fresh = self.freshness(request.order.symbol)
+            for watch in self._hears("order_left"):
+                watch.order_left(self._loop.now_ns, request, fresh)
         if self._loop.now_ns - self._compared_ns >= COMPARE_APART_NS and self._hears("book_compared"):
             self.compare()
 
