@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 import papertape
+from papertape.exchanges import placing
 from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.placing import Placing
 from papertape.model import errors as ccxt
+from papertape.model.request import Request
 from papertape.model.units import MINUTE
 from papertape.resilience.outbox import UNSEEN, Outbox, Seen, Verdict, Waiting
 from papertape.session import run as session
@@ -90,3 +92,25 @@ def test_a_resend_at_the_wrong_time_is_caught(
     result = run()
     assert result.status is Status.FAILED
     assert invariant in result.broken, result.failures
+
+
+def sent_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
+    create = placing._create
+
+    def renamed(intent: Any) -> Request:
+        request = create(intent)
+        return request if request.attempt == 1 else msgspec.structs.replace(request, client_order_id=f"{request.client_order_id}-again")
+
+    patch.setattr(placing, "_create", renamed)
+
+
+def test_the_live_adapter_sends_again_under_the_same_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All lanes are up and only the answer is lost, so that the outcome is learnt by sending again."""
+
+    def run() -> Any:
+        venue = {"feed": {"tape": "builtin:btc-usd", "end": "50s"}, "account": {"USD": "100000", "BTC": "1"}}
+        return papertape.simulate(buys_twice, venues={"coinbase": venue}, faults=[{"kind": "lost_reply", **SECOND_ORDER}], depth="wire")
+
+    assert run().status is Status.PASSED
+    sent_under_a_new_id(monkeypatch)
+    assert "no_duplicate_exposure" in run().broken

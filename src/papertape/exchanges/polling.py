@@ -185,17 +185,19 @@ class Polling:
             feed = self._streams.books.get(symbol)
             for book in answer.books:
                 if feed is not None and book.symbol == symbol and book.bids and book.asks:  # an empty one tells that the venue has none
-                    feed.polled(book, asked_ns)
+                    feed.polled(book, asked_ns, self._clock.now_ns())
                     self._streams.on_books_changed()
 
     async def _ask_trades(self, symbol: str) -> None:
         answer = await self._fetch_trades(symbol)
         trades, ticker = self._streams.trades.get(symbol), self._streams.tickers.get(symbol)
         if trades is not None:
+            trades.rest_ns = self._clock.now_ns()
             trades.tell(trades.thread.polled(answer.trades))
             self._note_holes(trades)
         if ticker is not None and not self._is_live(Lane.MARKET):
             for best in answer.books:
+                ticker.rest_ns = self._clock.now_ns()
                 ticker(_ticker_of(best, answer.trades))
 
     async def _fetch_trades(self, symbol: str, within_ns: Nanos | None = None) -> Answer:
