@@ -165,8 +165,8 @@ class CoinbaseRest:
             if connector is not None:
                 connector.close()
 
-    async def call(self, call: Call, purse: Purse) -> Reply:
-        """Send one request, once, and return what came back; what `purse` has not paid for waits for the budget."""
+    async def call(self, call: Call, purse: Purse | None = None) -> Reply:
+        """Send one request, once, and return what came back; what no `purse` has paid for waits for the budget."""
         what, asked_ns = f"coinbase {call.method} {call.path}", self._clock.wall_ns()
         if self._client is None:
             raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
