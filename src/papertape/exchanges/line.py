@@ -285,6 +285,9 @@ class Line:
         if not self._is_started:
             self._is_started = True
             self.account.load()
+            if not self.account.is_first_life:
+                self.requests.follow_on()
+                self._admission.follow_on()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for name, work in self._polling.work():
