@@ -77,6 +77,7 @@ class FaultPlan:
             if extra:
                 armed.fired += 1
                 total += extra
+                armed.harms_until(self._timeline.now_ns + total)
         return total
 
     def skew_ns(self) -> Nanos:
@@ -120,6 +121,7 @@ class FaultPlan:
         for armed in self._open_at["repeats"]:
             again = armed.fault.repeats(lane, message, armed.done)
             if again is not None:
+                armed.harms_until(self._timeline.now_ns + again.after_ns)
                 self._did(armed, "doubled", message)
                 if armed.fault.repeats(lane, message, armed.done) is None:
                     self._end_window(armed)
@@ -157,6 +159,7 @@ class FaultPlan:
         for armed in self._open:
             postponed = armed.fault.postpones(snapshot, armed.done)
             if postponed is not None:
+                armed.harms_until(self._timeline.now_ns + postponed.after_ns)
                 self._did(armed, "postponed", snapshot)
                 if armed.fault.postpones(snapshot, armed.done) is None:
                     self._end_window(armed)
@@ -251,6 +254,7 @@ class FaultPlan:
         for armed in hit:
             extra = armed.fault.answer_delay_ns(request)
             if extra:
+                armed.harms_until(self._timeline.now_ns + extra)
                 self._fired(armed, request)
                 total += extra
         return total
