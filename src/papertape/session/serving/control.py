@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from papertape.faults import FAULTS
 from papertape.faults.base import Fault
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos, format_duration
@@ -125,8 +126,10 @@ class Control:
 
 
 def _from_now(table: Mapping[str, Any], now_ns: Nanos) -> Mapping[str, Any]:
-    """A fault that lasts, and of which nobody says when it begins, begins now."""
-    if "lasts" not in table or any(key in table for key in _WHEN):
+    """A fault that acts over time, and of which nobody says when it begins, begins now."""
+    kind = FAULTS.get(str(table.get("kind")))
+    acts_over_time = "lasts" in table or (kind is not None and kind.needs_start)
+    if not acts_over_time or any(key in table for key in _WHEN):
         return table
     return {**table, "at": format_duration(now_ns)}
 
