@@ -26,7 +26,7 @@ def trade_row(at_ns: int, trade_id: str) -> Row:
     st.integers(0, 20 * SECOND),
 )
 def test_a_lap_is_the_first_one_later(plan: list[tuple[int, int]], shift_ns: int, more_ns: int) -> None:
-    """Same messages, same distances; a lap never begins before the last has ended; no id of a trade comes again, and later ones are greater."""
+    """Same messages, same distances; a lap never begins before the last has ended; ids of trades go up from lap to lap."""
     rows = [trade_row(START + at, str(number)) for at, number in plan]
     length_ns = plan[-1][0] + 1 + more_ns
     endless = laps(lambda: iter(rows), start_ns=START, length_ns=length_ns, shift_ns=shift_ns, is_endless=True)
