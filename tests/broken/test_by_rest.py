@@ -104,3 +104,9 @@ def test_a_book_by_rest_is_held_against_its_answer(broken: Break, monkeypatch: p
     result = run(goes_by_a_book, AWAY)
     assert "book_matches" in result.broken, result.failures
     assert any("it is as REST told it, and" in failure for failure in result.failures)
+
+
+def test_what_the_dead_held_is_nobodys_book() -> None:
+    """It died as REST told its book, and is away for longer than that is good."""
+    result = run(goes_by_a_book, AWAY, {"kind": "crash", "at": "25s", "down": "20s"})
+    assert result.status is Status.PASSED, result.failures

@@ -228,7 +228,8 @@ class Watching:
         """Hold every book that the client holds valid against the venue's as delivered."""
         exchange = self._exchange
         watches = self._hears("book_compared")
-        if exchange is None or not watches or self._is_over or self._is_between():
+        is_dead = isinstance(self._home, Life) and self._home.is_over  # what it held nobody acts upon
+        if exchange is None or not watches or self._is_over or is_dead or self._is_between():
             return
         now_ns = self._compared_ns = self._loop.now_ns
         for symbol, book, is_streamed in exchange.insight.books():
