@@ -49,3 +49,22 @@ def test_an_order_that_turns_out_never_to_have_been_there_does_not_end_a_bot(bot
     assert lost
     assert result.is_passed, result.failures
     assert result.orders > 0
+
+
+@pytest.mark.parametrize("bot", [MarketMaker, MomentumTaker, twap])
+def test_a_bot_that_is_started_in_an_outage_trades_once_it_is_over(bot: Any) -> None:
+    """The first thing it asks may find no line: REST goes away as `connect` returns, for longer than a fetch is repeated."""
+    faults: list[Any] = [
+        {"kind": "disconnect", "connection": "market", "at": "0s", "lasts": "11s"},
+        {"kind": "disconnect", "connection": "rest", "at": "2s", "lasts": "45s"},
+    ]
+    venue = {"feed": {"tape": "builtin:btc-usd", "end": "150s"}, "account": {"USD": "100000", "BTC": "1"}}
+    config = {"trigger_bps": "0.3", "rest": "2s"} if bot is MomentumTaker else {}
+    result = papertape.simulate(bot, venues={"coinbase": venue}, faults=faults, bot_config=config, expect={"recovers_within": "20s"})
+    assert result.is_passed, result.failures
+    assert result.orders > 0
+
+
+def test_a_twap_of_what_the_venue_does_not_trade_says_so() -> None:
+    result = papertape.simulate(twap, venues={"coinbase": TWO_MINUTES}, bot_config={"symbol": "BTC/EUR"})
+    assert "BTC/EUR: the venue has no such market; it has BTC/USD" in result.failures[0]
