@@ -138,18 +138,19 @@ class Polling:
                 # What repairs the lane has waited for REST as well, and goes first.
                 await self._bell.until(lambda: self._is_live(lane), self._clock.now_ns() + self._settings.poll_every_ns)
                 continue
-            asked_ns, has_ended = self._clock.now_ns(), partial(self._has_ended_since, lane, self._ended[lane])
+            asked_ns, ended = self._clock.now_ns(), self._ended[lane]
             try:
                 await ask()
             except BaseError:
                 pass  # what was told last may still be gone by, until it is stale
             else:
-                if not self._is_live(lane) and not has_ended():
+                if not self._is_overtaken(lane, ended):
                     self._answered(lane, feed, asked_ns)
-            await self._bell.until(lambda: self._is_live(lane) or has_ended(), asked_ns + self._every_ns(lane))
+            await self._bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
 
-    def _has_ended_since(self, lane: Lane, ended: int) -> bool:
-        return self._ended[lane] != ended
+    def _is_overtaken(self, lane: Lane, ended: int) -> bool:
+        """Whether the stream is back, or one more connection of it has ended."""
+        return self._is_live(lane) or self._ended[lane] != ended
 
     def _answered(self, lane: Lane, feed: Feed, asked_ns: Nanos) -> None:
         if not feed.is_polled:

@@ -25,9 +25,9 @@ class Observer:
     """One venue's notes. It may look at both sides, and touches neither.
 
     A fault's recovery runs from its end (or the end of the last that overlapped it; or, where one goes on that happens so and so many times
-    whenever that may be, from the last of those times) until the client says that trading is allowed and its
-    books are valid, and the Door says that the client has been told everything it asked for. The client's own word is not enough: it may
-    not have noticed yet.
+    whenever that may be, from the last of those times; or from when the network was last disturbed, if that is later) until the client says
+    that trading is allowed and its books are valid, and the Door says that the client has been told everything it asked for. The client's
+    own word is not enough: it may not have noticed yet.
 
     Attributes:
         marks: how often each mark was seen.
@@ -37,6 +37,7 @@ class Observer:
         lacks: what was missing when the bot ended, in words; empty if nothing was.
         on_disconnected: told when the exchange stops looking for what it does not know.
         lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
+        network_disturbed_ns: until when the network's own faults have been at work.
     """
 
     def __init__(self, venue: str, loop: VirtualLoop, journal: Journal) -> None:
@@ -49,6 +50,7 @@ class Observer:
         self.lacks = ""
         self.on_disconnected: Callable[[], None] = lambda: None
         self.lanes: dict[str, str] = {}
+        self.network_disturbed_ns: Callable[[], Nanos] = lambda: 0
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -80,7 +82,7 @@ class Observer:
     def since_ns(self, ended_ns: Nanos) -> Nanos:
         """From when on the recovery of a fault that ended then counts: from the last that a fault did which is not over yet."""
         hits = [] if self._door is None else [armed.hit_ns for armed in self._door.plan.faults if armed.fired and armed.is_open]
-        return max([ended_ns, *hits])
+        return max([ended_ns, self.network_disturbed_ns(), *hits])
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1
