@@ -21,7 +21,7 @@ class CoinbaseExchange(ResilientExchange):
     """A `ResilientExchange` over a link that speaks Coinbase's protocol, to the real venue or to a simulated one under its name.
 
     Args:
-        link: one whose single call may be several requests has a `spend`; it is given this exchange's budget.
+        link: one whose single call may be several requests has a `spend` and an `obey`; they are given this exchange's budget.
         options: those of `ResilientExchange`.
     """
 
@@ -29,6 +29,8 @@ class CoinbaseExchange(ResilientExchange):
         super().__init__(link, **options)
         if hasattr(link, "spend"):
             link.spend = partial(self._line.requests.spend, urgent=True)  # the call is on its way and must not starve
+        if hasattr(link, "obey"):
+            link.obey = self._line.requests.obey
 
     @staticmethod
     def link_to_venue(keys: Keys, clock: Clock) -> CoinbaseLink:

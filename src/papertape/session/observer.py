@@ -25,9 +25,9 @@ class Observer:
     """One venue's notes. It may look at both sides, and touches neither.
 
     A fault's recovery runs from its end (or the end of the last that overlapped it; or, where one goes on that happens so and so many times
-    whenever that may be, from the last of those times; or from when the network was last disturbed, if that is later) until the client says
-    that trading is allowed and its books are valid, and the Door says that the client has been told everything it asked for. The client's
-    own word is not enough: it may not have noticed yet.
+    whenever that may be, from the last of those times; or from when the network was last disturbed, or when the quiet that a refusal asked
+    for is over, before which nobody may ask for anything) until the client says that trading is allowed and its books are valid, and the
+    Door says that the client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet.
 
     Attributes:
         marks: how often each mark was seen.
@@ -80,9 +80,11 @@ class Observer:
         return is_on or any(now_ns <= self.since_ns(ended_ns) + limit_ns for _, ended_ns in self.waiting)
 
     def since_ns(self, ended_ns: Nanos) -> Nanos:
-        """From when on the recovery of a fault that ended then counts: from the last that a fault did which is not over yet."""
-        hits = [] if self._door is None else [armed.hit_ns for armed in self._door.plan.faults if armed.fired and armed.is_open]
-        return max([ended_ns, self.network_disturbed_ns(), *hits])
+        """From when on the recovery of a fault that ended then counts: from the last that still disturbed, as far as is known now."""
+        faults = [] if self._door is None else self._door.plan.faults
+        hits = [armed.hit_ns for armed in faults if armed.fired and armed.is_open]
+        quiet_ns = min(self._loop.now_ns, max((armed.quiet_until_ns for armed in faults), default=0))
+        return max([ended_ns, self.network_disturbed_ns(), quiet_ns, *hits])
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1

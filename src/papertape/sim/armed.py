@@ -17,6 +17,7 @@ class Armed:
         books: every book as it was when the window opened, where that matters.
         is_open: its window is running.
         hit_ns: when it last did anything, run time.
+        quiet_until_ns: until when one of its answers asked the client for quiet, run time.
     """
 
     def __init__(self, fault: Interference) -> None:
@@ -30,6 +31,7 @@ class Armed:
         self.is_healed = False
         self.started_ns: Nanos = 0
         self.hit_ns: Nanos = 0
+        self.quiet_until_ns: Nanos = 0
         self._seen = 0
         self._intents: dict[str, None] = {}  # a dict keeps order
 

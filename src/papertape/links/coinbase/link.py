@@ -16,7 +16,7 @@ from papertape.links.coinbase.memory import Memory
 from papertape.links.coinbase.rest import CoinbaseRest, Reply
 from papertape.links.coinbase.stream import CoinbaseStream
 from papertape.links.refusal import error_of
-from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
+from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported, RateLimitExceeded
 from papertape.model.event import Event
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Channel, Lane, Op, Request
@@ -59,6 +59,7 @@ class CoinbaseLink:
 
     Attributes:
         spend: awaited before each request beyond the one that `request` was called for; the shell's limiter.
+        obey: told that the venue wants quiet, where whoever called hears another answer instead.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class CoinbaseLink:
     ) -> None:
         self.rules = rules
         self.spend: Callable[[Op], Awaitable[object]] | None = None
+        self.obey: Callable[[RateLimitExceeded], object] = _nobody
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
@@ -200,7 +202,11 @@ class CoinbaseLink:
     async def _look(self, order_id: str, symbol: str) -> Order:
         if self.spend is not None:
             await self.spend(Op.ORDER_FETCH)
-        answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol))
+        try:
+            answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol))
+        except RateLimitExceeded as error:
+            self.obey(error)
+            raise
         assert answer.order is not None
         return self._memory.complete(answer.order)
 
@@ -249,6 +255,10 @@ class CoinbaseLink:
             return read()
         except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, AssertionError, IndexError) as error:
             raise ExchangeNotAvailable(f"coinbase {op}: an answer that cannot be read: {error!r}") from error
+
+
+def _nobody(error: RateLimitExceeded) -> None:
+    """No limiter of ours."""
 
 
 def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nanos) -> Order:
