@@ -35,7 +35,7 @@ from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.health import Health, missing
 from papertape.resilience.intents import IntentStore
-from papertape.resilience.reconnect import Reconnect, Signal
+from papertape.resilience.reconnect import LaneState, Reconnect, Signal
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.silence import Silence
 from papertape.resilience.tracker import IntentState
@@ -219,6 +219,8 @@ class Line:
             self.subscribing.tear_bars()
         elif lane is Lane.USER:
             self._user_asked.clear()
+            if self._user.state is not LaneState.DIALLING:
+                self._polling.ended(lane)
         self._review()
 
     def _lane_changed(self, keeper: LaneKeeper) -> None:

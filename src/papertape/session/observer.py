@@ -29,10 +29,11 @@ class Observer:
     """One venue's notes. It may look at both sides, and touches neither.
 
     A fault's recovery runs from its end (or the end of the last that overlapped it; or, where one goes on that happens so and so many times
-    whenever that may be, from the last of those times) until the client says that trading is allowed and its
-    books are valid, and the Door says that the client has been told everything it asked for. The client's own word is not enough: it may
-    not have noticed yet. Nor has it met by then all that a fault did: it must be whole 2 s after the last of that was due as well, and what
-    counts is when it became so.
+    whenever that may be, from the last of those times; or from when the network was last disturbed, or when the quiet that a refusal asked
+    for is over, before which nobody may ask for anything) until the client says that trading is allowed and its books are valid, and the
+    Door says that the client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet. Nor
+    has it met by then all that a fault did: it must be whole 2 s after the last of that was due as well, and what counts is when it became
+    so.
 
     Attributes:
         marks: how often each mark was seen.
@@ -42,6 +43,7 @@ class Observer:
         lacks: what was missing when the bot ended, in words; empty if nothing was.
         on_disconnected: told when the exchange stops looking for what it does not know.
         lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
+        network_disturbed_ns: until when the network's own faults have been at work.
     """
 
     def __init__(self, venue: str, loop: VirtualLoop, journal: Journal) -> None:
@@ -54,6 +56,7 @@ class Observer:
         self.lacks = ""
         self.on_disconnected: Callable[[], None] = lambda: None
         self.lanes: dict[str, str] = {}
+        self.network_disturbed_ns: Callable[[], Nanos] = lambda: 0
         self._whole_ns: Nanos | None = None  # since when it has been whole, as far as that was asked
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
@@ -86,9 +89,11 @@ class Observer:
         return is_on or any(now_ns <= self.since_ns(ended_ns) + limit_ns for _, ended_ns in self.waiting)
 
     def since_ns(self, ended_ns: Nanos) -> Nanos:
-        """From when on the recovery of a fault that ended then counts: from the last that a fault did which is not over yet."""
-        hits = [] if self._door is None else [armed.hit_ns for armed in self._door.plan.faults if armed.fired and armed.is_open]
-        return max([ended_ns, *hits])
+        """From when on the recovery of a fault that ended then counts: from the last that still disturbed, as far as is known now."""
+        faults = [] if self._door is None else self._door.plan.faults
+        hits = [armed.hit_ns for armed in faults if armed.fired and armed.is_open]
+        quiet_ns = min(self._loop.now_ns, max((armed.quiet_until_ns for armed in faults), default=0))
+        return max([ended_ns, self.network_disturbed_ns(), quiet_ns, *hits])
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1

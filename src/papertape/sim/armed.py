@@ -18,6 +18,7 @@ class Armed:
         is_open: its window is running.
         hit_ns: when it last did anything, run time.
         harms_until_ns: when the last of what it has delayed or doubled so far is due, run time.
+        quiet_until_ns: until when one of its answers asked the client for quiet, run time.
     """
 
     def __init__(self, fault: Interference) -> None:
@@ -32,6 +33,7 @@ class Armed:
         self.started_ns: Nanos = 0
         self.hit_ns: Nanos = 0
         self.harms_until_ns: Nanos = 0
+        self.quiet_until_ns: Nanos = 0
         self._seen = 0
         self._intents: dict[str, None] = {}  # a dict keeps order
 

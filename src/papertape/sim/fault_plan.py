@@ -234,6 +234,7 @@ class FaultPlan:
         for armed in hit:
             refusal = armed.fault.before_venue(request)
             if refusal is not None:
+                armed.quiet_until_ns = self._timeline.now_ns + (refusal.retry_after_ns or 0)
                 self._fired(armed, request)
                 return refusal
         return None
