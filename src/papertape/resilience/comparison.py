@@ -46,11 +46,13 @@ class Comparison:
             theirs = dict(told)
             if not theirs:
                 continue
-            reach = min(theirs) if side is Side.BUY else max(theirs)
-            seen = ours.irange(reach, None) if side is Side.BUY else ours.irange(None, reach)
-            for ticks in sorted({*theirs, *seen}):
-                if theirs.get(ticks, 0) != ours.get(ticks, 0) and (side, ticks) not in self.moved:
-                    found[side, ticks] = None
+            # Views of plain dicts are compared in C: a real book has tens of thousands of levels.
+            apart = {ticks for ticks, _ in theirs.items() ^ dict.items(ours) if (side, ticks) not in self.moved}
+            if apart:
+                reach = min(theirs) if side is Side.BUY else max(theirs)
+                for ticks in sorted(apart):
+                    if ticks >= reach if side is Side.BUY else ticks <= reach:
+                        found[side, ticks] = None
         return found
 
 
