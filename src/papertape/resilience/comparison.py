@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from papertape.model.book import Book
-from papertape.model.event import BookSnapshot, BookUpdate, Side
+from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 
 Place = tuple[Side, int]
 """A level: its side and its price in ticks."""
@@ -47,7 +47,8 @@ class Comparison:
             if not theirs:
                 continue
             # Views of plain dicts are compared in C: a real book has tens of thousands of levels.
-            apart = {ticks for ticks, _ in theirs.items() ^ dict.items(ours) if (side, ticks) not in self.moved}
+            changed: set[Level] = theirs.items() ^ dict.items(ours)  # type: ignore[arg-type]  # a SortedDict is a dict, its stubs are not
+            apart = {ticks for ticks, _ in changed if (side, ticks) not in self.moved}
             if apart:
                 reach = min(theirs) if side is Side.BUY else max(theirs)
                 for ticks in sorted(apart):
