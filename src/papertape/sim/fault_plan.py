@@ -92,7 +92,8 @@ class FaultPlan:
         return total
 
     def holds(self, lane: Lane) -> bool:
-        return any(armed.fault.holds(lane) for armed in self._open_at["holds"])
+        able = self._open_at["holds"]  # as a rule nobody, and this is asked for each message
+        return bool(able) and any(armed.fault.holds(lane) for armed in able)
 
     def count_held(self, lane: Lane) -> None:
         for armed in self._open_at["holds"]:
