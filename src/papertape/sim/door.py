@@ -295,13 +295,7 @@ class Door:
         """A client has connected; where it `can_tell`, `broadcast.heard` says which messages have arrived."""
         return self.broadcast.open(lane, send, close, can_tell)
 
-    def subscribe(
-        self,
-        stream: Stream,
-        channel: Channel,
-        symbol: str,
-        reply: Reply | None = None,
-    ) -> None:
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, reply: Reply | None = None) -> None:
         """A client's wish for a channel has left it."""
         self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), reply or Reply())
 
