@@ -225,6 +225,7 @@ class Door:
         return answer
 
     def _answer(self, pending: Pending, answer: Answer) -> None:
+        pending.timer = None  # it holds the answer, and the request is remembered
         if pending.number not in self._pending:
             return
         if self.plan.holds(Lane.REST):
