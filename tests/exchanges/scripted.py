@@ -82,6 +82,7 @@ class ScriptedLink:
         mute: lanes that are open and say nothing.
         requests: every request that left, with the run time.
         subscribed: what each lane was asked for on its present connection.
+        asked_for: what the market lane was ever asked for.
         on_request: called with each request before anything becomes of it.
     """
 
@@ -141,7 +142,8 @@ class ScriptedLink:
         if not self.is_open[lane]:
             raise NetworkError(f"{lane} lane is closed")
         self.subscribed[lane].append((channel, symbol))
-        self.asked_for.append((channel, symbol))
+        if lane is Lane.MARKET:
+            self.asked_for.append((channel, symbol))
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
         elif channel is Channel.BOOK and symbol in self.snapshots:

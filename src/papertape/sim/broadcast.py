@@ -140,11 +140,12 @@ class Broadcast:
 
     def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, reply: Reply) -> None:
         self._timeline.schedule_ns(
-            self._timeline.now_ns + delay_ns, DELIVERY, self._subscriptions.begin, stream, channel, symbol, reply, self
+            stream.arrives_ns(self._timeline.now_ns + delay_ns), DELIVERY, self._subscriptions.begin, stream, channel, symbol, reply, self
         )
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscriptions.end, stream, channel, symbol, self)
+        due_ns = stream.arrives_ns(self._timeline.now_ns + delay_ns)
+        self._timeline.schedule_ns(due_ns, DELIVERY, self._subscriptions.end, stream, channel, symbol, self)
 
     def mute(self, armed: Armed) -> None:
         """The subscriptions that a fault silences bring nothing any more, and nobody is told."""
@@ -353,8 +354,8 @@ class Broadcast:
                 else:
                     stream.missed[message.symbol] = now_ns
                 self.on_odd(stream, message, is_right)
-            elif isinstance(message, OrderUpdate):
-                self.note_told(message.order)
+            for order in () if index else orders_in(message):
+                self.note_told(order)
             if not index and not stream.can_tell:
                 self.heard(message)
             if not index and not isinstance(message, Heartbeat):

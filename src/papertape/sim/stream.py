@@ -118,12 +118,18 @@ class Stream:
         self.opened_ns: Nanos = 0
         self.ended_ns: Nanos | None = None
         self.heartbeats = 0
+        self._said_ns: Nanos = 0
         # What was delivered since the journal last looked: messages by their number at the venue, and when.
         self.count = 0
         self.first = 0
         self.last = 0
         self.first_ns: Nanos = 0
         self.last_ns: Nanos = 0
+
+    def arrives_ns(self, due_ns: Nanos) -> Nanos:
+        """When what the client says now, and what would take until then by itself, is at the venue: a connection keeps its order."""
+        self._said_ns = max(due_ns, self._said_ns)
+        return self._said_ns
 
     def want(self, channel: Channel, symbol: str, after: int) -> None:
         """Send what comes `after` so many market messages."""
