@@ -27,7 +27,8 @@ class Observer:
     A fault's recovery runs from its end (or the end of the last that overlapped it; or, where one goes on that happens so and so many times
     whenever that may be, from the last of those times) until the client says that trading is allowed and its
     books are valid, and the Door says that the client has been told everything it asked for. The client's own word is not enough: it may
-    not have noticed yet.
+    not have noticed yet. But what nobody can notice is not held against it: where all is well but for a market's subscription that is dead,
+    and that would have said nothing so far, the time for that runs from its first news.
 
     Attributes:
         marks: how often each mark was seen.
@@ -49,6 +50,8 @@ class Observer:
         self.lacks = ""
         self.on_disconnected: Callable[[], None] = lambda: None
         self.lanes: dict[str, str] = {}
+        self._well_ns: Nanos | None = None  # since when nothing is wanting but what nobody can notice
+        self._silent_ns: Nanos | None = None  # when that was last seen to be so
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -64,6 +67,8 @@ class Observer:
     def bot_ended(self, lanes: Mapping[str, str] | None = None) -> None:
         """From now on nothing has to recover any more; `lanes` is how each stands."""
         self.over_ns = self._loop.now_ns
+        if self._silent_ns is not None and self.is_healthy and self._door is not None and self._door.broadcast.is_waiting_for_news:
+            self._note_recovered(self._silent_ns)  # there never was any news
         self.lanes = dict(lanes or {})
         down = {lane: state for lane, state in self.lanes.items() if state != UP}
         parts = [f"{lane} lane: {state}" for lane, state in down.items()] or ([] if self.is_healthy else [self.why])
@@ -104,21 +109,33 @@ class Observer:
 
     def look(self) -> None:
         """See whether what is waited for has come about."""
-        if not self.waiting or not self.is_healthy or self._door is None or not self._door.is_whole:
+        if not self.waiting or not self.is_healthy or self._door is None:
             return
+        now_ns = self._loop.now_ns
+        if not self._door.is_whole:
+            if self._door.broadcast.is_waiting_for_news:
+                self._silent_ns, self._well_ns = now_ns, now_ns if self._well_ns is None else self._well_ns
+            return
+        self._note_recovered(now_ns)
+
+    def _note_recovered(self, now_ns: Nanos) -> None:
         for armed, ended_ns in self.waiting:
-            place = self._door.plan.faults.index(armed)
-            took_ns = self._loop.now_ns - self.since_ns(ended_ns)
+            place, since_ns = self._door.plan.faults.index(armed), self.since_ns(ended_ns)  # type: ignore[union-attr]
+            took_ns = max(now_ns - max(since_ns, self._silent_ns or 0), 0 if self._well_ns is None else self._well_ns - since_ns)
             self.recoveries[place] = max(took_ns, self.recoveries.get(place, 0))
             self._journal.write(self._loop.now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
         self.waiting.clear()
+        self._well_ns = self._silent_ns = None
 
     def _disturbed(self, armed: Armed) -> None:
         if self.over_ns is not None or not armed.fired:
             return
         self.waiting = [(other, ended_ns) for other, ended_ns in self.waiting if other is not armed]
-        if armed.window is not None:  # nobody can be whole again while another fault still disturbs: the clock starts at the last one's end
-            self.waiting = [(other, self._loop.now_ns) for other, _ in self.waiting]
+        # Nobody can be whole again while another fault still disturbs: the clock starts at the last one's end, or, where that is whenever
+        # it has done what it came for, at the last that it did.
+        over_ns = self._loop.now_ns if armed.window is not None else armed.hit_ns
+        self.waiting = [(other, max(ended_ns, over_ns)) for other, ended_ns in self.waiting]
+        self._well_ns = self._silent_ns = None
         self.waiting.append((armed, self._loop.now_ns))
         # Later at this instant: a client told at the same nanosecond should have had its say.
         self._loop.schedule_ns(self._loop.now_ns, TIMER, self.look)
