@@ -71,7 +71,7 @@ class Listening:
     def on_list(self, message: OpenOrders) -> None:
         """The venue lists what is open; a long list comes in several messages."""
         for order in message.orders:
-            self._account.hear(order, show=True, is_streamed=True)
+            self._account.hear(order, show=True, is_listed=True)
         self._listed = {**(self._listed or {}), **{order.id: None for order in message.orders}}
         self._bell.ring()
 
@@ -123,7 +123,7 @@ class Listening:
         except BaseError:
             return  # the next look asks again
         if connection == self._connections:
-            self._account.hearing.restart(self._clock.now_ns())
+            self._account.hearing.restart(self._clock.now_ns(), doubt)
 
     async def _ask(self) -> None:
         """Subscribe to our orders on this connection; if it was asked before, in its stead, with nothing between the two."""

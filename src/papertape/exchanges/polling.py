@@ -134,7 +134,8 @@ class Polling:
             except BaseError:
                 pass  # what was told last may still be gone by, until it is stale
             else:
-                if not self._is_live(lane):
+                is_fresh = self._clock.now_ns() - asked_ns < self._settings.poll_fresh_ns  # it may have waited for its budget meanwhile
+                if is_fresh and not self._is_live(lane):
                     self._answered(lane, feed, asked_ns)
             await self._bell.until(lambda: self._is_live(lane), asked_ns + self._every_ns(lane))
 

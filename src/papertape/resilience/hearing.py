@@ -40,16 +40,17 @@ class Hearing:
         self._untold: dict[str, Nanos] = {}  # what REST showed of which order first, and when
         self._in_vain = 0  # doubts in a row that an untold order raised, and that the venue dispelled
 
-    def restart(self, now_ns: Nanos) -> None:
-        """The venue has just listed our orders, and what it did not list was asked for: nothing is owed to us."""
-        self._in_vain = min(self._in_vain + (self.doubt(now_ns) is Doubt.UNTOLD), DOUBLINGS_MAX)
+    def restart(self, now_ns: Nanos, dispelled: Doubt | None = None) -> None:
+        """The venue has listed our orders, and what it did not list was asked for: nothing is owed to us; it may have dispelled a doubt."""
+        self._in_vain = min(self._in_vain + (dispelled is Doubt.UNTOLD), DOUBLINGS_MAX)
         self._heard_ns = now_ns
         self._untold.clear()
 
     def told(self, key: str, now_ns: Nanos, *, is_all: bool) -> None:
         """The lane spoke of an order; `is_all`: it told as much as is known."""
         self._heard_ns = now_ns
-        if is_all and self._untold.pop(key, None) is not None:
+        since_ns = self._untold.pop(key, None) if is_all else None
+        if since_ns is not None and now_ns - since_ns < self._untold_ns:
             self._in_vain = 0
 
     def learnt(self, key: str, now_ns: Nanos) -> None:
