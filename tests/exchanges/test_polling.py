@@ -312,3 +312,21 @@ def test_a_venue_whose_streams_are_down_all_day_can_be_connected_to() -> None:
         assert world.link.subscribed[Lane.USER] == [(Channel.HEARTBEATS, ""), (Channel.ORDERS, "")]
 
     play(story, connect=False)
+
+
+def test_a_poll_that_took_longer_than_it_is_good_for_lets_no_order_leave() -> None:
+    """The list of open orders is answered at once, and what belongs to it only ten seconds later: much may have happened since."""
+
+    async def story(world: World) -> None:
+        lists: list[int] = []
+        world.link.on_request = lambda request: lists.append(world.loop.now_ns) if request.op is Op.ORDERS_OPEN else None
+        take_away(world, Lane.USER)
+        world.link.fates[Op.BALANCE_FETCH] = [Fate.LOST_BEFORE]
+        await world.sleep(10.5)
+        assert len(lists) == 1
+        while not world.exchange.health.may_trade:
+            await world.sleep(0.005)
+        assert len(lists) == 2
+        assert world.loop.now_ns - lists[-1] < SECOND
+
+    play(story)
