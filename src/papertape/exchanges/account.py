@@ -105,7 +105,7 @@ class Account:
 
     # What the venue tells
 
-    def hear(self, order: Order, *, by: str = "", show: bool = False, is_streamed: bool = False, is_listed: bool = False) -> Order:
+    def hear(self, order: Order, *, by: str = "", show: bool = False, is_streamed: bool = False) -> Order:
         """The venue tells where an order stands; returns the furthest we know of it.
 
         Args:
@@ -113,7 +113,6 @@ class Account:
             by: what found it out, if it was us who asked because something was missed; a fill learnt that way is marked.
             show: tell the bot's callbacks, if it is more than they were told.
             is_streamed: the user lane told it as it happened, not REST.
-            is_listed: a subscription began with it.
         """
         intent = self.tracker.find(order.client_order_id) or self.tracker.find(order.id)
         if intent is None:
@@ -125,7 +124,7 @@ class Account:
         assert known is not None
         if is_streamed:
             self.hearing.told(intent.client_order_id, self._clock.now_ns(), is_all=not is_further(known, order))
-        elif not is_listed and is_further(known, before):
+        elif is_further(known, before):
             self.hearing.learnt(intent.client_order_id, self._clock.now_ns())
         if known is not before:
             self._store.append(Told(client_order_id=intent.client_order_id, order=known, at_ns=self._clock.wall_ns()), durable=False)

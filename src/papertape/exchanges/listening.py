@@ -71,7 +71,7 @@ class Listening:
     def on_list(self, message: OpenOrders) -> None:
         """The venue lists what is open; a long list comes in several messages."""
         for order in message.orders:
-            self._account.hear(order, show=True, is_listed=True)
+            self._account.hear(order, show=True)
         self._listed = {**(self._listed or {}), **{order.id: None for order in message.orders}}
         self._bell.ring()
 
