@@ -125,6 +125,10 @@ class SimVenue:
         """Every order the venue accepted, oldest first, as it stands."""
         return tuple(order.snapshot() for order in self._orders.values())
 
+    def open_orders(self) -> tuple[Order, ...]:
+        """Those of them that are open."""
+        return tuple(order for order in self.truth_orders() if not order.status.is_final)
+
     def truth_fills(self) -> tuple[Fill, ...]:
         """Every fill, oldest first."""
         return tuple(self._settlement.fills)
