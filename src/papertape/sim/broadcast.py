@@ -10,12 +10,12 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.interference import Lifetime
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
-from papertape.model.units import Nanos, plain
+from papertape.model.units import Nanos
 from papertape.model.view import LineSeen
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
-from papertape.sim.stream import Aside, Close, Message, Reply, Send, Stream
+from papertape.sim.stream import Aside, Close, Message, Reply, Send, Stream, gist
 from papertape.sim.subscriptions import OWN_ORDERS, Subscriptions
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -369,7 +369,7 @@ class Broadcast:
             self.heard(message)
         if not index and not isinstance(message, Heartbeat):
             kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
-            self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
+            self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **gist(message))
         stream.send(sequence, message)
         self.on_progress()
 
@@ -398,12 +398,3 @@ def orders_in(message: Any) -> tuple[Order, ...]:
 def _lane_of(stream: Stream, message: Message) -> Lane:
     """Whose faults act on a message: news of own orders are the user lane's, whichever connection carries them."""
     return Lane.USER if isinstance(message, OrderUpdate) else stream.lane
-
-
-def _gist(message: Message) -> dict[str, object]:
-    if isinstance(message, OrderUpdate):
-        order = message.order
-        return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
-    if isinstance(message, BookSnapshot):
-        return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
-    return {"symbol": message.symbol}

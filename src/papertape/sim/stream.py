@@ -9,7 +9,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
-from papertape.model.units import Nanos
+from papertape.model.units import Nanos, plain
 from papertape.model.venue import Numbering
 from papertape.sim.armed import Armed
 from papertape.sim.timeline import Handle
@@ -183,3 +183,13 @@ class Stream:
             self.first, self.first_ns = index, now_ns
         self.count += 1
         self.last, self.last_ns = index, now_ns
+
+
+def gist(message: Message) -> dict[str, object]:
+    """What the journal says of a message that is no row of a tape."""
+    if isinstance(message, OrderUpdate):
+        order = message.order
+        return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
+    if isinstance(message, BookSnapshot):
+        return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
+    return {"symbol": message.symbol}
