@@ -35,9 +35,6 @@ GOING_AWAY: Final = 1001
 GOODBYE_WITHIN_S: Final = 2.0
 """How long clients may take to answer a goodbye."""
 
-READERS_BEHIND: Final = 500
-"""Frames that wait for one client, at full speed, until the market waits for it too."""
-
 BACKLOG_MAX: Final = 100_000
 """Frames that wait for one client until it is cut off: it would not catch up, and the others' memory is at stake."""
 
@@ -76,7 +73,6 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
         assert runner.server is not None
         http_server = runner.server
         market.door.on_rest_cut = lambda: server.reset_rest(http_server)
-        market.time.is_held = lambda: any(stream.backlog > READERS_BEHIND for stream in server.streams)
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="papertape-")))
         tls = serving_tls(folder, clock.wall_ns(), *_names(spec.host)) if spec.tls else None
