@@ -205,7 +205,7 @@ def lane_of(stream: Stream, message: Message) -> Lane:
 
 
 def gist(message: Message) -> dict[str, object]:
-    """What the journal says of it."""
+    """What the journal says of a message that is no row of a tape."""
     if isinstance(message, OrderUpdate):
         order = message.order
         return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
