@@ -61,3 +61,13 @@ def test_a_book_by_rest_is_one_of_those_that_it_told_of_late() -> None:
         "it is as REST told it, and not as REST told it last: 1 bid levels differ, the best 0.99 × 0.005 (venue: 0.006)"
     )
     assert told_problem(book, [snapshot(3)], 13 * SECOND + 1) == "it is as REST told it, and REST has told none of the last 10s"
+
+
+def test_a_book_is_remembered_however_many_come_after_it() -> None:
+    """A shell that doubts a snapshot asks again and again, and shows what it had."""
+    by_rest = ByRest()
+    for at_s in (1, *([11] * 50)):
+        by_rest.heard(Request(op=Op.BOOK_FETCH, symbol=SYMBOL), Answer(books=(snapshot(at_s),)), at_s * SECOND)
+    assert by_rest.books(SYMBOL)[-1] == snapshot(1)
+    by_rest.heard(Request(op=Op.BOOK_FETCH, symbol=SYMBOL), Answer(books=(snapshot(17),)), 17 * SECOND)
+    assert snapshot(1) not in by_rest.books(SYMBOL)

@@ -8,7 +8,7 @@ from typing import Final
 
 from papertape.model.event import BookSnapshot
 from papertape.model.request import Answer, Channel, Op, Request
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 
 AS_GOOD_AS: Final = {
     Channel.BOOK: (Op.BOOK_FETCH,),
@@ -19,8 +19,8 @@ AS_GOOD_AS: Final = {
 """Which answers say what a channel would have said. Only a book tells a book; best prices come with trades, as venues' REST tickers do, and
 with books; candles are made of trades."""
 
-REMEMBERED: Final = 8
-"""Books of one instrument that are kept: a client asks for one every two seconds, and may show the last for ten."""
+REMEMBERED_NS: Final = 15 * SECOND
+"""How long a book is kept: a client may show one for ten seconds, however many others it asks for meanwhile."""
 
 
 class ByRest:
@@ -36,14 +36,17 @@ class ByRest:
             self._heard_ns[symbol, request.op] = now_ns
         if request.op is Op.BOOK_FETCH:
             for book in answer.books:
-                self._books.setdefault(book.symbol, deque(maxlen=REMEMBERED)).append(book)
+                kept = self._books.setdefault(book.symbol, deque())
+                kept.append(book)
+                while book.venue_ns - kept[0].venue_ns > REMEMBERED_NS:
+                    kept.popleft()
 
     def told_ns(self, symbol: str, channel: Channel, ops: Iterable[Op] | None = None) -> Nanos:
         """When it last heard what a channel would have said, by one of `ops` if not by all that say it; 0 if it never did."""
         return max((self._heard_ns.get((symbol, op), 0) for op in (AS_GOOD_AS.get(channel, ()) if ops is None else ops)), default=0)
 
     def books(self, symbol: str) -> tuple[BookSnapshot, ...]:
-        """The last books that it was told, newest first."""
+        """The books that it was told of late, newest first."""
         return tuple(reversed(self._books.get(symbol, ())))
 
 

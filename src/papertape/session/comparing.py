@@ -49,7 +49,10 @@ def told_problem(client: Book, told: Sequence[BookSnapshot], now_ns: Nanos) -> s
     for each in fresh:
         true = Book(client.instrument)
         true.apply(each)
-        problems.append(book_problem(client, true, ()))
+        problem = book_problem(client, true, ())
+        if not problem:
+            return ""
+        problems.append(problem)
     if not problems:
         return f"it is as REST told it, and REST has told none of the last {format_duration(TOLD_WITHIN_NS)}"
-    return "" if "" in problems else f"it is as REST told it, and not as REST told it last: {problems[0]}"
+    return f"it is as REST told it, and not as REST told it last: {problems[0]}"
