@@ -133,10 +133,8 @@ class Broadcast:
 
     def _carriers(self, lane: Lane) -> list[Stream]:
         """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""
-        found = list(self._streams[lane])
-        if lane is Lane.USER:
-            found += [stream for stream in self._market if OWN_ORDERS in stream.wanted_after]
-        return found
+        others = [stream for stream in self._market if lane is Lane.USER and OWN_ORDERS in stream.wanted_after]
+        return [*self._streams[lane], *others]
 
     # ---- subscriptions
 
@@ -151,9 +149,8 @@ class Broadcast:
 
     def mute(self, armed: Armed) -> None:
         """The subscriptions that a fault silences bring nothing any more, and nobody is told."""
-        for streams in self._streams.values():
-            for stream in streams:
-                armed.fired += self._subscriptions.mute(stream, armed.fault, self)
+        for stream in (*self._market, *self._own):
+            armed.fired += self._subscriptions.mute(stream, armed.fault, self)
 
     def books(self) -> dict[str, BookSnapshot]:
         """Every whole book as it is now."""
@@ -178,11 +175,11 @@ class Broadcast:
             wanted = stream.wanted.get(kind)
             if wanted and index > wanted.get(event.symbol, index):
                 if self.market_is_quiet and not stream.waiting and not stream.missed:
+                    sequence = stream.sequence
                     if stream.counts_instruments:
                         sequence = stream.number_next(event, self._timeline.now_ns)
                     else:
-                        sequence = stream.sequence
-                        stream.sequence = sequence + 1
+                        stream.sequence += 1
                     stream.delivered(index, self._timeline.now_ns)
                     stream.send(sequence, event)
                 else:
@@ -258,17 +255,18 @@ class Broadcast:
     @property
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
-        if self.untold or any(self.lost.values()):
-            return False
-        return not any(stream.missed for streams in self._streams.values() for stream in streams)
+        return not self.untold and not any(self.lost.values()) and not self._misses_a_book
+
+    @property
+    def _misses_a_book(self) -> bool:
+        return any(stream.missed for streams in self._streams.values() for stream in streams)
 
     @property
     def is_waiting_for_news(self) -> bool:
         """Nothing is missing but subscriptions that a fault silenced, and none of these would have said anything since."""
         lost, silent = self.lost, {Lane.MARKET: self.silent}
-        if self.untold or not self.silent or any(topic not in silent.get(lane, ()) for lane in lost for topic in lost[lane]):
-            return False
-        return not any(stream.missed for streams in self._streams.values() for stream in streams)
+        lacks_more = any(topic not in silent.get(lane, ()) for lane in lost for topic in lost[lane])
+        return bool(self.silent) and not self.untold and not lacks_more and not self._misses_a_book
 
     def lacks(self, down: Container[str] = ()) -> list[str]:
         """What keeps the client from having all that it asked for, in words; that a lane is `down` says enough of its subscriptions."""
