@@ -127,7 +127,7 @@ class Broadcast:
 
     def client_died(self) -> None:
         """Nobody listens any more."""
-        for stream in [stream for streams in self._streams.values() for stream in streams]:
+        for stream in self.open_streams():
             self._owe_waiting(stream)
             self.closed(stream)
 
@@ -149,7 +149,7 @@ class Broadcast:
 
     def mute(self, armed: Armed) -> None:
         """The subscriptions that a fault silences bring nothing any more, and nobody is told."""
-        for stream in (*self._market, *self._own):
+        for stream in self.open_streams():
             armed.fired += self._subscriptions.mute(stream, armed.fault, self)
 
     def books(self) -> dict[str, BookSnapshot]:
@@ -259,7 +259,7 @@ class Broadcast:
 
     @property
     def _misses_a_book(self) -> bool:
-        return any(stream.missed for streams in self._streams.values() for stream in streams)
+        return any(stream.missed for stream in self.open_streams())
 
     @property
     def is_waiting_for_news(self) -> bool:
@@ -396,6 +396,5 @@ class Broadcast:
     def _write_delivered(self) -> None:
         for stream in self._market:
             if stream.count:
-                span = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}
-                stream.count = 0
+                span, stream.count = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}, 0
                 self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)
