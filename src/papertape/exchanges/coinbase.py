@@ -31,6 +31,9 @@ class CoinbaseExchange(ResilientExchange):
         spend_by = getattr(link, "spend_by", None)
         if spend_by is not None:
             spend_by(partial(self._line.requests.spend, urgent=True))  # the call is on its way and must not starve
+        admit_by = getattr(link, "admit_by", None)
+        if admit_by is not None:
+            admit_by(self._line.admission.dial, self._line.admission.message)
 
     @staticmethod
     def link_to_venue(keys: Keys, clock: Clock) -> CoinbaseLink:
