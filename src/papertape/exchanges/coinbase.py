@@ -30,7 +30,8 @@ class CoinbaseExchange(ResilientExchange):
         super().__init__(link, **options)
         spend_by = getattr(link, "spend_by", None)
         if spend_by is not None:
-            spend_by(partial(self._line.requests.spend, urgent=True))  # the call is on its way and must not starve
+            requests = self._line.requests
+            spend_by(partial(requests.spend, urgent=True), requests.quiet)  # the call is on its way and must not starve
         admit_by = getattr(link, "admit_by", None)
         if admit_by is not None:
             admit_by(self._line.admission.dial, self._line.admission.message)

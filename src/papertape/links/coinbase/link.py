@@ -89,9 +89,15 @@ class CoinbaseLink:
     def bind(self, receiver: Receiver) -> None:
         self._receiver = receiver
 
-    def spend_by(self, spend: Callable[[Op], Awaitable[object]]) -> None:
-        """Await this before each request beyond the one that `request` was called for; to be told before a lane is opened."""
-        self._rest.spend = spend
+    def spend_by(self, spend: Callable[[Op], Awaitable[object]], on_limited: Callable[[Nanos | None], object]) -> None:
+        """Whose budget requests come out of; to be told before a lane is opened.
+
+        Args:
+            spend: awaited before each request beyond the one that `request` was called for.
+            on_limited: told at once how long the venue wants quiet, whichever of a call's requests it said so to, and whether or not the
+                call comes to a good end without that one; None where the venue does not say.
+        """
+        self._rest.spend, self._rest.on_limited = spend, on_limited
 
     def admit_by(self, dial: Callable[[Lane], Awaitable[object]], message: Callable[[], Awaitable[object]]) -> None:
         """Await these before each connection and message beyond those that the link is called for; to be told before a lane is opened."""
