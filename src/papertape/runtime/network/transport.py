@@ -35,7 +35,7 @@ class MemoryTransport(asyncio.Transport):
         out: the pipe that carries what is written here.
         inward: the pipe that brings what the peer wrote.
         asks: gives the line of the program that writes, if anybody wants to know.
-        told: what the peer can ask for; gets that line as "asked_at", and the instant of the last writing as "asked_ns".
+        told: what the peer can ask for; gets that line as "asked_at", and the instant as "asked_ns".
         left_ns: when it began to close, or lost its connection; None while it has not.
         on_arrival: called when some of what was written here has arrived there, if anybody wants to know.
     """
@@ -131,9 +131,9 @@ class MemoryTransport(asyncio.Transport):
         if not self._may_send:
             self._refuse(data)
         elif data:
-            self.told["asked_ns"] = self.loop.now_ns
             if self.asks is not None:
                 self.told["asked_at"] = self.asks()
+                self.told["asked_ns"] = self.loop.now_ns
             out = self.out
             out.push(data)
             if out.waiting > IN_FLIGHT_MAX:
