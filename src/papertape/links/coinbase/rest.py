@@ -15,6 +15,7 @@ import aiohttp
 import ccxt.async_support
 import msgspec
 
+from papertape.links.coinbase.discreet import LOG
 from papertape.links.refusal import error_of
 from papertape.model.errors import (
     AuthenticationError,
@@ -216,6 +217,8 @@ class CoinbaseRest:
         client = CoinbaseClient(
             {
                 **key,
+                "logger": LOG,
+                "verbose": False,
                 "enableRateLimit": True,  # by `throttle`, which is the shell's
                 "timeout": self._timeout_ns // MILLISECOND,
                 "urls": {"api": {"rest": self._url}},

@@ -9,6 +9,7 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from papertape.links.coinbase.discreet import LOG
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
 from papertape.model.event import Event
 from papertape.model.order import OrderUpdate
@@ -70,6 +71,7 @@ class CoinbaseStream:
             connection = await connect(
                 url,
                 create_connection=Counting,
+                logger=LOG,
                 max_size=FRAME_MAX,
                 ping_interval=None,  # heartbeats and the shell's staleness watch tell sooner whether the line lives
                 compression=None,
