@@ -32,9 +32,9 @@ class Server:
     def __getattr__(self, key: str) -> Any:
         return self.ready[key]
 
-    def end(self, by: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Tell it to end; its exit code and all of its stderr."""
-        if self.process.poll() is None:
+    def end(self, by: signal.Signals | None = signal.SIGTERM) -> tuple[int, str]:
+        """Tell it to end, or wait until it has; its exit code and all of its stderr."""
+        if by is not None and self.process.poll() is None:
             self.process.send_signal(by)
         _, errors = self.process.communicate(timeout=ENDS_WITHIN_S)
         return self.process.returncode, errors

@@ -103,21 +103,6 @@ def test_a_faster_market_has_the_same_rows_sooner() -> None:
     at_a_stall(story, speed=Fraction(10))
 
 
-def test_a_market_at_full_speed_becomes_a_normal_one() -> None:
-    """The tape is told in no time; what comes after goes at one second a second."""
-
-    async def story(stall: Stall) -> None:
-        await asyncio.sleep(0.1)
-        assert stall.market.is_over
-        before = stall.market.time.now_ns
-        await asyncio.sleep(2)
-        stall.market.time.catch_up()
-        assert stall.market.time.now_ns - before == pytest.approx(2 * SECOND, abs=SECOND // 5)
-        assert stall.market.standing(0).speed == "1"
-
-    at_a_stall(story, speed=None)
-
-
 def test_a_client_trades_on_through_the_laps() -> None:
     """A tape that is played again is a market that goes on: time, trades and their ids go up, and each lap begins with a snapshot."""
 

@@ -7,6 +7,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -71,7 +72,7 @@ def serve(
     latency
         How long a request takes to the venue, and its answer back, in the venue's time; 15ms each if left out.
     speed
-        Tape seconds for each second, such as 10 or 0.5; max for as fast as clients read.
+        Tape seconds for each second, such as 10 or 0.5.
     dates
         Which date the venue's clock shows as the market begins: the tape's own, or now.
     loop
@@ -172,7 +173,7 @@ def _model(latency: str | None) -> ModelSpec:
     return ModelSpec(latency=LatencySpec(order=law, answer=law))
 
 
-def _speed(text: str) -> Any:
+def _speed(text: str) -> Fraction:
     try:
         return parse_speed(text)
     except ConfigError as error:

@@ -22,7 +22,8 @@ class CoinbaseExchange(ResilientExchange):
     """A `ResilientExchange` over a link that speaks Coinbase's protocol, to the real venue or to a simulated one under its name.
 
     Args:
-        link: one whose single call may be several requests has a `spend_by`; it is given this exchange's budget.
+        link: one whose single call may be several requests has a `spend_by`, one whose lane may be several
+            connections an `admit_by`; they are given this exchange's budget.
         options: those of `ResilientExchange`.
     """
 

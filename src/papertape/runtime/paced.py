@@ -24,9 +24,6 @@ STEP_NS: Final = 100 * MILLISECOND
 SLICE_NS: Final = 10 * MILLISECOND
 """How long the machine may be kept busy at a time: sockets must have their turn while a market rushes by."""
 
-LOOK_AGAIN_NS: Final = 2 * MILLISECOND
-"""When a feed that waits for its readers looks again whether they have read."""
-
 NORMAL: Final = Fraction(1)
 
 
@@ -34,7 +31,7 @@ class Pace:
     """Which run nanosecond it is by a clock; pure.
 
     Attributes:
-        speed: run nanoseconds for each of the clock's; 0 stands still, None is as fast as it goes.
+        speed: run nanoseconds for each of the clock's, above zero.
 
     >>> pace = Pace(Fraction(10))
     >>> pace.run_ns(7), pace.clock_ns(65)
@@ -44,27 +41,21 @@ class Pace:
     (101, 14)
     """
 
-    def __init__(self, speed: Fraction | None = NORMAL) -> None:
+    def __init__(self, speed: Fraction = NORMAL) -> None:
         self.speed = speed
         self._from_ns: Nanos = 0
         self._from_run_ns: Nanos = 0
 
-    def change(self, speed: Fraction | None, *, at_ns: Nanos, run_ns: Nanos) -> None:
+    def change(self, speed: Fraction, *, at_ns: Nanos, run_ns: Nanos) -> None:
         """Another speed from `at_ns` of the clock on, when it is `run_ns`."""
         self.speed, self._from_ns, self._from_run_ns = speed, at_ns, run_ns
 
     def run_ns(self, clock_ns: Nanos) -> Nanos:
-        """What run time it is when the clock shows `clock_ns`; `FOREVER_NS` where nothing has to wait."""
-        if self.speed is None:
-            return FOREVER_NS
+        """What run time it is when the clock shows `clock_ns`."""
         return self._from_run_ns + (clock_ns - self._from_ns) * self.speed.numerator // self.speed.denominator
 
-    def clock_ns(self, run_ns: Nanos) -> Nanos | None:
-        """The first nanosecond of the clock at which it is `run_ns`; None if that never comes."""
-        if self.speed is None:
-            return self._from_ns
-        if not self.speed:
-            return self._from_ns if run_ns <= self._from_run_ns else None
+    def clock_ns(self, run_ns: Nanos) -> Nanos:
+        """The first nanosecond of the clock at which it is `run_ns`."""
         return self._from_ns - (self._from_run_ns - run_ns) * self.speed.denominator // self.speed.numerator
 
 
@@ -98,7 +89,6 @@ class PacedTime:
         feed: the tapes; None when they are over.
         agenda: heap of what is due, with the end of the present step in it; not to be changed.
         ready: always empty, as nothing here waits for a turn.
-        is_held: asked at full speed, whether the readers are behind.
         on_failure: told of an error of ours, or of a damaged tape.
         on_feed_over: told once when the feed has no more.
     """
@@ -109,7 +99,6 @@ class PacedTime:
         self.feed: Feed | None = None
         self.agenda: list[Entry] = []
         self.ready: tuple[()] = ()
-        self.is_held: Callable[[], bool] = lambda: False
         self.on_failure: Callable[[Exception], object] = lambda error: None
         self.on_feed_over: Callable[[], object] = lambda: None
         self.pace = pace
@@ -151,7 +140,7 @@ class PacedTime:
         self.feed = None
         self._cancel_alarm()
 
-    def set_speed(self, speed: Fraction | None) -> None:
+    def set_speed(self, speed: Fraction) -> None:
         """Go on at another speed, from where the venue is."""
         self.pace.change(speed, at_ns=self._clock.now_ns(), run_ns=self.now_ns)
         if self._is_on and not self._is_walking:
@@ -159,8 +148,7 @@ class PacedTime:
 
     def behind_ns(self) -> Nanos:
         """How far the venue is behind where it ought to be, run time: more than a little means that the machine is too slow."""
-        due_ns = self.pace.run_ns(self._clock.now_ns())
-        return 0 if due_ns == FOREVER_NS else max(0, due_ns - self.now_ns)
+        return max(0, self.pace.run_ns(self._clock.now_ns()) - self.now_ns) if self._is_on else 0
 
     def catch_up(self) -> None:
         """Let happen what is due by now, or as much of it as fits into a slice of the machine's time; the rest follows by itself."""
@@ -181,16 +169,12 @@ class PacedTime:
         target_ns = self.pace.run_ns(began_ns)
         while self._is_on:
             due_ns = self._due_ns()
-            if due_ns > target_ns or due_ns == FOREVER_NS:
-                if target_ns < FOREVER_NS:
-                    self.now_ns = max(self.now_ns, target_ns)
-                return
-            if self.pace.speed is None and self.is_held():
+            if due_ns > target_ns:
+                self.now_ns = max(self.now_ns, target_ns)
                 return
             self._walk_to(min(target_ns, max(due_ns, self.now_ns) + STEP_NS))
             if self._clock.now_ns() - began_ns > SLICE_NS:
                 return
-            target_ns = min(target_ns, self.pace.run_ns(began_ns))  # the feed's end may have slowed us down
 
     def _walk_to(self, end_ns: Nanos) -> None:
         """Let happen all that is due up to and at `end_ns`, and be there."""
@@ -231,14 +215,8 @@ class PacedTime:
     def _set_alarm(self) -> None:
         self._cancel_alarm()
         due_ns = self._due_ns()
-        if due_ns == FOREVER_NS:
-            return
-        clock_ns = self.pace.clock_ns(due_ns)
-        if clock_ns is None:
-            return
-        if self.pace.speed is None and self.is_held():
-            clock_ns = self._clock.now_ns() + LOOK_AGAIN_NS
-        self._alarm = self._clock.call_at_ns(clock_ns, self._ring)
+        if due_ns < FOREVER_NS:
+            self._alarm = self._clock.call_at_ns(self.pace.clock_ns(due_ns), self._ring)
 
     def _ring(self) -> None:
         self._alarm = None

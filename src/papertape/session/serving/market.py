@@ -22,7 +22,7 @@ from papertape.model.request import Op, Request
 from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import Clock
-from papertape.runtime.paced import NORMAL, Pace, PacedTime
+from papertape.runtime.paced import Pace, PacedTime
 from papertape.runtime.rank import COMMAND
 from papertape.session.port import DoorPort
 from papertape.session.replay import Replay
@@ -63,7 +63,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         date: the venue's own, as ISO 8601.
         run_time: how long it has gone on, of its own time.
         behind: how far it is behind where it ought to be; the machine is too slow if that grows.
-        speed: tape seconds for each second, or "max".
+        speed: tape seconds for each second.
         started: whether it has begun.
         over: the tapes have told all they have, and the market stands still; it is still served.
         rows: messages that have reached the venue.
@@ -137,16 +137,15 @@ class ServedMarket:
             self.is_started = True
             self.time.start()
 
-    def set_speed(self, speed: Fraction | None) -> None:
+    def set_speed(self, speed: Fraction) -> None:
         self.time.catch_up()
-        self.time.set_speed(NORMAL if self.is_over and speed is None else speed)
+        self.time.set_speed(speed)
 
     def standing(self, streams: int) -> Standing:
         time = self.time
         time.catch_up()
-        behind_ns = time.behind_ns() if self.is_started else 0
         return Standing(
-            date=iso(time.wall_ns()), run_time=format_duration(time.now_ns), behind=format_duration(behind_ns),
+            date=iso(time.wall_ns()), run_time=format_duration(time.now_ns), behind=format_duration(time.behind_ns()),
             speed=speed_text(time.pace.speed), started=self.is_started, over=self.is_over, rows=self._replay.seen, streams=streams,
             orders=len(self.venue.truth_orders()),
         )  # fmt: skip
@@ -162,8 +161,6 @@ class ServedMarket:
             f"the tape is over after {format_duration(self.time.now_ns)}: the market stands still, and is still served "
             "(--loop plays it again)"
         )
-        if self.time.pace.speed is None:
-            self.time.set_speed(NORMAL)  # nothing is left to hurry for, and timers are not to run wild
 
     def _forget(self) -> None:
         self.door.forget()

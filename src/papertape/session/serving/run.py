@@ -24,6 +24,7 @@ from papertape.runtime.clock import LoopClock
 from papertape.session.serving.certificate import CA_FILE, serving_tls
 from papertape.session.serving.control import Control, MakeFault
 from papertape.session.serving.keys import KeysOfTwoClocks
+from papertape.session.serving.lookout import Lookout
 from papertape.session.serving.market import ServedMarket
 from papertape.session.serving.spec import LOOPBACK, Ready, ServeSpec
 from papertape.venues.coinbase.auth import throwaway_credentials
@@ -34,12 +35,6 @@ GOING_AWAY: Final = 1001
 
 GOODBYE_WITHIN_S: Final = 2.0
 """How long clients may take to answer a goodbye."""
-
-READERS_BEHIND: Final = 500
-"""Frames that wait for one client, at full speed, until the market waits for it too."""
-
-BACKLOG_MAX: Final = 100_000
-"""Frames that wait for one client until it is cut off: it would not catch up, and the others' memory is at stake."""
 
 LOOK_EVERY_S: Final = 1.0
 
@@ -76,7 +71,6 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
         assert runner.server is not None
         http_server = runner.server
         market.door.on_rest_cut = lambda: server.reset_rest(http_server)
-        market.time.is_held = lambda: any(stream.backlog > READERS_BEHIND for stream in server.streams)
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="papertape-")))
         tls = serving_tls(folder, clock.wall_ns(), *_names(spec.host)) if spec.tls else None
@@ -103,36 +97,18 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
                 control=f"http://{LOOPBACK}:{control_port}", token=token, pid=os.getpid(),
             )
         )  # fmt: skip
-        await _watch(over, server, tell)
-    if server.mishaps.found:
-        raise PapertapeError(f"{len(server.mishaps.found)} requests met a mistake of papertape's own server; please report it")
+        lookout = Lookout(market.time, server, tell)
+        while not over.done():
+            await asyncio.wait([over], timeout=LOOK_EVERY_S)
+            lookout.look()
+        over.result()
+    if server.failures:
+        raise PapertapeError(f"{len(server.failures)} requests met a mistake of papertape's own server; please report it")
 
 
 def _fail(over: asyncio.Future[None], error: Exception) -> None:
     if not over.done():
         over.set_exception(error)
-
-
-async def _watch(over: asyncio.Future[None], server: CoinbaseServer, tell: Say) -> None:
-    """Wait for the end, and meanwhile look after clients that do not read, and after strangers."""
-    strangers: dict[str, int] = {}
-    mishaps = 0
-    while not over.done():
-        await asyncio.wait([over], timeout=LOOK_EVERY_S)
-        for stream in list(server.streams):
-            if stream.backlog > BACKLOG_MAX:
-                tell(f"a client does not read: {stream.backlog} messages wait for it; its connection is reset")
-                stream.cut_off()
-        for name, count in server.strangers.items():
-            if name not in strangers:
-                tell(
-                    f'somebody signed with the key "{name}", which is not this server\'s, and was told no; its key stands in the ready line'
-                )
-            strangers[name] = count
-        for mishap in server.mishaps.found[mishaps:]:
-            tell(f"a request met a mistake of papertape's own, please report it: {mishap}")
-        mishaps = len(server.mishaps.found)
-    over.result()
 
 
 async def _say_goodbye(market: ServedMarket, server: CoinbaseServer, runner: web.AppRunner) -> None:

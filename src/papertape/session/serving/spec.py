@@ -15,8 +15,6 @@ from papertape.session.spec import FeedSpec, ModelSpec, VenueSpec
 
 LOOPBACK: Final = "127.0.0.1"
 
-MAX: Final = "max"
-
 SPEED_MIN: Final = Fraction(1, 1000)
 SPEED_MAX: Final = 10_000
 
@@ -33,7 +31,7 @@ class ServeSpec(msgspec.Struct, frozen=True, kw_only=True):
         host: on which address the venue listens; the control endpoint is on loopback whatever this is.
         port, tls_port: 0 picks one.
         tls: listen for TLS too.
-        speed: tape seconds for each second; None is as fast as clients read.
+        speed: tape seconds for each second.
         dates: "tape" lets the venue's clock show the tape's own date, "now" the machine's as the market begins.
         loop: play the tapes again when they are over.
         waits: the market begins as the first client asks for anything.
@@ -52,7 +50,7 @@ class ServeSpec(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     tls: bool = False
     tls_port: int = 0
-    speed: Fraction | None = Fraction(1)
+    speed: Fraction = Fraction(1)
     dates: Literal["tape", "now"] = "tape"
     loop: bool = False
     waits: bool = False
@@ -94,32 +92,29 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
 
 
-def parse_speed(text: str) -> Fraction | None:
-    """The speed that a text names; None for "max".
+def parse_speed(text: str) -> Fraction:
+    """The speed that a text names.
 
-    >>> parse_speed("10"), parse_speed("0.5"), parse_speed("max")
-    (Fraction(10, 1), Fraction(1, 2), None)
+    >>> parse_speed("10"), parse_speed("0.5")
+    (Fraction(10, 1), Fraction(1, 2))
 
     Raises `ConfigError` for what is none; the message has no address.
     """
-    if text == MAX:
-        return None
+    expected = f"expected {speed_text(SPEED_MIN)} to {SPEED_MAX}, such as 10"
     try:
         speed = Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise ConfigError(f'holds "{text}"; expected a number such as 1, 10 or 0.5, or {MAX}') from None
+        raise ConfigError(f'holds "{text}", which is no number; {expected}') from None
     if not SPEED_MIN <= speed <= SPEED_MAX:
-        raise ConfigError(f'holds "{text}"; expected {speed_text(SPEED_MIN)} to {SPEED_MAX}, or {MAX} for as fast as clients read')
+        raise ConfigError(f'holds "{text}"; {expected}')
     return speed
 
 
-def speed_text(speed: Fraction | None) -> str:
+def speed_text(speed: Fraction) -> str:
     """The text that `parse_speed` reads as this speed.
 
-    >>> speed_text(Fraction(1, 2)), speed_text(Fraction(1, 3)), speed_text(None)
-    ('0.5', '1/3', 'max')
+    >>> speed_text(Fraction(1, 2)), speed_text(Fraction(1, 3))
+    ('0.5', '1/3')
     """
-    if speed is None:
-        return MAX
     text = f"{float(speed):g}"
     return text if Fraction(text) == speed else str(speed)

@@ -68,6 +68,11 @@ class CoinbaseServer:
         """How often somebody signed with a key that the server was not given, by the key's name; each time it said no."""
         return self._keys.strangers
 
+    @property
+    def failures(self) -> list[str]:
+        """Requests that it could not deal with, by its own fault, a sentence each."""
+        return self.mishaps.found
+
     def app(self) -> web.Application:
         """The aiohttp application."""
         app = web.Application(client_max_size=BODY_MAX)
