@@ -290,7 +290,7 @@ class Line:
             self.account.load()
             if not self.account.is_first_life:
                 self.requests.follow_on()
-                self._admission.follow_on()
+                self.admission.follow_on()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for name, work in self._polling.work():
