@@ -139,7 +139,7 @@ def test_plans_differ_wildly() -> None:
     """Among a few hundred seeds a few have next to nothing, some a crowd, and every kind is drawn often, by request and by time."""
     plans = [drawn_plan(seed, until_ns=7 * MINUTE) for seed in range(300)]
     sizes = sorted(len(plan) for plan in plans)
-    assert sizes[2] <= 2
+    assert sizes[2] <= 4
     assert sizes[-30] >= 12
     kinds = Counter(fault.kind for plan in plans for fault in plan)
     assert set(kinds) == {str(member.__struct_config__.tag) for member in AT_THE_DOOR} - NEVER_DRAWN

@@ -171,10 +171,12 @@ class Broadcast:
 
     def deliver(self, index: int, event: Event) -> None:
         """A market message, the `index`-th that reached the venue, is due at the client."""
-        if self.silent and type(event) in CHANNEL_OF:
-            self.silent.pop((CHANNEL_OF[type(event)], event.symbol), None)
+        kind = type(event)
+        if self.silent and kind in CHANNEL_OF:
+            self.silent.pop((CHANNEL_OF[kind], event.symbol), None)
         for stream in self._market:
-            if stream.wants(event, index):
+            wanted = stream.wanted.get(kind)
+            if wanted and index > wanted.get(event.symbol, index):
                 if self.market_is_quiet and not stream.waiting and not stream.missed:
                     if stream.counts_instruments:
                         sequence = stream.number_next(event, self._timeline.now_ns)
@@ -256,17 +258,13 @@ class Broadcast:
     @property
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
-        if self.untold or any(self.lost.values()):
-            return False
-        return not any(stream.missed for streams in self._streams.values() for stream in streams)
+        return not self.untold and not any(self.lost.values()) and not any(stream.missed for stream in self.open_streams())
 
     @property
     def is_waiting_for_news(self) -> bool:
         """Nothing is missing but subscriptions that a fault silenced, and none of these would have said anything since."""
-        lost, silent = self.lost, {Lane.MARKET: self.silent}
-        if self.untold or not self.silent or any(topic not in silent.get(lane, ()) for lane in lost for topic in lost[lane]):
-            return False
-        return not any(stream.missed for streams in self._streams.values() for stream in streams)
+        is_silent = bool(self.silent) and not self.lost[Lane.USER] and all(topic in self.silent for topic in self.lost[Lane.MARKET])
+        return is_silent and not self.untold and not any(stream.missed for stream in self.open_streams())
 
     def lacks(self, down: Container[str] = ()) -> list[str]:
         """What keeps the client from having all that it asked for, in words; that a lane is `down` says enough of its subscriptions."""
@@ -285,6 +283,9 @@ class Broadcast:
             wanted.clear()
 
     def _send(self, stream: Stream, message: Message, index: int, delay_ns: Nanos) -> None:
+        if self._plan.is_calm and not delay_ns and not stream.waiting and stream.aside is None and stream.is_open:
+            self._let_go(stream, self._number(stream, message), message, index)  # what follows comes to the same
+            return
         lane = lane_of(stream, message)
         thief = self._plan.drops(lane, message)
         if thief is not None:
@@ -357,24 +358,29 @@ class Broadcast:
                 self._timeline.schedule_ns(due_ns, DELIVERY, self._drain, stream)
                 return
             waiting.popleft()
-            if index:
-                stream.delivered(index, now_ns)
-            if isinstance(message, BookSnapshot):
-                is_right = stream.wrong.pop(message.symbol, None) is not message
-                if is_right:
-                    stream.missed.pop(message.symbol, None)
-                else:
-                    stream.missed[message.symbol] = now_ns
-                self.on_odd(stream, message, is_right)
-            for order in () if index else orders_in(message):
-                self.note_told(order)
-            if not index and not stream.can_tell:
-                self.heard(message)
-            if not index and not isinstance(message, Heartbeat):
-                kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
-                self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **gist(message))
-            stream.send(sequence, message)
-            self.on_progress()
+            self._let_go(stream, sequence, message, index)
+
+    def _let_go(self, stream: Stream, sequence: int, message: Message, index: int) -> None:
+        """A message leaves."""
+        now_ns = self._timeline.now_ns
+        if index:
+            stream.delivered(index, now_ns)
+        if isinstance(message, BookSnapshot):
+            is_right = stream.wrong.pop(message.symbol, None) is not message
+            if is_right:
+                stream.missed.pop(message.symbol, None)
+            else:
+                stream.missed[message.symbol] = now_ns
+            self.on_odd(stream, message, is_right)
+        for order in () if index else orders_in(message):
+            self.note_told(order)
+        if not index and not stream.can_tell:
+            self.heard(message)
+        if not index and not isinstance(message, Heartbeat):
+            kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
+            self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **gist(message))
+        stream.send(sequence, message)
+        self.on_progress()
 
     def _forget(self, stream: Stream) -> None:
         self._write_delivered()
