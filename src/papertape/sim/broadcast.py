@@ -255,18 +255,13 @@ class Broadcast:
     @property
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
-        return not self.untold and not any(self.lost.values()) and not self._misses_a_book
-
-    @property
-    def _misses_a_book(self) -> bool:
-        return any(stream.missed for stream in self.open_streams())
+        return not self.untold and not any(self.lost.values()) and not any(stream.missed for stream in self.open_streams())
 
     @property
     def is_waiting_for_news(self) -> bool:
         """Nothing is missing but subscriptions that a fault silenced, and none of these would have said anything since."""
-        lost, silent = self.lost, {Lane.MARKET: self.silent}
-        lacks_more = any(topic not in silent.get(lane, ()) for lane in lost for topic in lost[lane])
-        return bool(self.silent) and not self.untold and not lacks_more and not self._misses_a_book
+        is_silent = bool(self.silent) and not self.lost[Lane.USER] and all(topic in self.silent for topic in self.lost[Lane.MARKET])
+        return is_silent and not self.untold and not any(stream.missed for stream in self.open_streams())
 
     def lacks(self, down: Container[str] = ()) -> list[str]:
         """What keeps the client from having all that it asked for, in words; that a lane is `down` says enough of its subscriptions."""
