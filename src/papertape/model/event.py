@@ -119,12 +119,17 @@ class CandleEvent(Event, frozen=True, gc=False, kw_only=True, tag="candle"):
 
 
 class ConnectionKind(StrEnum):
-    """What a recorder's connection went through."""
+    """What a recorder's connection went through.
+
+    A latency is a sign of life that carries nothing else (a heartbeat, the answer to a question), kept for how long it took.
+    """
 
     OPENED = "opened"
     DROPPED = "dropped"
     GAP = "gap"
     ERROR = "error"
+    LATENCY = "latency"
+    RATE_LIMITED = "rate_limited"
 
 
 class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connection"):
@@ -133,7 +138,7 @@ class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connectio
     Attributes:
         connection: the recorder's name for it.
         what: see `ConnectionKind`.
-        text: the venue's words, if it said any.
+        text: the venue's words, if it said any. Where it was RATE_LIMITED they begin with how long to wait, such as "7s".
     """
 
     connection: str

@@ -15,6 +15,8 @@ _CONNECTION_KINDS: Final = {
     schema.DROPPED: ConnectionKind.DROPPED,
     schema.GAP: ConnectionKind.GAP,
     schema.ERROR: ConnectionKind.ERROR,
+    schema.LATENCY: ConnectionKind.LATENCY,
+    schema.RATE_LIMITED: ConnectionKind.RATE_LIMITED,
 }
 
 

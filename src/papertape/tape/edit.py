@@ -29,12 +29,12 @@ def cut_tape(path: Place, out: Place, *, start_ns: Nanos | None = None, end_ns: 
     `start_ns` as an opening snapshot. Raises `TapeError` where nothing is left or the tape does not read.
     """
     tape = open_tape(path)
-    arrivals = tape.arrivals(start_ns, end_ns)
+    arrivals = tape.numbered(start_ns, end_ns)
     first = next(arrivals, None)
     if first is None:
         span = f"{iso(tape.first_ns)} to {iso(tape.last_ns)}"
         raise TapeError(f"{tape.path}: nothing happens between these times; the tape goes from {span}.")
-    _, (row, _, _, event) = first
+    _, _, (row, _, _, event) = first
     with TapeWriter(
         out,
         venue=tape.venue,
@@ -42,9 +42,10 @@ def cut_tape(path: Place, out: Place, *, start_ns: Nanos | None = None, end_ns: 
         connections=tape.connections,
         source=tape.header.source,
         row_base=row + 1 - rows_of(event),
+        is_numbered=tape.is_numbered,
     ) as writer:
-        for connection, message in itertools.chain([first], arrivals):
-            writer.write(message[3], connection)
+        for connection, sequence, message in itertools.chain([first], arrivals):
+            writer.write(message[3], connection, sequence=sequence)
     return writer.close()
 
 
@@ -63,10 +64,13 @@ def merge_tapes(paths: Sequence[Place], out: Place) -> Header:
     connections: list[Connection] = []
     places = [[_join(connections, Connection(it.name, it.skew_ns - _shift_ns(tape))) for it in tape.connections] for tape in tapes]
     source = "; ".join(dict.fromkeys(tape.header.source for tape in tapes))
-    with TapeWriter(out, venue=tapes[0].venue, instruments=instruments, connections=connections, source=source) as writer:
+    is_numbered = any(tape.is_numbered for tape in tapes)
+    with TapeWriter(
+        out, venue=tapes[0].venue, instruments=instruments, connections=connections, source=source, is_numbered=is_numbered
+    ) as writer:
         streams = [_set_right(index, tape, places[index], connections) for index, tape in enumerate(tapes)]
-        for _, _, _, connection, event in heapq.merge(*streams, key=lambda arrival: arrival[:3]):
-            writer.write(event, connection)
+        for _, _, _, connection, sequence, event in heapq.merge(*streams, key=lambda arrival: arrival[:3]):
+            writer.write(event, connection, sequence=sequence)
     return writer.close()
 
 
@@ -77,14 +81,14 @@ def rows_of(event: MarketEvent) -> int:
 
 def _set_right(
     index: int, tape: Tape, places: Sequence[int], connections: Sequence[Connection]
-) -> Iterator[tuple[Nanos, int, int, int, MarketEvent]]:
+) -> Iterator[tuple[Nanos, int, int, int, int | None, MarketEvent]]:
     shift_ns = _shift_ns(tape)
-    for connection, (row, _, _, event) in tape.arrivals():
+    for connection, sequence, (row, _, _, event) in tape.numbered():
         place = places[connection]
         moved = msgspec.structs.replace(event, local_ns=event.local_ns - shift_ns)
         if isinstance(moved, ConnectionEvent):
             moved = msgspec.structs.replace(moved, connection=connections[place].name)
-        yield moved.local_ns, index, row, place, moved
+        yield moved.local_ns, index, row, place, sequence, moved
 
 
 def _shift_ns(tape: Tape) -> Nanos:
