@@ -17,13 +17,15 @@ UNTIMED: Final = -1
 class Stamping:
     """Hands messages to a writer; those that came before any time of the venue's was known wait for the first.
 
+    A writer that goes on where another left off begins with the other's `reach_ns`.
+
     Attributes:
         reach_ns: the latest time of the venue's so far; None before the first.
         waiting: messages that no writer has yet.
     """
 
-    def __init__(self, writer: TapeWriter) -> None:
-        self.reach_ns: Nanos | None = None
+    def __init__(self, writer: TapeWriter, reach_ns: Nanos | None = None) -> None:
+        self.reach_ns = reach_ns
         self.waiting: list[tuple[MarketEvent, int, int | None]] = []
         self._writer = writer
 

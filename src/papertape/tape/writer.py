@@ -43,6 +43,7 @@ class TapeWriter:
         source: for people: what it was made from.
         row_base: number of the first row.
         is_numbered: whether it has the column of the venue's own sequence numbers.
+        group_rows: how many rows are kept in memory before they are written.
 
     Raises `TapeError` where the folder does not take the file.
     """
@@ -57,6 +58,7 @@ class TapeWriter:
         source: str = "",
         row_base: int = 0,
         is_numbered: bool = False,
+        group_rows: int = schema.ROW_GROUP_ROWS,
     ) -> None:
         self.path = Path(path)
         self.venue = venue
@@ -66,6 +68,7 @@ class TapeWriter:
         self.header: Header | None = None
         self._source = source
         self._row_base = row_base
+        self._group_rows = group_rows
         self._schema = schema.arrow_schema(is_numbered)
         self._columns = (*schema.NARROW, schema.SEQUENCE)
         self._names: list[str] = []
@@ -89,6 +92,11 @@ class TapeWriter:
             raise TapeError(f"{self.path}: cannot write a tape there: {error.strerror}. Choose another folder.") from error
         self._parquet = _parquet_writer(self._file, self._schema)
         self._write_instruments()
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the file is so far; what is still in memory comes on top."""
+        return self._file.tell()
 
     def add_connection(self, connection: str | Connection) -> int:
         """Make another connection known; its index."""
@@ -121,8 +129,8 @@ class TapeWriter:
             if skew is None or local_ns - venue_ns < skew:
                 self._skews[connection] = local_ns - venue_ns
         self._append(event, connection, sequence)
-        while len(self._narrow) >= schema.ROW_GROUP_ROWS:
-            self._flush(schema.ROW_GROUP_ROWS)
+        while len(self._narrow) >= self._group_rows:
+            self._flush(self._group_rows)
 
     def _append(self, event: MarketEvent, connection: int, sequence: int | None) -> None:
         rows = self._narrow
