@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -132,6 +133,10 @@ class ConnectionKind(StrEnum):
     RATE_LIMITED = "rate_limited"
 
 
+NO_MARKET: Final = ("rest", "user")
+"""What a recorder calls connections that bring no market data; any other name is a market stream's."""
+
+
 class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connection"):
     """What happened to the recorder's own connection.
 
@@ -144,6 +149,11 @@ class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connectio
     connection: str
     what: ConnectionKind
     text: str = ""
+
+    @property
+    def loses_market(self) -> bool:
+        """Whether news of the market were lost: a stream's connection ended, or did not bring something."""
+        return self.what in (ConnectionKind.DROPPED, ConnectionKind.GAP) and self.connection not in NO_MARKET
 
 
 class Heartbeat(Event, frozen=True, gc=False, kw_only=True, tag="heartbeat"):

@@ -240,7 +240,7 @@ class Reel:
                 self._down[connection] = event
             elif event.what is ConnectionKind.OPENED:
                 self._down.pop(connection, None)
-            if connection == _MARKET and event.what in (ConnectionKind.DROPPED, ConnectionKind.GAP):
+            if event.loses_market:
                 for book in [self._books[event.symbol]] if event.symbol else self._books.values():
                     book.clear()
 

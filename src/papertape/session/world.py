@@ -24,6 +24,7 @@ from papertape.resilience.intents import MemoryIntents
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
 from papertape.session.observer import Observer
+from papertape.session.outages import TOLD_OF, Outages
 from papertape.session.replay import Cursors, Row
 from papertape.session.spec import Depth, Scenario, VenueSpec
 from papertape.session.watching import Watching
@@ -71,13 +72,22 @@ class KeptRows:
 
 
 class Feed:
-    """A tape and the part of it that is played, nanoseconds since 1970-01-01 UTC."""
+    """A tape and the part of it that is played, nanoseconds since 1970-01-01 UTC.
 
-    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None) -> None:
+    Attributes:
+        outages: whether those of the recorder's line are replayed.
+    """
+
+    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None, *, outages: bool = True) -> None:
         self.tape = tape
         self.start_ns = start_ns
         self.end_ns = end_ns
+        self.outages = outages
         self._kept = kept
+
+    @property
+    def brings_outages(self) -> bool:
+        return self.outages and any(kind in self.tape.counts for kind in TOLD_OF)
 
     def rows(self) -> Iterator[Row]:
         if self._kept is not None:
@@ -96,6 +106,7 @@ class VenueWorld:
         is_deep: there is a network between it and its client.
         left_behind: what client and bot left behind, in words; None until all is over.
         disk: where the bot's log of intents lies.
+        outages: those of its tapes; None where they tell of none.
     """
 
     def __init__(
@@ -116,6 +127,7 @@ class VenueWorld:
         self.is_deep = False
         self.left_behind: tuple[str, ...] | None = None
         self.disk = MemoryIntents()
+        self.outages: Outages | None = None
 
 
 def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows | None = None) -> list[Feed]:
@@ -130,7 +142,7 @@ def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows |
                 f"{where}, key `feed`: the part of {tape.path.name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
                 f"holds nothing; `papertape tape info {feed.tape}` shows its span"
             )
-        feeds.append(Feed(tape, start_ns, end_ns, kept))
+        feeds.append(Feed(tape, start_ns, end_ns, kept, outages=feed.outages))
     return feeds
 
 
@@ -183,7 +195,11 @@ def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop
         apply(event, now_ns)
         return index
 
-    made = Cursors(feed.rows(), origin_ns=loop.epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
+    deliver: Callable[[int, MarketEvent], None] = broadcast.deliver
+    if feed.outages and any(each.brings_outages for each in world.feeds):  # a recording may go on from file to file
+        world.outages = world.outages or Outages(world.door, loop)
+        deliver = world.outages.deliver
+    made = Cursors(feed.rows(), origin_ns=loop.epoch_ns, delay=delay, apply=reached, deliver=deliver)
     world.cursors.append(made)
     return made
 

@@ -43,6 +43,7 @@ class FaultPlan:
         self._timeline = timeline
         self._journal = journal
         self._open: list[Armed] = []
+        self._healed: list[tuple[Lane, ...]] = []
         self._open_at: dict[str, list[Armed]] = {point: [] for point in _STREAM_POINTS}  # the same by what they do to messages
         self._deadly = [(armed, crash) for armed in self.faults if (crash := armed.fault.crash()) is not None]
         others = [armed for armed in self.faults if armed.fault.crash() is None]
@@ -60,6 +61,22 @@ class FaultPlan:
             self._by_request.append(armed)
         self._appoint(armed)
         return armed
+
+    def begin(self, fault: Interference) -> Armed:
+        """What the tape itself tells of begins here, among its messages, unless all is to work by now; `finish` ends it."""
+        armed = Armed(fault)
+        armed.is_recorded = True
+        armed.is_healed = any(_is_within(fault, lanes) for lanes in self._healed)
+        self.faults.append(armed)
+        self._by_request = [each for each in self._by_request if each.is_open or not each.is_recorded]
+        if _defines(armed, *_POINTS):
+            self._by_request.append(armed)
+        self._open_window(armed)
+        return armed
+
+    def finish(self, armed: Armed) -> None:
+        """It is over."""
+        self._end_window(armed)
 
     def _appoint(self, armed: Armed) -> None:
         if armed.window is not None and armed.window.start_ns is not None:
@@ -276,8 +293,9 @@ class FaultPlan:
         self._stop(())
 
     def _stop(self, lanes: tuple[Lane, ...]) -> None:
+        self._healed.append(lanes)
         for armed in self.faults:
-            if not lanes or all(lane in lanes for lane in armed.fault.lanes()):
+            if _is_within(armed.fault, lanes):
                 armed.is_healed = True
                 if armed.is_open:
                     self._end_window(armed)
@@ -317,6 +335,11 @@ class FaultPlan:
     def _sort_open(self) -> None:
         """Anew, not in place: somebody may be walking the old lists."""
         self._open_at = {point: [armed for armed in self._open if _defines(armed, point)] for point in _STREAM_POINTS}
+
+
+def _is_within(fault: Interference, lanes: tuple[Lane, ...]) -> bool:
+    """Whether it disturbs no lane but these; none at all stands for every one."""
+    return not lanes or all(lane in lanes for lane in fault.lanes())
 
 
 def _defines(armed: Armed, *points: str) -> bool:

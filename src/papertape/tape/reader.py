@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from papertape.model.errors import TapeError
-from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
 from papertape.tape import schema
@@ -86,7 +86,7 @@ class Tape:
         Neither ever decreases (`deliver_ns` within one connection).
 
         With `start_ns` or `end_ns` only messages with `start_ns <= reach_ns < end_ns`; each instrument whose book is known at `start_ns`
-        then begins with a snapshot of it, stamped `start_ns`.
+        then begins with a snapshot of it, stamped `start_ns`, and before these stands each of the recorder's connections that was down.
 
         Raises `TapeError` where the file is damaged or not in the order of arrival.
         """
@@ -110,7 +110,11 @@ class Tape:
         """The messages batch by batch, each batch with what tells a row's connection."""
         symbols = [instrument.symbol for instrument in self.instruments]
         assembler = Assembler(symbols, [connection.name for connection in self.connections])
-        roller = Roller(symbols) if start_ns is not None and start_ns > self.first_ns else None
+        roller = (
+            Roller(symbols, [connection.name for connection in self.connections])
+            if start_ns is not None and start_ns > self.first_ns
+            else None
+        )
         for batch in read_batches(self.path, self.header, len(self.instruments), with_numbers=with_numbers):
             begin, end = 0, len(batch)
             if roller is not None and start_ns is not None:
@@ -119,7 +123,7 @@ class Tape:
                 if begin == end:
                     continue
                 if end_ns is None or batch.reaches[begin] < end_ns:
-                    opening = roller.snapshots(start_ns, batch.first_row + begin)
+                    opening = roller.opening(start_ns, batch.first_row + begin)
                     yield _Opening(opening), self._opening(start_ns, opening)
                 roller = None
             if end_ns is not None:
@@ -129,16 +133,16 @@ class Tape:
             if end < len(batch):
                 return
 
-    def _opening(self, start_ns: Nanos, snapshots: Sequence[tuple[int, int, BookSnapshot]]) -> Iterator[Message]:
-        for row, connection, snapshot in snapshots:
-            yield row, start_ns, max(start_ns + FLOOR_NS, snapshot.local_ns - self.connections[connection].skew_ns), snapshot
+    def _opening(self, start_ns: Nanos, rows: Sequence[tuple[int, int, BookSnapshot | ConnectionEvent]]) -> Iterator[Message]:
+        for row, connection, event in rows:
+            yield row, start_ns, max(start_ns + FLOOR_NS, event.local_ns - self.connections[connection].skew_ns), event
 
 
 class _Opening:
-    """Where the snapshots at the beginning of a part come from."""
+    """Where the messages at the beginning of a part come from."""
 
-    def __init__(self, snapshots: Sequence[tuple[int, int, BookSnapshot]]) -> None:
-        self._connections = {row: connection for row, connection, _ in snapshots}
+    def __init__(self, rows: Sequence[tuple[int, int, BookSnapshot | ConnectionEvent]]) -> None:
+        self._connections = {row: connection for row, connection, _ in rows}
 
     def connection_of(self, row: int) -> int:
         return self._connections[row]
