@@ -40,11 +40,12 @@ def recorded(
     settings: RecorderSettings = EVERYTHING,
     symbols: Sequence[str] = ("BTC/USD",),
     is_deep: bool = True,
+    outages: bool = True,
     during: Callable[[Recorder, VenueWorld, VirtualLoop], None] = lambda recorder, world, loop: None,
 ) -> list[Path]:
     """The tapes that a recorder made in `folder`, oldest first."""
     tapes = [tape] if isinstance(tape, Path) else list(tape)
-    feed = tuple(FeedSpec(tape=str(each)) for each in tapes)
+    feed = tuple(FeedSpec(tape=str(each), outages=outages) for each in tapes)
     spec = VenueSpec(feed=feed, account={"USD": Decimal(1_000)}, model=ModelSpec())
     scenario = Scenario(title="A studio", depth=Depth.WIRE, venues={"coinbase": spec}, faults=faults)
     feeds = open_feeds(scenario, spec, "the studio")

@@ -156,22 +156,22 @@ class _Printer:
             span = format_duration((header.last_ns - header.first_ns) // MILLISECOND * MILLISECOND)
             print(f"{tape.path}: {sum(header.counts.values()):,} messages in {header.rows:,} rows, {span}", flush=True)
 
-    def show(self, progress: Progress, *, is_last: bool = False) -> None:
+    def show(self, progress: Progress) -> None:
         now_s, (then_s, rows) = wall_seconds(), self._last
         rate = (progress.rows - rows) / max(now_s - then_s, 1e-9)
         self._last = now_s, progress.rows
-        self._tally.say(_said(progress, rate), is_last=is_last)
+        lag = "" if progress.lag_ns is None else f", lag {format_duration(progress.lag_ns // MILLISECOND * MILLISECOND)}"
+        state = "up" if progress.is_up else "DOWN"
+        self._tally.say(f"{progress.rows:,} rows, {rate:,.0f} a second{lag}, line {state}, {_losses(progress)}; {Path(progress.path).name}")
 
     def end(self, progress: Progress) -> None:
-        self.show(progress, is_last=True)
+        self._tally.say(f"{progress.rows:,} rows in all, {_losses(progress)}", is_last=True)
         self._tally.end()
 
 
-def _said(progress: Progress, rate: float) -> str:
-    lag = "" if progress.lag_ns is None else f", lag {format_duration(progress.lag_ns // MILLISECOND * MILLISECOND)}"
-    state = "up" if progress.is_up else "DOWN"
-    losses = f", {progress.drops:,} lost connections, {progress.gaps:,} gaps"
-    return f"{progress.rows:,} rows, {rate:,.0f} a second{lag}, line {state}{losses}; {Path(progress.path).name}"
+def _losses(progress: Progress) -> str:
+    """What was lost on the way."""
+    return f"{progress.drops:,} dropped connection{'s' * (progress.drops != 1)}, {progress.gaps:,} gap{'s' * (progress.gaps != 1)}"
 
 
 def _repair_all(folder: Path) -> None:

@@ -126,6 +126,11 @@ class Reel:
         return self._row_base + self._writer.rows
 
     @property
+    def _has_news(self) -> bool:
+        """Whether the tape in the making holds more than what it began with."""
+        return self._writer.rows > self._opening_rows
+
+    @property
     def spooled_bytes(self) -> int:
         """What has been handed to the operating system."""
         return self._spool.size_bytes
@@ -147,7 +152,7 @@ class Reel:
 
     def rotate_if_due(self, wall_ns: Nanos, now_ns: Nanos) -> bool:
         """Finish the tape if it is full, and begin the next; whether it was."""
-        if not self._writer.rows or not self._rotation.is_due(now_ns - self._begun_ns, self._writer.size_bytes):
+        if not self._has_news or not self._rotation.is_due(now_ns - self._begun_ns, self._writer.size_bytes):
             return False
         self.rotate(wall_ns, now_ns)
         return True
@@ -166,7 +171,7 @@ class Reel:
     def finish(self) -> None:
         """Make a tape of what there is; nothing stays of a recording that never heard anything."""
         self._spool.flush()
-        if not self._writer.rows:
+        if not self._has_news:
             self._writer.discard()
             self._spool.discard()
             return
@@ -213,6 +218,7 @@ class Reel:
         self._writer, self._stamping = writer_for(self.path, head)
         for connection, sequence, event in opening:
             self._put(connection, sequence, event)
+        self._opening_rows = self._writer.rows
 
     def _opening(self, reach_ns: Nanos | None) -> list[Row]:
         """What a tape that goes on begins with: which lanes are down, and every book that is whole."""

@@ -82,7 +82,7 @@ class TappedLink:
     # Its receiver
 
     def on_message(self, lane: Lane, sequence: int | None, message: Event | OrderUpdate) -> None:
-        if lane is Lane.MARKET:
+        if lane is Lane.MARKET and not self.is_over:
             self._keep(lane, self._hearing.on_message(sequence, message, self._clock.wall_ns()))
         if self._receiver is not None:
             self._receiver.on_message(lane, sequence, message)
@@ -95,6 +95,8 @@ class TappedLink:
     # What is put down
 
     def _failed(self, lane: Lane, error: BaseError) -> None:
+        if self.is_over:
+            return
         words, now_ns = f"{type(error).__name__}: {error}", self._clock.wall_ns()
         if isinstance(error, RateLimitExceeded):
             wait_ns = retry_after_ns(error)
@@ -104,7 +106,8 @@ class TappedLink:
             self._keep(lane, self._hearing.on_error(lane, words, now_ns))
 
     def _dropped(self, lane: Lane, reason: str) -> None:
-        self._keep(lane, self._hearing.on_dropped(lane, reason, self._clock.wall_ns()))
+        if not self.is_over:
+            self._keep(lane, self._hearing.on_dropped(lane, reason, self._clock.wall_ns()))
 
     def _keep(self, lane: Lane, rows: list[Row]) -> None:
         if self.is_over or lane is Lane.USER or not rows:

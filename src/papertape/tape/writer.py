@@ -43,7 +43,7 @@ class TapeWriter:
         source: for people: what it was made from.
         row_base: number of the first row.
         is_numbered: whether it has the column of the venue's own sequence numbers.
-        group_rows: how many rows are kept in memory before they are written.
+        group_rows: how many rows are kept in memory before they are written; `schema.ROW_GROUP_ROWS` if left out.
 
     Raises `TapeError` where the folder does not take the file.
     """
@@ -58,7 +58,7 @@ class TapeWriter:
         source: str = "",
         row_base: int = 0,
         is_numbered: bool = False,
-        group_rows: int = schema.ROW_GROUP_ROWS,
+        group_rows: int | None = None,
     ) -> None:
         self.path = Path(path)
         self.venue = venue
@@ -68,7 +68,7 @@ class TapeWriter:
         self.header: Header | None = None
         self._source = source
         self._row_base = row_base
-        self._group_rows = group_rows
+        self._group_rows = group_rows or schema.ROW_GROUP_ROWS
         self._schema = schema.arrow_schema(is_numbered)
         self._columns = (*schema.NARROW, schema.SEQUENCE)
         self._names: list[str] = []
