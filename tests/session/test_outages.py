@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Seen:
     def downs(self) -> list[int]:
         """In which seconds the lane stood no more."""
         states = self.states
-        return [second for (_, before), (second, _) in zip(states, states[1:], strict=False) if before == "LIVE"]
+        return [second for (_, before), (second, _) in itertools.pairwise(states) if before == "LIVE"]
 
 
 def run(bot: Any, path: Path | list[Path], **more: Any) -> RunResult:

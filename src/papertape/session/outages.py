@@ -94,6 +94,8 @@ class Outages:
         self._door.broadcast.deliver(index, event)
 
     def _on_line(self, event: ConnectionEvent) -> None:
+        if not event.connection:
+            return  # nobody's: a tape that is played again from its beginning
         lane = lane_of(event.connection)
         match event.what:
             case ConnectionKind.OPENED:

@@ -258,7 +258,7 @@ class Watching:
         figures = {what: Figure(count=count, most=most) for what, (count, most) in self._exchange.insight.load().items()}
         tasks = asyncio.all_tasks(self._home)
         figures["tasks of the bot"] = Figure(count=len(tasks) - figures["tasks of the shell"].count, most=TASKS_MAX)
-        queued = sum(each.qsize() for each in _queues([*self._roots, *sorted(tasks, key=hash)]))
+        queued = sum(each.qsize() for each in _queues([*self._roots, *tasks]))  # a sum has no order
         figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
         return figures
 

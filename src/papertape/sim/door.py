@@ -87,12 +87,10 @@ class Door:
         self._chance = chance
         self._journal = journal
         self._order_law, self._answer_law = order_law, answer_law
-        self._count = 0
-        self._ways = 0
+        self._count = self._ways = self._told = 0
         self._life = 1
         self._hiding = Hiding()
         self._foreign: dict[str, None] = {}
-        self._told = 0
         self._pending: dict[int, Pending] = {}
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
         self._held: list[tuple[Pending, Answer]] = []
@@ -225,6 +223,7 @@ class Door:
         return answer
 
     def _answer(self, pending: Pending, answer: Answer) -> None:
+        pending.timer = None  # it holds the answer, and the request is remembered
         if pending.number not in self._pending:
             return
         if self.plan.holds(Lane.REST):
@@ -294,13 +293,7 @@ class Door:
         """A client has connected; where it `can_tell`, `broadcast.heard` says which messages have arrived."""
         return self.broadcast.open(lane, send, close, can_tell)
 
-    def subscribe(
-        self,
-        stream: Stream,
-        channel: Channel,
-        symbol: str,
-        reply: Reply | None = None,
-    ) -> None:
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, reply: Reply | None = None) -> None:
         """A client's wish for a channel has left it."""
         self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), reply or Reply())
 
@@ -394,6 +387,12 @@ class Door:
         """The venue's side of every comparison."""
         truth = self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
         return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
+
+    def forget(self) -> None:
+        """Nobody will judge this: what happened here so far need not be known any more."""
+        self.facts.clear()
+        self.executed.clear()
+        self._seen.clear()
 
 
 def _nothing() -> None:

@@ -34,6 +34,7 @@ class FaultPlan:
         faults: in the scenario's order.
         on_open: called with a fault whose window has just opened.
         on_end: called with a fault that has just stopped disturbing.
+        is_calm: no open fault is about messages, so that each may go as it is.
     """
 
     def __init__(self, faults: Sequence[Interference], timeline: Timeline, journal: Journal) -> None:
@@ -42,6 +43,7 @@ class FaultPlan:
         self.on_end: Callable[[Armed], None] = lambda armed: None
         self._timeline = timeline
         self._journal = journal
+        self.is_calm = True
         self._open: list[Armed] = []
         self._healed: list[tuple[Lane, ...]] = []
         self._open_at: dict[str, list[Armed]] = {point: [] for point in _STREAM_POINTS}  # the same by what they do to messages
@@ -78,6 +80,10 @@ class FaultPlan:
         """It is over."""
         self._end_window(armed)
 
+    def forget(self) -> None:
+        """Nobody will ask what the tape's own did that are over."""
+        self.faults = [armed for armed in self.faults if armed.is_open or not armed.is_recorded]
+
     def _appoint(self, armed: Armed) -> None:
         if armed.window is not None and armed.window.start_ns is not None:
             self._timeline.schedule_ns(armed.window.start_ns, COMMAND, self._open_window, armed)
@@ -107,7 +113,8 @@ class FaultPlan:
         return total
 
     def holds(self, lane: Lane) -> bool:
-        return any(armed.fault.holds(lane) for armed in self._open_at["holds"])
+        able = self._open_at["holds"]  # as a rule nobody, and this is asked for each message
+        return bool(able) and any(armed.fault.holds(lane) for armed in able)
 
     def count_held(self, lane: Lane) -> None:
         for armed in self._open_at["holds"]:
@@ -292,13 +299,21 @@ class FaultPlan:
         self._journal.write(self._timeline.now_ns, "faults_end")
         self._stop(())
 
+    def lift(self, armed: Armed) -> None:
+        """This one acts no more."""
+        self._write(armed, "lifted")
+        self._end_for_good(armed)
+
     def _stop(self, lanes: tuple[Lane, ...]) -> None:
         self._healed.append(lanes)
         for armed in self.faults:
             if _is_within(armed.fault, lanes):
-                armed.is_healed = True
-                if armed.is_open:
-                    self._end_window(armed)
+                self._end_for_good(armed)
+
+    def _end_for_good(self, armed: Armed) -> None:
+        armed.is_healed = True
+        if armed.is_open:
+            self._end_window(armed)
 
     def _write(self, armed: Armed, what: str, **facts: object) -> None:
         armed.hit_ns = self._timeline.now_ns
@@ -335,6 +350,7 @@ class FaultPlan:
     def _sort_open(self) -> None:
         """Anew, not in place: somebody may be walking the old lists."""
         self._open_at = {point: [armed for armed in self._open if _defines(armed, point)] for point in _STREAM_POINTS}
+        self.is_calm = not any(self._open_at[point] for point in _ANY_MESSAGE)
 
 
 def _is_within(fault: Interference, lanes: tuple[Lane, ...]) -> bool:

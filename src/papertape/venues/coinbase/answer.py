@@ -21,6 +21,9 @@ from papertape.venues.coinbase.request import Asked, Shape
 FIAT: Final = ("USD", "EUR", "GBP", "SGD", "CAD", "AUD", "JPY")
 
 
+VAULT: Final = "ACCOUNT_TYPE_VAULT"
+"""An account whose money cannot be traded before its owner waits two days for it."""
+
 NO_PRODUCTS: Final = Products()
 
 Row = TypeVar("Row")
@@ -278,7 +281,8 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
         case Op.FILLS_FETCH:
             return Answer(fills=tuple(from_rest_fill(each) for each in reversed(body["fills"]))), cursor
         case Op.BALANCE_FETCH:
-            return Answer(balances=Balances({each["currency"]: _decode_account(each) for each in body["accounts"]})), cursor
+            rows = [each for each in body["accounts"] if each.get("type") != VAULT]
+            return Answer(balances=together([Balances({each["currency"]: _decode_account(each)}) for each in rows])), cursor
         case Op.MARKETS_FETCH:
             rows = [each for each in body["products"] if each.get("product_type", "SPOT") == "SPOT"]
             return Answer(markets=tuple(_decode_product(each) for each in rows)), ""
@@ -302,6 +306,21 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
 def acknowledged_id(body: Any) -> str:
     """The venue's id of an order that a create was answered with; also of the old one, where the client's id came again."""
     return str((body.get("success_response") or {}).get("order_id") or body["order_id"])
+
+
+def together(parts: Sequence[Balances]) -> Balances:
+    """Several accounts' money as one account's: what the pages of a list hold, and the accounts of one currency.
+
+    >>> dollars = [Balances({"USD": Balance(Decimal(each))}) for each in (1, 2)]
+    >>> together(dollars)["USD"].free
+    Decimal('3')
+    """
+    found: dict[str, Balance] = {}
+    for part in parts:
+        for currency, balance in part.currencies.items():
+            known = found.get(currency, Balance())
+            found[currency] = Balance(EXACT.add(known.free, balance.free), EXACT.add(known.used, balance.used))
+    return Balances(found)
 
 
 def decode_fees(body: Any) -> tuple[Decimal, Decimal]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -15,7 +15,7 @@ from papertape.venues.coinbase.auth import Keyring
 from papertape.venues.coinbase.errors import UNAUTHORIZED, Body
 from papertape.venues.coinbase.notation import Products
 from papertape.venues.coinbase.request import Asked, complete_edit, parse
-from papertape.wire.caller import Caller
+from papertape.wire.caller import Caller, reset
 from papertape.wire.port import ReplyLost, VenuePort
 
 BODY_MAX: Final = 1_000_000
@@ -139,7 +139,5 @@ class _Reply(web.Response):
 
 def abort(http: web.Request) -> web.StreamResponse:
     """Reset the connection; the response that is returned can no longer be written."""
-    transport: Any = http.transport
-    if transport is not None:
-        transport.abort()
+    reset(http.transport)
     return web.Response(status=500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -11,6 +12,7 @@ from aiohttp.http import HttpProcessingError
 from papertape.model.request import Lane
 from papertape.venues.coinbase.auth import Credentials, Keyring
 from papertape.venues.coinbase.notation import Products
+from papertape.wire.caller import reset
 from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort
 from papertape.wire.coinbase.stream import StreamFront
 from papertape.wire.port import VenuePort
@@ -46,15 +48,18 @@ class CoinbaseServer:
     Args:
         port: the venue behind it.
         credentials: the keys it knows.
+        keys: these and how they are checked, instead of `credentials`.
 
     Attributes:
         mishaps: requests that it could not deal with, by its own fault.
+        streams: the stream connections that are open, oldest first.
     """
 
-    def __init__(self, port: VenuePort, *credentials: Credentials) -> None:
+    def __init__(self, port: VenuePort, *credentials: Credentials, keys: Keyring | None = None) -> None:
         self.mishaps = Mishaps()
+        self.streams: dict[StreamFront, asyncio.BaseTransport | None] = {}
         self._port = port
-        self._keys = Keyring(*credentials)
+        self._keys = keys or Keyring(*credentials)
         self._products = Products(port.instruments)
         self._rest = RestFront(port, self._keys, self._products)
 
@@ -62,6 +67,11 @@ class CoinbaseServer:
     def strangers(self) -> dict[str, int]:
         """How often somebody signed with a key that the server was not given, by the key's name; each time it said no."""
         return self._keys.strangers
+
+    @property
+    def failures(self) -> list[str]:
+        """Requests that it could not deal with, by its own fault, a sentence each."""
+        return self.mishaps.found
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -84,4 +94,16 @@ class CoinbaseServer:
         lane = LANES.get(http.host.partition(":")[0], Lane.USER if http.path.startswith("/user") else Lane.MARKET)
         if not self._port.accepts(lane):
             return abort(http)
-        return await StreamFront(self._port, self._keys, self._products, lane).serve(http)
+        front = StreamFront(self._port, self._keys, self._products, lane)
+        self.streams[front] = http.transport
+        try:
+            return await front.serve(http)
+        finally:
+            del self.streams[front]
+
+    def reset_rest(self, server: web.Server) -> None:
+        """Reset every open connection to `server` that is no stream."""
+        streaming = [transport for transport in self.streams.values() if transport is not None]
+        for each in server.connections:
+            if each.transport not in streaming:
+                reset(each.transport)
