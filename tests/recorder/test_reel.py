@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from papertape.model.units import HOUR, SECOND
 from papertape.recorder import Reel, Rotation, left_behind, repair
 from papertape.recorder.hearing import CONNECTIONS
 from papertape.recorder.spool import Row
+from papertape.runtime.chance import Chance
 from papertape.tape import open_tape
 from papertape.tape.check import check_tape
 from papertape.tape.edit import merge_tapes
@@ -41,8 +43,8 @@ def heard(arrived: Arrived) -> list[Row]:
     return rows
 
 
-def made(folder: Path, **options: Rotation) -> Reel:
-    return Reel(folder, venue="coinbase", instruments=(BTC, ETH), rotation=Rotation(), wall_ns=WALL_NS, now_ns=0, **options)
+def made(folder: Path, rotation: Rotation = Rotation()) -> Reel:  # noqa: B008 - it is frozen
+    return Reel(folder, venue="coinbase", instruments=(BTC, ETH), rotation=rotation, wall_ns=WALL_NS, now_ns=0)
 
 
 def tapes(folder: Path) -> list[Path]:
@@ -237,3 +239,39 @@ def test_a_tape_that_cannot_be_written_leaves_the_spool(tmp_path: Path, monkeypa
     (spool,) = left_behind(tmp_path)
     assert repair(spool).header is not None
     assert [event for _, event in told(tapes(tmp_path)[0])] == [event for _, _, event in trades]
+
+
+def test_memory_does_not_grow_with_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times as much needs no more memory at its peak, once a block of it is full."""
+    monkeypatch.setattr("papertape.recorder.reel.GROUP_ROWS", 500)
+    monkeypatch.setattr("papertape.tape.content.BLOCK_ROWS", 2_000)
+    monkeypatch.setattr("papertape.recorder.spool.BUFFER_MAX", 10_000)
+    peaks = []
+    for count in (6_000, 18_000):
+        reel = made(tmp_path / str(count))
+        tracemalloc.start()
+        for number in range(count):
+            update = BookUpdate(venue_ns=number, local_ns=number, symbol="BTC/USD", bids=((number % 50, number % 3),))
+            reel.write([(1, number, update)])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        reel.finish()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_a_tape_is_rotated_at_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at now and then, it is finished as soon as it has that size, and the next begins; none is much larger."""
+    monkeypatch.setattr("papertape.recorder.reel.GROUP_ROWS", 2_000)
+    reel, chance = made(tmp_path, rotation=Rotation(bytes_max=50_000)), Chance(1).stream("a market")
+    for number in range(20_000):
+        trade = Trade(
+            venue_ns=number * 7_919, local_ns=number * 7_919 + number % 97, symbol="BTC/USD", price_ticks=1 + chance.below(10**6),
+            qty_lots=1 + chance.below(10**6), taker=Side.BUY, trade_id=str(number),
+        )  # fmt: skip
+        reel.write([(1, number, trade)])
+        if not number % 100:
+            reel.rotate_if_due(WALL_NS + number, number)
+    reel.finish()
+    sizes = [path.stat().st_size for path in tapes(tmp_path)]
+    assert len(sizes) > 2
+    assert [size for size in sizes[:-1] if not 50_000 <= size < 90_000] == []

@@ -61,7 +61,7 @@ def record(
     channel
         book, trades, ticker or candles; book and trades if left out. May be given several times.
     lasts
-        Stop after so long, such as 10m; never if left out.
+        Stop after so long, such as 10m, counted from the beginning of the first tape; never if left out.
     probe
         How often REST is asked for the time, so that its latency and its rate limits are on the tape; 0s is never.
     rest
@@ -111,6 +111,8 @@ async def _record(
     clock = LoopClock()
 
     def make_reel(instruments: Sequence[Instrument]) -> Reel:
+        if lasts_ns is not None:
+            clock.call_at_ns(clock.now_ns() + lasts_ns, recorder.stop)
         return Reel(
             folder, venue=venue, instruments=instruments, rotation=rotation, wall_ns=clock.wall_ns(), now_ns=clock.now_ns(),
             on_finished=printer.finished,
@@ -122,8 +124,6 @@ async def _record(
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt, and the spool stays
             loop.add_signal_handler(number, recorder.stop)
-    if lasts_ns is not None:
-        clock.call_at_ns(lasts_ns, recorder.stop)
     watching = asyncio.ensure_future(_watch(recorder, printer))
     try:
         await recorder.run()

@@ -20,7 +20,8 @@ class Connection(msgspec.Struct, frozen=True):
 
     Attributes:
         skew_ns: least (recorder's clock - venue's clock) seen on it: below zero where the recorder's clock was behind the venue's. What is
-            left of a row's lag after taking it away is how much later than the fastest row it came.
+            left of a row's lag after taking it away is how much later than the fastest row it came. On a connection that told no time of
+            the venue's, the least of the others.
     """
 
     name: str

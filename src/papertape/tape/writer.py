@@ -175,7 +175,11 @@ class TapeWriter:
         if self.header is not None:
             return self.header
         self._flush(len(self._narrow))
-        connections = tuple(Connection(name, skew or 0) for name, skew in zip(self._names, self._skews, strict=True))
+        measured = [skew for skew in self._skews if skew is not None]
+        # One recorder has one clock: where a connection told no time of the venue's, another's skew is the best that is known.
+        unmeasured = min(measured, default=0)
+        skews = [unmeasured if skew is None else skew for skew in self._skews]
+        connections = tuple(Connection(name, skew) for name, skew in zip(self._names, skews, strict=True))
         self.header = Header(
             venue=self.venue,
             content_hash=self._hash.finish(self.venue, [(it.name, it.skew_ns) for it in connections], self._row_base),
