@@ -100,6 +100,7 @@ class FaultPlan:
             if extra:
                 armed.fired += 1
                 total += extra
+                armed.harms_until(self._timeline.now_ns + total)
         return total
 
     def skew_ns(self) -> Nanos:
@@ -144,6 +145,7 @@ class FaultPlan:
         for armed in self._open_at["repeats"]:
             again = armed.fault.repeats(lane, message, armed.done)
             if again is not None:
+                armed.harms_until(self._timeline.now_ns + again.after_ns)
                 self._did(armed, "doubled", message)
                 if armed.fault.repeats(lane, message, armed.done) is None:
                     self._end_window(armed)
@@ -181,6 +183,7 @@ class FaultPlan:
         for armed in self._open:
             postponed = armed.fault.postpones(snapshot, armed.done)
             if postponed is not None:
+                armed.harms_until(self._timeline.now_ns + postponed.after_ns)
                 self._did(armed, "postponed", snapshot)
                 if armed.fault.postpones(snapshot, armed.done) is None:
                     self._end_window(armed)
@@ -255,6 +258,7 @@ class FaultPlan:
         for armed in hit:
             refusal = armed.fault.before_venue(request)
             if refusal is not None:
+                armed.quiet_until_ns = self._timeline.now_ns + (refusal.retry_after_ns or 0)
                 self._fired(armed, request)
                 return refusal
         return None
@@ -275,6 +279,7 @@ class FaultPlan:
         for armed in hit:
             extra = armed.fault.answer_delay_ns(request)
             if extra:
+                armed.harms_until(self._timeline.now_ns + extra)
                 self._fired(armed, request)
                 total += extra
         return total
