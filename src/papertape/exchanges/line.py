@@ -52,6 +52,7 @@ class Line:
     Attributes:
         instruments: what can be traded, by symbol; known once the REST lane is live.
         account: our orders and money, as far as we know.
+        admission: whose turn it is to dial, or to speak on a stream.
         is_closing: `disconnect` was called.
         is_over: nothing can be asked or heard any more.
     """
@@ -92,7 +93,7 @@ class Line:
             backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
             rest_is_live=lambda: self._rest.is_live, on_line_dead=lambda why: self._rest.signal(Signal.DROPPED, why),
         )  # fmt: skip
-        self._admission = Admission(link.rules, self.requests, clock=clock, margin_ns=settings.rate_margin_ns)
+        self.admission = Admission(link.rules, self.requests, clock=clock, margin_ns=settings.rate_margin_ns)
         self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
         self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.placing = Placing(
@@ -104,7 +105,7 @@ class Line:
             account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
         )  # fmt: skip
         self._streams = Streams(
-            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
+            link, clock, may_say=self.admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
             on_begun=lambda feed: self._comparing.begin(feed),
         )  # fmt: skip
@@ -138,8 +139,8 @@ class Line:
         is_market = lane is Lane.MARKET
         return LaneKeeper(
             lane, self._link, clock=self.clock, settings=settings, machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
-            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns), may_dial=partial(self._admission.dial, lane),
-            on_refused=self._admission.refused, repair=partial(self._repair, lane), on_lost=partial(self._lane_lost, lane),
+            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns), may_dial=partial(self.admission.dial, lane),
+            on_refused=self.admission.refused, repair=partial(self._repair, lane), on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
             on_silent=lambda why: self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}"),
             is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
@@ -202,7 +203,7 @@ class Line:
         else:
             for channel in (Channel.HEARTBEATS, Channel.ORDERS):
                 if channel not in self._user_asked:
-                    await self._admission.message()
+                    await self.admission.message()
                     self._user_asked[channel] = None  # a gap may interrupt us here, and nothing may be asked for twice
                     await self._link.subscribe(lane, channel, "")
             count = await reconcile(self.account, self.requests)
@@ -289,7 +290,7 @@ class Line:
             self.account.load()
             if not self.account.is_first_life:
                 self.requests.follow_on()
-                self._admission.follow_on()
+                self.admission.follow_on()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for name, work in self._polling.work():

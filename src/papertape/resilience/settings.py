@@ -18,6 +18,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         stable_after_ns: how long a lane must have lived before its failures are forgotten, so that one that drops at once is not hammered.
         stale_after_ns: silence after which a stream is taken for dead; None means five of the venue's heartbeats.
         snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
+        message_within_ns: how long one message may be on its way, on a slow line, before what is waited for is waited for in vain.
         resync_step_ns: how long one book that was asked for anew may keep the next one waiting.
         poll_after_ns: how long a stream lane may be away, while REST lives, before REST is asked in its stead.
         poll_every_ns: how often REST is then asked how everything stands; less often where that would take more than half of its quota.
@@ -57,6 +58,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     stable_after_ns: Nanos = 10 * SECOND
     stale_after_ns: Nanos | None = None
     snapshot_within_ns: Nanos = 10 * SECOND
+    message_within_ns: Nanos = 60 * SECOND
     resync_step_ns: Nanos = 1 * SECOND
     poll_after_ns: Nanos = 10 * SECOND
     poll_every_ns: Nanos = 2 * SECOND
