@@ -125,6 +125,10 @@ class SimVenue:
         """Every order the venue accepted, oldest first, as it stands."""
         return tuple(order.snapshot() for order in self._orders.values())
 
+    def truth_open(self) -> tuple[Order, ...]:
+        """Those that are open, oldest first."""
+        return tuple(order.snapshot() for order in self._settlement.open.values())
+
     def truth_fills(self) -> tuple[Fill, ...]:
         """Every fill, oldest first."""
         return tuple(self._settlement.fills)
