@@ -78,7 +78,7 @@ class SimulatedLink:
 
         def list_orders() -> None:
             at_ns = self._door.venue.epoch_ns + self._timeline.now_ns
-            orders = self._door.venue.open_orders()
+            orders = self._door.venue.truth_open()
             self._door.broadcast.say(stream, OpenOrders(venue_ns=at_ns, local_ns=at_ns, symbol="", orders=orders))
 
         is_listed = channel is Channel.ORDERS and self.rules.lists_own_orders
