@@ -7,6 +7,8 @@ import http.client
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -19,8 +21,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
+from papertape.session.serving.spec import Ready
 from papertape.venues.coinbase.auth import Credentials, sign, throwaway_credentials
-from serving.process import Server, serving
+from serving.process import TAPE, Server, serving
 
 API = "/api/v3/brokerage"
 WITHIN_S = 20
@@ -113,6 +116,7 @@ def test_it_says_when_it_is_ready_and_where(server: Server) -> None:
     assert all(urlsplit(ready[key]).hostname == "127.0.0.1" for key in ("http", "ws", "https", "wss", "control"))
     assert len({urlsplit(ready[key]).port for key in ("http", "https", "control")}) == 3
     assert ready["pid"] == server.process.pid
+    assert not any(secret in repr(msgspec.convert(ready, Ready)) for secret in (ready["api_secret"], ready["token"]))
     assert Path(ready["ca"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE-----")
 
 
@@ -358,6 +362,18 @@ async def test_it_ends_well() -> None:
         assert not Path(server.ca).parent.exists()
         with pytest.raises(ConnectionRefusedError):
             ask(server, "GET", "/")
+
+
+def test_it_does_not_outlive_who_started_it() -> None:
+    """A test suite that is killed leaves no server behind, if it asked for that."""
+    command = ["-m", "papertape", "serve", "coinbase", "--with-parent", "--tape", TAPE]
+    start = f"import subprocess, sys; subprocess.Popen([sys.executable, *{command!r}]); sys.stdin.read()"
+    parent = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert msgspec.json.decode(parent.stdout.readline())["ready"] is True
+    parent.kill()
+    assert parent.stdout.read() == b"", "its end of the pipe is closed when it has ended"
+    parent.communicate()
 
 
 def test_faults_come_from_files_and_words_and_mistakes_are_told_at_the_terminal(tmp_path: Path) -> None:

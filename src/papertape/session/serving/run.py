@@ -42,7 +42,7 @@ Say = Callable[[str], object]
 
 
 async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[Ready], object], tell: Say) -> None:
-    """Serve until SIGINT, SIGTERM, or the end of the task; raises what ended it otherwise.
+    """Serve until SIGINT, SIGTERM, the end of the task or, where that is wanted, of our parent; raises what ended it otherwise.
 
     Args:
         make_fault: makes a fault of a table that comes over the control endpoint.
@@ -55,6 +55,7 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
     """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
+    parent = os.getppid()
     async with AsyncExitStack() as stack:
         header = {"papertape": VERSION, "serve": spec.venue, "tapes": [feed.tape for feed in spec.feeds], "seed": spec.seed}
         journal = stack.enter_context(Journal(header, spec.journal))
@@ -101,7 +102,10 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
         while not over.done():
             await asyncio.wait([over], timeout=LOOK_EVERY_S)
             lookout.look()
-        over.result()
+            if spec.ends_with_parent and os.getppid() != parent:
+                break
+        if over.done():
+            over.result()
     if server.failures:
         raise PapertapeError(f"{len(server.failures)} requests met a mistake of papertape's own server; please report it")
 
@@ -125,6 +129,7 @@ async def _say_goodbye(market: ServedMarket, server: CoinbaseServer, runner: web
 
 async def _listen(runner: web.AppRunner, host: str, port: int, option: str, tls: object = None) -> int:
     """Listen there; returns the port."""
+    host = LOOPBACK if host == "localhost" else host  # which is two addresses, and a free port on one may be taken on the other
     site = web.TCPSite(runner, host, port, ssl_context=tls)  # type: ignore[arg-type]  # an SSLContext or None
     try:
         await site.start()
