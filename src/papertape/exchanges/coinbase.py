@@ -44,6 +44,15 @@ class CoinbaseExchange(ResilientExchange):
 
         return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock)
 
+    @staticmethod
+    def public_link(clock: Clock, *, rest: str = "", stream: str = "") -> CoinbaseLink:
+        """A link that has no key: whatever is public, at the real hosts or at those of these two URLs."""
+        from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
+
+        real = CoinbaseUrls()
+        urls = CoinbaseUrls(rest=rest or real.rest, market=stream or real.market)
+        return CoinbaseLink(None, rules=RULES, clock=clock, urls=urls)
+
 
 def cloud_key(keys: Keys) -> Credentials:
     """A key as Advanced Trade wants it, checked before anything is sent.

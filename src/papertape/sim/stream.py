@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
 from papertape.model.interference import RefusedBecause
@@ -167,6 +167,16 @@ class Stream:
         if isinstance(message, BookUpdate | BookSnapshot):
             # One counter for all shows it with whatever comes next, a heartbeat at the latest; an instrument's only with more of it.
             self.missed.setdefault(symbol, now_ns if spends_number and not self.counts_instruments else None)
+
+    def skip(self, symbols: Sequence[str], now_ns: Nanos) -> None:
+        """Something of these instruments was lost before anybody could record it: its number is spent, and nobody knows what it was."""
+        for symbol in symbols if self.counts_instruments else symbols[:1]:
+            self._spend(symbol)
+        for symbol in symbols:
+            if self.counts_instruments:
+                self._unshown[symbol] = None
+            if (Channel.BOOK, symbol) in self.wanted_after:
+                self.missed.setdefault(symbol, None if self.counts_instruments else now_ns)
 
     def _spend(self, symbol: str) -> int:
         if self.counts_instruments:
