@@ -1,4 +1,4 @@
-"""An order that the line held up is judged by when it left its client, not by when it came."""
+"""What a client cannot know of its order is not held against it: when the line brought it, and what a 503 means."""
 
 from __future__ import annotations
 
@@ -33,3 +33,24 @@ def test_a_market_that_went_away_after_an_order_left_is_not_held_against_it() ->
     assert result.status is not Status.FAILED, result.failures
     assert result.orders == 1
     assert [fault.fired > 0 for fault in result.faults] == [True, True]
+
+
+AWAY = {"kind": "outage", "at": "10s", "lasts": "12s"}
+NO_ANSWER = {"kind": "reject", "on": "order.create", "nth": 1, "times": 30, "reason": "unavailable"}
+
+
+async def buys_in_an_outage(exchange: BaseExchange) -> None:
+    async with await exchange.subscribe_order_book("BTC/USD", lambda book: None):
+        await asyncio.sleep(11 - asyncio.get_running_loop().time())
+        try:
+            await exchange.place_order("BTC/USD", "limit", "buy", "0.01", "50000")
+        except BaseError:
+            await asyncio.sleep(5)
+
+
+def test_a_server_error_is_no_answer_to_an_order() -> None:
+    """Whether it was made is open, and repeating it is how to find out, for half a minute after the first was lost."""
+    expect = {"invariants": ["late_orders_fit", "no_duplicate_exposure", "every_order_known"]}
+    result = papertape.simulate(buys_in_an_outage, venues={"coinbase": VENUE}, faults=[AWAY, NO_ANSWER], expect=expect)
+    assert not result.broken, result.failures
+    assert result.faults[1].fired > 5

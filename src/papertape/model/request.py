@@ -44,11 +44,15 @@ PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH, Op.TRADES_FETCH, Op.BOOK_
 
 
 class Channel(StrEnum):
-    """What can be subscribed to."""
+    """What can be subscribed to; not every venue has all of them.
+
+    TICKER_BATCH: tickers now and then instead of at each change, and where the venue leaves them out without best prices.
+    """
 
     TRADES = "trades"
     BOOK = "book"
     TICKER = "ticker"
+    TICKER_BATCH = "ticker_batch"
     CANDLES = "candles"
     ORDERS = "orders"
     HEARTBEATS = "heartbeats"

@@ -15,7 +15,7 @@ from papertape.invariants import INVARIANTS, Figure, Freshness, Watch
 from papertape.model.event import BookSnapshot, BookUpdate
 from papertape.model.order import NewOrder, Order
 from papertape.model.public import PublicTrade
-from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, Request
+from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, RefusalCode, Request
 from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
@@ -139,7 +139,7 @@ class Watching:
     def _heard(self, request: Request, answer: Answer) -> None:
         if request.op in PUBLIC_OPS and answer.refusal is None:
             self._rest.heard(request, answer, self._loop.now_ns)
-        elif request.op is Op.ORDER_CREATE and answer.refusal is not None:
+        elif request.op is Op.ORDER_CREATE and answer.refusal is not None and answer.refusal.code is not RefusalCode.UNAVAILABLE:
             for watch in self._hears("order_refused"):
                 watch.order_refused(self._loop.now_ns, request)
         elif request.op is Op.BALANCE_FETCH and answer.balances is not None:

@@ -38,6 +38,7 @@ CHANNELS: Final = {
     Channel.BOOK: "level2",
     Channel.TRADES: "market_trades",
     Channel.TICKER: "ticker",
+    Channel.TICKER_BATCH: "ticker_batch",
     Channel.CANDLES: "candles",
     Channel.HEARTBEATS: "heartbeats",
     Channel.ORDERS: "user",
