@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from papertape.exchanges.coinbase import CoinbaseExchange
 from papertape.model.account import Balance, Balances
-from papertape.model.errors import ExchangeNotAvailable, NetworkError
+from papertape.model.errors import ExchangeNotAvailable, NetworkError, never_sent
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, OrderType
 from papertape.model.request import Channel, Lane, Op, Refusal, RefusalCode, Request
@@ -175,6 +175,31 @@ def test_a_broken_connection_is_replaced_and_nothing_is_repeated_behind_our_back
         await wire.link.request(request_)
         assert len(asked.paths) - before == 2
         assert len(asked.connections) == 2
+
+    in_memory(story)
+
+
+def test_what_never_got_a_connection_was_never_sent() -> None:
+    """A dial that goes unanswered is given up in half of a request's time, and said to be that: repeating it makes no second order."""
+
+    async def story(wire: Wire) -> None:
+        await wire.connect()
+        loop = asyncio.get_running_loop()
+
+        async def unanswered(*args: object, **named: object) -> None:
+            await asyncio.sleep(3600)
+
+        client = wire.link._rest._client
+        await client.session.connector.close()  # so that a new connection is needed
+        client.session = client.tcp_connector = None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "getaddrinfo", unanswered)
+            before_ns = wire.clock.now_ns()
+            with pytest.raises(ExchangeNotAvailable, match="no connection") as caught:
+                await wire.link.request(CREATE)
+        assert never_sent(caught.value)
+        assert wire.clock.now_ns() - before_ns <= 3 * SECOND  # of five
+        assert wire.venue.requests == []
 
     in_memory(story)
 
