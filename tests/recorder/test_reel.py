@@ -85,13 +85,8 @@ def test_the_parts_put_together_are_what_was_heard(arrived: Arrived, data: st.Da
         whole = list(open_tape(folder / "whole.parquet").numbered())
     shift_ns = rows[0][2].local_ns - whole[0][2][3].local_ns
     found = [msgspec.structs.replace(message[3], local_ns=message[3].local_ns + shift_ns) for _, _, message in whole]
-    assert [_named(each) for each in timed(found)] == [row[2] for row in rows]
+    assert timed(found) == [row[2] for row in rows]
     assert [sequence for _, sequence, _ in whole] == [row[1] for row in rows]
-
-
-def _named(event: MarketEvent) -> MarketEvent:
-    """Under the connection's own name: parts whose clocks were measured differently have it with a number."""
-    return msgspec.structs.replace(event, connection=event.connection.split(" ")[0]) if isinstance(event, ConnectionEvent) else event
 
 
 @given(arrivals(min_size=2), st.data())
