@@ -131,6 +131,10 @@ class Outages:
         self._door.plan.finish(gap)
 
 
+RECORDED: Final[dict[str, type[Fault]]] = {"recorded_drop": RecordedDrop, "recorded_gap": RecordedGap, "recorded_limit": RecordedLimit}
+"""What results call them."""
+
+
 def lane_of(connection: str) -> Lane:
     """Which of a client's lanes a recorder's connection was; whatever has another name brought market data."""
     return Lane.MARKET if brings_market(connection) else Lane(connection.partition(" ")[0])
