@@ -134,6 +134,22 @@ def _books(rows: list[Row]) -> tuple[dict[str, Book], list[str]]:
     return books, list(down)
 
 
+@pytest.mark.parametrize("what", [ConnectionKind.DROPPED, ConnectionKind.GAP])
+@pytest.mark.parametrize("connection", ["market", "rest"])
+def test_a_book_that_was_torn_is_not_carried_over(tmp_path: Path, what: ConnectionKind, connection: str) -> None:
+    """What was lost on the market lane may have been about any book; what was lost on REST was about none."""
+    lost = ConnectionEvent(venue_ns=UNTIMED, local_ns=8, symbol="", connection=connection, what=what)
+    whole = BookSnapshot(venue_ns=1, local_ns=5, symbol="BTC/USD", bids=((1, 1),), asks=((3, 1),))
+    after = BookUpdate(venue_ns=9, local_ns=9, symbol="BTC/USD", bids=((2, 1),))
+    reel = made(tmp_path)
+    reel.write([(1, 0, whole), (CONNECTIONS.index(connection), None, lost), (1, 1, after)])
+    reel.rotate(WALL_NS + SECOND, SECOND)
+    reel.write([(1, 2, msgspec.structs.replace(after, local_ns=10))])
+    reel.finish()
+    first = [event for _, event in told(tapes(tmp_path)[1])]
+    assert any(isinstance(event, BookSnapshot) for event in first) is (connection == "rest")
+
+
 @given(arrivals(), st.data())
 @settings(deadline=None, max_examples=25)
 def test_a_kill_costs_what_was_not_flushed(arrived: Arrived, data: st.DataObject) -> None:
