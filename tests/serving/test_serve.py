@@ -358,7 +358,7 @@ async def test_it_ends_well() -> None:
                 goodbye = (await end_of(line)).rcvd
                 assert goodbye is not None
                 assert goodbye.code == 1001
-        assert await asyncio.to_thread(server.end, None) == (0, "")
+        assert await asyncio.to_thread(server.end, signal.SIGTERM) == (0, ""), "a second signal changes nothing, whenever it comes"
         assert not Path(server.ca).parent.exists()
         with pytest.raises(ConnectionRefusedError):
             ask(server, "GET", "/")

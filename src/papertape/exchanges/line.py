@@ -13,6 +13,7 @@ from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.comparing import Comparing
 from papertape.exchanges.lanes import LaneKeeper
+from papertape.exchanges.listening import Listening
 from papertape.exchanges.losses import Losses
 from papertape.exchanges.placing import Placing
 from papertape.exchanges.polling import Polling, said_of
@@ -28,12 +29,13 @@ from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAv
 from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
-from papertape.model.order import Order, OrderUpdate
-from papertape.model.request import Channel, Lane, Op, Request
+from papertape.model.order import OpenOrders, Order, OrderUpdate
+from papertape.model.request import Lane, Op, Request
 from papertape.model.units import format_duration
 from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.health import Health, missing
+from papertape.resilience.hearing import Hearing
 from papertape.resilience.intents import IntentStore
 from papertape.resilience.reconnect import LaneState, Reconnect, Signal
 from papertape.resilience.settings import ShellSettings
@@ -80,14 +82,16 @@ class Line:
         self._lane_tasks: list[asyncio.Task[Any]] = []
         self._leaving: asyncio.Task[None] | None = None
         self._is_started = self._is_recovered = self.is_closing = self.is_over = False
-        self._user_asked: dict[Channel, None] = {}  # on this connection
         self._times_live = dict.fromkeys(Lane, 0)
         self._said: tuple[bool, str] = (False, "not connected")
         self.instruments: dict[str, Instrument] = {}
         self._markets: tuple[Market, ...] = ()
         backoff = partial(Backoff, first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns)
         name = link.rules.name
-        self.account = Account(clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id)
+        self.account = Account(
+            clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id,
+            hearing=Hearing(quiet_ns=settings.mute_after_ns, untold_ns=settings.untold_after_ns),
+        )  # fmt: skip
         self.requests = Requests(
             link, clock=clock, notes=notes, settings=settings, bell=self.bell,
             backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
@@ -126,6 +130,10 @@ class Line:
         self._comparing = Comparing(
             streams=self._streams, requests=self.requests, public_quota=link.rules.public_quota, clock=clock, notes=notes,
             settings=settings, spawn=self.spawn,
+        )  # fmt: skip
+        self._listening = Listening(
+            link=link, account=self.account, requests=self.requests, clock=clock, bell=self.bell, notes=notes, settings=settings,
+            may_say=self.admission.message, is_live=lambda: self._user.is_live, on_mute=partial(self._user.signal, Signal.DROPPED),
         )  # fmt: skip
         self._losses = Losses(
             streams=self._streams, notes=notes, tear_bars=self.subscribing.tear_bars, catch_up=self._polling.catch_up_with,
@@ -171,7 +179,7 @@ class Line:
                 else:
                     book.held.hold(message)  # type: ignore[arg-type]
         elif kind is OrderUpdate:
-            self.account.hear(message.order, show=True)  # type: ignore[union-attr]
+            self.account.hear(message.order, show=True, is_streamed=True)  # type: ignore[union-attr]
         elif kind is Ticker:
             ticker = self._streams.tickers.get(message.symbol)  # type: ignore[union-attr]
             if ticker is not None:
@@ -182,6 +190,8 @@ class Line:
                 self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
         elif kind is Heartbeat:
             self._time.hear(message.venue_ns)
+        elif kind is OpenOrders:
+            self._listening.on_list(message)  # type: ignore[arg-type]
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
@@ -201,12 +211,9 @@ class Line:
             if asked and is_new and self._market.times_live:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:
-            for channel in (Channel.HEARTBEATS, Channel.ORDERS):
-                if channel not in self._user_asked:
-                    await self.admission.message()
-                    self._user_asked[channel] = None  # a gap may interrupt us here, and nothing may be asked for twice
-                    await self._link.subscribe(lane, channel, "")
+            await self._listening.begin()
             count = await reconcile(self.account, self.requests)
+            await self._listening.begun()
             if not self._losses.healed(lane, f", {count} orders") and self._user.times_live:
                 self._notes.mark(Mark.RECONCILED_AFTER_RECONNECT, f"{count} orders")
 
@@ -219,9 +226,9 @@ class Line:
             self._streams.lost()
             self.subscribing.tear_bars()
         elif lane is Lane.USER:
-            self._user_asked.clear()
             if self._user.state is not LaneState.DIALLING:
                 self._polling.ended(lane)
+            self._listening.lost()
         self._review()
 
     def _lane_changed(self, keeper: LaneKeeper) -> None:
@@ -296,6 +303,7 @@ class Line:
             for name, work in self._polling.work():
                 self.spawn(name, work)
             self.spawn("mute subscriptions", self._watching.keep())
+            self.spawn("mute own orders", self._listening.keep())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():

@@ -47,7 +47,10 @@ class Link(Protocol):
         ...
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
-        """Ask for a channel on an open stream lane; raises `ccxt.NetworkError` if the lane went away. A book starts with a snapshot."""
+        """Ask for a channel on an open stream lane; raises `ccxt.NetworkError` if the lane went away.
+
+        A book starts with a snapshot, and own orders with `OpenOrders` where the venue's rules say that it lists them.
+        """
         ...
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None: ...

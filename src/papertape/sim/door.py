@@ -45,7 +45,7 @@ class Door:
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
         on_disturbed: told when a fault has just stopped disturbing.
         on_crash: told that the client dies now; says whether it was alive.
-        on_restart: told that the client may start again.
+        on_restart: told that the client may start again; says whether it was dead until now.
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
@@ -74,7 +74,7 @@ class Door:
         self.on_rest_cut: Callable[[], None] = _nothing
         self.on_disturbed: Callable[[Armed], None] = lambda armed: None
         self.on_crash: Callable[[Crash], bool] = lambda crash: False
-        self.on_restart: Callable[[], None] = _nothing
+        self.on_restart: Callable[[], bool] = lambda: False
         self.on_progress: Callable[[], None] = _nothing
         self.on_sent: Callable[[Request], None] = lambda request: None
         self.on_heard: Callable[[Request, Answer], None] = lambda request, answer: None
@@ -343,7 +343,7 @@ class Door:
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
         if armed.fault.crash() is not None and not self.plan.is_down:
-            self.on_restart()
+            armed.fired = max(armed.fired, int(self.on_restart()))  # one that finds the client dead has kept it so
         if not self.plan.holds(Lane.REST):
             held, self._held = self._held, []
             for pending, answer in held:

@@ -20,7 +20,7 @@ from papertape.links.coinbase.stream import CoinbaseStream, OnClosed, OnFrame
 from papertape.links.refusal import error_of
 from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
 from papertape.model.event import Event
-from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.order import NewOrder, OpenOrders, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import SECOND, Nanos
 from papertape.model.venue import VenueRules
@@ -113,6 +113,8 @@ class CoinbaseLink:
         def on_message(sequence: int | None, message: Event | OrderUpdate) -> None:
             if type(message) is OrderUpdate:
                 message = self._memory.complete_update(message)
+            elif type(message) is OpenOrders:
+                message = self._memory.complete_list(message)
             receiver.on_message(lane, sequence, message)
 
         def on_closed(reason: str) -> None:
