@@ -287,7 +287,7 @@ faults = st.one_of(
 
 
 @given(st.lists(faults, max_size=5), st.booleans())
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_whatever_goes_wrong_nothing_false_is_recorded(plan: list[Fault], is_rotated: bool) -> None:
     """Under any plan of faults tapes are sound; every row of the market is one that the venue had, in its order; every book that the
     recorder could trust when the tape ended is the venue's; and what was recorded can be replayed and recorded again.

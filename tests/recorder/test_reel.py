@@ -16,8 +16,8 @@ from papertape.model.errors import TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Trade
 from papertape.model.units import HOUR, SECOND
 from papertape.recorder import Reel, Rotation, left_behind, repair
-from papertape.recorder.hearing import CONNECTIONS
 from papertape.recorder.spool import Row
+from papertape.recorder.transcript import CONNECTIONS
 from papertape.runtime.chance import Chance
 from papertape.tape import open_tape
 from papertape.tape.check import check_tape

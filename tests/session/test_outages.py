@@ -139,10 +139,16 @@ def test_the_same_tape_makes_the_same_run(tmp_path: Path) -> None:
 
 
 def test_nobody_demands_that_a_recorded_outage_hits(tmp_path: Path) -> None:
-    """A bot that ended before, or hears nothing of the market, has missed nothing."""
-    path = tape(tmp_path / "a.parquet", *DOWN, **UP_AGAIN)
-    result = run(Seen(until_s=5), path)
+    """A bot that asks for nothing while the venue wants quiet, and hears nothing of the market, has missed nothing."""
+
+    async def main(exchange: BaseExchange) -> None:
+        await exchange.place_order("BTC/USD", "market", "buy", "0.001")
+        await asyncio.sleep(20)
+
+    path = tape(tmp_path / "a.parquet", (10, "rest", LIMITED, "1s: Too many requests"), (11, "market", GAP, ""), snapshots=(0, 12))
+    result = run(main, path)
     assert result.is_passed, result.failures
+    assert hits(result) == {"recorded_limit": 0, "recorded_gap": 0}
 
 
 def test_a_gap_is_missing_numbers(tmp_path: Path) -> None:
