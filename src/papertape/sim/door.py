@@ -49,7 +49,7 @@ class Door:
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
-        on_sent: told of each request as it leaves the client.
+        on_sent: told of each request and of when it left the client, which is earlier where the line held it up.
         on_heard: told of each request whose answer the client has just got, and of the answer.
     """
 
@@ -76,7 +76,7 @@ class Door:
         self.on_crash: Callable[[Crash], bool] = lambda crash: False
         self.on_restart: Callable[[], bool] = lambda: False
         self.on_progress: Callable[[], None] = _nothing
-        self.on_sent: Callable[[Request], None] = lambda request: None
+        self.on_sent: Callable[[Request, Nanos], None] = lambda request, sent_ns: None
         self.on_heard: Callable[[Request, Answer], None] = lambda request, answer: None
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
@@ -115,7 +115,7 @@ class Door:
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
-        self.on_sent(request)
+        self.on_sent(request, pending.sent_ns)
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
