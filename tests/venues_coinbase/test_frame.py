@@ -52,7 +52,7 @@ def test_the_makers_side_is_written_and_the_takers_is_meant() -> None:
 @given(st.lists(trades.filter(lambda trade: trade.symbol == BTC.symbol), max_size=5), times)
 def test_the_first_trades_message_is_history(batch: list[Trade], venue_ns: int) -> None:
     """What the channel begins with is no print: it takes a number and says nothing."""
-    found = frame.decode(frame.trade_history(batch, PRODUCTS.by_symbol[BTC.symbol], venue_ns, 3), PRODUCTS, 0)
+    found = frame.decode(frame.trades(batch, PRODUCTS.by_symbol[BTC.symbol], venue_ns, 3, is_history=True), PRODUCTS, 0)
     assert (found.sequence, found.messages) == (3, ())
 
 

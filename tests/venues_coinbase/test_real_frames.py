@@ -16,8 +16,8 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.request import Answer, Op, Request
 from papertape.venues.coinbase import answer as answers
 from papertape.venues.coinbase import frame
+from papertape.venues.coinbase.asked import Asked, parse
 from papertape.venues.coinbase.notation import Products
-from papertape.venues.coinbase.request import Asked, parse
 
 
 class Capture:
