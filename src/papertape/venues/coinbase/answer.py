@@ -28,11 +28,11 @@ from papertape.venues.coinbase.market import decode_books, decode_trades, render
 from papertape.venues.coinbase.notation import Products, format_side, format_time, product_id
 from papertape.venues.coinbase.order import (
     STATUS_TO_WIRE,
-    TIME_IN_FORCE,
     fill_cursor,
     from_rest_fill,
     from_rest_order,
     order_cursor,
+    time_in_force,
     to_rest_fill,
     to_rest_order,
 )
@@ -174,7 +174,7 @@ def _render_market(asked: Asked, answer: Answer, venue_ns: Nanos, products: Prod
         case Shape.COINS:
             return Body(200, render_coins(products))
         case Shape.RATES:
-            return Body(200, render_rates(asked.subject, answer.markets, days))
+            return Body(200, render_rates(asked.subject, products, days))
         case Shape.PRICE:
             price = render_price(answer.books[0], asked.subject, products, days)
             return OLD_NOT_FOUND if price is None else Body(200, price)
@@ -191,7 +191,7 @@ def _wants_order(asked: Asked, order: Order) -> bool:
     facts = {
         "order_ids": order.id, "product_ids": product_id(order.symbol), "product_type": "SPOT",
         "order_status": STATUS_TO_WIRE[order.status],
-        "order_types": order.type.upper(), "order_side": format_side(order.side), "time_in_forces": TIME_IN_FORCE[order.time_in_force],
+        "order_types": order.type.upper(), "order_side": format_side(order.side), "time_in_forces": time_in_force(order),
         "order_placement_source": "RETAIL_ADVANCED",
     }  # fmt: skip
     return (

@@ -81,7 +81,7 @@ def _asked(shape: Shape, values: dict[str, Any]) -> Asked | Body:
         case Shape.TIME | Shape.CURRENCIES | Shape.COINS | Shape.PERMISSIONS | Shape.PORTFOLIOS:
             return Asked(shape=shape, requests=(Request(op=Op.TIME_FETCH),))
         case Shape.RATES:
-            return Asked(shape=shape, requests=(Request(op=Op.MARKETS_FETCH),), subject=values["currency"])
+            return Asked(shape=shape, requests=(Request(op=Op.TIME_FETCH),), subject=values["currency"])
         case Shape.PRICE:
             symbol = symbol_of(values["pair"])
             return Asked(shape=shape, requests=(Request(op=Op.BOOK_FETCH, symbol=symbol, limit=1),), subject=values["side"])

@@ -143,7 +143,7 @@ def to_user_order(order: Order) -> UserOrder:
         order_side=format_side(order.side),
         order_type="Limit" if order.type is OrderType.LIMIT else "Market",
         limit_price="" if order.price is None else plain(order.price),
-        time_in_force=TIME_IN_FORCE[order.time_in_force],
+        time_in_force=time_in_force(order),
         cancel_reason=order.reason if order.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED) else "",
         reject_reason=order.reason if order.status is OrderStatus.REJECTED else "",
         outstanding_hold_amount=_hold(order),
@@ -158,15 +158,16 @@ def from_user_order(wire: UserOrder, venue_ns: Nanos) -> Order:
     A final update no longer says what amount was asked for; `amount` is then what was filled.
     """
     filled = decimal_or(wire.cumulative_quantity)
+    kind = OrderType.MARKET if wire.order_type.upper() == "MARKET" else OrderType.LIMIT
     return Order(
         id=wire.order_id,
         client_order_id=wire.client_order_id,
         symbol=symbol_of(wire.product_id),
-        type=OrderType.MARKET if wire.order_type.upper() == "MARKET" else OrderType.LIMIT,
+        type=kind,
         side=parse_side(wire.order_side),
         amount=filled + decimal_or(wire.leaves_quantity),
         price=Decimal(wire.limit_price) if decimal_or(wire.limit_price) else None,
-        time_in_force=TIME_IN_FORCE_FROM_WIRE.get(wire.time_in_force, TimeInForce.GTC),
+        time_in_force=_time_in_force(wire.time_in_force, kind, TimeInForce.GTC),
         post_only=wire.post_only == "true",
         status=STATUS_FROM_WIRE.get(wire.status, OrderStatus.OPEN),
         created_ns=parse_time(wire.creation_time) if wire.creation_time else venue_ns,
@@ -203,7 +204,7 @@ def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[st
         "side": format_side(order.side),
         "client_order_id": order.client_order_id,
         "status": STATUS_TO_WIRE[order.status],
-        "time_in_force": TIME_IN_FORCE[order.time_in_force],
+        "time_in_force": time_in_force(order),
         "created_time": format_time(order.created_ns),
         "completion_percentage": _completion(order),
         "filled_size": plain(order.filled),
@@ -239,6 +240,17 @@ def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[st
     }
 
 
+def time_in_force(order: Order) -> str:
+    """How long an order stays, in Coinbase's words, for whom every market order is immediate-or-cancel."""
+    return TIME_IN_FORCE[TimeInForce.IOC if order.type is OrderType.MARKET else order.time_in_force]
+
+
+def _time_in_force(text: str, kind: OrderType, otherwise: TimeInForce) -> TimeInForce:
+    if kind is OrderType.MARKET:
+        return TimeInForce.GTC  # what a market order has here that was asked for without one
+    return TIME_IN_FORCE_FROM_WIRE.get(text, otherwise)
+
+
 def order_cursor(order: Order) -> str:
     """Where a list of orders, newest first, goes on after this one."""
     return f"{order.created_ns}.{order.id}"
@@ -269,7 +281,7 @@ def from_rest_order(wire: dict[str, Any]) -> Order:
         side=wanted.side,
         amount=amount,
         price=wanted.price,
-        time_in_force=TIME_IN_FORCE_FROM_WIRE.get(wire.get("time_in_force", ""), wanted.time_in_force),
+        time_in_force=_time_in_force(wire.get("time_in_force", ""), wanted.type, wanted.time_in_force),
         post_only=wanted.post_only,
         status=status,
         created_ns=created_ns,
@@ -333,8 +345,8 @@ def _value_after_fees(order: Order) -> str:
 
 def _completion(order: Order) -> str:
     if order.status is OrderStatus.CLOSED:
-        return "100"
-    return plain(round(order.filled * 100 / order.amount, 2)) if order.amount else "0"
+        return "100.00"
+    return format(round(order.filled * 100 / order.amount, 2), "f") if order.amount else "0.00"
 
 
 def _hold(order: Order) -> str:

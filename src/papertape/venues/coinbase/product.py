@@ -130,11 +130,11 @@ def _render_coin(currency: str, place: int) -> dict[str, Any]:
     return about | {"sort_index": 100 + place, "exponent": 8, "type": "crypto", "address_regex": ""}
 
 
-def render_rates(currency: str, markets: Sequence[Market], days: Days) -> dict[str, Any]:
+def render_rates(currency: str, products: Products, days: Days) -> dict[str, Any]:
     """The answer of /v2/exchange-rates: what one unit of `currency` buys of the others, at the last price of a market of the two."""
     rates = {currency: "1"}
-    for market in markets:
-        it, day = market.instrument, days.get(market.symbol)
+    for product in products.by_symbol.values():
+        it, day = product.instrument, days.get(product.symbol)
         if day is not None and day.close and it.quote == currency:
             rates.setdefault(it.base, _rounded(EXACT.divide(Decimal(1), day.close)))
         elif day is not None and it.base == currency:
