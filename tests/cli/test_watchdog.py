@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -22,6 +24,29 @@ def test_what_never_ends_is_stopped_where_it_is() -> None:
     with pytest.raises(StuckSimulation, match=r"test_watchdog\.py:\d+ in forever does not give way"), Watchdog(0.01):
         forever()
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+STUBBORN = """
+from papertape.cli.watchdog import Watchdog
+
+def stubborn():
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+
+with Watchdog(0.02):
+    stubborn()
+"""
+
+
+def test_a_bot_that_catches_everything_ends_with_its_process() -> None:
+    """Otherwise a job of a night hangs until somebody looks."""
+    done = subprocess.run([sys.executable, "-c", STUBBORN], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert "in stubborn does not give way, and catches whatever stops it" in done.stderr
 
 
 def test_what_moves_on_is_left_alone() -> None:

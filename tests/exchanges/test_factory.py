@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
+import traceback
+from pathlib import Path
 
 import pytest
 
 from exchanges.scripted import World, play
+from papertape.exchanges.coinbase import cloud_key
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.keys import KeyManager, Keys, Secret
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.exchanges.simulated import SimulatedExchange
 from papertape.model.errors import ConfigError
+from papertape.scenario.make import make_scenario
+from papertape.session.spec import Scenario
+from papertape.venues.coinbase.auth import Credentials, throwaway_credentials
 
 
 def test_a_session_hands_out_its_own_exchange() -> None:
@@ -75,3 +82,64 @@ def test_a_secret_never_prints() -> None:
     assert not any("hunter2" in text for text in texts)
     with pytest.raises(TypeError):
         pickle.dumps(secret)
+
+
+def test_the_former_name_of_coinbase_is_taken_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    """`coinbaseadvanced`, which ccxt no longer has, is Coinbase in the factory, for keys and in a scenario; each time somebody is told."""
+    told = '"coinbaseadvanced" is taken for "coinbase", the name that it has here and in ccxt'
+
+    async def story(world: World) -> None:
+        with ExchangeFactory.running({"coinbase": world.exchange}):
+            assert ExchangeFactory.get_exchange("coinbaseadvanced") is world.exchange
+
+    play(story)
+    assert ExchangeFactory.kind("coinbaseadvanced") is ExchangeFactory.kind("coinbase")
+    for prefix in ("COINBASE", "COINBASEADVANCED"):
+        keys = KeyManager(environment={f"{prefix}_API_KEY": "k", f"{prefix}_API_SECRET": "s"}).keys("coinbaseadvanced")
+        assert keys.api_key == Secret("k")
+    assert caplog.messages == [told] * 4
+    venue = {"feed": {"tape": "builtin:btc-usd"}, "account": {"USD": "1"}}
+    fault = {"kind": "disconnect", "at": "1s", "venue": "coinbaseadvanced"}
+    scenario = _scenario({"bot": "papertape.bots:MarketMaker", "venue": {"coinbaseadvanced": venue}, "fault": [fault]})
+    assert (list(scenario.venues), scenario.faults[0].venue) == (["coinbase"], "coinbase")
+    with pytest.raises(ConfigError, match='another name of the venue "coinbase", which is there already'):
+        _scenario({"bot": "papertape.bots:MarketMaker", "venue": {"coinbase": venue, "coinbaseadvanced": venue}})
+
+
+def test_a_key_of_three_parts_is_asked_for_whole() -> None:
+    """Coinbase Exchange signs with a passphrase: without one the message names the variable; Advanced Trade needs none."""
+    two = {"COINBASEEXCHANGE_API_KEY": "k", "COINBASEEXCHANGE_API_SECRET": "s"}
+    with pytest.raises(ConfigError, match=r"COINBASEEXCHANGE_API_PASSPHRASE not set in the environment; .*three parts"):
+        KeyManager(environment=two).keys("coinbaseexchange")
+    assert KeyManager(environment=two | {"COINBASEEXCHANGE_API_PASSPHRASE": "p"}).keys("coinbaseexchange").passphrase == Secret("p")
+    given = {"coinbaseexchange": Keys(api_key=Secret("k"), secret=Secret("s"))}
+    with pytest.raises(ConfigError, match="`passphrase` is missing"):
+        KeyManager(given, {}).keys("coinbaseexchange")
+
+
+@pytest.mark.parametrize(
+    ("secret", "passphrase", "told"),
+    [
+        ("c2hvcnQ=", None, "keys of the old kind"),
+        ("Zm9ydHktZm91ciBieXRlcyBvZiBhIHNlY3JldA==", "hunter2", 'use the exchange "coinbaseexchange"'),
+        ("-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----\n", None, "is it whole, line breaks included"),
+    ],
+)
+def test_a_key_of_another_kind_is_told_apart(secret: str, passphrase: str | None, told: str) -> None:
+    """Before anything is sent: an old key, one of Coinbase Exchange, a damaged one; and no message quotes it."""
+    keys = Keys(api_key=Secret("hunter2"), secret=Secret(secret), passphrase=Secret(passphrase) if passphrase else None)
+    with pytest.raises(ConfigError, match=told) as caught:
+        cloud_key(keys)
+    trace = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in trace
+    assert secret not in trace
+
+
+def test_both_kinds_of_cloud_keys_are_taken() -> None:
+    """ECDSA and Ed25519, in the writing that the portal hands out."""
+    for key in (throwaway_credentials("a"), Credentials("organizations/a/apiKeys/b", base64.b64encode(bytes(range(64))).decode())):
+        assert cloud_key(Keys(api_key=Secret(key.name), secret=Secret(key.secret))) == key
+
+
+def _scenario(raw: dict[str, object]) -> Scenario:
+    return make_scenario(raw, source="here", folder=Path())

@@ -15,6 +15,7 @@ from papertape.cli.list import explain
 from papertape.faults import (
     AT_THE_DOOR,
     FAULTS,
+    Crash,
     Disconnect,
     Drop,
     Duplicate,
@@ -80,6 +81,10 @@ def test_a_table_read_and_written_is_the_same_fault(table: dict[str, Any]) -> No
         (LostReply(nth=1, nth_intent=1), "requests or intents, not both"),
         (LostReply(times=0), "expected 1 or more"),
         (LostReply(where={"colour": "red"}), 'has the key "colour"; expected side, symbol, type'),
+        (LostReply(where={"side": "byu"}), 'holds side = "byu"; expected buy or sell'),
+        (LostReply(where={"type": "limt"}), 'holds type = "limt"; expected limit or market'),
+        (LostReply(where={"symbol": "BTC-USD"}), 'holds symbol = "BTC-USD"; expected an instrument as ccxt writes it'),
+        (Crash(at="10s", nth=2), "stands beside `on` or `nth`; a bot dies at a time or at a request, not both"),
         (RateLimit(retry_after="later"), '"later" is no duration'),
         (Gap(at="1s", count=0), "expected 1 or more"),
         (Gap(at="1s", connection=Lane.REST), "a gap is in a stream"),

@@ -126,6 +126,16 @@ def test_the_bytes_are_the_same_every_time(home: Path) -> None:
     assert packed(home, "a.bundle").path.read_bytes() == packed(home, "b.bundle").path.read_bytes()
 
 
+def test_a_full_disk_leaves_no_half_of_a_bundle(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(ConfigError, match=r"full\.bundle: cannot be written: No space left on device"):
+        packed(home, "full.bundle")
+    assert not (home / "full.bundle").exists()
+
+
 def test_nothing_is_overwritten(home: Path) -> None:
     (home / "buyer.bundle").write_text("somebody's")
     with pytest.raises(ConfigError, match=r"buyer\.bundle: is there already"):

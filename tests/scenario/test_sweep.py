@@ -118,7 +118,7 @@ def test_parts_of_different_sweeps_do_not_merge() -> None:
         merged([[one], [other]], ["early.jsonl", "late.jsonl"])
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", ""])
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "", "1/10000000", "\u0661/\u0662"])
 def test_a_shard_is_i_of_n(text: str) -> None:
     with pytest.raises(ConfigError, match="expected i/n"):
         parse_shard(text)

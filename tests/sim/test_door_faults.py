@@ -461,6 +461,23 @@ def test_a_wrong_snapshot_is_followed_by_changes_and_only_another_question_bring
     in_room(story, fault)
 
 
+def test_a_book_that_has_not_changed_is_no_old_one() -> None:
+    """Nobody could tell it from the right one, so that it neither counts nor leaves the book wrong."""
+
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.MARKET)
+        room.market(change(6))
+        await asyncio.sleep(3)
+        assert (await ask_for_the_book(room)).bids == ((9900, 6),)
+        assert room.door.is_whole
+        assert room.door.plan.faults[0].fired == 0
+        room.market(change(7))
+        assert (await ask_for_the_book(room)).bids == ((9900, 6),)
+        assert room.door.plan.faults[0].fired == 1
+
+    in_room(story, StaleSnapshot(at="2s"))
+
+
 def test_only_so_many_snapshots_are_wrong() -> None:
     async def story(room: Room) -> None:
         await room.link.open(Lane.MARKET)

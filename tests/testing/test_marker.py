@@ -269,6 +269,20 @@ def test_a_seed_can_be_picked_and_their_number_changed(pytester: pytest.Pytester
     refused.stderr.fnmatch_lines(["ERROR: --papertape-seeds is 0; expected 1 or more"])
 
 
+def test_settings_without_a_name_are_told_in_a_sentence(pytester: pytest.Pytester) -> None:
+    """No frames of pytest's or ours, which nobody can mend."""
+    pytester.makepyfile(
+        test_mine="""
+        import pytest
+        @pytest.mark.papertape(50)
+        async def test_many(sim_exchange): pass
+        """
+    )
+    text = pytester.runpytest_inprocess("-q", "-p", "no:randomly").stdout.str()
+    assert "test_mine.py::test_many: @pytest.mark.papertape takes its settings by name, such as seeds=50; it was given 50" in text
+    assert "plugin.py" not in text
+
+
 def test_a_test_that_is_not_the_same_twice_is_told_where(pytester: pytest.Pytester) -> None:
     """`--papertape-check-determinism` runs each seed again; one that takes something from the run before parts from it."""
     pytester.makepyfile(

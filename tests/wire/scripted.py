@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,8 @@ from papertape.wire.coinbase.server import MARKET_HOST, REST_HOST, USER_HOST, Co
 EPOCH_NS = 1_786_309_548 * SECOND
 LOTS = Quota(count=1_000_000)
 KEY = throwaway_credentials("tests")
+ED25519_KEY = Credentials("organizations/tests/apiKeys/ed25519", base64.b64encode(bytes(range(32))).decode())
+"""The other kind of key that Coinbase hands out."""
 BTC = Instrument(
     symbol="BTC/USD",
     venue_symbol="BTC-USD",
@@ -346,7 +349,7 @@ async def _tell(story: Story, clock: Clock, network: Network | None, credentials
     from aiohttp import web
 
     venue = ScriptedVenue(clock)
-    server = CoinbaseServer(venue, KEY)
+    server = CoinbaseServer(venue, KEY, ED25519_KEY)
     runner = server.runner()
     await runner.setup()
     if network is None:

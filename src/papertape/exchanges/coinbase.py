@@ -9,6 +9,7 @@ from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.keys import Keys
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.links.base import Link
+from papertape.model.errors import ConfigError
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase.auth import Credentials
 from papertape.venues.coinbase.rules import RULES
@@ -21,27 +22,56 @@ class CoinbaseExchange(ResilientExchange):
     """A `ResilientExchange` over a link that speaks Coinbase's protocol, to the real venue or to a simulated one under its name.
 
     Args:
-        link: one whose single call may be several requests has a `spend`; it is given this exchange's budget.
+        link: one whose single call may be several requests has a `spend_by`; it is given this exchange's budget.
         options: those of `ResilientExchange`.
     """
 
     def __init__(self, link: Link, **options: Any) -> None:
         super().__init__(link, **options)
-        if hasattr(link, "spend"):
-            link.spend = partial(self._line.requests.spend, urgent=True)  # the call is on its way and must not starve
+        spend_by = getattr(link, "spend_by", None)
+        if spend_by is not None:
+            spend_by(partial(self._line.requests.spend, urgent=True))  # the call is on its way and must not starve
 
     @staticmethod
     def link_to_venue(keys: Keys, clock: Clock) -> CoinbaseLink:
-        """A link to the real hosts. Importing what it needs takes seconds the first time.
-
-        Raises `ValueError` where the secret is no P-256 key in PEM: Coinbase's keys since 2024 ("Cloud API keys"); it wants no passphrase.
-        """
+        """A link to the real hosts. Importing what it needs takes seconds the first time; raises `ConfigError` as `cloud_key` does."""
         from papertape.links.coinbase.link import CoinbaseLink
-        from papertape.venues.coinbase.auth import Keyring
 
-        credentials = Credentials(keys.api_key.reveal(), keys.secret.reveal())
+        return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock)
+
+
+def cloud_key(keys: Keys) -> Credentials:
+    """A key as Advanced Trade wants it, checked before anything is sent.
+
+    Raises `ConfigError` for any other kind of key, saying which kind it is and where it belongs. A passphrase is of no use here: only
+    Coinbase Exchange asks for one.
+    """
+    from papertape.venues.coinbase.auth import Keyring
+
+    credentials = Credentials(keys.api_key.reveal(), keys.secret.reveal())
+    try:
         Keyring(credentials)
-        return CoinbaseLink(credentials, rules=RULES, clock=clock)
+    except ValueError:  # whose words may quote the key
+        raise ConfigError(_what_key(keys)) from None
+    return credentials
+
+
+def _what_key(keys: Keys) -> str:
+    wanted = (
+        'wanted: a Cloud API key, that is its name, "organizations/…/apiKeys/…", as COINBASE_API_KEY and its private key, ECDSA (P-256) in '
+        "PEM or Ed25519 in PEM or base64, as COINBASE_API_SECRET"
+    )
+    if keys.passphrase is not None:
+        return (
+            "keys for coinbase: this key came with a passphrase, so it is one of Coinbase Exchange, which has accounts of its own: "
+            f'use the exchange "coinbaseexchange" for it; {wanted}'
+        )
+    if keys.secret.reveal().startswith("-----BEGIN"):
+        return f"keys for coinbase: the secret is PEM, but no P-256 or Ed25519 private key; is it whole, line breaks included? {wanted}"
+    return (
+        "keys for coinbase: the secret is no private key; keys of the old kind (a short key and a short secret) are no longer taken by "
+        f"Coinbase: make a new one; {wanted}"
+    )
 
 
 ExchangeFactory.register_exchange("coinbase", CoinbaseExchange)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import ConfigError
+from papertape.venues import canonical
 
 _RUNNING: ContextVar[Mapping[str, BaseExchange] | None] = ContextVar("papertape_running_exchanges", default=None)
 
@@ -43,6 +44,7 @@ class ExchangeFactory:
     @classmethod
     def kind(cls, name: str) -> type[BaseExchange]:
         """The adapter of a name; raises ConfigError naming the nearest."""
+        name = canonical(name)
         if name not in cls._kinds and name in cls._modules:
             import importlib
 
@@ -58,7 +60,7 @@ class ExchangeFactory:
         Inside a running session it is the session's, and `options` are of no account. Elsewhere the mode decides; paper and live are not
         built yet, and saying so is better than trading.
         """
-        running = _RUNNING.get()
+        running, name = _RUNNING.get(), canonical(name)
         if running is not None:
             if name not in running:
                 raise ConfigError(

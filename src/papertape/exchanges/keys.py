@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from papertape.model.errors import ConfigError
+from papertape.venues import canonical
+
+THREE_PARTS: Final = ("coinbaseexchange",)
+"""Venues that sign with a passphrase as well, by ccxt's names. Coinbase Advanced Trade, `coinbase`, is none of them."""
 
 
 class Secret:
@@ -50,6 +55,12 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     passphrase: Secret | None = None
 
 
+WHY_THREE: Final = (
+    "this venue's keys have three parts, and the third, the passphrase, is the one that you chose when you made the key; it cannot be "
+    "looked up again, so without it make a new key"
+)
+
+
 class KeyManager:
     """Looks keys up: those handed in first, then the environment.
 
@@ -63,14 +74,23 @@ class KeyManager:
         self._environment = os.environ if environment is None else environment
 
     def keys(self, venue: str) -> Keys:
-        """The keys of a venue; raises ConfigError naming the variables that are missing."""
-        if venue in self._given:
-            return self._given[venue]
-        prefix = venue.upper().replace("-", "_")
-        names = [f"{prefix}_API_KEY", f"{prefix}_API_SECRET"]
-        missing = [name for name in names if not self._environment.get(name)]
+        """The keys of a venue, under whichever of its names; raises ConfigError naming the variables that are missing."""
+        ours = canonical(venue)
+        if venue in self._given or ours in self._given:
+            keys = self._given.get(venue) or self._given[ours]
+            if ours in THREE_PARTS and keys.passphrase is None:
+                raise ConfigError(f"keys for {venue}: `passphrase` is missing; {WHY_THREE}")
+            return keys
+        wanted = ("API_KEY", "API_SECRET", *(("API_PASSPHRASE",) if ours in THREE_PARTS else ()))
+        prefix = next((each for each in map(_prefix, (venue, ours)) if self._environment.get(f"{each}_API_KEY")), _prefix(ours))
+        missing = [name for name in (f"{prefix}_{part}" for part in wanted) if not self._environment.get(name)]
         if missing:
-            raise ConfigError(f"keys for {venue}: {' and '.join(missing)} not set in the environment")
-        api_key, secret = (Secret(self._environment[name].replace("\\n", "\n")) for name in names)
+            why = f"; {WHY_THREE}" if any(name.endswith("PASSPHRASE") for name in missing) else ""
+            raise ConfigError(f"keys for {venue}: {' and '.join(missing)} not set in the environment{why}")
+        api_key, secret = (Secret(self._environment[f"{prefix}_{part}"].replace("\\n", "\n")) for part in wanted[:2])
         passphrase = self._environment.get(f"{prefix}_API_PASSPHRASE")
         return Keys(api_key=api_key, secret=secret, passphrase=Secret(passphrase) if passphrase else None)
+
+
+def _prefix(venue: str) -> str:
+    return venue.upper().replace("-", "_")

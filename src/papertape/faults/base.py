@@ -11,9 +11,9 @@ import msgspec
 
 from papertape.faults.drawing import Draw
 from papertape.model.errors import ConfigError
-from papertape.model.event import BookSnapshot, Event
+from papertape.model.event import BookSnapshot, Event, Side
 from papertape.model.interference import Again, Crash, Cut, Lifetime, Outsider, Postponed, Swap, Thwarted, Trigger, Window
-from papertape.model.order import OrderUpdate
+from papertape.model.order import OrderType, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, parse_duration
 
@@ -81,7 +81,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
             found.append(("nth_intent", "stands beside `nth`; a fault counts requests or intents, not both"))
         if self.times < 1:
             found.append(("times", f"holds {self.times}; expected 1 or more"))
-        found += [("where", f'has the key "{key}"; expected {", ".join(WHERE_KEYS)}') for key in self.where if key not in WHERE_KEYS]
+        found += [("where", complaint) for key, value in self.where.items() if (complaint := _about_where(key, value))]
         if self.at is not None and self.from_ is not None:
             found.append(("from", "stands beside `at`; give a window as `at` + `lasts` or as `from` + `until`"))
         if self.until is not None and self.from_ is None:
@@ -201,6 +201,16 @@ def checked(fault: Fault, where: str = "fault") -> Fault:
         key, complaint = problems[0]
         raise ConfigError(f"{where}, key `{key}`: {complaint}")
     return fault
+
+
+def _about_where(key: str, value: str) -> str:
+    """What is wrong with a line of `where`; empty if nothing."""
+    if key not in WHERE_KEYS:
+        return f'has the key "{key}"; expected {", ".join(WHERE_KEYS)}'
+    if key == "symbol":
+        return "" if "/" in value else f'holds symbol = "{value}"; expected an instrument as ccxt writes it, such as "BTC/USD"'
+    words = [str(word) for word in (Side if key == "side" else OrderType)]
+    return "" if value in words else f'holds {key} = "{value}"; expected {" or ".join(words)}'
 
 
 def as_table(fault: Fault) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class Crash(Fault, frozen=True, kw_only=True, tag="crash"):
         found += [(key, "has no place here; `down` says how long nobody is there") for key in ("lasts", "until") if getattr(self, key)]
         if not found and parse_duration(self.down) == 0:
             found.append(("down", f'holds "{self.down}"; a bot that starts again takes longer than that, such as "5s"'))
+        if self._has_window and (self.on or self.nth or self.nth_intent):
+            found.append(("at", "stands beside `on` or `nth`; a bot dies at a time or at a request, not both"))
         if self.step is not None and (self.step < 1 or self._has_window or self.on or self.nth or self.nth_intent):
             found.append(("step", f"holds {self.step}; expected 1 or more, and neither `at` nor `on` beside it"))
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from papertape.model.errors import (
+    BadRequest,
     BadSymbol,
     BaseError,
     DuplicateOrderId,
@@ -12,6 +13,7 @@ from papertape.model.errors import (
     ExchangeNotAvailable,
     InsufficientFunds,
     InvalidOrder,
+    MarketClosed,
     NotSupported,
     OrderImmediatelyFillable,
     OrderNotFillable,
@@ -36,7 +38,10 @@ ERROR_OF: Final[dict[RefusalCode, type[BaseError]]] = {
     RefusalCode.ORDER_NOT_OPEN: OrderNotFound,
     RefusalCode.DUPLICATE_ID: DuplicateOrderId,
     RefusalCode.UNSUPPORTED: NotSupported,
-    RefusalCode.INVALID: ExchangeError,
+    RefusalCode.ORDER_NOT_ALLOWED: InvalidOrder,
+    RefusalCode.TRADING_DISABLED: MarketClosed,
+    RefusalCode.REFUSED: ExchangeError,
+    RefusalCode.INVALID: BadRequest,
     RefusalCode.RATE_LIMITED: RateLimitExceeded,
     RefusalCode.UNAVAILABLE: ExchangeNotAvailable,
     RefusalCode.BANNED: RateLimitExceeded,

@@ -40,6 +40,7 @@ __all__ = [
     "IllegalMove",
     "InsufficientFunds",
     "InvalidOrder",
+    "MarketClosed",
     "NetworkError",
     "NotSupported",
     "OperationFailed",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         ExchangeNotAvailable,
         InsufficientFunds,
         InvalidOrder,
+        MarketClosed,
         NetworkError,
         NotSupported,
         OperationFailed,
@@ -106,6 +108,7 @@ else:
     ExchangeNotAvailable = _errors.ExchangeNotAvailable
     InsufficientFunds = _errors.InsufficientFunds
     InvalidOrder = _errors.InvalidOrder
+    MarketClosed = _errors.MarketClosed
     NetworkError = _errors.NetworkError
     NotSupported = _errors.NotSupported
     OperationFailed = _errors.OperationFailed

@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from papertape.faults.base import Fault, checked
 from papertape.model.errors import ConfigError
 from papertape.model.notes import Mark
@@ -33,6 +35,7 @@ from papertape.session.spec import (
     VenueSpec,
     moment_ns,
 )
+from papertape.venues import canonical
 
 SUFFIX: Final = ".scenario.toml"
 
@@ -140,12 +143,17 @@ def _venues(top: Table, folder: Path) -> dict[str, VenueSpec]:
     if section is None or not section.raw:
         raise top.problem("venue", "is missing; expected a table such as [venue.coinbase]; `papertape list venues` shows all")
     venues = {}
-    for name, value in section.raw.items():
+    for written, value in section.raw.items():
+        name = canonical(written)
         section.known(name, name, shelves.venues(), "venue", "papertape list venues")
+        if name in venues:
+            raise section.problem(
+                written, f'is another name of the venue "{name}", which is there already; expected one table for each venue'
+            )
         if isinstance(value, VenueSpec):
             venues[name] = value
             continue
-        table = Table(top.within("venue", section.raw).within(name, value).raw, top.source, f"[venue.{name}]")
+        table = Table(top.within("venue", section.raw).within(written, value).raw, top.source, f"[venue.{written}]")
         table.allow("feed", "account", "model")
         venues[name] = VenueSpec(feed=_feeds(table, folder), account=_account(table), model=_model(table))
     return venues
@@ -252,6 +260,8 @@ def make_fault(value: Any, source: str, where: str, venues: Mapping[str, object]
             raise ConfigError(f'{source}: {where}: holds {shown(value)}; expected a table with `kind`, such as kind = "lost_reply"')
         table = Table(value, source, where)
         fault = table.member(shelves.faults(), "fault", "papertape list faults")
+    if fault.venue is not None:
+        fault = msgspec.structs.replace(fault, venue=canonical(fault.venue))
     if venues is not None and fault.venue is not None:
         table.known("venue", fault.venue, venues, "venue of this scenario", "papertape list venues")
     return checked(fault, f"{source}: {where}")

@@ -5,9 +5,10 @@ A shard is every n-th of the jobs; the shards' lines, merged, are those of one r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import msgspec
 
@@ -17,6 +18,8 @@ from papertape.scenario.load import find_scenarios
 from papertape.scenario.seed_result import SeedResult, lines
 from papertape.scenario.shelves import BUILTIN
 from papertape.scenario.worker import Base, Job
+
+SHARD_NUMBER: Final = re.compile("[0-9]{1,6}")
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -40,8 +43,8 @@ def parse_shard(text: str) -> Shard:
         ConfigError: it names none.
     """
     number, slash, count = text.partition("/")
-    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ConfigError(f"--shard {text}: expected i/n with i from 1 to n, such as 2/4 for the second of four parts")
+    if not (slash and SHARD_NUMBER.fullmatch(number) and SHARD_NUMBER.fullmatch(count) and 1 <= int(number) <= int(count)):
+        raise ConfigError(f"--shard {text}: expected i/n with i from 1 to n, such as 2/4 for the second of four parts; n is at most 999999")
     return Shard(int(number), int(count))
 
 

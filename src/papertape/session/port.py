@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final, Protocol
 
 from papertape.model.account import Candle
 from papertape.model.event import Ticker, Trade
@@ -14,7 +14,6 @@ from papertape.model.order import Order
 from papertape.model.request import Answer, Channel, Lane, Refusal, ReplyLost, Request
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
-from papertape.runtime.loop import VirtualLoop
 from papertape.sim.door import Door
 from papertape.sim.pending import Lost
 from papertape.sim.stream import Reply, Stream
@@ -25,12 +24,25 @@ HISTORY_MAX: Final = 100
 """Trades that a stream begins with."""
 
 
+class PortTime(Protocol):
+    """What a port needs of time; `runtime.loop.VirtualLoop` has it, and so has `runtime.paced.PacedTime`."""
+
+    def wall_ns(self) -> Nanos: ...
+
+    def create_future(self) -> asyncio.Future[Any]: ...
+
+
+def _nothing() -> None:
+    """On a virtual loop it is never later than time says."""
+
+
 class DoorStream:
     """One stream connection; see `wire.port.StreamHandle`."""
 
-    def __init__(self, door: Door, stream: Stream) -> None:
+    def __init__(self, door: Door, stream: Stream, arrive: Callable[[], None] = _nothing) -> None:
         self._door = door
         self._stream = stream
+        self._arrive = arrive
 
     def subscribe(
         self,
@@ -41,38 +53,49 @@ class DoorStream:
         settled: Callable[[], None] | None = None,
         refused: Callable[[RefusedBecause], None] | None = None,
     ) -> None:
+        self._arrive()
         self._door.subscribe(self._stream, channel, symbol, Reply(begun, settled, refused))
 
     def unsubscribe(self, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        self._arrive()
         self._door.unsubscribe(self._stream, channel, symbol)
 
     def say(self, message: object) -> None:
+        self._arrive()
         self._door.broadcast.say(self._stream, message)
 
     def heard(self, message: object) -> None:
         self._door.broadcast.heard(message)
 
     def closed(self) -> None:
+        self._arrive()
         self._door.closed(self._stream)
 
 
 class DoorPort:
-    """One venue's Door; see `wire.port.VenuePort`."""
+    """One venue's Door; see `wire.port.VenuePort`.
 
-    def __init__(self, door: Door, rules: VenueRules, loop: VirtualLoop) -> None:
+    Args:
+        arrive: called before anything from outside comes to the Door, so that time has passed by then; a virtual loop needs none.
+    """
+
+    def __init__(self, door: Door, rules: VenueRules, time: PortTime, arrive: Callable[[], None] = _nothing) -> None:
         self.rules = rules
         self._door = door
-        self._loop = loop
+        self._time = time
+        self._arrive = arrive
 
     @property
     def instruments(self) -> Sequence[Instrument]:
         return tuple(self._door.venue.instruments.values())
 
     def wall_ns(self) -> Nanos:
-        return self._loop.wall_ns()
+        self._arrive()
+        return self._time.wall_ns()
 
     async def request(self, request: Request, *, caller: Caller | None = None, refusal: Refusal | None = None) -> Answer:
-        future: asyncio.Future[Answer | Lost] = self._loop.create_future()
+        self._arrive()
+        future: asyncio.Future[Answer | Lost] = self._time.create_future()
 
         def done(outcome: Answer | Lost) -> None:
             if not future.done():
@@ -90,9 +113,11 @@ class DoorPort:
         return outcome
 
     def open_stream(self, lane: Lane, send: Sender, close: Closer, *, can_tell: bool = False) -> StreamHandle:
-        return DoorStream(self._door, self._door.open_stream(lane, send, close, can_tell))
+        self._arrive()
+        return DoorStream(self._door, self._door.open_stream(lane, send, close, can_tell), self._arrive)
 
     def accepts(self, lane: Lane) -> bool:
+        self._arrive()
         return self._door.accepts(lane)
 
     def open_orders(self) -> Sequence[Order]:

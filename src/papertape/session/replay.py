@@ -8,12 +8,12 @@ first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence, Sized
+from typing import Any, Final, Protocol
 
 from papertape.model.event import MarketEvent
 from papertape.model.units import Nanos
-from papertape.runtime.loop import FOREVER_NS, VirtualLoop
+from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
 
 Row = tuple[int, Nanos, Nanos, MarketEvent]
@@ -26,6 +26,24 @@ NEVER: Final[Key] = (FOREVER_NS, -1)
 
 Delay = Callable[[int], Nanos]
 """How long a row (by its number) takes to the client."""
+
+
+class Road(Protocol):
+    """What a walk needs of time: a virtual loop has it, and so has `runtime.paced.PacedTime`.
+
+    Attributes:
+        now_ns: run time; the walk moves it on.
+        agenda: its head, (ns, rank, sequence, timer), ends a walk.
+        ready: callbacks that want a turn end it too.
+    """
+
+    now_ns: Nanos
+
+    @property
+    def agenda(self) -> Sequence[tuple[Nanos, int, int, Any]]: ...
+
+    @property
+    def ready(self) -> Sized: ...
 
 
 class Cursors:
@@ -71,7 +89,7 @@ class Cursors:
         """What has reached the venue and is not delivered yet, oldest first."""
         return (event for _, _, event in self._flying)
 
-    def walk(self, loop: VirtualLoop, until: Key) -> bool:
+    def walk(self, loop: Road, until: Key) -> bool:
         """Let everything happen up to and with `until`, as long as nothing on the loop's agenda comes first and no callback wants a turn.
 
         Returns whether it was `until` that ended the walk. The hottest lines of a run, so its state is in local variables meanwhile.
@@ -118,9 +136,9 @@ class Cursors:
 
 
 class Replay:
-    """All tapes of a run, walked together; the loop's `Feed`."""
+    """All tapes of a run, walked together; the loop's `Feed`, or a paced time's."""
 
-    def __init__(self, loop: VirtualLoop, tapes: list[Cursors]) -> None:
+    def __init__(self, loop: Road, tapes: list[Cursors]) -> None:
         self._loop = loop
         self._tapes = tapes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from papertape.exchanges.resilient import ResilientExchange
+from papertape.faults.base import Fault
 from papertape.faults.network import NetworkFault
 from papertape.journal import Journal
 from papertape.links.base import Link
@@ -139,32 +140,50 @@ def build_venue(
 ) -> VenueWorld:
     """The venue, its door with its share of the faults, and the observer between both sides."""
     rules = VENUES[name]
-    latency = spec.model.latency
-    order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
-    fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
     observer = Observer(name, loop, journal)
-    told: list[Callable[..., None]] = []
-    venue = SimVenue(
-        rules,
-        instruments_of(feeds),
-        spec.account,
-        fills=spec.model.fills or QueueFills(),  # type: ignore[arg-type]  # the spec holds a member of the shelf
-        fees=fees,
-        epoch_ns=loop.epoch_ns,
-        emit=lambda update: told[0](update),
-    )
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
-    door = Door(
-        venue, name=name, timeline=loop, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
-        heartbeat_ns=rules.heartbeat_ns, epoch_ns=loop.epoch_ns,
-    )  # fmt: skip
-    told.append(door.tell)
+    venue, door, fees = open_door(
+        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=journal, chance=chance
+    )
     observer.watch(door)
     world = VenueWorld(name, rules, venue, door, observer, feeds, fees)
     world.epoch_ns = loop.epoch_ns
     world.is_deep = scenario.depth is Depth.WIRE
     world.watching = Watching(world, loop, scenario.expect.invariants)
     return world
+
+
+def open_door(
+    name: str,
+    spec: VenueSpec,
+    instruments: list[Instrument],
+    faults: Sequence[Fault],
+    *,
+    time: Timeline,
+    epoch_ns: Nanos,
+    journal: Journal,
+    chance: Chance,
+) -> tuple[SimVenue, Door, FeeModel]:
+    """A venue as `spec` has it, its door, and what it charges; on a virtual loop, or in step with the machine's clock."""
+    rules, latency = VENUES[name], spec.model.latency
+    order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
+    fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
+    told: list[Callable[..., None]] = []
+    venue = SimVenue(
+        rules,
+        instruments,
+        spec.account,
+        fills=spec.model.fills or QueueFills(),  # type: ignore[arg-type]  # the spec holds a member of the shelf
+        fees=fees,
+        epoch_ns=epoch_ns,
+        emit=lambda update: told[0](update),
+    )
+    door = Door(
+        venue, name=name, timeline=time, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
+        heartbeat_ns=rules.heartbeat_ns, epoch_ns=epoch_ns,
+    )  # fmt: skip
+    told.append(door.tell)
+    return venue, door, fees
 
 
 def simulated_link(world: VenueWorld, loop: Timeline) -> Link:
@@ -174,18 +193,23 @@ def simulated_link(world: VenueWorld, loop: Timeline) -> Link:
 
 def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop: VirtualLoop, chance: Chance) -> Cursors:
     """The two cursors of one tape of a venue."""
+    made = walked(world.door, world.name, spec, number, feed.rows(), epoch_ns=loop.epoch_ns, chance=chance)
+    world.cursors.append(made)
+    return made
+
+
+def walked(door: Door, name: str, spec: VenueSpec, number: int, rows: Iterator[Row], *, epoch_ns: Nanos, chance: Chance) -> Cursors:
+    """The two cursors that bring `rows`, those of the venue's tape with that number, to the venue behind `door` and to its clients."""
     law = _law(spec.model.latency.market, RecordedLatency())
-    delay = None if isinstance(law, RecordedLatency) else partial(_drawn, law, chance, f"latency/market/{world.name}/{number}")
-    broadcast, apply = world.door.broadcast, world.venue.apply
+    delay = None if isinstance(law, RecordedLatency) else partial(_drawn, law, chance, f"latency/market/{name}/{number}")
+    broadcast, apply = door.broadcast, door.venue.apply
 
     def reached(event: MarketEvent, now_ns: Nanos) -> int:
         broadcast.reached = index = broadcast.reached + 1
         apply(event, now_ns)
         return index
 
-    made = Cursors(feed.rows(), origin_ns=loop.epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
-    world.cursors.append(made)
-    return made
+    return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
 
 
 def instruments_of(feeds: list[Feed]) -> list[Instrument]:

@@ -294,13 +294,7 @@ class Door:
         """A client has connected; where it `can_tell`, `broadcast.heard` says which messages have arrived."""
         return self.broadcast.open(lane, send, close, can_tell)
 
-    def subscribe(
-        self,
-        stream: Stream,
-        channel: Channel,
-        symbol: str,
-        reply: Reply | None = None,
-    ) -> None:
+    def subscribe(self, stream: Stream, channel: Channel, symbol: str, reply: Reply | None = None) -> None:
         """A client's wish for a channel has left it."""
         self.broadcast.subscribe(stream, channel, symbol, self._way_in_ns(), reply or Reply())
 
@@ -394,6 +388,12 @@ class Door:
         """The venue's side of every comparison."""
         truth = self.venue.truth(tuple(seen(pending) for pending in self._seen), self.broadcast.own_lines())
         return msgspec.structs.replace(truth, foreign=tuple(self._foreign)) if self._foreign else truth
+
+    def forget(self) -> None:
+        """Nobody will judge this: what happened here so far need not be known any more."""
+        self.facts.clear()
+        self.executed.clear()
+        self._seen.clear()
 
 
 def _nothing() -> None:

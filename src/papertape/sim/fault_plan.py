@@ -275,12 +275,20 @@ class FaultPlan:
         self._journal.write(self._timeline.now_ns, "faults_end")
         self._stop(())
 
+    def lift(self, armed: Armed) -> None:
+        """This one acts no more."""
+        self._write(armed, "lifted")
+        self._end_for_good(armed)
+
     def _stop(self, lanes: tuple[Lane, ...]) -> None:
         for armed in self.faults:
             if not lanes or all(lane in lanes for lane in armed.fault.lanes()):
-                armed.is_healed = True
-                if armed.is_open:
-                    self._end_window(armed)
+                self._end_for_good(armed)
+
+    def _end_for_good(self, armed: Armed) -> None:
+        armed.is_healed = True
+        if armed.is_open:
+            self._end_window(armed)
 
     def _write(self, armed: Armed, what: str, **facts: object) -> None:
         armed.hit_ns = self._timeline.now_ns

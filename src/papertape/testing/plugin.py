@@ -106,9 +106,8 @@ def _settings(node: pytest.Item) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for mark in reversed(list(node.iter_markers(MARKER))):
         if mark.args:
-            raise pytest.UsageError(
-                f"{node.nodeid}: @pytest.mark.{MARKER} takes its settings by name, such as seeds=50; it was given {mark.args[0]!r}"
-            )
+            said = f"@pytest.mark.{MARKER} takes its settings by name, such as seeds=50; it was given {mark.args[0]!r}"
+            pytest.fail(f"{node.nodeid}: {said}", pytrace=False)
         settings |= mark.kwargs
     return settings
 

@@ -8,11 +8,25 @@ over count as heard: what a program makes of them is its own affair.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 
 from papertape.model.units import Nanos
 from papertape.runtime.network.transport import MemoryTransport
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """End a connection by a reset: what was written and not sent is lost, and the client does not take it for a goodbye."""
+    if not isinstance(transport, asyncio.WriteTransport):
+        return  # it is gone already
+    line = transport.get_extra_info("socket")
+    if line is not None and not isinstance(transport, MemoryTransport):
+        with contextlib.suppress(OSError):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # else closing is a FIN, as if all were well
+    transport.abort()
 
 
 class Line:

@@ -13,7 +13,7 @@ import msgspec
 
 from papertape.links.base import Receiver
 from papertape.links.coinbase.memory import Memory
-from papertape.links.coinbase.rest import CoinbaseRest, Reply
+from papertape.links.coinbase.rest import CoinbaseRest, Purse, Reply
 from papertape.links.coinbase.stream import CoinbaseStream
 from papertape.links.refusal import error_of
 from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
@@ -24,7 +24,7 @@ from papertape.model.units import SECOND, Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase import answer as answers
-from papertape.venues.coinbase.account import decode_fees
+from papertape.venues.coinbase.account import decode_fees, together
 from papertape.venues.coinbase.auth import Credentials, sign
 from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.frame import CANDLE_SPAN_NS
@@ -58,8 +58,8 @@ class CoinbaseLink:
     cannot rest, and what may be an older order because the same id was sent before, is looked at once more. A cancel and an edit are
     acknowledged by a yes: the order is returned as last heard of.
 
-    Attributes:
-        spend: awaited before each request beyond the one that `request` was called for; the shell's limiter.
+    One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
+    `spend_by` names.
     """
 
     def __init__(
@@ -72,7 +72,6 @@ class CoinbaseLink:
         timeout_ns: Nanos = 10 * SECOND,
     ) -> None:
         self.rules = rules
-        self.spend: Callable[[Op], Awaitable[object]] | None = None
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
@@ -86,6 +85,10 @@ class CoinbaseLink:
 
     def bind(self, receiver: Receiver) -> None:
         self._receiver = receiver
+
+    def spend_by(self, spend: Callable[[Op], Awaitable[object]]) -> None:
+        """Await this before each request beyond the one that `request` was called for; to be told before a lane is opened."""
+        self._rest.spend = spend
 
     async def open(self, lane: Lane) -> None:
         if lane is Lane.REST:
@@ -142,51 +145,55 @@ class CoinbaseLink:
     async def request(self, request: Request) -> Answer:
         if not request.order_id and request.op in (Op.ORDER_FETCH, Op.ORDER_CANCEL, Op.ORDER_EDIT):
             request = msgspec.structs.replace(request, order_id=self._memory.id_of(request.client_order_id))
+        purse = Purse(request.op)
         match request.op:
             case Op.ORDER_CREATE:
-                return await self._create(request)
+                return await self._create(request, purse)
             case Op.MARKETS_FETCH:
-                return await self._markets(request)
+                return await self._markets(request, purse)
             case Op.ORDER_CANCEL | Op.ORDER_EDIT:
-                await self._ask(request)
-                return Answer(order=await self._order_after(request))
+                await self._ask(request, purse)
+                return Answer(order=await self._order_after(request, purse))
             case Op.ORDER_FETCH:
-                answer = await self._ask(request)
+                answer = await self._ask(request, purse)
                 assert answer.order is not None
                 return Answer(order=self._memory.complete(answer.order))
             case Op.ORDERS_OPEN | Op.ORDERS_FETCH:
-                pages = await self._pages(request)  # the newest page came first
+                pages = await self._pages(request, purse)  # the newest page came first
                 return Answer(orders=tuple(self._memory.complete(order) for page in reversed(pages) for order in page.orders))
             case Op.FILLS_FETCH:
-                pages = await self._pages(request)
+                pages = await self._pages(request, purse)
                 fills = [self._memory.complete_fill(fill) for page in reversed(pages) for fill in page.fills]
                 return Answer(fills=tuple(fills))
-        return await self._ask(request)
+            case Op.BALANCE_FETCH:
+                found = [page.balances for page in await self._pages(request, purse) if page.balances is not None]
+                return Answer(balances=together(found))
+        return await self._ask(request, purse)
 
-    async def _create(self, request: Request) -> Answer:
+    async def _create(self, request: Request, purse: Purse) -> Answer:
         wanted = request.order
         assert wanted is not None
         self._memory.wanted(request.client_order_id, wanted)
-        reply = await self._rest.call(encode(request, self._clock.wall_ns()))
+        reply = await self._rest.call(encode(request, self._clock.wall_ns()), purse)
         self._read(request, reply)
         order_id = self._readable(request.op, lambda: answers.acknowledged_id(reply.body))
         order = _acknowledged(request, wanted, order_id, self._clock.wall_ns())
         may_be_old = request.attempt > 1
         if may_be_old or wanted.type is OrderType.MARKET or wanted.time_in_force is not TimeInForce.GTC:
             try:
-                return Answer(order=await self._look(order.id, wanted.symbol))
+                return Answer(order=await self._look(order.id, wanted.symbol, purse))
             except BaseError as error:
                 if may_be_old:  # what it says now is not known, and asking again is safe
                     raise ExchangeNotAvailable(f"coinbase: order {order.id} exists, but was not shown: {error}") from error
         known = self._memory.order(order.id)  # the user lane may have been faster
         return Answer(order=known if known is not None else self._memory.complete(order))
 
-    async def _order_after(self, request: Request) -> Order:
+    async def _order_after(self, request: Request, purse: Purse) -> Order:
         """Where an order stands after a yes to a cancel or an edit, as far as we were told."""
         known = self._memory.order(request.order_id)
         if known is None:
             try:
-                return await self._look(request.order_id, request.symbol)
+                return await self._look(request.order_id, request.symbol, purse)
             except ExchangeError:
                 raise
             except BaseError as error:  # the command itself was carried out
@@ -195,21 +202,18 @@ class CoinbaseLink:
             known = msgspec.structs.replace(known, amount=request.order.amount, price=request.order.price)
         return known
 
-    async def _look(self, order_id: str, symbol: str) -> Order:
-        if self.spend is not None:
-            await self.spend(Op.ORDER_FETCH)
-        answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol))
+    async def _look(self, order_id: str, symbol: str, purse: Purse) -> Order:
+        answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol), purse)
         assert answer.order is not None
         return self._memory.complete(answer.order)
 
-    async def _markets(self, request: Request) -> Answer:
-        answer = await self._ask(request)
+    async def _markets(self, request: Request, purse: Purse) -> Answer:
+        answer = await self._ask(request, purse)
         self._products.learn(market.instrument for market in answer.markets)
         maker_bps, taker_bps = self.rules.maker_bps, self.rules.taker_bps
         if self._credentials is not None:
-            if self.spend is not None:
-                await self.spend(Op.BALANCE_FETCH)
-            reply = await self._rest.call(Call("GET", "brokerage/transaction_summary", {"product_type": "SPOT"}))
+            call, private = Call("GET", "brokerage/transaction_summary", {"product_type": "SPOT"}), Purse(Op.BALANCE_FETCH, paid=0)
+            reply = await self._rest.call(call, private)
             refusal = decode_refusal(reply.status, reply.body, reply.headers)
             if refusal is not None:
                 raise error_of(refusal, f"coinbase {request.op}")
@@ -217,20 +221,19 @@ class CoinbaseLink:
         markets = [msgspec.structs.replace(market, maker_bps=maker_bps, taker_bps=taker_bps) for market in answer.markets]
         return Answer(markets=tuple(markets))
 
-    async def _pages(self, request: Request) -> list[Answer]:
+    async def _pages(self, request: Request, purse: Purse) -> list[Answer]:
         pages: list[Answer] = []
-        cursor = ""
+        cursor, seen = "", dict[str, None]()
         while True:
-            if pages and self.spend is not None:
-                await self.spend(request.op)
-            reply = await self._rest.call(encode(request, self._clock.wall_ns(), cursor))
+            reply = await self._rest.call(encode(request, self._clock.wall_ns(), cursor), purse)
             answer, cursor = self._read(request, reply)
             pages.append(answer)
-            if not cursor or request.limit is not None:
+            if not cursor or cursor in seen or request.limit is not None:
                 return pages
+            seen[cursor] = None  # a venue that leads us in a circle has told us everything
 
-    async def _ask(self, request: Request) -> Answer:
-        reply = await self._rest.call(encode(request, self._clock.wall_ns()))
+    async def _ask(self, request: Request, purse: Purse) -> Answer:
+        reply = await self._rest.call(encode(request, self._clock.wall_ns()), purse)
         return self._read(request, reply)[0]
 
     def _read(self, request: Request, reply: Reply) -> tuple[Answer, str]:

@@ -6,6 +6,8 @@ Importing this imports ccxt, which takes seconds; do it before a run in virtual 
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -22,10 +24,10 @@ from papertape.model.errors import (
     RequestTimeout,
     as_never_sent,
 )
-from papertape.model.request import Refusal, RefusalCode
+from papertape.model.request import Op, Refusal, RefusalCode
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.runtime.clock import Bracket, Clock, OffClock
-from papertape.venues.coinbase.auth import Credentials
+from papertape.venues.coinbase.auth import Credentials, secret_for_ccxt
 from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.request import Call
 
@@ -49,10 +51,47 @@ class Reply(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
+class Purse:
+    """The budget of one call to the link, which may turn out to be several requests.
+
+    Attributes:
+        op: whose budget they come out of.
+        paid: requests that the shell has paid for before it called.
+    """
+
+    __slots__ = ("op", "paid")
+
+    def __init__(self, op: Op, paid: int = 1) -> None:
+        self.op = op
+        self.paid = paid
+
+
+_purse: ContextVar[Purse | None] = ContextVar("papertape_purse", default=None)
+
+
 class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-ignore]
-    """ccxt's Coinbase on the clock that it is given; every HTTP answer is handed on as it is."""
+    """ccxt's Coinbase on the clock and the budget that it is given; every HTTP answer is handed on as it is.
+
+    Attributes:
+        papertape_spend: awaited before each request that nobody has paid for.
+    """
 
     papertape_clock: Clock
+    papertape_spend: Callable[[Op], Awaitable[object]] | None
+
+    async def throttle(self, cost: Any = None) -> None:
+        """Where ccxt would wait for a limiter of its own, which polls the machine's clock and knows nothing of the shell's."""
+        purse = _purse.get() or Purse(Op.ORDERS_FETCH, paid=0)  # a request that ccxt makes of its own accord is paid for as well
+        if purse.paid:
+            purse.paid -= 1
+        elif self.papertape_spend is not None:
+            await self.papertape_spend(purse.op)
+
+    def open(self, lazy: bool = False) -> None:
+        super().open(lazy)
+        if self.session is not None:
+            # aiohttp repeats a GET where a kept connection ends before the answer: unpaid, and unknown to whoever counts attempts.
+            self.session._retry_connection = False
 
     def milliseconds(self) -> int:
         return self.papertape_clock.wall_ns() // MILLISECOND
@@ -85,6 +124,7 @@ class CoinbaseRest:
 
     Attributes:
         venue_clock: the clock as the venue has it, by what it said when it was last asked; everything is signed by it.
+        spend: awaited before each request beyond those that a `Purse` has paid for; the shell's limiter.
     """
 
     def __init__(self, credentials: Credentials | None, clock: Clock, url: str, timeout_ns: Nanos) -> None:
@@ -92,6 +132,7 @@ class CoinbaseRest:
         self._clock = clock
         self._url = url
         self._timeout_ns = timeout_ns
+        self.spend: Callable[[Op], Awaitable[object]] | None = None
         self._client: CoinbaseClient | None = None
         self._bracket = Bracket()
         self.venue_clock = OffClock(clock, lambda: self._bracket.ns)
@@ -101,7 +142,7 @@ class CoinbaseRest:
         if self._client is None:
             self._client = self._make()
         asked_ns = self._clock.wall_ns()
-        reply = await self.call(Call("GET", "brokerage/time", {}, is_private=False))
+        reply = await self.call(Call("GET", "brokerage/time", {}, is_private=False), Purse(Op.TIME_FETCH))
         refusal = decode_refusal(reply.status, reply.body, reply.headers)
         if refusal is not None:
             raise error_of(refusal, "coinbase GET brokerage/time")  # such as too many requests, and for how long to be quiet
@@ -124,17 +165,20 @@ class CoinbaseRest:
             if connector is not None:
                 connector.close()
 
-    async def call(self, call: Call) -> Reply:
-        """Send one request, once, and return what came back."""
+    async def call(self, call: Call, purse: Purse | None = None) -> Reply:
+        """Send one request, once, and return what came back; what no `purse` has paid for waits for the budget."""
         what, asked_ns = f"coinbase {call.method} {call.path}", self._clock.wall_ns()
         if self._client is None:
             raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
+        paying = _purse.set(purse)
         try:
             reply: Reply = await self._client.request(call.path, API[call.is_private], call.method, call.params)
         except BaseError as error:
             raise _line_fault(error, what) from error
         except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
             raise ExchangeNotAvailable(f"{what}: {error!r}") from error
+        finally:
+            _purse.reset(paying)
         if reply.status == 401:
             raise self._unauthorized(reply, what, asked_ns)
         return _readable(reply, what)
@@ -155,16 +199,18 @@ class CoinbaseRest:
         return AuthenticationError(f"{words}; this machine's clock agrees with the venue's, so look at the key")
 
     def _make(self) -> CoinbaseClient:
-        key = {"apiKey": self._credentials.name, "secret": self._credentials.secret} if self._credentials is not None else {}
+        known = self._credentials
+        key = {} if known is None else {"apiKey": known.name, "secret": secret_for_ccxt(known.secret)}
         client = CoinbaseClient(
             {
                 **key,
-                "enableRateLimit": False,  # the shell's limiter decides; ccxt's would poll the machine's clock
+                "enableRateLimit": True,  # by `throttle`, which is the shell's
                 "timeout": self._timeout_ns // MILLISECOND,
                 "urls": {"api": {"rest": self._url}},
             }
         )
         client.papertape_clock = self.venue_clock
+        client.papertape_spend = self.spend
         return client
 
 

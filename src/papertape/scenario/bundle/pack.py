@@ -168,13 +168,18 @@ def _zip(folder: Path, out: Path) -> None:
     """The table of contents first, then the rest by name."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     try:
-        with out.open("xb") as file, zipfile.ZipFile(file, "w") as archive:
+        file = out.open("xb")
+    except FileExistsError:
+        raise ConfigError(f"--out {out.as_posix()}: is there already, and is not overwritten") from None
+    except OSError as error:
+        raise ConfigError(f"--out {out.as_posix()}: cannot be written: {error.strerror}") from None
+    try:
+        with file, zipfile.ZipFile(file, "w") as archive:
             for name in sorted(files, key=lambda name: (name != MANIFEST, name)):
                 entry = zipfile.ZipInfo(name, STAMP)
                 entry.external_attr = 0o644 << 16
                 entry.compress_type = zipfile.ZIP_STORED if name.endswith(".parquet") else zipfile.ZIP_DEFLATED
                 archive.writestr(entry, files[name].read_bytes(), compresslevel=9)
-    except FileExistsError:
-        raise ConfigError(f"--out {out.as_posix()}: is there already, and is not overwritten") from None
-    except OSError as error:
+    except OSError as error:  # a full disk: half a bundle is none
+        out.unlink(missing_ok=True)
         raise ConfigError(f"--out {out.as_posix()}: cannot be written: {error.strerror}") from None

@@ -15,6 +15,9 @@ FIAT: Final = ("USD", "EUR", "GBP", "SGD", "CAD", "AUD", "JPY")
 SINCE: Final = "2020-01-01T00:00:00Z"
 """When every account was opened, as far as anybody asks."""
 
+VAULT: Final = "ACCOUNT_TYPE_VAULT"
+"""An account whose money cannot be traded before its owner waits two days for it."""
+
 OLD_FEES: Final = ("advanced_trade_only_volume", "advanced_trade_only_fees", "coinbase_pro_volume", "coinbase_pro_fees")
 NOT_ON_A_PAGE: Final = ("ending_before", "previous_ending_before", "previous_uri")
 
@@ -88,6 +91,21 @@ def find(balances: Balances, name: str) -> tuple[str, Balance] | None:
 def decode_account(row: Mapping[str, Any]) -> Balance:
     """The balance in a row of `accounts`."""
     return Balance(Decimal(row["available_balance"]["value"]), Decimal(row["hold"]["value"]))
+
+
+def together(parts: Sequence[Balances]) -> Balances:
+    """Several accounts' money as one account's: what the pages of a list hold, and the accounts of one currency.
+
+    >>> dollars = [Balances({"USD": Balance(Decimal(each))}) for each in (1, 2)]
+    >>> together(dollars)["USD"].free
+    Decimal('3')
+    """
+    found: dict[str, Balance] = {}
+    for part in parts:
+        for currency, balance in part.currencies.items():
+            known = found.get(currency, Balance())
+            found[currency] = Balance(EXACT.add(known.free, balance.free), EXACT.add(known.used, balance.used))
+    return Balances(found)
 
 
 def render_fees(markets: Sequence[Market]) -> dict[str, Any]:

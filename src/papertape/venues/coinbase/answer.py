@@ -10,6 +10,7 @@ from papertape.model.order import Fill, Order
 from papertape.model.request import Answer, Op, RefusalCode, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.venues.coinbase.account import (
+    VAULT,
     decode_account,
     find,
     render_account,
@@ -18,6 +19,7 @@ from papertape.venues.coinbase.account import (
     render_portfolios,
     render_wallet,
     render_wallets,
+    together,
     uuid_of,
 )
 from papertape.venues.coinbase.api import Shape
@@ -269,7 +271,8 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
         case Op.FILLS_FETCH:
             return Answer(fills=tuple(from_rest_fill(each) for each in reversed(body["fills"]))), cursor
         case Op.BALANCE_FETCH:
-            return Answer(balances=Balances({each["currency"]: decode_account(each) for each in body["accounts"]})), cursor
+            rows = [each for each in body["accounts"] if each.get("type") != VAULT]
+            return Answer(balances=together([Balances({each["currency"]: decode_account(each)}) for each in rows])), cursor
         case Op.MARKETS_FETCH:
             rows = [each for each in body["products"] if each.get("product_type", "SPOT") == "SPOT"]
             return Answer(markets=tuple(decode_product(each) for each in rows)), ""

@@ -92,6 +92,21 @@ def sign(credentials: Credentials, now_ns: Nanos, *, uri: str | None = None, non
     return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
+def secret_for_ccxt(secret: str) -> str:
+    """The private key as ccxt reads it, which tells the kinds apart by how they are written: P-256 in PEM, Ed25519 in base64.
+
+    Raises `ValueError` for what is neither.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    key = _private_key(secret)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return base64.b64encode(key.private_bytes_raw()).decode()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    return pem.decode()
+
+
 def environment(credentials: Credentials) -> dict[str, str]:
     """What a program finds its key under, by variable: as Coinbase's own SDK and most programs name it, and as ccxt does."""
     name, secret = credentials.name, credentials.secret

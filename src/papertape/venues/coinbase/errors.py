@@ -20,6 +20,7 @@ import msgspec
 
 from papertape.model.request import Op, Refusal, RefusalCode
 from papertape.model.units import SECOND, Nanos
+from papertape.venues.coinbase.reasons import HEARD
 
 FROM_WITHIN: Final = "rpc error: "
 """How Coinbase's own words begin that it passes on from a server behind; such a message goes out as it is."""
@@ -63,21 +64,9 @@ CODES: Final[dict[str, RefusalCode]] = (
     | {error: code for code, (error, _, _) in CREATE_REASONS.items() if error != NO_REASON}
     | {reason: code for code, reason in EDIT_REASONS.items()}
     | {reason: code for code, reason in CANCEL_REASONS.items()}
-    | {
-        "INSUFFICIENT_FUNDS": RefusalCode.INSUFFICIENT_FUNDS,
-        "INVALID_LEDGER_BALANCE": RefusalCode.INSUFFICIENT_FUNDS,
-        "PREVIEW_INSUFFICIENT_LEDGER_BALANCE": RefusalCode.INSUFFICIENT_FUNDS,
-        "INELIGIBLE_PAIR": RefusalCode.UNKNOWN_SYMBOL,
-        "INVALID_LIMIT_PRICE": RefusalCode.INVALID,
-        "PREVIEW_INVALID_LIMIT_PRICE": RefusalCode.INVALID,
-        "PREVIEW_INVALID_QUOTE_SIZE_PRECISION": RefusalCode.AMOUNT_OFF_LOT,
-        "DUPLICATE_CANCEL_REQUEST": RefusalCode.ORDER_NOT_OPEN,
-        "COMMANDER_REJECTED_CANCEL_ORDER": RefusalCode.ORDER_NOT_OPEN,
-        "NOT_FOUND": RefusalCode.ORDER_NOT_FOUND,
-        "INVALID_ARGUMENT": RefusalCode.INVALID,
-    }
+    | HEARD
 )
-"""What each of Coinbase's words means; a word that is not here means `INVALID`."""
+"""What each of Coinbase's words means; a word that is not here means `REFUSED`."""
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -194,5 +183,5 @@ def decode_cancel(result: dict[str, Any]) -> Refusal | None:
 
 def _refusal(*reasons: object, text: object = "") -> Refusal:
     known = [str(reason) for reason in reasons if (reason and not str(reason).startswith("UNKNOWN_")) or reason == "UNKNOWN_CANCEL_ORDER"]
-    code = next((CODES[reason] for reason in known if reason in CODES), RefusalCode.INVALID)
+    code = next((CODES[reason] for reason in known if reason in CODES), RefusalCode.REFUSED)
     return Refusal(code=code, message=f"coinbase: {', '.join([*known, str(text)] if text else known) or 'no reason given'}")

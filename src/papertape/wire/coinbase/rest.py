@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from papertape.model.request import Lane
 from papertape.venues.coinbase.errors import Body
-from papertape.wire.caller import Caller
+from papertape.wire.caller import Caller, reset
 from papertape.wire.coinbase.handler import HttpAsk, RestHandler
 from papertape.wire.port import ReplyLost, VenuePort
 
@@ -63,7 +63,5 @@ class _Reply(web.Response):
 
 def abort(http: web.Request) -> web.StreamResponse:
     """Reset the connection; the response that is returned can no longer be written."""
-    transport: Any = http.transport
-    if transport is not None:
-        transport.abort()
+    reset(http.transport)
     return web.Response(status=500)

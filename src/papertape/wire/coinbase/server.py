@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -12,7 +13,7 @@ from papertape.model.request import Lane
 from papertape.venues.coinbase.auth import Credentials, Keyring, Right
 from papertape.venues.coinbase.errors import too_many_requests
 from papertape.venues.coinbase.notation import Products
-from papertape.wire.caller import Caller
+from papertape.wire.caller import Caller, reset
 from papertape.wire.coinbase.handler import RestHandler
 from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort, written
 from papertape.wire.coinbase.stream import StreamFront
@@ -50,15 +51,18 @@ class CoinbaseServer:
     Args:
         port: the venue behind it.
         credentials: the keys it knows.
+        keys: these and how they are checked, instead of `credentials`.
 
     Attributes:
         mishaps: requests that it could not deal with, by its own fault.
+        streams: the stream connections that are open, oldest first.
     """
 
-    def __init__(self, port: VenuePort, *credentials: Credentials) -> None:
+    def __init__(self, port: VenuePort, *credentials: Credentials, keys: Keyring | None = None) -> None:
         self.mishaps = Mishaps()
+        self.streams: dict[StreamFront, asyncio.BaseTransport | None] = {}
         self._port = port
-        self._keys = Keyring(*credentials)
+        self._keys = keys or Keyring(*credentials)
         self._products = Products(port.instruments)
         self._quotas = Quotas()
         self._rest = RestFront(port, RestHandler(port, self._keys, self._products, self._quotas))
@@ -71,6 +75,11 @@ class CoinbaseServer:
     def strangers(self) -> dict[str, int]:
         """How often somebody signed with a key that the server was not given, by the key's name; each time it said no."""
         return self._keys.strangers
+
+    @property
+    def failures(self) -> list[str]:
+        """Requests that it could not deal with, by its own fault, a sentence each."""
+        return self.mishaps.found
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -96,4 +105,16 @@ class CoinbaseServer:
         dials, peer = self._port.rules.dial_quota, http.remote or ""
         if dials is not None and self._quotas.ask(f"dial {peer}", dials, self._port.wall_ns()).is_over:
             return written(too_many_requests(None), Caller())
-        return await StreamFront(self._port, self._keys, self._products, lane, self._quotas, peer).serve(http)
+        front = StreamFront(self._port, self._keys, self._products, lane, self._quotas, peer)
+        self.streams[front] = http.transport
+        try:
+            return await front.serve(http)
+        finally:
+            del self.streams[front]
+
+    def reset_rest(self, server: web.Server) -> None:
+        """Reset every open connection to `server` that is no stream."""
+        streaming = [transport for transport in self.streams.values() if transport is not None]
+        for each in server.connections:
+            if each.transport not in streaming:
+                reset(each.transport)

@@ -18,7 +18,7 @@ from papertape.model.units import Nanos
 from papertape.venues.coinbase import frame
 from papertape.venues.coinbase.auth import Keyring
 from papertape.venues.coinbase.notation import Product, Products, symbol_of
-from papertape.wire.caller import Line
+from papertape.wire.caller import Line, reset
 from papertape.wire.coinbase.clockwork import BATCH, STATUS, Clockwork
 from papertape.wire.port import StreamHandle, VenuePort
 from papertape.wire.quotas import Quotas
@@ -116,6 +116,15 @@ class StreamFront:
             self._clockwork.stop()
         return self._socket
 
+    @property
+    def backlog(self) -> int:
+        """How many frames wait for the client to read."""
+        return self._outbox.qsize()
+
+    def cut_off(self) -> None:
+        """End a connection that is of no use any more; the venue learns of it as of any that breaks."""
+        reset(self._transport)
+
     # From the venue
 
     def _send(self, sequence: int, message: Any) -> None:
@@ -134,8 +143,8 @@ class StreamFront:
         self._is_over = True
         if goodbye:
             self._outbox.put_nowait(goodbye)
-        elif self._transport is not None:
-            self._transport.abort()
+        else:
+            reset(self._transport)
 
     async def _write(self, handle: StreamHandle, line: Line) -> None:
         while True:
