@@ -149,7 +149,7 @@ def stale_quotes_may_take(patch: pytest.MonkeyPatch) -> None:
         ("missing_message", gaps_are_never_noticed),
         ("outage_during_a_twap", what_must_wait_is_dropped),
         ("everything_at_once", an_intent_is_sent_again_under_a_new_id),
-        ("real_adapter", an_intent_is_sent_again_under_a_new_id),
+        ("real_adapter", timeout_means_failure),
         ("slow_market", stale_quotes_may_take),
         ("refusal_to_cancel_is_lost", subscriptions_are_forgotten),
     ],

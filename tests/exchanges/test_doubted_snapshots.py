@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges.scripted import EPOCH_NS, ScriptedLink, World, change, play, snapshot
+from exchanges.scripted import BTC, EPOCH_NS, ScriptedLink, World, change, play, snapshot
+from papertape.exchanges.feeds import BookFeed
 from papertape.model.event import BookSnapshot
 from papertape.model.notes import Mark
 from papertape.model.request import Channel, Lane
+from papertape.model.units import SECOND
+from papertape.resilience.doubt import doubt
 
 GOOD = snapshot(bid=9_800, at_ns=EPOCH_NS + 10)
 EMPTY = msgspec.structs.replace(GOOD, bids=(), asks=())
@@ -99,3 +102,30 @@ def test_a_snapshot_without_a_stamp_is_no_old_one() -> None:
     """Coinbase's manual shows its snapshots stamped with 1970."""
     bids, doubts, _ = books_seen(snapshot(bid=9_700, at_ns=0), GOOD)
     assert (bids, doubts) == ([(9_700, 5)], 0)
+
+
+def feed_by_rest(streamed_s: float, *polled_s: float) -> BookFeed:
+    """A book whose stream told it up to `streamed_s`, by the venue's clock, and broke off; then REST told it, with these stamps."""
+    feed = BookFeed(BTC, 0)
+    feed.begin(snapshot(at_ns=int(streamed_s * SECOND)))
+    feed.invalidate(now_ns=1)
+    for now_ns, each in enumerate(polled_s, start=2):
+        feed.polled(snapshot(at_ns=int(each * SECOND)), now_ns)
+    return feed
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_rests_stamps_may_be_ahead_of_the_streams_and_no_more_than_that(is_forgotten: bool) -> None:
+    """A snapshot of the stream is believed though REST's last stamp is up to 2 s newer, and not if even that makes it too old."""
+    feed = feed_by_rest(100, 105, 110)
+    if is_forgotten:
+        feed.forget_polled()
+    assert feed.known_ns == 108 * SECOND
+    assert doubt(snapshot(at_ns=108 * SECOND), feed.known_ns) == ""
+    assert "older than what came before" in doubt(snapshot(at_ns=108 * SECOND - 1), feed.known_ns)
+
+
+def test_what_the_stream_itself_told_is_not_taken_back_by_a_stamp_of_rests() -> None:
+    """It told up to 109.5 s before it broke off: then nothing older can be the book, whatever REST's clock is worth."""
+    assert feed_by_rest(109.5, 110).known_ns == int(109.5 * SECOND)
+    assert feed_by_rest(100).known_ns == 100 * SECOND

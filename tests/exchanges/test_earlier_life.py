@@ -7,7 +7,10 @@ import pytest
 from exchanges.scripted import Fate, World, play
 from papertape.model.errors import DuplicateOrderId, ExchangeNotAvailable, OrderNotFound
 from papertape.model.request import Lane, Op
+from papertape.model.units import SECOND
 from papertape.resilience.intents import MemoryIntents
+from papertape.resilience.settings import ShellSettings
+from papertape.venues.coinbase.auth import LIFETIME_S
 
 
 def test_an_order_of_an_earlier_run_is_not_taken_for_this_one() -> None:
@@ -81,3 +84,8 @@ def test_a_crash_before_the_answer_blocks_the_symbol_until_it_is_known() -> None
 
     play(first_life)
     play(second_life, store=disk)
+
+
+def test_not_found_is_not_believed_while_the_request_could_still_be_accepted() -> None:
+    """It may be held up on its way for as long as the token lives that it was signed with."""
+    assert ShellSettings().settle_after_ns >= LIFETIME_S * SECOND

@@ -10,7 +10,7 @@ from papertape.model.errors import ExchangeNotAvailable, NetworkError, OutcomeUn
 from papertape.model.notes import Mark
 from papertape.model.order import Order
 from papertape.model.public import PublicTrade
-from papertape.model.request import Channel, Lane, Op
+from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import SECOND
 from papertape.model.venue import Quota
 from papertape.resilience.feed import FeedState
@@ -277,6 +277,55 @@ def test_orders_leave_once_a_poll_has_reconciled_and_wait_again_when_it_is_stale
         with pytest.raises(ExchangeNotAvailable, match="never sent"):
             await world.buy()
         assert len(link.creates()) == 1
+
+    play(story)
+
+
+def test_no_order_leaves_by_a_poll_from_before_a_connection_ended() -> None:
+    """However fresh it is: what that connection told last is lost, and REST is asked at once. A dial that is refused ends nothing."""
+
+    async def story(world: World) -> None:
+        exchange, link = world.exchange, world.link
+        link.mute[Lane.USER] = None
+        await world.sleep(18)
+        assert exchange.health.may_trade
+        assert exchange.health.lane(Lane.USER).state is LaneState.SYNCING
+        link.fates[Op.ORDERS_OPEN] = [Fate.RESET_AFTER] * 999
+        take_away(world, Lane.USER)
+        assert not exchange.health.may_trade
+        link.fates.clear()
+        await world.sleep(2.1)
+        assert exchange.health.may_trade
+        for _ in range(100):
+            await world.sleep(0.1)
+            assert exchange.health.may_trade
+        assert exchange.health.lane(Lane.USER).failures > 3
+
+    play(story)
+
+
+def test_a_poll_under_way_while_a_connection_ends_does_not_count() -> None:
+    """Its answer may be from before what was lost, so it is asked again at once."""
+
+    async def story(world: World) -> None:
+        exchange, link = world.exchange, world.link
+        link.mute[Lane.USER] = None
+        await world.sleep(18)
+        asked_ns: list[int] = []
+
+        def on_request(request: Request) -> None:
+            if request.op is Op.ORDERS_OPEN:
+                asked_ns.append(world.loop.now_ns)
+                take_away(world, Lane.USER)
+
+        link.on_request = on_request
+        while not asked_ns:
+            await world.sleep(0.001)
+        await world.sleep(0.05)
+        assert not exchange.health.may_trade
+        await world.sleep(0.05)
+        assert exchange.health.may_trade
+        assert len(asked_ns) == 2
 
     play(story)
 

@@ -117,3 +117,12 @@ def test_a_request_before_retry_after_has_passed_is_named() -> None:
 def test_what_left_before_the_client_heard_is_not_held_against_it() -> None:
     refused = seen(0, told_ns=10 * MILLISECOND, retry_after_ns=SECOND)
     assert INVARIANTS["rate_respected"].judge(case(requests=(refused, seen(5 * MILLISECOND)))) == []
+
+
+def test_a_quota_does_not_forget_a_crash() -> None:
+    """What the venue had asked of the last life the next one cannot know; how much it allows does not change with it."""
+    lives = tuple(msgspec.structs.replace(seen(n * 100), life=1 + n // 2) for n in range(4))
+    (problem,) = INVARIANTS["rate_respected"].judge(case(requests=lives))
+    assert "4 within 1s" in problem
+    waits = (seen(0, told_ns=10, retry_after_ns=SECOND), msgspec.structs.replace(seen(500), life=2))
+    assert INVARIANTS["rate_respected"].judge(case(requests=waits)) == []

@@ -18,8 +18,12 @@ def at(mid: str, since_s: int | None = None) -> Freshness:
     return Freshness(mid=Decimal(mid), since_ns=None if since_s is None else since_s * SECOND, why="its connection has been closed")
 
 
-def left(watch: LateWatch, at_s: int, fresh: Freshness | None, key: str = "pt-1") -> None:
-    watch.order_left(at_s * SECOND, Request(op=Op.ORDER_CREATE, client_order_id=key, symbol="BTC/USD", order=WANTED), fresh)
+def request(attempt: int = 1) -> Request:
+    return Request(op=Op.ORDER_CREATE, client_order_id="pt-1", symbol="BTC/USD", order=WANTED, attempt=attempt)
+
+
+def left(watch: LateWatch, at_s: int, fresh: Freshness | None, attempt: int = 1) -> None:
+    watch.order_left(at_s * SECOND, request(attempt), fresh)
 
 
 def judged(watch: LateWatch) -> list[str]:
@@ -78,11 +82,32 @@ def test_who_follows_nothing_trades_blind_on_purpose() -> None:
         judged(waited(30, None))
 
 
-def test_only_the_first_leaving_counts() -> None:
-    """A second one looks for an outcome; that was decided on before."""
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_each_leaving_counts(is_refused: bool) -> None:
+    """What the market must not be for the first it must not be for the second, whatever that is for."""
     watch = waited(12, at("100"))
-    left(watch, 300, at("50"))
-    assert judged(watch) == []
+    if is_refused:
+        watch.order_refused(13 * SECOND, request())
+    left(watch, 30, at("50"), attempt=2)
+    left(watch, 31, at("100", since_s=15), attempt=3)
+    moved, unseen = judged(watch)
+    assert "order pt-1 (buy BTC/USD), attempt 2, left 20s after it was asked for, when the market had gone from 100 to 50" in moved
+    assert "attempt 3, left 21s after it was asked for, into a market that could not be seen for 16s" in unseen
+
+
+def test_what_was_refused_has_no_longer_than_the_first_and_what_was_not_answered_has_a_hunt() -> None:
+    for answered, last_s in ((True, 41), (False, 81)):
+        watch = waited(12, at("100"))
+        if answered:
+            watch.order_refused(13 * SECOND, request())
+        left(watch, last_s, at("100"), attempt=2)
+        assert judged(watch) == []
+        if answered:
+            watch.order_refused(last_s * SECOND, request(2))
+        left(watch, last_s + 1, at("100"), attempt=3)
+        (problem,) = judged(watch)
+        assert "attempt 3" in problem
+        assert problem.endswith("whatever it was meant for is over")
 
 
 def test_a_call_that_was_told_no_leaves_no_trace() -> None:

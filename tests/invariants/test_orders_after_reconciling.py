@@ -74,9 +74,18 @@ def test_who_polls_while_the_lane_is_away_may_trade() -> None:
     assert judged(((0, 100),), listed(105, 106), create(150)) == []
 
 
-def test_a_repeated_request_is_no_new_order() -> None:
-    """An outcome that is being looked for was decided on before."""
-    assert judged(LOST_AND_BACK, create(104, attempt=2), create(200), listed(105, 106)) == []
+def test_a_repeated_request_for_what_the_venue_has_makes_no_order() -> None:
+    assert judged(LOST_AND_BACK, create(50), create(104, attempt=2), create(200), listed(105, 106)) == []
+
+
+def test_a_request_sent_again_that_can_make_the_order_counts_as_the_first() -> None:
+    """The venue refused the first, or never got it; or it was on its way and came later than the second left."""
+    refused = msgspec.structs.replace(create(50), is_executed=False)
+    late = msgspec.structs.replace(create(50), at_ns=105 * SECOND)
+    for first in (refused, late):
+        (problem,) = judged(LOST_AND_BACK, first, create(104, attempt=2), listed(105, 106))
+        assert problem.startswith("coinbase: order pt-1 left at 1m44s")
+        assert judged(LOST_AND_BACK, first, listed(103, 105), create(106, attempt=2)) == []
 
 
 def test_an_end_that_was_noticed_after_the_next_beginning_counts_from_the_beginning() -> None:

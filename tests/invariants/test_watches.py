@@ -55,11 +55,13 @@ def test_an_order_may_wait_for_the_line_but_not_for_ever() -> None:
     assert "(pt-2) left although" in problem
 
 
-def test_the_same_request_sent_again_is_no_new_order() -> None:
+def test_the_same_request_sent_again_counts_as_much() -> None:
+    """The watch is told of it only where the venue has no such order yet, so that it can make one."""
     looking = watch("orders_from_fresh_data")
     looking.order_left(0, REQUEST, Freshness())
     looking.order_left(90 * SECOND, REQUEST, STALE)
-    assert judged("orders_from_fresh_data", looking) == []
+    (problem,) = judged("orders_from_fresh_data", looking)
+    assert "(pt-1) left although" in problem
 
 
 def test_a_call_that_was_told_no_is_held_against_nobody() -> None:

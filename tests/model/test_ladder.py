@@ -44,3 +44,28 @@ def test_the_best_prices_are_right_at_every_look(updates: list[tuple[list[tuple[
             assert (lazy.best_bid, lazy.best_ask) == (plain.best_bid, plain.best_ask)
             assert (lazy.bid, lazy.ask, lazy.mid, lazy.spread) == (plain.bid, plain.ask, plain.mid, plain.spread)
             assert lazy.is_crossed == plain.is_crossed
+
+
+@given(st.lists(st.tuples(changes, st.booleans(), st.booleans()), max_size=20), st.sampled_from(Side))
+def test_each_page_is_what_stands_there(updates: list[tuple[list[tuple[int, int]], bool, bool]], side: Side) -> None:
+    """A page is made of the one before and what has changed since, many changes at once, a snapshot, or everything gone included."""
+    lazy, plain = LazyBook(BTC), Book(BTC)
+    for levels, is_new, looks in updates:
+        bids, asks = (tuple(levels), ()) if side is Side.BUY else ((), tuple(levels))
+        update = BookUpdate(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=bids, asks=asks)
+        for book in (lazy, plain):
+            if is_new:
+                book.clear()
+            book.apply(update)
+        if looks:
+            assert lazy.ladder(side) == tuple(plain.levels(side))
+
+
+def test_a_page_hands_out_again_what_has_not_changed() -> None:
+    """Thousands of levels stand still from one page to the next, and are not made anew."""
+    ladder = Ladder(Side.BUY)
+    ladder.replace((ticks, 5) for ticks in range(1, 20))
+    first = ladder.page()
+    ladder.late[3] = 7
+    second = ladder.page()
+    assert [level for level, before in zip(second, first, strict=True) if level is not before] == [(3, 7)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from papertape.model.units import MINUTE, SECOND
 from papertape.model.venue import Quota
 from papertape.resilience.limiter import Limiter
 
@@ -95,3 +96,33 @@ def test_what_would_come_too_late_costs_nothing(steps: list[tuple[int, bool]], q
             assert other.book(now_ns) == at_ns
         else:
             assert not patient
+
+
+@given(steps, steps, quotas, st.integers(0, 9), st.integers(0, 50))
+def test_no_window_holds_more_than_the_quota_over_two_lives(
+    before: list[tuple[int, bool]], after: list[tuple[int, bool]], quota: Quota, reserve: int, margin_ns: int
+) -> None:
+    """The second begins at any time after the first, of which it knows nothing."""
+    now_ns, times = 0, []
+    for life in (before, after):
+        limiter = Limiter(quota, reserve=reserve, margin_ns=margin_ns)
+        if life is after:
+            limiter.follow_on(now_ns)
+        for wait_ns, urgent in life:
+            now_ns += wait_ns
+            at_ns = limiter.book(now_ns, urgent=urgent)
+            if at_ns == now_ns or life is after:  # what would go later never left: the first is dead by then
+                times.append(at_ns or 0)
+    times.sort()
+    for first, last in zip(times, times[quota.count :], strict=False):
+        assert last - first >= quota.per_ns + margin_ns
+
+
+def test_a_life_that_follows_on_waits_for_a_short_window_and_goes_evenly_where_it_is_long() -> None:
+    short, long = (Limiter(quota, reserve=0, margin_ns=0) for quota in (Quota(count=10, per_ns=SECOND), Quota(count=60, per_ns=MINUTE)))
+    for limiter in (short, long):
+        limiter.follow_on(5 * SECOND)
+    assert [short.book(5 * SECOND) for _ in range(10)] == [6 * SECOND] * 10
+    times = sorted(long.book(5 * SECOND) or 0 for _ in range(30))
+    assert times[0] < 8 * SECOND
+    assert 30 * SECOND <= times[-1] <= 70 * SECOND

@@ -325,6 +325,20 @@ def test_split_pieces_are_read_in_parts() -> None:
     assert on_a_network(main, Split(size=3)) == ([b"abc", b"def", b"gh", b"ij"], [2], 40)
 
 
+def test_an_answer_that_comes_byte_by_byte_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More turns at one instant than time may stand still for."""
+    monkeypatch.setattr("papertape.runtime.loop.TURNS_MAX", 300)
+    count = 3_000
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        client, server = await pair(loop)
+        server.transport.write(bytes(count))
+        await asyncio.sleep(0.02)
+        return len(client.received), len(client.arrivals), client.arrivals[0][0] == client.arrivals[-1][0]
+
+    assert on_a_network(main, Split(size=1)) == (count, count, True)
+
+
 def test_random_parts_are_drawn_by_place() -> None:
     """Up to the size, and the same in every run; another seed splits elsewhere."""
 

@@ -3,13 +3,16 @@
 import asyncio
 from typing import Any
 
-from papertape.faults import ConnectRefused, HalfOpen, Lag, Reset, Split
+import pytest
+
+from papertape.faults import BlackHole, ConnectRefused, DnsSlow, HalfOpen, Lag, Reset, Split
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.network.connection import ConnectionFacts
 from papertape.runtime.network.network import ByteTrace
 from papertape.runtime.network.pipe import Mark
+from papertape.runtime.network.trouble import Troubles
 from runtime.lines import HOST, dialled, listening, ms, on_a_network, pair
 
 
@@ -110,6 +113,38 @@ def test_a_server_can_ask_which_line_asked() -> None:
         return [*seen, server.transport.get_extra_info("asked_at")]
 
     assert on_a_network(main) == [None, "bot.py:31", "bot.py:40", "bot.py:40"]
+
+
+def disturbed_s(fault: Any, *at_s: float, acted_s: float | None = 2.5, healed_s: float | None = None) -> list[float]:
+    """Until when a fault that acted once has been at work, as it can be said at each of these times, seconds."""
+    troubles = Troubles([fault], lambda host: host)
+    (armed,) = troubles.all
+    if acted_s is not None:
+        armed.note(int(acted_s * SECOND))
+    if healed_s is not None:
+        troubles.heal(int(healed_s * SECOND))
+    return [troubles.disturbed_ns(int(each * SECOND)) / SECOND for each in at_s]
+
+
+@pytest.mark.parametrize(
+    ("fault", "at_s", "expected"),
+    [
+        (BlackHole(at="2s", lasts="5s"), (3, 7, 9), [3, 7, 7]),
+        (BlackHole(after_bytes=9, lasts="5s"), (3, 7, 9), [3, 7, 7.5]),
+        (BlackHole(at="2s"), (3, 99), [3, 99]),
+        (Reset(at="2s", lasts="5s"), (3, 7, 9), [2.5, 2.5, 2.5]),
+        (DnsSlow(at="2s", lasts="1s", add="4s"), (3, 7, 9), [3, 6.5, 6.5]),
+    ],
+)
+def test_until_when_a_fault_has_been_at_work(fault: Any, at_s: Any, expected: list[float]) -> None:
+    """To its end, once it has acted; what happens at an instant, at that; and for as long as what it made late is late."""
+    assert disturbed_s(fault, *at_s) == expected
+    assert disturbed_s(fault, *at_s, acted_s=None) == [0] * len(at_s)
+
+
+def test_a_fault_that_was_healed_has_been_at_work_until_then() -> None:
+    assert disturbed_s(BlackHole(at="2s"), 3, 5, 99, healed_s=4) == [3, 4, 4]
+    assert disturbed_s(BlackHole(at="2s", lasts="9s"), 99, healed_s=4) == [4]
 
 
 def test_the_end_of_the_faults_can_be_waited_for() -> None:

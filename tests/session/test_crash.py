@@ -16,7 +16,7 @@ from papertape.faults import ClockSkew, Crash, Disconnect, Fault, LostReply
 from papertape.model.errors import BaseError, ConfigError, ExchangeNotAvailable
 from papertape.model.interference import Disk, Moment
 from papertape.model.request import Lane, Op
-from papertape.resilience.intents import Sending, Wanted
+from papertape.resilience.intents import Began, Sending, Wanted
 from papertape.scenario.make import make_scenario
 from papertape.session.result import RunResult, Status
 from papertape.session.run import run_scenario
@@ -128,9 +128,9 @@ def test_what_was_not_synced_is_lost_if_it_is_to_be(disk: Disk, kept: bool) -> N
     scenario = make_scenario(raw, source="test", folder=Path.cwd(), more_faults=[Crash(at="10s", disk=disk, down="60s")])
     run_scenario(scenario, inspect=worlds.extend)
     records = list(worlds[0].disk.load())
-    assert [type(record) for record in records[:2]] == [Wanted, Sending]
+    assert [type(record) for record in records[:3]] == [Began, Wanted, Sending]
     told_before = [record for record in records if getattr(record, "at_ns", 0) < worlds[0].venue.epoch_ns + 10 * 10**9]
-    assert (len(told_before) > 2) is kept
+    assert (len(told_before) > 3) is kept
 
 
 def test_a_fault_that_finds_nobody_hits_nothing() -> None:
@@ -244,7 +244,7 @@ def test_it_may_die_after_any_step(disk: Disk) -> None:
     """Some hundred instants between two awaits: afterwards orders, fills and balances are the venue's, and nothing was sent twice."""
     died, places = 0, range(*{Disk.LOSES_UNSYNCED: (1, 9999, 2), Disk.TORN: (2, 9999, 8), Disk.KEPT: (4, 9999, 12)}[disk])
     for step in places:
-        result, world = run(Crash(step=step, disk=disk, down="2s"), bot=trades_a_little, end="3s")
+        result, world = run(Crash(step=step, disk=disk, down="2s"), bot=trades_a_little, end="5s")
         if not result.faults[0].fired:
             break
         died += 1
@@ -253,3 +253,23 @@ def test_it_may_die_after_any_step(disk: Disk) -> None:
         assert world.exchange is not None
         assert truth.balances["BTC"].total == 1 + world.exchange.view().positions.get("BTC/USD", 0)
     assert died > 120 // places.step
+
+
+async def asks_a_lot(exchange: BaseExchange) -> None:
+    """As fast as it is let, and with open orders to see to."""
+    await exchange.subscribe_orders(lambda order: None)
+    await exchange.place_order("BTC/USD", "limit", "buy", "0.01", "60000")
+    for _ in range(3):
+        with suppress(BaseError):
+            await asyncio.gather(*(exchange.fetch_balance() for _ in range(24)))
+        await asyncio.sleep(5)
+
+
+def test_the_quota_goes_on_over_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fresh bot asks no faster than if the dead one had asked a moment ago, as it has; one that begins with a full purse is caught."""
+    dies = Crash(on=Op.BALANCE_FETCH, nth=22, down="100ms", moment=Moment.SENT)
+    result, _ = run(dies, bot=asks_a_lot, end="20s")
+    assert result.status is Status.PASSED, result.failures
+    monkeypatch.setattr("papertape.resilience.limiter.Limiter.follow_on", lambda *_: None)
+    result, _ = run(dies, bot=asks_a_lot, end="20s")
+    assert "rate_respected" in result.broken, result.failures

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from typing import Any
 
 import pytest
 
 import papertape
+from papertape.exchanges import line
 from papertape.model import errors as ccxt
 from papertape.model.units import SECOND
 from papertape.resilience.backoff import Backoff
@@ -87,3 +89,43 @@ def test_of_lanes_that_heal_alone_no_more_is_demanded_than_they_can_do(monkeypat
     assert broken.status is Status.FAILED
     assert broken.broken == ("recovers_within",)
     assert "rest healed, and did not come back from disconnect; rest lane: down, dial due in" in broken.failures[0]
+
+
+async def watches_a_book(exchange: Any) -> None:
+    await exchange.subscribe_order_book("BTC/USD", lambda book: None)
+    await exchange.place_order("BTC/USD", "market", "buy", "0.001")
+    await asyncio.sleep(80)
+
+
+def test_nothing_is_recovered_from_before_it_could_do_its_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost heartbeat is missed when the next one comes; a client that never repairs its lane from then on looks well until then."""
+    gap: dict[str, object] = {"kind": "gap", "connection": "user", "at": "5s"}
+    healthy = run(watches_a_book, "60s", gap)
+    assert healthy.is_passed, healthy.failures
+    assert healthy.faults[0].recovery_ns is not None
+    assert healthy.faults[0].recovery_ns > SECOND // 2
+    reconcile, times = line.reconcile, itertools.count()
+
+    async def once(*arguments: Any) -> int:
+        if next(times):
+            await asyncio.sleep(3600)
+        return await reconcile(*arguments)
+
+    monkeypatch.setattr(line, "reconcile", once)
+    result = run(watches_a_book, "60s", gap)
+    assert result.status is Status.FAILED
+    assert "gap, over at" in result.failures[0]
+    assert "was never recovered from; user lane: connected; repairing what was missed" in result.failures[0]
+
+
+def test_what_does_no_harm_is_recovered_from_at_once() -> None:
+    """And it is known two seconds later."""
+    result = run(watches_a_book, "60s", {"kind": "stall", "connection": "user", "at": "5s", "lasts": "1s"})
+    assert result.is_passed, result.failures
+    assert result.faults[0].recovery_ns == 0
+
+
+def test_a_bot_that_ends_sooner_is_looked_at_for_the_last_time() -> None:
+    result = run(watches_a_book, "60s", {"kind": "stall", "connection": "user", "at": "58s", "lasts": "1s"})
+    assert result.is_passed, result.failures
+    assert result.faults[0].recovery_ns == 0

@@ -9,6 +9,7 @@ import pytest
 
 import papertape
 from papertape.bots import MarketMaker, MomentumTaker, twap
+from papertape.exchanges.base import BaseExchange
 from papertape.scenario.fault_text import parse_fault
 from papertape.session.result import RunResult, Status
 
@@ -84,3 +85,17 @@ def test_a_fill_that_nobody_told_of_is_found_by_asking(depth: str) -> None:
     result = papertape.simulate(main, venues={"coinbase": VENUE}, faults=[parse_fault("drop,at=5500ms")], expect=expect, depth=depth)
     assert result.status is Status.PASSED, result.failures
     assert [status for status, _ in heard] == ["open", "closed"]
+
+
+async def buys_three_times(exchange: BaseExchange) -> None:
+    for _ in range(3):
+        await exchange.place_order("BTC/USD", "market", "buy", "0.01")
+
+
+def test_quiet_that_is_asked_for_in_the_middle_of_a_call_is_kept() -> None:
+    """The order was taken, and the look at what became of it refused: the call says yes, and nothing is asked until the wait is over."""
+    faults = [parse_fault("rate_limit,on=order.fetch,nth=1,retry_after=3s")]
+    expect = {"invariants": INVARIANTS}
+    result = papertape.simulate(buys_three_times, venues={"coinbase": VENUE}, faults=faults, expect=expect, depth="wire")
+    assert result.is_passed, result.failures
+    assert result.orders == 3

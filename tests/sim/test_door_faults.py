@@ -485,3 +485,21 @@ def test_only_so_many_snapshots_are_wrong() -> None:
         assert found == [False, False, True, True]
 
     in_room(story, EmptySnapshot(at="0s", count=2))
+
+
+def test_who_gives_a_wrong_book_up_has_nothing_wrong_any_more() -> None:
+    """And the observer looks again: nothing else may ever come on that connection."""
+
+    async def story(room: Room) -> None:
+        looks: list[bool] = []
+        room.door.on_progress = lambda: looks.append(room.door.is_whole)
+        await room.link.open(Lane.MARKET)
+        await room.link.subscribe(Lane.MARKET, Channel.BOOK, "BTC/USD")
+        await asyncio.sleep(1)
+        assert not room.door.is_whole
+        await room.link.unsubscribe(Lane.MARKET, Channel.BOOK, "BTC/USD")
+        await asyncio.sleep(1)
+        assert room.door.is_whole
+        assert looks[-1]
+
+    in_room(story, EmptySnapshot(at="0s"))

@@ -206,6 +206,20 @@ def test_too_many_requests_says_how_long_to_wait(tell) -> None:
     tell(story)
 
 
+def test_a_lane_that_is_opened_too_fast_is_not_open(tell) -> None:
+    """A 429 to the time that opening asks for is no answer: it says how long to be quiet, and the lane opens after that."""
+
+    async def story(wire: Wire) -> None:
+        wire.venue.refuse[Op.TIME_FETCH] = Refusal(code=RefusalCode.RATE_LIMITED, message="slow", retry_after_ns=2 * SECOND)
+        with pytest.raises(RateLimitExceeded, match="brokerage/time") as caught:
+            await wire.link.open(REST)
+        assert retry_after_ns(caught.value) == 2 * SECOND
+        wire.venue.refuse.clear()
+        await wire.link.open(REST)
+
+    tell(story)
+
+
 def test_a_venue_that_is_away_leaves_the_outcome_open(tell) -> None:
     """503 says nothing about whether it was carried out."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from papertape.faults import HalfOpen
+import pytest
+
+from papertape.faults import DnsSlow, HalfOpen, SlowConnect, TlsSlow
+from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.wire.caller import Caller, Line
-from runtime.lines import HOST, ms, on_a_network, pair
+from runtime.lines import HOST, End, listening, ms, on_a_network, pair
 
 
 def test_what_arrives_is_told_in_order_and_when_it_arrives() -> None:
@@ -63,6 +66,24 @@ def test_a_request_that_comes_late_was_written_when_it_was_written() -> None:
     assert on_a_network(main, HalfOpen(direction="to_server", at="20ms", lasts="30s")) == ("bot.py:31", True)
     nobody = Caller()
     assert (nobody.asked_at, nobody.asked_ns, nobody.can_tell, nobody.left_ns()) == ("", None, False, None)
+
+
+@pytest.mark.parametrize("slow", [SlowConnect(add="2s"), DnsSlow(add="2s"), TlsSlow(add="2s")])
+def test_what_waits_for_its_connection_is_asked_as_that_is_dialled(slow: Any) -> None:
+    """Nobody can call it back from there. What is written on a connection that stands is asked when it is written."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        accepted = await listening(loop)
+        await asyncio.sleep(1)
+        _, client = await loop.create_connection(End, HOST, 443, ssl=True)
+        opened_ns = loop.now_ns
+        client.transport.write(b"one")
+        await asyncio.sleep(1)
+        at_once_ns = Caller(accepted[-1].transport).asked_ns
+        client.transport.write(b"two")
+        return at_once_ns, opened_ns > 3 * SECOND, Caller(accepted[-1].transport).asked_ns == opened_ns + SECOND
+
+    assert on_a_network(main, slow) == (1 * SECOND, True, True)
 
 
 def test_who_is_handed_bytes_may_begin_with_them_before_the_end_is_heard() -> None:

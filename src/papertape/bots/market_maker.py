@@ -39,6 +39,7 @@ class MarketMaker:
         self.position = Decimal(0)
         self._exchange: BaseExchange | None = None
         self._quotes: dict[Side, Order] = {}
+        self._quoted_at: dict[Side, int] = {}  # ticks of the last quote
         self._filled: dict[str, Decimal] = {}
         self._quoted_ns: Nanos = -SECOND
 
@@ -65,23 +66,23 @@ class MarketMaker:
         if book.venue_ns - self._quoted_ns < self.every_ns:
             return
         for side in SIDES:
-            quote, price = self._quotes.get(side), self._price(book, side)
-            if quote is not None and quote.price is not None and price is not None:
-                if abs(quote.price - price) < self.move * book.instrument.tick:
+            quote, ticks = self._quotes.get(side), self._ticks(book, side)
+            if quote is not None and ticks is not None:
+                if abs(self._quoted_at[side] - ticks) < self.move:
                     continue
                 await self._withdraw(quote)
-            if price is None or self._price(book, side) is None:
+            if ticks is None or self._ticks(book, side) is None:
                 return  # the book is live: while the other side was quoted or this one withdrawn, it may have been lost
             if side not in self._quotes and self._may_quote(side):
-                self._quoted_ns = book.venue_ns
-                await self._quote(side, price)
+                self._quoted_ns, self._quoted_at[side] = book.venue_ns, ticks
+                await self._quote(side, book.instrument.price(ticks))
 
-    def _price(self, book: Book, side: Side) -> Decimal | None:
-        """Where to quote; None while the book is not there."""
+    def _ticks(self, book: Book, side: Side) -> int | None:
+        """Where to quote, in ticks; None while the book is not there."""
         best_bid, best_ask = book.best_bid, book.best_ask
         if best_bid is None or best_ask is None:
             return None
-        return book.instrument.price(best_bid[0] - self.behind if side is Side.BUY else best_ask[0] + self.behind)
+        return best_bid[0] - self.behind if side is Side.BUY else best_ask[0] + self.behind
 
     def _may_quote(self, side: Side) -> bool:
         after = self.position + (self.size if side is Side.BUY else -self.size)

@@ -11,7 +11,7 @@ from papertape.model.notes import Mark, Notes
 from papertape.model.order import NewOrder, Order
 from papertape.model.units import Nanos
 from papertape.model.view import BotView
-from papertape.resilience.intents import Ended, Ending, IntentStore, Sending, Told, Wanted
+from papertape.resilience.intents import Began, Ended, Ending, IntentStore, Sending, Told, Wanted
 from papertape.resilience.tracker import Happening, Intent, IntentState, Tracker
 from papertape.runtime.clock import Clock
 
@@ -28,6 +28,7 @@ class Account:
     Attributes:
         refusals: what the venue refused an intent with, by client order id.
         taken_up: ids of the intents that an earlier life of this client left in the log.
+        is_first_life: no earlier life has left anything there.
     """
 
     def __init__(self, *, clock: Clock, store: IntentStore, bell: Bell, notes: Notes, run_id: str) -> None:
@@ -35,6 +36,7 @@ class Account:
         self.balances: Balances | None = None
         self.refusals: dict[str, ExchangeError] = {}
         self.taken_up: dict[str, None] = {}
+        self.is_first_life = True
         self.show: Callable[[Order], None] = _nobody
         self._clock = clock
         self._store = store
@@ -164,7 +166,10 @@ class Account:
         tracker = self.tracker
         sent_at_ns: dict[str, Nanos] = {}  # an order is looked for from then on, not from whenever we are back
         for record in self._store.load():
+            self.is_first_life = False
             match record:
+                case Began():
+                    pass
                 case Wanted():
                     self._counter = max(self._counter, record.number)
                     tracker.want(record.client_order_id, record.order)
@@ -180,6 +185,7 @@ class Account:
                 case Ended():
                     tracker.restore(tracker[record.client_order_id], _ENDINGS[record.how])
         at_ns = self._clock.wall_ns()
+        self._store.append(Began(at_ns=at_ns), durable=True)
         self.taken_up = {intent.client_order_id: None for intent in tracker}
         for intent in tracker.unsettled():
             if intent.state is IntentState.WANTED:

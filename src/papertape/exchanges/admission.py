@@ -26,6 +26,11 @@ class Admission:
         self._dials = None if dials is None else Pace(dials, start_ns=clock.now_ns(), margin_ns=margin_ns)
         self._messages = None if messages is None else Limiter(messages, reserve=0, margin_ns=margin_ns)
 
+    def follow_on(self) -> None:
+        """An earlier life of this client may have said all it may a moment ago; of dials none is ever taken for granted."""
+        if self._messages is not None:
+            self._messages.follow_on(self._clock.now_ns())
+
     async def dial(self, lane: Lane) -> None:
         """Wait until a connection of this lane may be tried."""
         if lane is Lane.REST:

@@ -152,7 +152,8 @@ class BaseExchange(ABC):
         """What our own fills add up to."""
 
     @abstractmethod
-    async def fetch_markets(self) -> list[Market]: ...
+    async def fetch_markets(self) -> list[Market]:
+        """What can be traded; as every fetch, it raises NetworkError where the line stays down, right after `connect` as well."""
 
     @property
     @abstractmethod

@@ -22,7 +22,7 @@ class CoinbaseExchange(ResilientExchange):
     """A `ResilientExchange` over a link that speaks Coinbase's protocol, to the real venue or to a simulated one under its name.
 
     Args:
-        link: one whose single call may be several requests has a `spend_by`; it is given this exchange's budget.
+        link: one whose single call may be several requests has a `spend_by` and an `obey`; they are given this exchange's budget.
         options: those of `ResilientExchange`.
     """
 
@@ -31,6 +31,8 @@ class CoinbaseExchange(ResilientExchange):
         spend_by = getattr(link, "spend_by", None)
         if spend_by is not None:
             spend_by(partial(self._line.requests.spend, urgent=True))  # the call is on its way and must not starve
+        if hasattr(link, "obey"):
+            link.obey = self._line.requests.obey
 
     @staticmethod
     def link_to_venue(keys: Keys, clock: Clock) -> CoinbaseLink:

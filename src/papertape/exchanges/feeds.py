@@ -28,9 +28,10 @@ class TradeFeed:
     Attributes:
         thread: which of them are told now.
         on_hole: told when a trade came that must wait until REST has told what came before it.
+        rest_ns: run time at which REST last told of trades in the stream's stead, or that there were none; None if it never did.
     """
 
-    __slots__ = ("builders", "deliveries", "holes_told", "instrument", "last_ticks", "on_hole", "thread")
+    __slots__ = ("builders", "deliveries", "holes_told", "instrument", "last_ticks", "on_hole", "rest_ns", "thread")
 
     def __init__(self, instrument: Instrument, on_hole: Callable[[str], None]) -> None:
         self.instrument = instrument
@@ -38,6 +39,7 @@ class TradeFeed:
         self.last_ticks: int | None = None
         self.on_hole = on_hole
         self.holes_told = 0
+        self.rest_ns: Nanos | None = None
         self.deliveries: tuple[Delivery, ...] = NOBODY  # replaced, never changed: a callback may unsubscribe while it is walked
         self.builders: tuple[Callable[[Trade], None], ...] = NOBODY
 
@@ -61,13 +63,14 @@ class TradeFeed:
 
 
 class TickerFeed:
-    """Tickers of one instrument; `last` is the one that came last."""
+    """Tickers of one instrument; `last` is the one that came last, `rest_ns` when one last came from REST (run time)."""
 
-    __slots__ = ("deliveries", "instrument", "last")
+    __slots__ = ("deliveries", "instrument", "last", "rest_ns")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.last: Ticker | None = None
+        self.rest_ns: Nanos | None = None
         self.deliveries: tuple[Delivery, ...] = NOBODY
 
     @property
@@ -86,7 +89,8 @@ class BookFeed:
 
     Attributes:
         invalid_since_ns: run time since when the stream's snapshot is missing; None while the book is the stream's and valid.
-        polled_ns: run time at which REST told the book that is shown instead; None where it is none of REST's.
+        polled_ns: run time at which REST was asked for the book that is shown instead; None where it is none of REST's.
+        rest_ns: run time at which REST last told a book that was shown instead, shown still or not; None if it never did.
         is_doubted: the last snapshot that came was not believed.
         last_mid: the middle price as the book was last lost.
         doubtful: a second one in a row that was not; it is believed if REST says so too.
@@ -104,6 +108,7 @@ class BookFeed:
         "is_doubted",
         "last_mid",
         "polled_ns",
+        "rest_ns",
         "streamed_ns",
     )
 
@@ -112,6 +117,7 @@ class BookFeed:
         self.deliveries: tuple[Delivery, ...] = NOBODY
         self.invalid_since_ns: Nanos | None = now_ns
         self.polled_ns: Nanos | None = None
+        self.rest_ns: Nanos | None = None
         self.doubtful: BookSnapshot | None = None
         self.last_mid: Decimal | None = None
         self.held = Held()
@@ -149,13 +155,13 @@ class BookFeed:
         """Whether the book may be acted upon, whoever told it."""
         return self.invalid_since_ns is None or self.polled_ns is not None
 
-    def polled(self, event: BookSnapshot, now_ns: Nanos) -> None:
+    def polled(self, event: BookSnapshot, asked_ns: Nanos, now_ns: Nanos) -> None:
         """REST tells the book; the stream's own is better."""
         if self.invalid_since_ns is None:
             return
         if self.polled_ns is None:
             self.streamed_ns = self.book.venue_ns
-        self.polled_ns = now_ns
+        self.polled_ns, self.rest_ns = asked_ns, now_ns
         self.book.apply(event)
         self.show()
 

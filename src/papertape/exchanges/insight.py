@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from papertape.exchanges.line import Line
 from papertape.model.book import Book
+from papertape.model.request import Channel
 from papertape.model.units import Nanos, format_duration
 from papertape.resilience.reconnect import LaneState
 
@@ -16,19 +17,18 @@ class Insight:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    def books(self) -> Iterator[tuple[str, Book]]:
-        """Every subscribed book that the stream keeps whole, by symbol.
-
-        One that REST tells in the stream's stead is as old as its answer, and not among them.
-        """
+    def books(self) -> Iterator[tuple[str, Book, bool]]:
+        """Every subscribed book that may be acted upon, by symbol, and whether the stream keeps it; else it is as REST told it."""
         for symbol, feed in self._line._streams.books.items():
-            if feed.invalid_since_ns is None:
-                yield symbol, feed.book
+            if feed.is_valid:
+                yield symbol, feed.book, feed.invalid_since_ns is None
 
-    def follows(self, symbol: str) -> bool:
-        """Whether the bot is subscribed to anything of that market."""
+    def followed(self, symbol: str) -> dict[Channel, Nanos | None]:
+        """What the bot is subscribed to of that market, and when REST last told it in the stream's stead, run time."""
         streams = self._line._streams
-        return symbol in streams.books or symbol in streams.trades or symbol in streams.tickers
+        book, trades, ticker = streams.books.get(symbol), streams.trades.get(symbol), streams.tickers.get(symbol)
+        feeds = ((Channel.BOOK, book), (Channel.TRADES, trades), (Channel.TICKER, ticker))
+        return {channel: feed.rest_ns for channel, feed in feeds if feed is not None}
 
     def invalid_since_ns(self, symbol: str) -> Nanos | None:
         """Since when its subscribed book has been waiting for a snapshot, run time; None if it is valid or nobody wants it."""

@@ -35,7 +35,7 @@ from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.health import Health, missing
 from papertape.resilience.intents import IntentStore
-from papertape.resilience.reconnect import Reconnect, Signal
+from papertape.resilience.reconnect import LaneState, Reconnect, Signal
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.silence import Silence
 from papertape.resilience.tracker import IntentState
@@ -219,6 +219,8 @@ class Line:
             self.subscribing.tear_bars()
         elif lane is Lane.USER:
             self._user_asked.clear()
+            if self._user.state is not LaneState.DIALLING:
+                self._polling.ended(lane)
         self._review()
 
     def _lane_changed(self, keeper: LaneKeeper) -> None:
@@ -285,6 +287,9 @@ class Line:
         if not self._is_started:
             self._is_started = True
             self.account.load()
+            if not self.account.is_first_life:
+                self.requests.follow_on()
+                self._admission.follow_on()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for name, work in self._polling.work():
@@ -304,7 +309,7 @@ class Line:
             if self.account.taken_up:
                 self._notes.mark(Mark.TOOK_UP_INTENTS, f"{len(self.account.taken_up)} of an earlier life")
             for intent in self.account.tracker.unknown():
-                self.placing.hunt(intent, may_repeat=False)
+                self.placing.hunt(intent, None)
 
     def _is_live(self) -> bool:
         """Whether all that a bot needs is there, if only by REST."""

@@ -27,7 +27,7 @@ from papertape.model.order import NewOrder, Order, OrderStatus
 from papertape.model.request import Op, Request
 from papertape.model.units import DAY, MINUTE, Nanos, format_duration
 from papertape.model.venue import Reconcile, VenueRules
-from papertape.resilience.outbox import Outbox, Seen, Verdict
+from papertape.resilience.outbox import Outbox, Seen, Verdict, Waiting
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.tracker import Intent, IntentState
 from papertape.runtime.clock import Clock
@@ -102,11 +102,11 @@ class Placing:
     async def see_through(self, intent: Intent) -> Order:
         """From the outbox to an outcome; raises what `BaseExchange.place_order` says."""
         try:
-            await self._send_once(intent)
+            sent = await self._send_once(intent)
         finally:
             self.outbox.withdraw(intent.client_order_id)
         if intent.is_unknown:
-            self.hunt(intent, may_repeat=True)
+            self.hunt(intent, sent)
             deadline_ns = self._clock.now_ns() + self._settings.resolve_within_ns
             await self._bell.until(lambda: self.is_over or not intent.is_unknown, deadline_ns)
             if intent.is_unknown:
@@ -133,10 +133,11 @@ class Placing:
 
     # The way out
 
-    async def _send_once(self, intent: Intent) -> None:
-        """Send until one request may have had an effect, or none ever will."""
+    async def _send_once(self, intent: Intent) -> Waiting | None:
+        """Send until one request may have had an effect, or none ever will; returns how the last one that left had waited."""
         key, symbol = intent.client_order_id, intent.wanted.symbol
         trouble: BaseError | None = None
+        waiting: Waiting | None = None
         has_waited = False
         while intent.state is IntentState.WANTED:
             seen = self._seen(symbol)
@@ -181,6 +182,7 @@ class Placing:
                 self._account.given_up(intent)  # the last cancels are leaving, and nothing may follow them
             elif intent.state is IntentState.WANTED:
                 self.outbox.back(waiting)
+        return waiting
 
     def _may_go(self, symbol: str, *, has_waited: bool = False) -> bool:
         is_seen = not has_waited or self._seen(symbol).is_current
@@ -261,24 +263,22 @@ class Placing:
 
     # The hunt for an unknown outcome
 
-    def hunt(self, intent: Intent, *, may_repeat: bool) -> None:
-        """Find out what became of it, however long that takes; one left by an earlier life is only looked for, never sent again."""
-        self._spawn(f"hunt {intent.client_order_id}", self._hunt(intent, may_repeat))
+    def hunt(self, intent: Intent, sent: Waiting | None) -> None:
+        """Find out what became of it, however long that takes; one that an earlier life has `sent` is only looked for."""
+        self._spawn(f"hunt {intent.client_order_id}", self._hunt(intent, sent))
 
-    async def _hunt(self, intent: Intent, may_repeat: bool) -> None:
+    async def _hunt(self, intent: Intent, sent: Waiting | None) -> None:
         failures = 0
         sent_ns = self._clock.now_ns()
-        repeat_until_ns = sent_ns + (self._settings.resolve_within_ns if may_repeat else 0)
+        # A request repeated long after the bot was told would be an order at a price from long ago: from then on we only look.
+        repeat_until_ns = sent_ns + self._settings.resolve_within_ns
         while intent.is_unknown:
             if not self._rest_is_live():
                 await self._bell.until(lambda: self._rest_is_live() or not intent.is_unknown)
                 continue
-            # A request repeated long after the bot was told would be an order at a price from long ago: from then on we only look.
-            repeats = self._rules.reconcile is Reconcile.IDENTICAL_REPOST and self._clock.now_ns() < repeat_until_ns
-            op = Op.ORDER_CREATE if repeats else Op.ORDER_FETCH
-            if not await self._requests.spend(op, urgent=True) or not intent.is_unknown:
+            if not await self._requests.spend(Op.ORDER_FETCH, urgent=True) or not intent.is_unknown:
                 continue
-            if repeats:
+            if sent is not None and self._clock.now_ns() < repeat_until_ns and self._may_repeat(sent):
                 sent_ns = self._clock.now_ns()
                 is_there = await self._repeat(intent)
             else:
@@ -291,6 +291,12 @@ class Placing:
             failures += 1
             next_ns = self.next_look_ns[intent.client_order_id] = self._clock.now_ns() + self._requests.backoff(failures)
             await self._bell.until(lambda: not intent.is_unknown, next_ns)
+
+    def _may_repeat(self, sent: Waiting) -> bool:
+        """Whether to ask by sending it again, which may make the order: only where one that had to wait might leave now."""
+        seen = self._seen(sent.symbol)
+        may_leave = self._line_is_up() and seen.is_current and not self.outbox.is_stale(sent, seen)
+        return may_leave and self._rules.reconcile is Reconcile.IDENTICAL_REPOST
 
     async def _repeat(self, intent: Intent) -> bool | None:
         """The same request again: a venue that knows the id answers with the order it already has."""

@@ -33,7 +33,8 @@ class Polling:
     trades), as REST tells them; a book by REST is a snapshot, valid for `poll_fresh_ns` and no longer. A user lane is made good by what its
     repair does as well: the open orders, then each order that we believe open and that is not among them, then the balance.
 
-    May orders leave while the user lane is polled? Yes, from the first such reconciliation on and for as long as the last one is fresh.
+    May orders leave while the user lane is polled? Yes, from the first such reconciliation on and for as long as the last one is fresh, or
+    until a connection of the lane ends: what that one told last is nowhere then, so the next reconciliation, at once, is waited for.
     Nothing of safety hangs on the stream: an order's answer comes by REST, an unknown outcome is hunted by REST and holds its symbol back
     as ever, and a fill is known two seconds later than the stream would tell. The other way round, a venue whose user stream is down all
     day would stop every bot for a day, with orders open that none of them may replace.
@@ -70,6 +71,7 @@ class Polling:
         self._on_change = on_change
         self._spawn = spawn
         self._asked_ns: dict[Lane, Nanos] = dict.fromkeys(self.feeds, 0)  # when what is gone by was asked for
+        self._ended = dict.fromkeys(self.feeds, 0)  # connections that were open and are not
 
     def work(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         """What is to go on for as long as we are connected."""
@@ -92,6 +94,14 @@ class Polling:
                 self._catch_up()
             await self._bell.until(lambda: not self._is_live(lane))
             self._on(feed, FeedSignal.LOST)
+
+    def ended(self, lane: Lane) -> None:
+        """An open connection of the lane is gone, and what was on its way: nothing that REST was asked for before is gone by any longer."""
+        feed = self.feeds[lane]
+        self._ended[lane] += 1
+        if feed.is_polled:
+            self._on(feed, FeedSignal.STALE)
+        self._bell.ring()
 
     def hole(self, symbol: str) -> None:
         """A trade came by the stream, and there may be some before it that did not."""
@@ -128,15 +138,19 @@ class Polling:
                 # What repairs the lane has waited for REST as well, and goes first.
                 await self._bell.until(lambda: self._is_live(lane), self._clock.now_ns() + self._settings.poll_every_ns)
                 continue
-            asked_ns = self._clock.now_ns()
+            asked_ns, ended = self._clock.now_ns(), self._ended[lane]
             try:
                 await ask()
             except BaseError:
                 pass  # what was told last may still be gone by, until it is stale
             else:
-                if not self._is_live(lane):
+                if not self._is_overtaken(lane, ended):
                     self._answered(lane, feed, asked_ns)
-            await self._bell.until(lambda: self._is_live(lane), asked_ns + self._every_ns(lane))
+            await self._bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
+
+    def _is_overtaken(self, lane: Lane, ended: int) -> bool:
+        """Whether the stream is back, or one more connection of it has ended."""
+        return self._is_live(lane) or self._ended[lane] != ended
 
     def _answered(self, lane: Lane, feed: Feed, asked_ns: Nanos) -> None:
         if not feed.is_polled:
@@ -185,17 +199,19 @@ class Polling:
             feed = self._streams.books.get(symbol)
             for book in answer.books:
                 if feed is not None and book.symbol == symbol and book.bids and book.asks:  # an empty one tells that the venue has none
-                    feed.polled(book, asked_ns)
+                    feed.polled(book, asked_ns, self._clock.now_ns())
                     self._streams.on_books_changed()
 
     async def _ask_trades(self, symbol: str) -> None:
         answer = await self._fetch_trades(symbol)
         trades, ticker = self._streams.trades.get(symbol), self._streams.tickers.get(symbol)
         if trades is not None:
+            trades.rest_ns = self._clock.now_ns()
             trades.tell(trades.thread.polled(answer.trades))
             self._note_holes(trades)
         if ticker is not None and not self._is_live(Lane.MARKET):
             for best in answer.books:
+                ticker.rest_ns = self._clock.now_ns()
                 ticker(_ticker_of(best, answer.trades))
 
     async def _fetch_trades(self, symbol: str, within_ns: Nanos | None = None) -> Answer:

@@ -62,6 +62,11 @@ class Requests:
         self._rest_is_live = rest_is_live
         self._on_line_dead = on_line_dead
 
+    def follow_on(self) -> None:
+        """An earlier life of this client may have spent the budget a moment ago; nobody here knows."""
+        for limiter in (self.private, self.public):
+            limiter.follow_on(self._clock.now_ns())
+
     async def spend(self, op: Op, *, urgent: bool, until_ns: Nanos | None = None) -> bool:
         """Wait for the budget of one request; False if there is none by `until_ns`, and then nothing was spent."""
         limiter = self.public if op in PUBLIC_OPS else self.private

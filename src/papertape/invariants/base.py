@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Protocol, TypeVar
 
@@ -11,10 +11,10 @@ import msgspec
 from papertape.model.account import Balances
 from papertape.model.event import Trade
 from papertape.model.order import NewOrder, Order
-from papertape.model.request import Lane, Request
+from papertape.model.request import Lane, Op, Request
 from papertape.model.units import Nanos, format_duration
 from papertape.model.venue import VenueRules
-from papertape.model.view import BotView, Truth
+from papertape.model.view import BotView, RequestSeen, Truth
 
 PROBLEMS_MAX: Final = 3
 """How many violations a watch remembers; the first says most, and a bot that goes wrong goes wrong often."""
@@ -72,7 +72,10 @@ class Watch:
         """The call told the bot that there is no order."""
 
     def order_left(self, at_ns: Nanos, request: Request, fresh: Freshness | None) -> None:
-        """A request for a new order leaves the client."""
+        """A request for a new order leaves the client, and can make one: the venue has none of its client order id by now."""
+
+    def order_refused(self, at_ns: Nanos, request: Request) -> None:
+        """The client hears that a request for a new order had no effect."""
 
     def book_compared(self, at_ns: Nanos, symbol: str, problem: str) -> None:
         """A book that the client holds valid was held against the venue's as delivered; `problem` is empty where they agree."""
@@ -134,6 +137,16 @@ def view_of(case: Case) -> BotView:
     if case.view is None:
         raise NotJudged("the program keeps its own books")
     return case.view
+
+
+def that_could_make(requests: Sequence[RequestSeen]) -> list[RequestSeen]:
+    """Requests for a new order, in the order in which they left, but for those that left when the venue had the order already."""
+    creates = sorted((seen for seen in requests if seen.op is Op.ORDER_CREATE), key=lambda seen: seen.sent_ns)
+    taken_ns: dict[str, Nanos] = {}
+    for seen in creates:
+        if seen.client_order_id and seen.is_executed:
+            taken_ns[seen.client_order_id] = min(seen.at_ns, taken_ns.get(seen.client_order_id, seen.at_ns))
+    return [seen for seen in creates if seen.sent_ns <= taken_ns.get(seen.client_order_id, seen.sent_ns)]
 
 
 W = TypeVar("W", bound=Watch)

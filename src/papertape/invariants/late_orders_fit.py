@@ -23,7 +23,25 @@ SEEN_WITHIN_NS: Final = 10 * SECOND
 MOVED_BPS_MAX: Final = 100
 """How far the middle price may be from where it stood: twice what the shell allows by default, since it goes by what it was told last."""
 
+REPEATS_WITHIN_NS: Final = LEAVES_WITHIN_NS + 40 * SECOND
+"""The same for a request that repeats one without an answer: ten seconds until that is given up for lost, and thirty for the hunt."""
+
 Asked = tuple[NewOrder, Nanos, Decimal | None]
+
+
+class Leaving:
+    """An order that has left at least once.
+
+    Attributes:
+        asked_ns: when it was asked for, run time.
+        mid: where the market stood then.
+        unanswered: how many of its requests the client has not heard to be refused.
+    """
+
+    def __init__(self, asked_ns: Nanos, mid: Decimal | None) -> None:
+        self.asked_ns = asked_ns
+        self.mid = mid
+        self.unanswered = 0
 
 
 class LateWatch(Watch):
@@ -32,7 +50,7 @@ class LateWatch(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._asked: dict[tuple[object, ...], deque[Asked]] = {}
-        self._left: dict[str, None] = {}
+        self._left: dict[str, Leaving | None] = {}  # None where nobody heard it being asked for
 
     def order_asked(self, at_ns: Nanos, wanted: NewOrder, fresh: Freshness | None) -> None:
         self._asked.setdefault(_gist(wanted), deque()).append((wanted, at_ns, None if fresh is None else fresh.mid))
@@ -41,36 +59,53 @@ class LateWatch(Watch):
         alike = self._asked.get(_gist(wanted), deque())
         self._asked[_gist(wanted)] = deque(each for each in alike if each[0] is not wanted)
 
+    def order_refused(self, at_ns: Nanos, request: Request) -> None:
+        leaving = self._left.get(request.client_order_id)
+        if leaving is not None and leaving.unanswered:
+            leaving.unanswered -= 1
+
     def order_left(self, at_ns: Nanos, request: Request, fresh: Freshness | None) -> None:
         key, order = request.client_order_id, request.order
-        if order is None or key in self._left:
+        if order is None:
             return
-        self._left[key] = None
-        alike = self._asked.get(_gist(order))
-        if not alike:
+        if key not in self._left:
+            self._left[key] = self._first_leaving(order)
+        leaving = self._left[key]
+        if leaving is None:
             return
-        _, asked_ns, mid = alike.pop()  # the newest: of those like it before, one may have died unsent with its bot
-        if fresh is None or at_ns - asked_ns < WAITED_NS:
+        within_ns = REPEATS_WITHIN_NS if leaving.unanswered else LEAVES_WITHIN_NS
+        leaving.unanswered += 1
+        waited_ns = at_ns - leaving.asked_ns
+        if fresh is None or waited_ns < WAITED_NS:
             return
         self.looks += 1
-        order_text = f"order {key} ({order.side} {order.symbol}) left {format_duration(at_ns - asked_ns)} after it was asked for"
-        if at_ns - asked_ns > LEAVES_WITHIN_NS:
+        again = "" if request.attempt == 1 else f", attempt {request.attempt},"
+        order_text = f"order {key} ({order.side} {order.symbol}){again} left {format_duration(waited_ns)} after it was asked for"
+        if waited_ns > within_ns:
             self.found(at_ns, f"{order_text}; whatever it was meant for is over")
         elif fresh.age_ns(at_ns) > SEEN_WITHIN_NS:
             self.found(at_ns, f"{order_text}, into a market that could not be seen for {format_duration(fresh.age_ns(at_ns))}: {fresh.why}")
-        elif mid is not None and fresh.mid is not None:
-            moved_bps = EXACT.multiply(EXACT.divide(EXACT.subtract(fresh.mid, mid).copy_abs(), mid), Decimal(10_000))
+        elif leaving.mid is not None and fresh.mid is not None:
+            moved_bps = EXACT.multiply(EXACT.divide(EXACT.subtract(fresh.mid, leaving.mid).copy_abs(), leaving.mid), Decimal(10_000))
             if moved_bps > MOVED_BPS_MAX:
-                self.found(at_ns, f"{order_text}, when the market had gone from {plain(mid)} to {plain(fresh.mid)}")
+                self.found(at_ns, f"{order_text}, when the market had gone from {plain(leaving.mid)} to {plain(fresh.mid)}")
+
+    def _first_leaving(self, order: NewOrder) -> Leaving | None:
+        alike = self._asked.get(_gist(order))
+        if not alike:
+            return None
+        _, asked_ns, mid = alike.pop()  # the newest: of those like it before, one may have died unsent with its bot
+        return Leaving(asked_ns, mid)
 
 
 class LateOrdersFit:
     """An order that could not leave at once leaves only into the market that it was meant for, or never.
 
-    Needs: a bot on our interface, and what the Door delivered; for the instruments that the bot follows. Judged at the first leaving of
-    each order that was asked for more than a second before. Violated where that was more than 31 s before, where what the client has of
-    that market has been wanting for more than 10 s by then (see `orders_from_fresh_data`), and where the venue's middle price is more than
-    100 bps from where it stood when the order was asked for.
+    Needs: a bot on our interface, and what the Door delivered; for the instruments that the bot follows. Judged as each request leaves that
+    can make an order which was asked for more than a second before: the first, one that is sent again after a refusal, and one that repeats
+    another to learn what became of it, unless the venue has the order by then. Violated where it was asked for more than 31 s before (71 s,
+    where an earlier request has had no answer), where what the client has of that market has been wanting for more than 10 s by then (see
+    `orders_from_fresh_data`), and where the venue's middle price is more than 100 bps from where it stood when the order was asked for.
     """
 
     name = "late_orders_fit"

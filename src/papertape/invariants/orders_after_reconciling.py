@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from papertape.invariants.base import Case, NotJudged, view_of
+from papertape.invariants.base import Case, NotJudged, that_could_make, view_of
 from papertape.model.request import Op
 from papertape.model.units import SECOND, Nanos, format_duration
 
@@ -20,9 +20,10 @@ class OrdersAfterReconciling:
     """A new order leaves only when the client can know its position.
 
     Needs: the connections of the own-order lane and the requests as the Door saw them; a bot on our interface. Whenever such a connection
-    has ended, what happened to the client's orders may have been missed. So no new order (its first attempt) leaves once the next
-    connection is open, or 10 s after the last one ended, before the client has heard the answer to a list of its open orders that it asked
-    for after the end. A client that polls that list while the lane is away satisfies this.
+    has ended, what happened to the client's orders may have been missed. So no new order leaves once the next connection is open, or 10 s
+    after the last one ended, before the client has heard the answer to a list of its open orders that it asked for after the end. A client
+    that polls that list while the lane is away satisfies this. Each request that can make an order counts: the first, one that is sent
+    again after a refusal, and one that is repeated to learn what became of the last, unless the venue had that order by then.
     """
 
     name = "orders_after_reconciling"
@@ -33,7 +34,7 @@ class OrdersAfterReconciling:
         lines = case.truth.own_lines
         if not lines:
             raise NotJudged("the client never listened for news of its own orders")
-        new = [seen for seen in case.truth.requests if seen.op is Op.ORDER_CREATE and seen.attempt == 1]
+        new = that_could_make(case.truth.requests)
         lists = [(seen.sent_ns, seen.told_ns) for seen in case.truth.requests if seen.op is Op.ORDERS_OPEN and seen.told_ns is not None]
         if not new:
             raise NotJudged("no order left")

@@ -19,12 +19,11 @@ LEAVES_WITHIN_NS: Final = ASKED_WITHIN_NS + 30 * SECOND
 
 
 class OrderWatch(Watch):
-    """Judge each order as it is asked for, and as it leaves for the first time."""
+    """Judge each order as it is asked for, and each time that it leaves to be made."""
 
     def __init__(self) -> None:
         super().__init__()
         self._asked: list[tuple[NewOrder, Nanos, str]] = []
-        self._left: dict[str, None] = {}
 
     def order_asked(self, at_ns: Nanos, wanted: NewOrder, fresh: Freshness | None) -> None:
         if fresh is None:
@@ -38,9 +37,8 @@ class OrderWatch(Watch):
 
     def order_left(self, at_ns: Nanos, request: Request, fresh: Freshness | None) -> None:
         key = request.client_order_id
-        if fresh is None or request.order is None or (key and key in self._left):
+        if fresh is None or request.order is None:
             return
-        self._left[key] = None
         self.looks += 1
         if fresh.age_ns(at_ns) > LEAVES_WITHIN_NS:
             self.found(at_ns, _sentence(f"({key or 'no id'}) left", request.order, at_ns, fresh))
@@ -60,8 +58,9 @@ class OrdersFromFreshData:
     ended, a message for it was lost or held back, or its book was flagged invalid, until it has all that the venue had sent by then; a
     quiet market is not stale, and what was fetched by REST counts as fresh when it is heard.
 
-    Judged at each call of `place_order` that was not told "no" (wanting for 10 s at most), and at the first leaving of each order (40 s: it
-    may have waited in the outbox). A program's orders are judged as they leave. At wire depth what the Door has sent counts as delivered.
+    Judged at each call of `place_order` that was not told "no" (wanting for 10 s at most), and each time that a request leaves which can
+    make an order, sent again or not (40 s: it may have waited in the outbox). A program's orders are judged as they leave. At wire depth
+    what the Door has sent counts as delivered.
     """
 
     name = "orders_from_fresh_data"

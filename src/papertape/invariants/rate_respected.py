@@ -15,7 +15,8 @@ class RateRespected:
 
     Needs: the requests as the Door saw them; so it judges any program. Two things: in no window of a quota's length did more requests
     leave the client than it allows; and after an answer that says "wait that long", no private request left before that time had passed
-    since the client heard it. After a crash both begin anew: a fresh process does not know what the venue had asked of the last one.
+    since the client heard it. After a crash the second begins anew: a fresh process does not know what the venue had asked of the last one.
+    The quotas go on, over all lives: a venue does not forget them.
     """
 
     name = "rate_respected"
@@ -26,15 +27,15 @@ class RateRespected:
         if not requests:
             raise NotJudged("no request was made")
         problems = []
+        for what, private, quota in (("private", True, case.rules.private_quota), ("public", False, case.rules.public_quota)):
+            times = sorted(seen.sent_ns for seen in requests if seen.is_private is private)
+            problems += _over_quota(f"{case.venue}: {what} requests", times, quota)
         for life in range(1, max(seen.life for seen in requests) + 1):
             problems += self._judge_life(case, tuple(seen for seen in requests if seen.life == life))
         return problems
 
     def _judge_life(self, case: Case, requests: tuple[RequestSeen, ...]) -> list[str]:
         problems = []
-        for what, private, quota in (("private", True, case.rules.private_quota), ("public", False, case.rules.public_quota)):
-            times = sorted(seen.sent_ns for seen in requests if seen.is_private is private)
-            problems += _over_quota(f"{case.venue}: {what} requests", times, quota)
         waits = [
             (seen.told_ns, seen.told_ns + seen.retry_after_ns) for seen in requests if seen.told_ns is not None and seen.retry_after_ns
         ]

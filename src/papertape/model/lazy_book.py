@@ -29,9 +29,11 @@ class Ladder:
     ((99, 7), SortedDict({99: 7, 101: 5}))
     """
 
-    __slots__ = ("_first", "late", "settled", "top")
+    __slots__ = ("_changed", "_first", "_levels", "late", "settled", "top")
 
     def __init__(self, side: Side) -> None:
+        self._levels: dict[int, Level] = {}  # as they were handed out last, by price
+        self._changed: dict[int, int] = {}  # settled since then
         self.late: dict[int, int] = {}
         self.settled: SortedDict[int, int] = SortedDict()
         self.top: int | None = None
@@ -57,6 +59,21 @@ class Ladder:
             self.settle()
         return self.settled
 
+    def page(self) -> tuple[Level, ...]:
+        """All levels, best first. Those that have not changed are the very objects of the page before: a long book costs half as much."""
+        prices, levels = list(self.look()), self._levels
+        if self._first < 0:
+            prices.reverse()
+        if not levels:
+            levels.update(zip(prices, zip(prices, map(self.settled.__getitem__, prices), strict=True), strict=True))
+        for ticks, lots in self._changed.items():
+            if lots:
+                levels[ticks] = (ticks, lots)
+            else:
+                levels.pop(ticks, None)
+        self._changed.clear()
+        return tuple(map(levels.__getitem__, prices))
+
     def settle(self) -> None:
         """Put the late levels in their places."""
         late, settled = self.late, self.settled
@@ -65,6 +82,8 @@ class Ladder:
             merged.update(late)
             self.replace([(ticks, lots) for ticks, lots in merged.items() if lots])
             return
+        if self._levels:
+            self._changed.update(late)
         for ticks, lots in late.items():
             if lots:
                 settled[ticks] = lots
@@ -75,6 +94,8 @@ class Ladder:
     def replace(self, levels: Iterable[Level]) -> None:
         """Forget everything for these levels."""
         self.late.clear()
+        self._levels.clear()
+        self._changed.clear()
         self.settled.clear()
         self.settled.update(levels)
         self.top = None
@@ -119,6 +140,11 @@ class LazyBook(Book):
     @property
     def best_ask(self) -> Level | None:
         return self.ask_ladder.best
+
+    def ladder(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
+        if depth is not None:
+            return super().ladder(side, depth)
+        return (self.bid_ladder if side is Side.BUY else self.ask_ladder).page()
 
     def apply(self, event: BookSnapshot | BookUpdate) -> None:
         if type(event) is BookSnapshot:

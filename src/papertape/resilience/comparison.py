@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from papertape.model.book import Book
-from papertape.model.event import BookSnapshot, BookUpdate, Side
+from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 
 Place = tuple[Side, int]
 """A level: its side and its price in ticks."""
@@ -46,11 +46,14 @@ class Comparison:
             theirs = dict(told)
             if not theirs:
                 continue
-            reach = min(theirs) if side is Side.BUY else max(theirs)
-            seen = ours.irange(reach, None) if side is Side.BUY else ours.irange(None, reach)
-            for ticks in sorted({*theirs, *seen}):
-                if theirs.get(ticks, 0) != ours.get(ticks, 0) and (side, ticks) not in self.moved:
-                    found[side, ticks] = None
+            # Views of plain dicts are compared in C: a real book has tens of thousands of levels.
+            changed: set[Level] = theirs.items() ^ dict.items(ours)  # type: ignore[arg-type]  # a SortedDict is a dict, its stubs are not
+            apart = {ticks for ticks, _ in changed if (side, ticks) not in self.moved}
+            if apart:
+                reach = min(theirs) if side is Side.BUY else max(theirs)
+                for ticks in sorted(apart):
+                    if ticks >= reach if side is Side.BUY else ticks <= reach:
+                        found[side, ticks] = None
         return found
 
 

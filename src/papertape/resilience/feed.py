@@ -23,7 +23,7 @@ class FeedSignal(Enum):
     LOST = "the stream is away, or what it missed is not made good yet"
     OVERDUE = "it has been away for longer than anybody should wait"
     ANSWERED = "REST has told how everything stands"
-    STALE = "what REST told last is too old to go by"
+    STALE = "what REST told last may be gone by no longer"
     BACK = "the stream is here again, and whole"
 
 

@@ -16,6 +16,12 @@ from papertape.model.order import NewOrder, Order
 from papertape.model.units import Nanos
 
 
+class Began(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="record", tag="began"):
+    """A life of the client is about to ask the venue for the first time."""
+
+    at_ns: Nanos
+
+
 class Wanted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="record", tag="wanted"):
     """The bot wants an order; nobody has been asked yet.
 
@@ -61,7 +67,7 @@ class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="recor
     at_ns: Nanos
 
 
-Record = Wanted | Sending | Ended | Told
+Record = Began | Wanted | Sending | Ended | Told
 
 
 class IntentStore(Protocol):

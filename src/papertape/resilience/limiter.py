@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.model.venue import Quota
 
 
@@ -32,6 +33,10 @@ class Lot:
     def left(self, now_ns: Nanos) -> int:
         """How many could go at once, now."""
         return self.count - sum(1 for at in self._booked if at > now_ns - self.per_ns)
+
+
+LONG_NS: Final = 2 * SECOND
+"""A window as long as that is not waited out by a client that starts again."""
 
 
 class Limiter:
@@ -79,6 +84,18 @@ class Limiter:
     def pause(self, until_ns: Nanos) -> None:
         """The venue refused and asked us to wait; a shorter wait never shortens a longer one."""
         self.paused_until_ns = max(self.paused_until_ns, until_ns)
+
+    def follow_on(self, now_ns: Nanos) -> None:
+        """Begin as if all had been spent by an earlier life, of which nothing is known: a venue's quota does not forget a crash.
+
+        All of it just now, so that the first request may go once a window is over, and the quota holds whatever the earlier life did. Where
+        a window is `LONG_NS` or more, as it is at venues that count by the minute, evenly over the one just gone: nobody can wait for so
+        long to see to open orders, and a life that asked evenly, as one that polls does, is followed by one that goes on as evenly.
+        """
+        for lot in (*self._shared, self._kept, *self._urgent):
+            apart_ns = lot.per_ns // lot.count if lot.per_ns >= LONG_NS else 0
+            for nth in reversed(range(lot.count)):
+                lot.book(now_ns - nth * apart_ns)
 
     def left(self, now_ns: Nanos) -> int:
         """How many ordinary requests could go at once, now; 0 while paused."""

@@ -36,7 +36,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
             to tell, and no number shows it.
         answer_grace_ns: how much longer `place_order` waits for the answer once the user lane has told of the order.
         resolve_within_ns: how long `place_order` hunts for an unknown outcome before it raises `OutcomeUnknown`; the hunt itself goes on.
-        settle_after_ns: how long after its loss an order may still turn up at a venue; only then is its "not found" believed.
+        settle_after_ns: how long after its loss an order may still turn up at a venue; only then is its "not found" believed. No answer of
+            the venue makes it less: what a request was signed with is good for two minutes at Coinbase, wherever it is held up until then.
         read_within_ns: how long a fetch is repeated.
         drain_within_ns: how long `disconnect` waits for requests on their way, and for own orders to be cancelled; it is over
             within that and twice `hang_up_within_ns`, whatever the lanes do meanwhile.

@@ -221,6 +221,9 @@ class GuestLoop(Manners):
         finally:
             self.is_turning = outer
 
+    def moved_on(self) -> None:
+        self.host.moved_on()
+
     def _run_once(self) -> None:
         self.host.turn_for(self, self._stopping)
 

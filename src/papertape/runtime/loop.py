@@ -228,6 +228,11 @@ class VirtualLoop(Manners):
 
     # Turning
 
+    def moved_on(self) -> None:
+        """Something that must come to an end by itself went on at this instant; so time does not stand still for nothing."""
+        self._turns = 0
+        self._hot.clear()
+
     def _run_once(self) -> None:
         if self.now_ns != self._turned_ns:
             self._turned_ns = self.now_ns

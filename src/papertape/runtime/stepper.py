@@ -32,7 +32,8 @@ if sys.version_info >= (3, 12):
 else:
 
     def _become(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
-        current = asyncio.current_task(loop)
+        # As `asyncio.current_task` does, which 3.11 has in Python.
+        current: asyncio.Task[Any] | None = tasks._current_tasks.get(loop)  # type: ignore[attr-defined]
         if current is not None:
             tasks._leave_task(loop, current)
         if task is not None:

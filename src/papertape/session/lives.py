@@ -106,7 +106,8 @@ class Lives:
         self.drives.append(drive)
         for world in self._worlds:
             world.exchange = life.inside(self._make_exchange, world, life, drive)
-        life.on_step = self._stepped  # what was made so far is no step of its own
+        if any(crash.step is not None for world in self._worlds for crash in world.door.plan.crashes):  # else nobody counts
+            life.on_step = self._stepped  # what was made so far is no step of its own
         task = life.create_task(drive.run(is_first=len(self.lives) == 1), name="the bot's life")
         task.add_done_callback(lambda _: self._wake())
         return task

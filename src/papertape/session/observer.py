@@ -7,7 +7,7 @@ from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.notes import Mark
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END, TIMER
 from papertape.sim.armed import Armed
@@ -15,6 +15,10 @@ from papertape.sim.door import Door
 
 UP: Final = "up"
 """What a lane says that lacks nothing; see `resilience.reconnect.LaneState`."""
+
+
+SHOWS_WITHIN_NS: Final[Nanos] = 2 * SECOND
+"""How soon a client meets what a fault has done: a number that is missing shows with the next message, a heartbeat at the latest."""
 
 
 DISCONNECTED: Final = "disconnected"
@@ -25,9 +29,11 @@ class Observer:
     """One venue's notes. It may look at both sides, and touches neither.
 
     A fault's recovery runs from its end (or the end of the last that overlapped it; or, where one goes on that happens so and so many times
-    whenever that may be, from the last of those times) until the client says that trading is allowed and its
-    books are valid, and the Door says that the client has been told everything it asked for. The client's own word is not enough: it may
-    not have noticed yet.
+    whenever that may be, from the last of those times; or from when the network was last disturbed, or when the quiet that a refusal asked
+    for is over, before which nobody may ask for anything) until the client says that trading is allowed and its books are valid, and the
+    Door says that the client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet. Nor
+    has it met by then all that a fault did: it must be whole 2 s after the last of that was due as well, and what counts is when it became
+    so.
 
     Attributes:
         marks: how often each mark was seen.
@@ -37,6 +43,7 @@ class Observer:
         lacks: what was missing when the bot ended, in words; empty if nothing was.
         on_disconnected: told when the exchange stops looking for what it does not know.
         lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
+        network_disturbed_ns: until when the network's own faults have been at work.
     """
 
     def __init__(self, venue: str, loop: VirtualLoop, journal: Journal) -> None:
@@ -49,6 +56,8 @@ class Observer:
         self.lacks = ""
         self.on_disconnected: Callable[[], None] = lambda: None
         self.lanes: dict[str, str] = {}
+        self.network_disturbed_ns: Callable[[], Nanos] = lambda: 0
+        self._whole_ns: Nanos | None = None  # since when it has been whole, as far as that was asked
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -63,6 +72,8 @@ class Observer:
 
     def bot_ended(self, lanes: Mapping[str, str] | None = None) -> None:
         """From now on nothing has to recover any more; `lanes` is how each stands."""
+        if self.over_ns is None:
+            self._look(is_last=True)
         self.over_ns = self._loop.now_ns
         self.lanes = dict(lanes or {})
         down = {lane: state for lane, state in self.lanes.items() if state != UP}
@@ -78,9 +89,11 @@ class Observer:
         return is_on or any(now_ns <= self.since_ns(ended_ns) + limit_ns for _, ended_ns in self.waiting)
 
     def since_ns(self, ended_ns: Nanos) -> Nanos:
-        """From when on the recovery of a fault that ended then counts: from the last that a fault did which is not over yet."""
-        hits = [] if self._door is None else [armed.hit_ns for armed in self._door.plan.faults if armed.fired and armed.is_open]
-        return max([ended_ns, *hits])
+        """From when on the recovery of a fault that ended then counts: from the last that still disturbed, as far as is known now."""
+        faults = [] if self._door is None else self._door.plan.faults
+        hits = [armed.hit_ns for armed in faults if armed.fired and armed.is_open]
+        quiet_ns = min(self._loop.now_ns, max((armed.quiet_until_ns for armed in faults), default=0))
+        return max([ended_ns, self.network_disturbed_ns(), quiet_ns, *hits])
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1
@@ -104,14 +117,24 @@ class Observer:
 
     def look(self) -> None:
         """See whether what is waited for has come about."""
-        if not self.waiting or not self.is_healthy or self._door is None or not self._door.is_whole:
+        self._look()
+
+    def _look(self, *, is_last: bool = False) -> None:
+        if not self.waiting or self._door is None:
             return
-        for armed, ended_ns in self.waiting:
+        now_ns = self._loop.now_ns
+        if not self.is_healthy or not self._door.is_whole:
+            self._whole_ns = None
+            return
+        if self._whole_ns is None:
+            self._whole_ns = now_ns
+        recovered = [(armed, ended_ns) for armed, ended_ns in self.waiting if is_last or now_ns >= _shown_ns(armed, ended_ns)]
+        for armed, ended_ns in recovered:
             place = self._door.plan.faults.index(armed)
-            took_ns = self._loop.now_ns - self.since_ns(ended_ns)
+            took_ns = max(0, self._whole_ns - self.since_ns(ended_ns))
             self.recoveries[place] = max(took_ns, self.recoveries.get(place, 0))
-            self._journal.write(self._loop.now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
-        self.waiting.clear()
+            self._journal.write(now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
+        self.waiting = [each for each in self.waiting if each not in recovered]
 
     def _disturbed(self, armed: Armed) -> None:
         if self.over_ns is not None or not armed.fired:
@@ -119,9 +142,17 @@ class Observer:
         self.waiting = [(other, ended_ns) for other, ended_ns in self.waiting if other is not armed]
         if armed.window is not None:  # nobody can be whole again while another fault still disturbs: the clock starts at the last one's end
             self.waiting = [(other, self._loop.now_ns) for other, _ in self.waiting]
+        if not self.waiting:
+            self._whole_ns = None
         self.waiting.append((armed, self._loop.now_ns))
         # Later at this instant: a client told at the same nanosecond should have had its say.
         self._loop.schedule_ns(self._loop.now_ns, TIMER, self.look)
+        self._loop.schedule_ns(_shown_ns(armed, self._loop.now_ns), TIMER, self.look)
+
+
+def _shown_ns(armed: Armed, ended_ns: Nanos) -> Nanos:
+    """When a client has met all that a fault did which ended then."""
+    return max(ended_ns, armed.harms_until_ns) + SHOWS_WITHIN_NS
 
 
 def total_marks(observers: Sequence[Observer]) -> dict[str, int]:

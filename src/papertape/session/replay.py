@@ -143,12 +143,16 @@ class Replay:
         self._tapes = tapes
 
     def next_key(self) -> Key | None:
-        key = min(tape.next_key for tape in self._tapes)
+        tapes = self._tapes
+        key = tapes[0].next_key if len(tapes) == 1 else min(tape.next_key for tape in tapes)
         return None if key == NEVER else key
 
     def step(self) -> None:
         """Walk tape after tape, each as far as it is the first; ties as the scenario orders them."""
         tapes = self._tapes
+        if len(tapes) == 1:
+            tapes[0].walk(self._loop, NEVER)
+            return
         while True:
             keys = [tape.next_key for tape in tapes]
             first = keys.index(min(keys))

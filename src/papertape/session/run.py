@@ -229,6 +229,9 @@ class RunInParts:
                     loop.schedule_ns(self.scenario.heal.at_ns, END, world.watching.compare)
             if self.network is not None and not self.scenario.heal.only:
                 loop.schedule_ns(self.scenario.heal.at_ns, END, self.network.heal)
+        if self.network is not None:
+            for world in self.worlds:
+                world.observer.network_disturbed_ns = self.network.disturbed_ns
         self._report_progress(loop)
 
     def _end(self, loop: VirtualLoop, replay: Replay, escaped: EscapedSimulation | None) -> None:

@@ -18,8 +18,8 @@ def died_unseen(loops: Sequence[asyncio.AbstractEventLoop]) -> list[BaseExceptio
     """Exceptions of tasks on `loops` that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
     if not loops:
         return []
-    ours = (each for each in gc.get_objects() if isinstance(each, asyncio.Task) and each.get_loop() in loops)
-    dead = sorted((task for task in ours if getattr(task, "_log_traceback", False)), key=hash)
+    tasks = [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]
+    dead = sorted((task for task in tasks if task.get_loop() in loops and getattr(task, "_log_traceback", False)), key=hash)
     errors = [error for task in dead if (error := task.exception()) is not None]
     return [error for error in errors if not isinstance(error, (SystemExit, KeyboardInterrupt))]  # those have gone their way and are told
 

@@ -13,14 +13,15 @@ from papertape.invariants import INVARIANTS, Figure, Freshness, Watch
 from papertape.model.event import BookSnapshot, BookUpdate
 from papertape.model.order import NewOrder, Order
 from papertape.model.public import PublicTrade
-from papertape.model.request import PUBLIC_OPS, Answer, Lane, Op, Request
+from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, Request
 from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END
 from papertape.session.asking import note_asked, note_shown
-from papertape.session.comparing import book_problem
-from papertape.sim.stream import Stream
+from papertape.session.by_rest import ByRest, wanting_ns
+from papertape.session.comparing import book_problem, told_problem
+from papertape.sim.stream import CHANNEL_OF, Stream
 
 if TYPE_CHECKING:
     from papertape.session.world import VenueWorld
@@ -54,7 +55,7 @@ class Watching:
         self._exchange: ResilientExchange | None = None
         self._roots: tuple[Any, ...] = ()
         self._streams: list[Stream] = []
-        self._fetched_ns: dict[str, Nanos] = {}
+        self._rest = ByRest()
         self._compared_ns: Nanos = -COMPARE_APART_NS
         self._is_over = False
         self._unseen: dict[tuple[int, str], None] = {}  # (connection, symbol) of books that are wrong in a way that shows nowhere
@@ -131,8 +132,11 @@ class Watching:
         return None if (stream.number, symbol) in self._unseen else stream.missed.get(symbol)
 
     def _heard(self, request: Request, answer: Answer) -> None:
-        if request.op in PUBLIC_OPS and request.symbol and answer.refusal is None:
-            self._fetched_ns[request.symbol] = self._loop.now_ns
+        if request.op in PUBLIC_OPS and answer.refusal is None:
+            self._rest.heard(request, answer, self._loop.now_ns)
+        elif request.op is Op.ORDER_CREATE and answer.refusal is not None:
+            for watch in self._hears("order_refused"):
+                watch.order_refused(self._loop.now_ns, request)
         elif request.op is Op.BALANCE_FETCH and answer.balances is not None:
             for watch in self._hears("balances_told"):
                 watch.balances_told(self._loop.now_ns, answer.balances)
@@ -140,9 +144,11 @@ class Watching:
     def _sent(self, request: Request) -> None:
         if request.op is not Op.ORDER_CREATE or request.order is None:
             return
-        fresh = self.freshness(request.order.symbol)
-        for watch in self._hears("order_left"):
-            watch.order_left(self._loop.now_ns, request, fresh)
+        key = request.client_order_id
+        if not key or self._world.venue.order_of(key) is None:  # else the venue has it, and no other can come of this
+            fresh = self.freshness(request.order.symbol)
+            for watch in self._hears("order_left"):
+                watch.order_left(self._loop.now_ns, request, fresh)
         if self._loop.now_ns - self._compared_ns >= COMPARE_APART_NS and self._hears("book_compared"):
             self.compare()
 
@@ -170,31 +176,51 @@ class Watching:
     def freshness(self, symbol: str) -> Freshness | None:
         """How good what the client has of a market is; None where it follows nothing of it."""
         exchange = self._exchange
-        if exchange is not None and not exchange.insight.follows(symbol):
+        if exchange is not None and not exchange.insight.followed(symbol):
             return None
         stream = next((each for each in reversed(self._streams) if each.follows(symbol) or symbol in each.left), None)
         if stream is None or (exchange is None and not stream.follows(symbol)):
             return None  # it never was delivered anything, or wants no more
-        lacks = self._lacks(stream, symbol)
-        invalid_ns = None if exchange is None else exchange.insight.invalid_since_ns(symbol)
-        if invalid_ns is not None:
-            lacks.append((invalid_ns, "its book waits for a snapshot"))
+        told = self._told_by_rest(stream, symbol)
+        is_bot = exchange is not None
+        lacks = [
+            (wanting_ns(since_ns, channel, told, is_bot=is_bot), since_ns, why) for since_ns, why, channel in self._lacks(stream, symbol)
+        ]
         mid = self._world.venue.books[symbol].mid
         if not lacks:
             return Freshness(mid=mid)
-        since_ns, why = min(lacks)
-        return Freshness(since_ns=max(since_ns, self._fetched_ns.get(symbol, 0)), why=f"{why} since {format_duration(since_ns)}", mid=mid)
+        lacks_ns, since_ns, why = min(lacks)
+        return Freshness(since_ns=lacks_ns, why=f"{why} since {format_duration(since_ns)}", mid=mid)
 
-    def _lacks(self, stream: Stream, symbol: str) -> list[tuple[Nanos, str]]:
-        """What the newest connection that carried a market has not brought, and since when."""
+    def _lacks(self, stream: Stream, symbol: str) -> list[tuple[Nanos, str, Channel | None]]:
+        """What the newest connection that carried a market has not brought, since when, and of which channel; of all where that is None."""
         if stream.ended_ns is not None:
-            return [(stream.ended_ns, "its connection has been closed")]
-        held = [due_ns for due_ns, _, message, _ in stream.waiting if getattr(message, "symbol", "") == symbol]
-        lacks = [(held[0], "messages for it have been held back")] if held else []
-        missed_ns = self._missed_ns(stream, symbol)
-        if missed_ns is not None and self._loop.now_ns - missed_ns > NOTICE_WITHIN_NS:
-            lacks.append((missed_ns, "its book has been wrong, for a message was lost or a snapshot false"))
+            lacks: list[tuple[Nanos, str, Channel | None]] = [(stream.ended_ns, "its connection has been closed", None)]
+        else:
+            held: dict[Channel | None, Nanos] = {}
+            for due_ns, _, message, _ in stream.waiting:
+                if getattr(message, "symbol", "") == symbol:
+                    held.setdefault(CHANNEL_OF.get(type(message)), due_ns)
+            lacks = [(due_ns, "messages for it have been held back", channel) for channel, due_ns in held.items()]
+            missed_ns = self._missed_ns(stream, symbol)
+            if missed_ns is not None and self._loop.now_ns - missed_ns > NOTICE_WITHIN_NS:
+                lacks.append((missed_ns, "its book has been wrong, for a message was lost or a snapshot false", Channel.BOOK))
+        invalid_ns = None if self._exchange is None else self._exchange.insight.invalid_since_ns(symbol)
+        if invalid_ns is not None:
+            lacks.append((invalid_ns, "its book waits for a snapshot", Channel.BOOK))
         return lacks
+
+    def _told_by_rest(self, stream: Stream, symbol: str) -> dict[Channel, Nanos]:
+        """When REST last told the client what each channel that it follows would have said, run time; 0 if it never did.
+
+        What our shell asks for itself counts once it is shown to the bot, and candles tell trades to a bot that asks for them.
+        """
+        if self._exchange is None:
+            return {channel: self._rest.told_ns(symbol, channel) for channel, each in stream.wanted_after if each == symbol}
+        told = {channel: told_ns or 0 for channel, told_ns in self._exchange.insight.followed(symbol).items()}
+        if Channel.TRADES in told:
+            told[Channel.TRADES] = max(told[Channel.TRADES], self._rest.told_ns(symbol, Channel.TRADES, (Op.OHLCV_FETCH,)))
+        return told
 
     # ---- the books
 
@@ -202,10 +228,16 @@ class Watching:
         """Hold every book that the client holds valid against the venue's as delivered."""
         exchange = self._exchange
         watches = self._hears("book_compared")
-        if exchange is None or not watches or self._is_over or self._is_between():
+        is_dead = isinstance(self._home, Life) and self._home.is_over  # what it held nobody acts upon
+        if exchange is None or not watches or self._is_over or is_dead or self._is_between():
             return
         now_ns = self._compared_ns = self._loop.now_ns
-        for symbol, book in exchange.insight.books():
+        for symbol, book, is_streamed in exchange.insight.books():
+            if not is_streamed:
+                problem = told_problem(book, self._rest.books(symbol), self._world.venue.epoch_ns + now_ns)
+                for watch in watches:
+                    watch.book_compared(now_ns, symbol, problem)
+                continue
             stream = next((each for each in reversed(self._streams) if each.is_open and each.follows(symbol)), None)
             if stream is None or (stream.number, symbol) in self._unseen:
                 continue
@@ -258,7 +290,7 @@ class Watching:
         figures = {what: Figure(count=count, most=most) for what, (count, most) in self._exchange.insight.load().items()}
         tasks = asyncio.all_tasks(self._home)
         figures["tasks of the bot"] = Figure(count=len(tasks) - figures["tasks of the shell"].count, most=TASKS_MAX)
-        queued = sum(each.qsize() for each in _queues([*self._roots, *sorted(tasks, key=hash)]))
+        queued = sum(each.qsize() for each in _queues([*self._roots, *tasks]))  # a sum has no order
         figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
         return figures
 

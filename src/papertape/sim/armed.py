@@ -17,6 +17,8 @@ class Armed:
         books: every book as it was when the window opened, where that matters.
         is_open: its window is running.
         hit_ns: when it last did anything, run time.
+        harms_until_ns: when the last of what it has delayed or doubled so far is due, run time.
+        quiet_until_ns: until when one of its answers asked the client for quiet, run time.
     """
 
     def __init__(self, fault: Interference) -> None:
@@ -30,6 +32,8 @@ class Armed:
         self.is_healed = False
         self.started_ns: Nanos = 0
         self.hit_ns: Nanos = 0
+        self.harms_until_ns: Nanos = 0
+        self.quiet_until_ns: Nanos = 0
         self._seen = 0
         self._intents: dict[str, None] = {}  # a dict keeps order
 
@@ -66,6 +70,10 @@ class Armed:
     def open(self, now_ns: Nanos) -> None:
         self.is_open = True
         self.started_ns = now_ns
+
+    def harms_until(self, at_ns: Nanos) -> None:
+        """Something that it did comes to the client then."""
+        self.harms_until_ns = max(self.harms_until_ns, at_ns)
 
     def end(self) -> None:
         self.is_open = False

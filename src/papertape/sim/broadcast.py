@@ -10,12 +10,12 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.interference import Lifetime
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
-from papertape.model.units import Nanos, plain
+from papertape.model.units import Nanos
 from papertape.model.view import LineSeen
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
-from papertape.sim.stream import Aside, Close, Message, Reply, Send, Stream
+from papertape.sim.stream import Aside, Close, Message, Reply, Send, Stream, gist
 from papertape.sim.subscriptions import OWN_ORDERS, Subscriptions
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -168,8 +168,10 @@ class Broadcast:
 
     def deliver(self, index: int, event: Event) -> None:
         """A market message, the `index`-th that reached the venue, is due at the client."""
+        kind = type(event)
         for stream in self._market:
-            if stream.wants(event, index):
+            wanted = stream.wanted.get(kind)
+            if wanted and index > wanted.get(event.symbol, index):
                 if self.market_is_quiet and not stream.waiting and not stream.missed:
                     if stream.counts_instruments:
                         sequence = stream.number_next(event, self._timeline.now_ns)
@@ -272,6 +274,9 @@ class Broadcast:
             wanted.clear()
 
     def _send(self, stream: Stream, message: Message, index: int, delay_ns: Nanos) -> None:
+        if self._plan.is_calm and not delay_ns and not stream.waiting and stream.aside is None and stream.is_open:
+            self._let_go(stream, self._number(stream, message), message, index)  # what follows comes to the same
+            return
         lane = _lane_of(stream, message)
         thief = self._plan.drops(lane, message)
         if thief is not None:
@@ -344,24 +349,29 @@ class Broadcast:
                 self._timeline.schedule_ns(due_ns, DELIVERY, self._drain, stream)
                 return
             waiting.popleft()
-            if index:
-                stream.delivered(index, now_ns)
-            if isinstance(message, BookSnapshot):
-                is_right = stream.wrong.pop(message.symbol, None) is not message
-                if is_right:
-                    stream.missed.pop(message.symbol, None)
-                else:
-                    stream.missed[message.symbol] = now_ns
-                self.on_odd(stream, message, is_right)
-            elif isinstance(message, OrderUpdate):
-                self.note_told(message.order)
-            if not index and not stream.can_tell:
-                self.heard(message)
-            if not index and not isinstance(message, Heartbeat):
-                kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
-                self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **_gist(message))
-            stream.send(sequence, message)
-            self.on_progress()
+            self._let_go(stream, sequence, message, index)
+
+    def _let_go(self, stream: Stream, sequence: int, message: Message, index: int) -> None:
+        """A message leaves."""
+        now_ns = self._timeline.now_ns
+        if index:
+            stream.delivered(index, now_ns)
+        if isinstance(message, BookSnapshot):
+            is_right = stream.wrong.pop(message.symbol, None) is not message
+            if is_right:
+                stream.missed.pop(message.symbol, None)
+            else:
+                stream.missed[message.symbol] = now_ns
+            self.on_odd(stream, message, is_right)
+        elif isinstance(message, OrderUpdate):
+            self.note_told(message.order)
+        if not index and not stream.can_tell:
+            self.heard(message)
+        if not index and not isinstance(message, Heartbeat):
+            kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
+            self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **gist(message))
+        stream.send(sequence, message)
+        self.on_progress()
 
     def _forget(self, stream: Stream) -> None:
         self._write_delivered()
@@ -388,12 +398,3 @@ def orders_in(message: Any) -> tuple[Order, ...]:
 def _lane_of(stream: Stream, message: Message) -> Lane:
     """Whose faults act on a message: news of own orders are the user lane's, whichever connection carries them."""
     return Lane.USER if isinstance(message, OrderUpdate) else stream.lane
-
-
-def _gist(message: Message) -> dict[str, object]:
-    if isinstance(message, OrderUpdate):
-        order = message.order
-        return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
-    if isinstance(message, BookSnapshot):
-        return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
-    return {"symbol": message.symbol}

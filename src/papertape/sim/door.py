@@ -87,12 +87,10 @@ class Door:
         self._chance = chance
         self._journal = journal
         self._order_law, self._answer_law = order_law, answer_law
-        self._count = 0
-        self._ways = 0
+        self._count = self._ways = self._told = 0
         self._life = 1
         self._hiding = Hiding()
         self._foreign: dict[str, None] = {}
-        self._told = 0
         self._pending: dict[int, Pending] = {}
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
         self._held: list[tuple[Pending, Answer]] = []
@@ -225,6 +223,7 @@ class Door:
         return answer
 
     def _answer(self, pending: Pending, answer: Answer) -> None:
+        pending.timer = None  # it holds the answer, and the request is remembered
         if pending.number not in self._pending:
             return
         if self.plan.holds(Lane.REST):

@@ -34,6 +34,7 @@ class FaultPlan:
         faults: in the scenario's order.
         on_open: called with a fault whose window has just opened.
         on_end: called with a fault that has just stopped disturbing.
+        is_calm: no open fault is about messages, so that each may go as it is.
     """
 
     def __init__(self, faults: Sequence[Interference], timeline: Timeline, journal: Journal) -> None:
@@ -42,6 +43,7 @@ class FaultPlan:
         self.on_end: Callable[[Armed], None] = lambda armed: None
         self._timeline = timeline
         self._journal = journal
+        self.is_calm = True
         self._open: list[Armed] = []
         self._open_at: dict[str, list[Armed]] = {point: [] for point in _STREAM_POINTS}  # the same by what they do to messages
         self._deadly = [(armed, crash) for armed in self.faults if (crash := armed.fault.crash()) is not None]
@@ -77,6 +79,7 @@ class FaultPlan:
             if extra:
                 armed.fired += 1
                 total += extra
+                armed.harms_until(self._timeline.now_ns + total)
         return total
 
     def skew_ns(self) -> Nanos:
@@ -90,7 +93,8 @@ class FaultPlan:
         return total
 
     def holds(self, lane: Lane) -> bool:
-        return any(armed.fault.holds(lane) for armed in self._open_at["holds"])
+        able = self._open_at["holds"]  # as a rule nobody, and this is asked for each message
+        return bool(able) and any(armed.fault.holds(lane) for armed in able)
 
     def count_held(self, lane: Lane) -> None:
         for armed in self._open_at["holds"]:
@@ -120,6 +124,7 @@ class FaultPlan:
         for armed in self._open_at["repeats"]:
             again = armed.fault.repeats(lane, message, armed.done)
             if again is not None:
+                armed.harms_until(self._timeline.now_ns + again.after_ns)
                 self._did(armed, "doubled", message)
                 if armed.fault.repeats(lane, message, armed.done) is None:
                     self._end_window(armed)
@@ -157,6 +162,7 @@ class FaultPlan:
         for armed in self._open:
             postponed = armed.fault.postpones(snapshot, armed.done)
             if postponed is not None:
+                armed.harms_until(self._timeline.now_ns + postponed.after_ns)
                 self._did(armed, "postponed", snapshot)
                 if armed.fault.postpones(snapshot, armed.done) is None:
                     self._end_window(armed)
@@ -231,6 +237,7 @@ class FaultPlan:
         for armed in hit:
             refusal = armed.fault.before_venue(request)
             if refusal is not None:
+                armed.quiet_until_ns = self._timeline.now_ns + (refusal.retry_after_ns or 0)
                 self._fired(armed, request)
                 return refusal
         return None
@@ -251,6 +258,7 @@ class FaultPlan:
         for armed in hit:
             extra = armed.fault.answer_delay_ns(request)
             if extra:
+                armed.harms_until(self._timeline.now_ns + extra)
                 self._fired(armed, request)
                 total += extra
         return total
@@ -325,6 +333,7 @@ class FaultPlan:
     def _sort_open(self) -> None:
         """Anew, not in place: somebody may be walking the old lists."""
         self._open_at = {point: [armed for armed in self._open if _defines(armed, point)] for point in _STREAM_POINTS}
+        self.is_calm = not any(self._open_at[point] for point in _ANY_MESSAGE)
 
 
 def _defines(armed: Armed, *points: str) -> bool:

@@ -9,7 +9,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane
-from papertape.model.units import Nanos
+from papertape.model.units import Nanos, plain
 from papertape.model.venue import Numbering
 from papertape.sim.armed import Armed
 from papertape.sim.timeline import Handle
@@ -78,6 +78,7 @@ class Stream:
         counts_instruments: whether each instrument has its own counter instead.
         wanted_after: per (channel, symbol) subscribed: how many market messages had reached the venue by then; only later ones are sent
             (the snapshot holds the others).
+        wanted: the same by kind of message and symbol.
         waiting: (due_ns, sequence, message, its number at the venue or 0) held back by latency, stall or a snapshot on its way; first in,
             first out.
         can_tell: whether it will be known which messages have arrived at the client; else what is sent counts as heard.
@@ -108,7 +109,7 @@ class Stream:
         self._counters: dict[str, int] = {}
         self._unshown: dict[str, None] = {}  # instruments that lost a message, and whose counter has shown it to nobody
         self.wanted_after: dict[tuple[Channel, str], int] = {}
-        self._wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}  # the same by kind of message and symbol
+        self.wanted: dict[type, dict[str, int]] = {kind: {} for kind in CHANNEL_OF}
         self.waiting: deque[tuple[Nanos, int, Message, int]] = deque()
         self.aside: Aside | None = None
         self.wrong: dict[str, BookSnapshot] = {}
@@ -144,12 +145,8 @@ class Stream:
         """Whether anything of an instrument's market is sent here."""
         return any(each == symbol for _, each in self.wanted_after)
 
-    def wants(self, message: Event, index: int) -> bool:
-        wanted = self._wanted.get(type(message))
-        return wanted is not None and index > wanted.get(message.symbol, index)
-
     def _wanted_on(self, channel: Channel) -> list[dict[str, int]]:
-        return [self._wanted[kind] for kind, its in CHANNEL_OF.items() if its is channel]
+        return [self.wanted[kind] for kind, its in CHANNEL_OF.items() if its is channel]
 
     def number_next(self, message: object, now_ns: Nanos) -> int:
         """The number of a message that is about to be sent; what it shows to be lost can be known from `now_ns` on."""
@@ -186,3 +183,13 @@ class Stream:
             self.first, self.first_ns = index, now_ns
         self.count += 1
         self.last, self.last_ns = index, now_ns
+
+
+def gist(message: Message) -> dict[str, object]:
+    """What the journal says of a message that is no row of a tape."""
+    if isinstance(message, OrderUpdate):
+        order = message.order
+        return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
+    if isinstance(message, BookSnapshot):
+        return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
+    return {"symbol": message.symbol}

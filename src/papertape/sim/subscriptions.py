@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from papertape.journal import Journal
@@ -25,6 +26,7 @@ class Sender(Protocol):
 
     reached: int
     lost: Lost
+    on_progress: Callable[[], None]
 
     def send(self, stream: Stream, message: Message) -> None: ...
 
@@ -77,8 +79,12 @@ class Subscriptions:
     def end(self, stream: Stream, channel: Channel, symbol: str, sender: Sender) -> None:
         """A wish to hear no more has reached the venue."""
         sender.lost[stream.lane].pop((channel, symbol), None)
+        if channel is Channel.BOOK:
+            stream.missed.pop(symbol, None)  # who wants no book any more can have none wrong
+            stream.wrong.pop(symbol, None)
         if stream.forget(channel, symbol):
             self._write("unsubscribed", stream, channel, symbol)
+        sender.on_progress()
 
     def mute(self, stream: Stream, fault: Interference, lost: Lost) -> int:
         """What stands on a connection and a fault silences is forgotten; how many subscriptions that are."""

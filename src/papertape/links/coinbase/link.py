@@ -16,7 +16,7 @@ from papertape.links.coinbase.memory import Memory
 from papertape.links.coinbase.rest import CoinbaseRest, Purse, Reply
 from papertape.links.coinbase.stream import CoinbaseStream
 from papertape.links.refusal import error_of
-from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
+from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported, RateLimitExceeded
 from papertape.model.event import Event
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Channel, Lane, Op, Request
@@ -60,6 +60,9 @@ class CoinbaseLink:
 
     One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
     `spend_by` names.
+
+    Attributes:
+        obey: told that the venue wants quiet, where whoever called hears another answer instead.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class CoinbaseLink:
         timeout_ns: Nanos = 10 * SECOND,
     ) -> None:
         self.rules = rules
+        self.obey: Callable[[RateLimitExceeded], object] = _nobody
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
@@ -203,7 +207,11 @@ class CoinbaseLink:
         return known
 
     async def _look(self, order_id: str, symbol: str, purse: Purse) -> Order:
-        answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol), purse)
+        try:
+            answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol), purse)
+        except RateLimitExceeded as error:
+            self.obey(error)
+            raise
         assert answer.order is not None
         return self._memory.complete(answer.order)
 
@@ -250,6 +258,10 @@ class CoinbaseLink:
             return read()
         except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, AssertionError, IndexError) as error:
             raise ExchangeNotAvailable(f"coinbase {op}: an answer that cannot be read: {error!r}") from error
+
+
+def _nobody(error: RateLimitExceeded) -> None:
+    """No limiter of ours."""
 
 
 def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nanos) -> Order:

@@ -41,6 +41,7 @@ class Connection:
         nth: the same, of those to this host.
         host, port, ip: where the client dialled to.
         is_tls: by fiat: the client asked for TLS, and has it.
+        dialled_ns: when the client began, with the lookup of the host's name if it did not know it; run time.
         opened_ns, closed_ns: run time; None where that has not happened.
         ways: what may go wrong with its bytes in either direction, if anything.
     """
@@ -48,7 +49,7 @@ class Connection:
     client: MemoryTransport
     server: MemoryTransport
 
-    def __init__(self, number: int, nth: int, host: str, ip: str, port: int, is_tls: bool) -> None:
+    def __init__(self, number: int, nth: int, host: str, ip: str, port: int, is_tls: bool, dialled_ns: Nanos) -> None:
         self.number = number
         self.nth = nth
         self.host = host
@@ -57,6 +58,7 @@ class Connection:
         self.is_tls = is_tls
         self.listener: MemoryServer | None = None
         self.ends = 2  # that have not lost it yet
+        self.dialled_ns = dialled_ns
         self.opened_ns: Nanos | None = None
         self.closed_ns: Nanos | None = None
         self.ways: dict[str, Way] | None = None

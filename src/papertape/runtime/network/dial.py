@@ -34,6 +34,13 @@ class Dialler:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._lookups: dict[str, tuple[Nanos, Nanos]] = {}  # the last of each name that took time: from when to when
+
+    def begun_ns(self, host: str) -> Nanos:
+        """Since when whoever dials that host now has been about it: a dial follows its lookup at once."""
+        now_ns = self._network.loop.now_ns
+        begun_ns, ended_ns = self._lookups.get(host, (now_ns, now_ns))
+        return begun_ns if ended_ns == now_ns else now_ns
 
     # Names
 
@@ -42,13 +49,14 @@ class Dialler:
         network = self._network
         if host is not None and literal_ip(host) is None and (network.troubles is not None or network.lookup_ns):
             name = network.names.canonical(host)
-            delay_ns, code = network.lookup_ns, None
+            delay_ns, code, begun_ns = network.lookup_ns, None, network.loop.now_ns
             if network.troubles is not None and name != LOCALHOST:
                 more_ns, code = network.troubles.lookup(name, network.loop.now_ns)
                 delay_ns += more_ns
-            await self._wait_until(network.loop.now_ns + delay_ns)
+            await self._wait_until(begun_ns + delay_ns)
             if code is not None:
                 raise failed_lookup(code)
+            self._lookups[name] = begun_ns, network.loop.now_ns
         return list(network.names.infos(host, port, **hints))
 
     # Connecting

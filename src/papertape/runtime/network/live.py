@@ -86,6 +86,10 @@ class Live:
         """How often each fault acted, in the order of the plan."""
         return [] if self.troubles is None else [armed.fired for armed in self.troubles.all]
 
+    def disturbed_ns(self) -> Nanos:
+        """Until when, as far as can be said now, a fault has been at work, run time; 0 if none has."""
+        return 0 if self.troubles is None else self.troubles.disturbed_ns(self.loop.now_ns)
+
     def heal(self) -> None:
         """End all faults now. Bytes that were kept arrive, and lost ones when TCP next sends them; what is under way late stays late."""
         if self.troubles is not None:

@@ -189,7 +189,7 @@ class Network(Live):
         host = self.names.canonical(ip)
         self._dialled += 1
         nth = self._dialled_to[host] = self._dialled_to.get(host, 0) + 1
-        return Connection(self._dialled, nth, host, ip, port, is_tls)
+        return Connection(self._dialled, nth, host, ip, port, is_tls, self._dialler.begun_ns(host))
 
     def connect(
         self,
@@ -221,6 +221,7 @@ class Network(Live):
         connection.client = MemoryTransport(loop, protocol, up, down, client_extra, lambda: self._on_lost(connection))
         connection.server = MemoryTransport(listener.loop, listener.factory(), down, up, server_extra, lambda: self._on_lost(connection))
         connection.client.asks, connection.client.told = self._asked_at, server_extra
+        connection.client.dialled_ns = connection.dialled_ns
         listener.attach(connection.server)
         up.end, down.end = connection.server, connection.client
         up.context, down.context = listener.context.copy(), copy_context()  # each end hears in its own, whoever wrote

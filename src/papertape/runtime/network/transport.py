@@ -35,7 +35,9 @@ class MemoryTransport(asyncio.Transport):
         out: the pipe that carries what is written here.
         inward: the pipe that brings what the peer wrote.
         asks: gives the line of the program that writes, if anybody wants to know.
-        told: what the peer can ask for; gets that line as "asked_at", and the instant as "asked_ns".
+        told: what the peer can ask for; a client's end puts that line there as "asked_at", and as "asked_ns" since when it has wanted to
+            write: what is written as soon as the connection stands has waited since it was dialled.
+        dialled_ns, opened_ns: the two; run time.
         left_ns: when it began to close, or lost its connection; None while it has not.
         on_arrival: called when some of what was written here has arrived there, if anybody wants to know.
     """
@@ -52,7 +54,8 @@ class MemoryTransport(asyncio.Transport):
         self.server: MemoryServer | None = None
         self._on_lost = on_lost
         self.asks: Callable[[], str] | None = None
-        self.told: dict[str, Any] = {}
+        self.told: dict[str, Any] | None = None
+        self.dialled_ns = self.opened_ns = loop.now_ns
         self.on_arrival: Callable[[], None] | None = None
         self.left_ns: Nanos | None = None
         self._next_look: Callable[[bytes], bool] | None = None
@@ -131,9 +134,11 @@ class MemoryTransport(asyncio.Transport):
         if not self._may_send:
             self._refuse(data)
         elif data:
-            if self.asks is not None:
-                self.told["asked_at"] = self.asks()
-                self.told["asked_ns"] = self.loop.now_ns
+            if self.told is not None:
+                if self.asks is not None:
+                    self.told["asked_at"] = self.asks()
+                now_ns = self.loop.now_ns
+                self.told["asked_ns"] = self.dialled_ns if now_ns == self.opened_ns else now_ns
             out = self.out
             out.push(data)
             if out.waiting > IN_FLIGHT_MAX:

@@ -152,6 +152,21 @@ class Armed:
         begun_ns = self._met_ns if self.trouble.start_ns is None else 0
         return self.span(begun_ns).covers(now_ns)
 
+    def disturbed_ns(self, now_ns: Nanos) -> Nanos:
+        """Until when, as far as can be said now, what goes wrong is its doing: it acted, and is or was on; 0 if it has not acted.
+
+        One that is on for each connection anew is over, at the latest, its time after it last acted; what it made late comes late.
+        """
+        trouble, last_ns = self.trouble, self.last_ns
+        if last_ns is None:
+            return 0
+        end_ns: Nanos | None = last_ns
+        if self.act not in ONCE:
+            end_ns = None if trouble.lasts_ns is None else (last_ns if trouble.start_ns is None else trouble.start_ns) + trouble.lasts_ns
+            if self.healed_ns is not None and (end_ns is None or self.healed_ns < end_ns):
+                end_ns = self.healed_ns
+        return now_ns if end_ns is None else min(now_ns, max(end_ns, last_ns + trouble.add_ns + trouble.jitter_ns))
+
     def over_ns(self) -> Nanos | None:
         """When it is over without being healed; None if that cannot be known beforehand."""
         trouble = self.trouble
@@ -280,6 +295,10 @@ class Troubles:
         """When all of it is over; None if that cannot be known beforehand."""
         ends = [armed.over_ns() for armed in self.all if armed.healed_ns is None]
         return None if None in ends else max((end for end in ends if end is not None), default=0)
+
+    def disturbed_ns(self, now_ns: Nanos) -> Nanos:
+        """Until when, as far as can be said now, what goes wrong is the network's doing; 0 if nothing has gone wrong."""
+        return max((armed.disturbed_ns(now_ns) for armed in self.all), default=0)
 
     def heal(self, now_ns: Nanos) -> None:
         for armed in self.all:

@@ -135,6 +135,8 @@ class TroubledPipe(Pipe):
         self._hand_on(self.way.passed(step, data, is_whole, self._loop.now_ns))
         if self._queue and isinstance(self._queue[0][1], Mark):
             return True  # see `Pipe`
+        if not is_whole:
+            self._loop.moved_on()  # an answer of a megabyte may come byte by byte, each in a turn of its own
         return not is_whole or self.way.comes_apart(self._loop.now_ns)
 
     def _next_piece(self) -> None:
