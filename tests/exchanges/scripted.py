@@ -29,7 +29,7 @@ from papertape.model.errors import (
 from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark
-from papertape.model.order import Fill, Liquidity, Order, OrderStatus, OrderUpdate
+from papertape.model.order import Fill, Liquidity, OpenOrders, Order, OrderStatus, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, MINUTE, SECOND
 from papertape.model.venue import Numbering, Quota, Reconcile, VenueRules
@@ -82,6 +82,7 @@ class ScriptedLink:
         mute: lanes that are open and say nothing.
         requests: every request that left, with the run time.
         subscribed: what each lane was asked for on its present connection.
+        asked_for: what the market lane was ever asked for.
         on_request: called with each request before anything becomes of it.
     """
 
@@ -102,6 +103,8 @@ class ScriptedLink:
         self.candles: tuple[Candle, ...] = ()
         self.snapshots: dict[str, BookSnapshot] = {"BTC/USD": snapshot()}
         self.streamed: dict[str, BookSnapshot] = {}  # where the stream's snapshot is another than REST's
+        self.is_mute = False  # of own orders nothing is told, nor listed, and a subscription that was made meanwhile stays dead
+        self.list_size = 50  # orders in one message of a list
         self.is_in_order = False  # a snapshot shows the book as it is when it goes out, with whatever went out before
         self.traded: list[Trade] = []  # what REST tells of the market
         self.executed: list[Request] = []
@@ -112,6 +115,7 @@ class ScriptedLink:
         self.counted: dict[str, int] = defaultdict(int)  # the same by symbol, where the rules say that each instrument is counted
         self.instruments = (BTC, ETH)
         self.receiver: Receiver | None = None
+        self.tells_orders = True
 
     # links.base.Link
 
@@ -141,9 +145,14 @@ class ScriptedLink:
         if not self.is_open[lane]:
             raise NetworkError(f"{lane} lane is closed")
         self.subscribed[lane].append((channel, symbol))
-        self.asked_for.append((channel, symbol))
+        if lane is Lane.MARKET:
+            self.asked_for.append((channel, symbol))
         if channel is Channel.HEARTBEATS:
             self.loop.call_later(0.5, self._beat, lane, len(self.opened))
+        elif channel is Channel.ORDERS:
+            self.tells_orders = not self.is_mute
+            if self.rules.lists_own_orders and self.tells_orders:
+                self.loop.call_later(0.012, self._list, self._open_orders())
         elif channel is Channel.BOOK and symbol in self.snapshots:
             asked = self.streamed.get(symbol, self.snapshots[symbol])
             self.loop.call_later(0.01, lambda: self.push(lane, self.snapshots[symbol] if self.is_in_order else asked))
@@ -206,7 +215,7 @@ class ScriptedLink:
                 self.executed.append(request)
                 return Answer(order=self.change(order.client_order_id, amount=request.order.amount, price=request.order.price))
             case Op.ORDERS_OPEN:
-                orders = [] if self.hides_orders else [order for order in self.orders.values() if not order.status.is_final]
+                orders = [] if self.hides_orders else self._open_orders()
                 return Answer(orders=tuple(orders))
             case Op.ORDERS_FETCH:
                 since_ns = request.since_ns or 0
@@ -291,8 +300,21 @@ class ScriptedLink:
         self.loop.call_later(0.012, self._tell, update, len(self.opened))
 
     def _tell(self, update: OrderUpdate, connection: int) -> None:
-        if (Channel.ORDERS, "") in self.subscribed[Lane.USER]:
+        if (Channel.ORDERS, "") in self.subscribed[Lane.USER] and self.tells_orders:
             self.push(Lane.USER, update)
+
+    def mute_orders(self) -> None:
+        """The lane lives, and own orders go mute."""
+        self.is_mute, self.tells_orders = True, False
+
+    def _open_orders(self) -> list[Order]:
+        return [order for order in self.orders.values() if not order.status.is_final]
+
+    def _list(self, orders: list[Order]) -> None:
+        at_ns = self.loop.wall_ns()
+        for start in range(0, max(1, len(orders)), self.list_size):
+            part = tuple(orders[start : start + self.list_size])
+            self.push(Lane.USER, OpenOrders(venue_ns=at_ns, local_ns=at_ns, symbol="", orders=part))
 
     def push(self, lane: Lane, message: Event | OrderUpdate) -> None:
         if self.is_open[lane]:

@@ -110,7 +110,7 @@ def feed_by_rest(streamed_s: float, *polled_s: float) -> BookFeed:
     feed.begin(snapshot(at_ns=int(streamed_s * SECOND)))
     feed.invalidate(now_ns=1)
     for now_ns, each in enumerate(polled_s, start=2):
-        feed.polled(snapshot(at_ns=int(each * SECOND)), now_ns)
+        feed.polled(snapshot(at_ns=int(each * SECOND)), now_ns, now_ns)
     return feed
 
 

@@ -361,3 +361,22 @@ def test_a_venue_whose_streams_are_down_all_day_can_be_connected_to() -> None:
         assert world.link.subscribed[Lane.USER] == [(Channel.HEARTBEATS, ""), (Channel.ORDERS, "")]
 
     play(story, connect=False)
+
+
+def test_a_poll_that_took_longer_than_it_is_good_for_lets_no_order_leave() -> None:
+    """The list of open orders is answered at once, and what belongs to it only ten seconds later: much may have happened since."""
+
+    async def story(world: World) -> None:
+        was_polled: list[bool] = []  # when open orders were asked for, whether an answer had been good enough to trade on
+
+        def note(request: Request) -> None:
+            if request.op is Op.ORDERS_OPEN:
+                was_polled.append(any("polling by REST" in why for _, _, why in world.notes.health))
+
+        world.link.on_request = note
+        take_away(world, Lane.USER)
+        world.link.fates[Op.BALANCE_FETCH] = [Fate.LOST_BEFORE]
+        await world.sleep(25)
+        assert was_polled[:3] == [False, False, True]
+
+    play(story)

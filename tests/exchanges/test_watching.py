@@ -114,3 +114,18 @@ def test_changes_from_before_a_gap_are_not_held() -> None:
         assert bids == [(9_910, 1)]
 
     play(story)
+
+
+def test_trades_that_are_mute_before_the_first_are_found_by_the_first_question() -> None:
+    """Nothing was ever told, so REST says soon from where to count; that nothing was traded by then is a place to count from as well."""
+
+    async def story(world: World) -> None:
+        heard: list[int] = []
+        await world.exchange.subscribe_trades("BTC/USD", lambda trade: heard.append(trade.event.price_ticks))
+        await world.sleep(5)
+        await print_trades(world, 1, 40, is_streamed=False)
+        assert world.notes.marks.count(Mark.MUTE_FOUND) == 1
+        await print_trades(world, 41, 1, is_streamed=True)
+        assert heard == list(range(1, 42))
+
+    play(story)

@@ -51,6 +51,25 @@ def test_silence_is_noticed_between_its_limit_and_one_look_more(looks: list[tupl
         assert silence.is_dead(heard, now_ns) == (now_ns - noticed_ns >= 20)
 
 
+@given(st.lists(st.tuples(st.integers(1, 10), st.sampled_from([0, 6, 4096, 100_000]), st.booleans()), min_size=1, max_size=30))
+def test_a_message_that_is_on_its_way_is_no_silence(looks: list[tuple[int, int, bool]]) -> None:
+    """Parts of a message keep a stream alive, a few bytes of the protocol's own do not; since when one has been coming is known."""
+    silence = Silence(limit_ns=20)
+    silence.restart(now_ns=0)
+    now_ns = heard = volume = noticed_ns = noticed_volume = 0
+    coming_ns = None
+    for wait_ns, size, is_whole in looks:
+        now_ns += wait_ns
+        volume += size
+        if is_whole:
+            heard, coming_ns = heard + 1, None
+        if is_whole or volume - noticed_volume >= 4096:
+            noticed_ns, noticed_volume = now_ns, volume
+            coming_ns = None if is_whole else now_ns if coming_ns is None else coming_ns
+        assert silence.is_dead(heard, now_ns, volume) == (now_ns - noticed_ns >= 20)
+        assert silence.receiving_since_ns == coming_ns
+
+
 @given(st.lists(st.one_of(st.integers(), st.none()), max_size=50), st.integers(1, 5))
 def test_a_queue_loses_the_oldest_and_says_which(steps: list[int | None], limit: int) -> None:
     """An inbox never holds more than its limit; what had to go is returned and counted; the rest comes out in order."""

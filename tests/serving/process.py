@@ -43,7 +43,7 @@ class Server:
 @contextmanager
 def serving(*words: str, tape: str = TAPE) -> Iterator[Server]:
     """A server of the fixture's tape until the block ends; then it must end well, if it has not yet."""
-    command = [sys.executable, "-m", "papertape", "serve", "coinbase", "--tape", tape, *words]
+    command = [sys.executable, "-m", "papertape", "serve", "coinbase", "--with-parent", "--tape", tape, *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=dict(os.environ))
     try:
         server = Server(process)

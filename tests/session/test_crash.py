@@ -140,6 +140,14 @@ def test_a_fault_that_finds_nobody_hits_nothing() -> None:
     assert DIARY.lines.count("born") == 2
 
 
+def test_a_fault_that_keeps_the_dead_down_has_hit_and_recovery_is_timed_from_its_end() -> None:
+    """The first would have let the bot come back ten seconds before the second does."""
+    result, _ = run(Crash(at="5s", down="2s"), Crash(at="6s", down="11s"))
+    assert [fault.fired for fault in result.faults] == [1, 1]
+    assert DIARY.lines.count("born") == 2
+    assert all(fault.recovery_ns is not None and fault.recovery_ns < 2 * 10**9 for fault in result.faults)
+
+
 def test_a_bot_may_die_again_and_again() -> None:
     result, _ = run(*(Crash(at=f"{at}s", down="2s") for at in (1, 5, 9, 13)))
     assert DIARY.lines.count("born") == 5

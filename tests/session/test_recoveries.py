@@ -14,6 +14,7 @@ from papertape.exchanges import line
 from papertape.model import errors as ccxt
 from papertape.model.units import SECOND
 from papertape.resilience.backoff import Backoff
+from papertape.resilience.hearing import Hearing
 from papertape.scenario.quick import DEFAULT_VENUE_TABLE
 from papertape.session.result import RunResult, Status
 
@@ -129,3 +130,46 @@ def test_a_bot_that_ends_sooner_is_looked_at_for_the_last_time() -> None:
     result = run(watches_a_book, "60s", {"kind": "stall", "connection": "user", "at": "58s", "lasts": "1s"})
     assert result.is_passed, result.failures
     assert result.faults[0].recovery_ns == 0
+
+
+async def watches_and_waits(exchange: Any) -> None:
+    """Has an order open, and does nothing."""
+    await exchange.subscribe_trades("BTC/USD", lambda trade: None)
+    with contextlib.suppress(ccxt.BaseError):
+        await exchange.place_order("BTC/USD", "limit", "buy", "0.001", "60000")
+    await asyncio.sleep(400)
+
+
+MUTE = {"kind": "mute", "channel": "orders", "at": "30s", "lasts": "70s"}
+
+
+def recovers(bot: Any, *faults: dict[str, object], depth: str = "interface") -> RunResult:
+    venues = {"coinbase": {**DEFAULT_VENUE_TABLE, "feed": {"tape": "builtin:btc-usd", "end": "4m"}}}
+    expect = {"recovers_within": "60s", "must_happen": ["mute_found"]}
+    return papertape.simulate(bot, venues=venues, faults=list(faults), expect=expect, depth=depth)
+
+
+@pytest.mark.parametrize("depth", ["interface", "wire"])
+def test_a_bot_with_a_quiet_account_hears_of_its_orders_again_after_they_were_mute(depth: str) -> None:
+    """Nothing happens to its order, so nothing but a fresh subscription can find that it would not be told."""
+    result = recovers(watches_and_waits, MUTE, depth=depth)
+    assert result.is_passed, result.failures
+    assert result.faults[0].recovery_ns is not None
+    assert result.marks["mute_found"] == 1
+
+
+def test_a_shell_that_never_asks_anew_does_not_recover_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although it holds itself for healthy: the Door knows better."""
+    monkeypatch.setattr(Hearing, "doubt", lambda self, now_ns: None)
+    result = recovers(watches_and_waits, MUTE)
+    assert result.status is Status.FAILED
+    assert result.failures[0].startswith("coinbase: mute took 2m"), "until it left"
+
+
+def test_what_a_fault_did_last_still_counts_once_it_is_used_up() -> None:
+    """Three times the list of open orders is refused for fifteen seconds, and the line was back long before: nobody can be faster."""
+    cut = {"kind": "disconnect", "connection": "user", "at": "20s", "lasts": "2s"}
+    limits = {"kind": "rate_limit", "on": "orders.open", "nth": 2, "times": 3, "retry_after": "15s"}
+    result = run(watches_and_waits, "2m", cut, limits)
+    assert result.is_passed, result.failures
+    assert [fault.fired > 0 for fault in result.faults] == [True, True]

@@ -23,6 +23,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, Heartbeat, Side, Tra
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND
+from papertape.sim.latency import LognormalLatency
 from sim.room import Room, change, in_room
 
 BTC = "BTC/USD"
@@ -112,6 +113,60 @@ def test_only_the_named_instrument_is_mute(symbol: str, heard: list[int]) -> Non
         assert ids(room) == heard
 
     in_room(story, Mute(at="2s", lasts="2s", channel="trades", symbol=symbol))
+
+
+def test_of_a_dead_subscription_nobody_can_know_before_it_would_have_said_something() -> None:
+    """Trades are mute from 2.5 s on, and the next would have come at 3.5 s. That a connection is gone shows at once."""
+
+    async def story(room: Room) -> None:
+        busy_market(room, 3)
+        await listen(room, Channel.TRADES)
+        broadcast = room.door.broadcast
+        await asyncio.sleep(2)
+        assert (room.door.is_whole, broadcast.is_waiting_for_news) == (True, False)
+        await asyncio.sleep(1)
+        assert (room.door.is_whole, broadcast.is_waiting_for_news) == (False, True)
+        await asyncio.sleep(1)
+        assert (room.door.is_whole, broadcast.is_waiting_for_news) == (False, False)
+        await room.link.subscribe(Lane.MARKET, Channel.TRADES, BTC)
+        await asyncio.sleep(1.1)
+        assert broadcast.is_waiting_for_news  # mute again, for half a second
+        broadcast.cut(Lane.MARKET, goodbye=0)
+        assert (room.door.is_whole, broadcast.is_waiting_for_news) == (False, False)
+
+    in_room(story, Mute(at="2500ms", lasts="4s", channel="trades"))
+
+
+def test_a_book_that_never_begins_shows_and_own_orders_can_be_asked_for() -> None:
+    """Neither has to wait for news to be found dead."""
+
+    async def story(room: Room) -> None:
+        await asyncio.sleep(0.5)
+        await listen(room, Channel.BOOK)
+        await room.link.open(Lane.USER)
+        await room.link.subscribe(Lane.USER, Channel.ORDERS, "")
+        await asyncio.sleep(1)
+        assert (room.door.is_whole, room.door.broadcast.is_waiting_for_news) == (False, False)
+
+    in_room(story, Mute(at="0s", lasts="9s"), Mute(at="0s", lasts="9s", channel="orders"))
+
+
+def test_what_a_client_says_reaches_the_venue_in_the_order_in_which_it_was_said() -> None:
+    """One connection carries it: however the latency of each wish is drawn, ending and beginning anew leaves it begun."""
+
+    async def story(room: Room) -> None:
+        room.door._order_law = LognormalLatency(median="5ms", p99="400ms")
+        busy_market(room, 60)
+        await listen(room, Channel.TRADES)
+        for _ in range(50):
+            await asyncio.sleep(0.5)
+            await room.link.unsubscribe(Lane.MARKET, Channel.TRADES, BTC)
+            await room.link.subscribe(Lane.MARKET, Channel.TRADES, BTC)
+        await asyncio.sleep(15)
+        assert ids(room)[-10:] == list(range(ids(room)[-1] - 9, ids(room)[-1] + 1))
+        assert ids(room)[-1] >= 39
+
+    in_room(story)
 
 
 def test_own_orders_can_be_mute_too() -> None:

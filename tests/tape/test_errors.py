@@ -98,8 +98,8 @@ def test_foreign_parquet(tmp_path: Path) -> None:
 
 def test_newer_schema(tape: Path) -> None:
     """A tape of a later papertape is refused, not misread."""
-    rewrite(tape, metadata={schema.KEY_SCHEMA.encode(): b"2"})
-    refuses(tape, "written with tape schema 2", "reads schema 1", "Install a newer papertape")
+    rewrite(tape, metadata={schema.KEY_SCHEMA.encode(): b"3"})
+    refuses(tape, "written with tape schema 3", "reads schema 2", "Install a newer papertape")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def test_reads_what_was_written(arrived: Arrived) -> None:
     assert tape.instruments == (BTC, ETH)
     assert sum(tape.counts.values()) == len(arrived)
     assert messages[-1][0] == tape.rows - 1
-    skews = [min([e.local_ns - e.venue_ns for e, c in arrived if c == index], default=0) for index in (0, 1)]
+    least = min(e.local_ns - e.venue_ns for e, _ in arrived)  # of a connection that brought nothing
+    skews = [min([e.local_ns - e.venue_ns for e, c in arrived if c == index], default=least) for index in (0, 1)]
     assert tape.connections == (Connection("one", skews[0]), Connection("two", skews[1]))
     reach_ns = arrived[0][0].venue_ns
     last = [0, 0]

@@ -24,7 +24,7 @@ from papertape.model.event import (
     Ticker,
     Trade,
 )
-from papertape.model.order import OrderUpdate
+from papertape.model.order import OpenOrders, OrderUpdate
 from papertape.venues.coinbase import frame
 from venues_coinbase.strategies import BTC, INSTRUMENTS, PRODUCTS, candles, events, order_updates, tickers, times, trades
 
@@ -123,10 +123,12 @@ def test_the_first_trades_message_is_history(batch: list[Trade], venue_ns: int) 
 
 @given(st.lists(order_updates(), max_size=4), times)
 def test_the_user_channel_begins_with_every_open_order(updates: list[OrderUpdate], venue_ns: int) -> None:
-    """The snapshot is told as the state of each order, at the moment of the snapshot."""
+    """The snapshot is told as a list, at the moment of the snapshot; an empty one says that nothing is open, which is news as well."""
     found = frame.decode(frame.open_orders([update.order for update in updates], venue_ns, 0), PRODUCTS, 0)
-    assert [message.order.id for message in found.messages if isinstance(message, OrderUpdate)] == [u.order.id for u in updates]
-    assert all(message.venue_ns == venue_ns for message in found.messages)
+    (listed,) = found.messages
+    assert isinstance(listed, OpenOrders)
+    assert [order.id for order in listed.orders] == [update.order.id for update in updates]
+    assert (found.sequence, listed.venue_ns) == (0, venue_ns)
 
 
 def test_an_acknowledgement_names_everything_subscribed_to() -> None:

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from papertape.exchanges.coinbase import CoinbaseExchange
 from papertape.model.account import Balance, Balances
-from papertape.model.errors import NetworkError
+from papertape.model.errors import ExchangeNotAvailable, NetworkError
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, OrderType
-from papertape.model.request import Channel, Lane, Op, Request
+from papertape.model.request import Channel, Lane, Op, Refusal, RefusalCode, Request
+from papertape.model.units import SECOND
 from papertape.venues.coinbase.auth import Credentials
 from papertape.wire.coinbase.rest import RestFront
 from wire.scripted import ED25519_KEY, KEY, Wire, in_memory, on_loopback
@@ -58,7 +59,7 @@ def test_every_request_on_the_wire_is_paid_for_once(asked: Asked) -> None:
         async def spend(op: Op) -> None:
             spent.append(op)
 
-        wire.link.spend_by(spend)
+        wire.link.spend_by(spend, lambda wait_ns: None)
         calls = 1  # opening the lane asks for the time
         await wire.link.open(REST)
         for n in range(3):
@@ -91,14 +92,14 @@ def test_the_shell_is_who_pays() -> None:
             def bind(self, receiver: object) -> None:
                 """Nobody is heard here."""
 
-            def spend_by(self, spend: object) -> None:
-                paying.append(spend.func.__qualname__)  # type: ignore[attr-defined]
+            def spend_by(self, spend: object, on_limited: object) -> None:
+                paying.extend(each.__qualname__ for each in (spend.func, on_limited))  # type: ignore[attr-defined]
 
         options = dict.fromkeys(("chance", "notes", "store", "settings", "on_bot_error"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("papertape.exchanges.resilient.Line", _line_of)
             CoinbaseExchange(Spied(), clock=wire.clock, run_id="run", **options)  # type: ignore[arg-type]
-        assert paying == ["_line_of.<locals>.spend"]
+        assert paying == ["_line_of.<locals>.spend", "_line_of.<locals>.quiet"]
 
     in_memory(story)
 
@@ -107,8 +108,37 @@ def _line_of(*args: object, **options: object) -> object:
     def spend(op: Op, *, urgent: bool) -> None:
         """As `Requests.spend`."""
 
-    requests = type("Requests", (), {"spend": staticmethod(spend)})
+    def quiet(wait_ns: int | None) -> None:
+        """As `Requests.quiet`."""
+
+    requests = type("Requests", (), {"spend": staticmethod(spend), "quiet": staticmethod(quiet)})
     return type("Line", (), {"requests": requests})
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+@pytest.mark.parametrize("wait_ns", [3 * SECOND, None])
+def test_a_wish_for_quiet_is_heard_whichever_request_it_is_said_to(attempt: int, wait_ns: int | None) -> None:
+    """The order is taken and only the look at it is limited: no error need tell of that, and the shell knows all the same."""
+
+    async def story(wire: Wire) -> None:
+        limited: list[int | None] = []
+
+        async def spend(op: Op) -> None:
+            """At once."""
+
+        wire.link.spend_by(spend, limited.append)
+        await wire.connect()
+        wire.venue.refuse[Op.ORDER_FETCH] = Refusal(code=RefusalCode.RATE_LIMITED, message="slow", retry_after_ns=wait_ns)
+        sell = NewOrder(symbol="BTC/USD", type=OrderType.MARKET, side=Side.SELL, amount=Decimal("0.01"))
+        request = Request(op=Op.ORDER_CREATE, client_order_id="run-1", symbol="BTC/USD", order=sell, attempt=attempt)
+        if attempt == 1:
+            assert (await wire.link.request(request)).order is not None
+        else:  # it may be an older one, so that how it stands is not known
+            with pytest.raises(ExchangeNotAvailable, match="exists, but was not shown"):
+                await wire.link.request(request)
+        assert limited == [wait_ns]
+
+    in_memory(story)
 
 
 @pytest.mark.parametrize("tell", [on_loopback, in_memory], ids=["loopback", "memory"])

@@ -26,7 +26,7 @@ from papertape.links.coinbase.link import CoinbaseLink
 from papertape.links.coinbase.rest import CoinbaseRest
 from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, never_sent, retry_after_ns
 from papertape.model.event import BookSnapshot, Event
-from papertape.model.order import OrderUpdate
+from papertape.model.order import OpenOrders, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import SECOND, parse_duration
 from papertape.runtime.clock import OffClock, VirtualClock
@@ -109,17 +109,17 @@ class Ear:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (Duplicate(at="0s"), [(0, "open"), (1, "open"), (2, "canceled")]),
-        (Duplicate(at="0s", number="kept"), [(0, "open"), (0, "open"), (1, "canceled")]),
-        (Duplicate(at="0s", after="2s"), [(0, "open"), (1, "canceled"), (2, "open")]),
-        (Reorder(at="0s"), [(0, "canceled"), (1, "open")]),
-        (Reorder(at="0s", number="kept"), [(1, "canceled"), (0, "open")]),
-        (Drop(at="0s"), [(0, "canceled")]),
+        (Duplicate(at="0s"), [(1, "open"), (2, "open"), (3, "canceled")]),
+        (Duplicate(at="0s", number="kept"), [(1, "open"), (1, "open"), (2, "canceled")]),
+        (Duplicate(at="0s", after="2s"), [(1, "open"), (2, "canceled"), (3, "open")]),
+        (Reorder(at="0s"), [(1, "canceled"), (2, "open")]),
+        (Reorder(at="0s", number="kept"), [(2, "canceled"), (1, "open")]),
+        (Drop(at="0s"), [(1, "canceled")]),
     ],
     ids=str,
 )
 def test_what_happens_to_own_orders_on_the_way_is_heard_by_the_live_adapter(fault: Fault, told: list[tuple[int, str]]) -> None:
-    """Numbers as Coinbase's own, less those that say nothing of orders."""
+    """Numbers as Coinbase's own, less those that say nothing of orders; the first is the list of what is open, which here is nothing."""
 
     async def story(booth: Booth) -> None:
         ear = Ear(booth)
@@ -131,7 +131,9 @@ def test_what_happens_to_own_orders_on_the_way_is_heard_by_the_live_adapter(faul
         order = await booth.exchange.create_order(BTC, "limit", "buy", 0.01, 60_000)
         await booth.exchange.cancel_order(order["id"])
         await asyncio.sleep(4)
-        assert [(number, str(message.order.status)) for _, number, message in ear.heard if isinstance(message, OrderUpdate)] == told
+        (_, first, listed), *rest = ear.heard
+        assert (first, isinstance(listed, OpenOrders)) == (0, True)
+        assert [(number, str(message.order.status)) for _, number, message in rest if isinstance(message, OrderUpdate)] == told
         await ear.close()
 
     at_a_booth(story, fault)

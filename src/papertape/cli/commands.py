@@ -25,10 +25,12 @@ COMMANDS: Final = (
     Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),
     Command("explain", "papertape.cli.list:explain", "what one of these does, and its settings"),
     Command("import", "papertape.cli.import_:import_capture", "make a tape from a venue's recorded frames"),
+    Command("record", "papertape.cli.record:record", "a venue's public streams into tapes, outages included"),
     Command("tape info", "papertape.cli.tape:info", "what a tape holds"),
     Command("tape check", "papertape.cli.tape:check", "find every fault of tapes"),
     Command("tape cut", "papertape.cli.tape:cut", "a part of a tape"),
     Command("tape merge", "papertape.cli.tape:merge", "one tape from several"),
+    Command("tape repair", "papertape.cli.tape:repair", "tapes from what a recorder left behind that was killed"),
     Command("tape synth", "papertape.cli.tape:synth", "make a market from a seed"),
 )
 

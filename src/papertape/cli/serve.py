@@ -49,6 +49,7 @@ def serve(
     tls_port: int = 0,
     host: str = LOOPBACK,
     plain_ids: bool = False,
+    with_parent: bool = False,
     seed: int = 0,
     journal: Path | None = None,
 ) -> int:
@@ -89,6 +90,8 @@ def serve(
         Another address than loopback. Whoever reaches it can trade there.
     plain_ids
         Client order ids that begin with pt- mean nothing; otherwise they force an outcome, such as pt-lose-reply-1.
+    with_parent
+        End when the process that started this one has ended, however it did: for test suites, which may be killed.
     seed
         Of the key, and of all that is drawn; the same seed gives the same key.
     journal
@@ -112,6 +115,7 @@ def serve(
         loop=loop,
         waits=wait,
         has_magic=not plain_ids,
+        ends_with_parent=with_parent,
         journal=journal,
     )
     if tls_port and not tls:
@@ -126,7 +130,7 @@ def serve(
             f"WARNING: --host {host} is not loopback: whoever reaches this machine there can read this venue and, with its throwaway key, "
             "trade at it. Nothing real is behind it, but do not leave it open"
         )
-    asyncio.run(run(spec, make_fault=partial(_made, venue), on_ready=_say_ready, tell=_tell))
+    asyncio.run(run(spec, make_fault=partial(_made, venue), on_ready=_say_ready, tell=_tell, is_last=True))
     return ExitCode.PASSED
 
 

@@ -11,10 +11,12 @@ from typing import Annotated, Final
 import msgspec
 from cyclopts import Parameter
 
-from papertape.model.errors import ConfigError
+from papertape.model.errors import ConfigError, TapeError
 from papertape.model.instrument import Instrument
 from papertape.model.order import iso
 from papertape.model.units import MICROSECOND, Nanos, format_duration, parse_duration, plain
+from papertape.recorder import Repaired, left_behind
+from papertape.recorder import repair as repair_spool
 from papertape.session.result import ExitCode
 from papertape.session.spec import FeedSpec
 from papertape.tape.builtin import BUILTIN, PREFIX, resolve
@@ -105,6 +107,43 @@ def merge(*paths: str, out: Path) -> int:
     if not paths:
         raise ConfigError("tape merge: name at least one tape")
     return _written(out, merge_tapes([_place(path) for path in paths], out))
+
+
+def repair(*paths: Path) -> int:
+    """Make tapes of what `papertape record` left behind when it was killed, or when its disk was full.
+
+    Whatever was not written whole at a spool's very end is cut off, and said. A spool is removed once its tape is there.
+
+    Parameters
+    ----------
+    paths
+        Spools (*.spool), or folders of them.
+    """
+    if not paths:
+        raise ConfigError("tape repair: name at least one spool, or a folder")
+    code = ExitCode.PASSED
+    for path in paths:
+        spools = left_behind(path) if path.is_dir() else [path]
+        if not spools:
+            print(f"{path}: nothing to repair")
+        for spool in spools:
+            try:
+                print(said_of(repair_spool(spool)))
+            except TapeError as error:
+                print(error, file=sys.stderr)
+                code = ExitCode.DATA
+    return code
+
+
+def said_of(repaired: Repaired) -> str:
+    """What became of a spool, in a line."""
+    torn = f"; {repaired.torn_bytes:,} bytes at its end were not whole and are lost" if repaired.torn_bytes else ""
+    if repaired.header is None:
+        return f"{repaired.spool}: held nothing that a tape can hold, and is removed{torn}"
+    if repaired.was_done:
+        return f"{repaired.spool}: {repaired.path} had been finished before; the spool is removed"
+    header = repaired.header
+    return f"{repaired.path}: {sum(header.counts.values()):,} messages in {header.rows:,} rows, from {repaired.spool.name}{torn}"
 
 
 def synth(out: Path, /, *, seed: int = 0, duration: str = "10m", events_per_second: int = 40, market: str = "btc-usd") -> int:

@@ -11,8 +11,9 @@ from papertape.model.notes import Mark, Notes
 from papertape.model.order import NewOrder, Order
 from papertape.model.units import Nanos
 from papertape.model.view import BotView
+from papertape.resilience.hearing import Hearing
 from papertape.resilience.intents import Began, Ended, Ending, IntentStore, Sending, Told, Wanted
-from papertape.resilience.tracker import Happening, Intent, IntentState, Tracker
+from papertape.resilience.tracker import Happening, Intent, IntentState, Tracker, is_further
 from papertape.runtime.clock import Clock
 
 _ENDINGS = {
@@ -27,12 +28,14 @@ class Account:
 
     Attributes:
         refusals: what the venue refused an intent with, by client order id.
+        hearing: whether the user lane tells of our orders.
         taken_up: ids of the intents that an earlier life of this client left in the log.
         is_first_life: no earlier life has left anything there.
     """
 
-    def __init__(self, *, clock: Clock, store: IntentStore, bell: Bell, notes: Notes, run_id: str) -> None:
+    def __init__(self, *, clock: Clock, store: IntentStore, bell: Bell, notes: Notes, run_id: str, hearing: Hearing) -> None:
         self.tracker = Tracker()
+        self.hearing = hearing
         self.balances: Balances | None = None
         self.refusals: dict[str, ExchangeError] = {}
         self.taken_up: dict[str, None] = {}
@@ -104,13 +107,14 @@ class Account:
 
     # What the venue tells
 
-    def hear(self, order: Order, *, by: str = "", show: bool = False) -> Order:
+    def hear(self, order: Order, *, by: str = "", show: bool = False, is_streamed: bool = False) -> Order:
         """The venue tells where an order stands; returns the furthest we know of it.
 
         Args:
             order: what it told.
             by: what found it out, if it was us who asked because something was missed; a fill learnt that way is marked.
             show: tell the bot's callbacks, if it is more than they were told.
+            is_streamed: the user lane told it as it happened, not REST.
         """
         intent = self.tracker.find(order.client_order_id) or self.tracker.find(order.id)
         if intent is None:
@@ -120,6 +124,10 @@ class Account:
         self.tracker.told(order, self._clock.wall_ns())
         known = intent.order
         assert known is not None
+        if is_streamed:
+            self.hearing.told(intent.client_order_id, self._clock.now_ns(), is_all=not is_further(known, order))
+        elif is_further(known, before):
+            self.hearing.learnt(intent.client_order_id, self._clock.now_ns())
         if known is not before:
             self._store.append(Told(client_order_id=intent.client_order_id, order=known, at_ns=self._clock.wall_ns()), durable=False)
             if by and known.filled > (before.filled if before is not None else 0):

@@ -22,7 +22,8 @@ class CoinbaseExchange(ResilientExchange):
     """A `ResilientExchange` over a link that speaks Coinbase's protocol, to the real venue or to a simulated one under its name.
 
     Args:
-        link: one whose single call may be several requests has a `spend_by` and an `obey`; they are given this exchange's budget.
+        link: one whose single call may be several requests has a `spend_by`, one whose lane may be several
+            connections an `admit_by`; they are given this exchange's budget.
         options: those of `ResilientExchange`.
     """
 
@@ -30,9 +31,11 @@ class CoinbaseExchange(ResilientExchange):
         super().__init__(link, **options)
         spend_by = getattr(link, "spend_by", None)
         if spend_by is not None:
-            spend_by(partial(self._line.requests.spend, urgent=True))  # the call is on its way and must not starve
-        if hasattr(link, "obey"):
-            link.obey = self._line.requests.obey
+            requests = self._line.requests
+            spend_by(partial(requests.spend, urgent=True), requests.quiet)  # the call is on its way and must not starve
+        admit_by = getattr(link, "admit_by", None)
+        if admit_by is not None:
+            admit_by(self._line.admission.dial, self._line.admission.message)
 
     @staticmethod
     def link_to_venue(keys: Keys, clock: Clock) -> CoinbaseLink:
@@ -40,6 +43,15 @@ class CoinbaseExchange(ResilientExchange):
         from papertape.links.coinbase.link import CoinbaseLink
 
         return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock)
+
+    @staticmethod
+    def public_link(clock: Clock, *, rest: str = "", stream: str = "") -> CoinbaseLink:
+        """A link that has no key: whatever is public, at the real hosts or at those of these two URLs."""
+        from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
+
+        real = CoinbaseUrls()
+        urls = CoinbaseUrls(rest=rest or real.rest, market=stream or real.market)
+        return CoinbaseLink(None, rules=RULES, clock=clock, urls=urls)
 
 
 def cloud_key(keys: Keys) -> Credentials:

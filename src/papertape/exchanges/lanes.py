@@ -64,6 +64,7 @@ class LaneKeeper:
         self.due_ns: Nanos | None = None
         self.refused: ExchangeError | None = None
         self._link = link
+        self._volume: Callable[[Lane], int] | None = getattr(link, "volume", None)
         self._clock = clock
         self._settings = settings
         self._machine = machine
@@ -248,10 +249,21 @@ class LaneKeeper:
         if not self.is_open or self._silence is None:
             return
         now_ns = self._clock.now_ns()
-        why = f"silent for {self._silence.limit_ns} ns" if self._silence.is_dead(self.heard, now_ns) else self._is_starved(now_ns)
+        volume = 0 if self._volume is None else self._volume(self.lane)
+        if self._silence.is_dead(self.heard, now_ns, volume):
+            why = f"silent for {self._silence.limit_ns} ns"
+        elif self._is_receiving(now_ns):
+            why = ""  # what is waited for may be in it
+        else:
+            why = self._is_starved(now_ns)
         if why:
             self._was_silent = True
             self._on_silent(why)
             self.signal(Signal.DROPPED, why)
         else:
             self._look_later()
+
+    def _is_receiving(self, now_ns: Nanos) -> bool:
+        """Whether a large message is on its way, and has not been for too long."""
+        since_ns = None if self._silence is None else self._silence.receiving_since_ns
+        return since_ns is not None and now_ns - since_ns < self._settings.message_within_ns

@@ -13,6 +13,7 @@ from papertape.exchanges.amending import Amending
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.comparing import Comparing
 from papertape.exchanges.lanes import LaneKeeper
+from papertape.exchanges.listening import Listening
 from papertape.exchanges.losses import Losses
 from papertape.exchanges.placing import Placing
 from papertape.exchanges.polling import Polling, said_of
@@ -28,12 +29,13 @@ from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAv
 from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
-from papertape.model.order import Order, OrderUpdate
-from papertape.model.request import Channel, Lane, Op, Request
+from papertape.model.order import OpenOrders, Order, OrderUpdate
+from papertape.model.request import Lane, Op, Request
 from papertape.model.units import format_duration
 from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.health import Health, missing
+from papertape.resilience.hearing import Hearing
 from papertape.resilience.intents import IntentStore
 from papertape.resilience.reconnect import LaneState, Reconnect, Signal
 from papertape.resilience.settings import ShellSettings
@@ -52,6 +54,7 @@ class Line:
     Attributes:
         instruments: what can be traded, by symbol; known once the REST lane is live.
         account: our orders and money, as far as we know.
+        admission: whose turn it is to dial, or to speak on a stream.
         is_closing: `disconnect` was called.
         is_over: nothing can be asked or heard any more.
     """
@@ -79,20 +82,22 @@ class Line:
         self._lane_tasks: list[asyncio.Task[Any]] = []
         self._leaving: asyncio.Task[None] | None = None
         self._is_started = self._is_recovered = self.is_closing = self.is_over = False
-        self._user_asked: dict[Channel, None] = {}  # on this connection
         self._times_live = dict.fromkeys(Lane, 0)
         self._said: tuple[bool, str] = (False, "not connected")
         self.instruments: dict[str, Instrument] = {}
         self._markets: tuple[Market, ...] = ()
         backoff = partial(Backoff, first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns)
         name = link.rules.name
-        self.account = Account(clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id)
+        self.account = Account(
+            clock=clock, store=store, bell=self.bell, notes=notes, run_id=run_id,
+            hearing=Hearing(quiet_ns=settings.mute_after_ns, untold_ns=settings.untold_after_ns),
+        )  # fmt: skip
         self.requests = Requests(
             link, clock=clock, notes=notes, settings=settings, bell=self.bell,
             backoff=backoff(draws=chance.stream(f"backoff/{name}/calls")),
             rest_is_live=lambda: self._rest.is_live, on_line_dead=lambda why: self._rest.signal(Signal.DROPPED, why),
         )  # fmt: skip
-        self._admission = Admission(link.rules, self.requests, clock=clock, margin_ns=settings.rate_margin_ns)
+        self.admission = Admission(link.rules, self.requests, clock=clock, margin_ns=settings.rate_margin_ns)
         self._lanes = {lane: self._keeper(lane, backoff(draws=chance.stream(f"backoff/{name}/{lane}"))) for lane in Lane}
         self._rest, self._market, self._user = (self._lanes[lane] for lane in Lane)
         self.placing = Placing(
@@ -104,7 +109,7 @@ class Line:
             account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
         )  # fmt: skip
         self._streams = Streams(
-            link, clock, may_say=self._admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
+            link, clock, may_say=self.admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
             on_begun=lambda feed: self._comparing.begin(feed),
         )  # fmt: skip
@@ -126,6 +131,10 @@ class Line:
             streams=self._streams, requests=self.requests, public_quota=link.rules.public_quota, clock=clock, notes=notes,
             settings=settings, spawn=self.spawn,
         )  # fmt: skip
+        self._listening = Listening(
+            link=link, account=self.account, requests=self.requests, clock=clock, bell=self.bell, notes=notes, settings=settings,
+            may_say=self.admission.message, is_live=lambda: self._user.is_live, on_mute=partial(self._user.signal, Signal.DROPPED),
+        )  # fmt: skip
         self._losses = Losses(
             streams=self._streams, notes=notes, tear_bars=self.subscribing.tear_bars, catch_up=self._polling.catch_up_with,
             spawn=self.spawn, on_change=self._review,
@@ -138,8 +147,8 @@ class Line:
         is_market = lane is Lane.MARKET
         return LaneKeeper(
             lane, self._link, clock=self.clock, settings=settings, machine=Reconnect(backoff, stable_after_ns=settings.stable_after_ns),
-            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns), may_dial=partial(self._admission.dial, lane),
-            on_refused=self._admission.refused, repair=partial(self._repair, lane), on_lost=partial(self._lane_lost, lane),
+            silence=None if lane is Lane.REST else Silence(limit_ns=limit_ns), may_dial=partial(self.admission.dial, lane),
+            on_refused=self.admission.refused, repair=partial(self._repair, lane), on_lost=partial(self._lane_lost, lane),
             on_change=self._lane_changed,
             on_silent=lambda why: self._notes.mark(Mark.STALE_LANE_DROPPED, f"{lane} lane: {why}"),
             is_starved=(lambda now_ns: self._streams.starved(now_ns, settings.snapshot_within_ns)) if is_market else (lambda now_ns: ""),
@@ -170,7 +179,7 @@ class Line:
                 else:
                     book.held.hold(message)  # type: ignore[arg-type]
         elif kind is OrderUpdate:
-            self.account.hear(message.order, show=True)  # type: ignore[union-attr]
+            self.account.hear(message.order, show=True, is_streamed=True)  # type: ignore[union-attr]
         elif kind is Ticker:
             ticker = self._streams.tickers.get(message.symbol)  # type: ignore[union-attr]
             if ticker is not None:
@@ -181,6 +190,8 @@ class Line:
                 self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
         elif kind is Heartbeat:
             self._time.hear(message.venue_ns)
+        elif kind is OpenOrders:
+            self._listening.on_list(message)  # type: ignore[arg-type]
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
@@ -200,12 +211,9 @@ class Line:
             if asked and is_new and self._market.times_live:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:
-            for channel in (Channel.HEARTBEATS, Channel.ORDERS):
-                if channel not in self._user_asked:
-                    await self._admission.message()
-                    self._user_asked[channel] = None  # a gap may interrupt us here, and nothing may be asked for twice
-                    await self._link.subscribe(lane, channel, "")
+            await self._listening.begin()
             count = await reconcile(self.account, self.requests)
+            await self._listening.begun()
             if not self._losses.healed(lane, f", {count} orders") and self._user.times_live:
                 self._notes.mark(Mark.RECONCILED_AFTER_RECONNECT, f"{count} orders")
 
@@ -218,9 +226,9 @@ class Line:
             self._streams.lost()
             self.subscribing.tear_bars()
         elif lane is Lane.USER:
-            self._user_asked.clear()
             if self._user.state is not LaneState.DIALLING:
                 self._polling.ended(lane)
+            self._listening.lost()
         self._review()
 
     def _lane_changed(self, keeper: LaneKeeper) -> None:
@@ -289,12 +297,13 @@ class Line:
             self.account.load()
             if not self.account.is_first_life:
                 self.requests.follow_on()
-                self._admission.follow_on()
+                self.admission.follow_on()
             for lane, keeper in self._lanes.items():
                 self._lane_tasks.append(self.spawn(f"{lane} lane", keeper.run()))
             for name, work in self._polling.work():
                 self.spawn(name, work)
             self.spawn("mute subscriptions", self._watching.keep())
+            self.spawn("mute own orders", self._listening.keep())
         within_ns = self.settings.connect_within_ns
         await self.bell.until(lambda: self.is_closing or self._is_live() or self._refused() is not None, self.clock.now_ns() + within_ns)
         if not self._is_live():

@@ -144,7 +144,8 @@ class Polling:
             except BaseError:
                 pass  # what was told last may still be gone by, until it is stale
             else:
-                if not self._is_overtaken(lane, ended):
+                is_fresh = self._clock.now_ns() - asked_ns < self._settings.poll_fresh_ns  # it may have waited for its budget meanwhile
+                if is_fresh and not self._is_overtaken(lane, ended):
                     self._answered(lane, feed, asked_ns)
             await self._bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
 

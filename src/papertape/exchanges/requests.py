@@ -106,7 +106,10 @@ class Requests:
 
     def obey(self, error: RateLimitExceeded) -> Nanos:
         """The venue wants quiet: nothing is asked before it is over; returns when that is, run time."""
-        wait_ns = retry_after_ns(error)
+        return self.quiet(retry_after_ns(error))
+
+    def quiet(self, wait_ns: Nanos | None) -> Nanos:
+        """The same, for so long; None for as long as the venue's rules have it."""
         until_ns = self._clock.now_ns() + (self._link.rules.retry_after_ns if wait_ns is None else wait_ns)
         self.private.pause(until_ns)
         self.public.pause(until_ns)

@@ -73,6 +73,11 @@ class Watching:
         now_ns = self._clock.now_ns()
         quiet = self._quiet.get(topic)
         if quiet is None:
+            if topic[0] is not Channel.BOOK and self._token(topic) is None:
+                try:
+                    await self._rest_knows_more(topic)  # from here on: what comes before a first word is missed by nobody else
+                except BaseError:
+                    return  # the next look asks again
             limit_ns, grace_ns = self._settings.mute_after_ns, self._settings.mute_grace_ns
             quiet = self._quiet[topic] = Quiet(limit_ns=limit_ns, grace_ns=grace_ns, now_ns=now_ns)
         match quiet.look(self._token(topic), now_ns):

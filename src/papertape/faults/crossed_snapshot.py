@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from papertape.faults.drawing import Draw
 from papertape.faults.on_stream import OnSnapshot
 from papertape.model.event import BookSnapshot
 
@@ -21,11 +18,6 @@ class CrossedSnapshot(OnSnapshot, frozen=True, kw_only=True, tag="crossed_snapsh
     Attributes:
         count: how many snapshots are crossed.
     """
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any] | None:
-        """Not yet: the shell does not doubt such a book."""
-        return None
 
     def falsified(self, right: BookSnapshot, at_start: BookSnapshot | None, done: int) -> BookSnapshot | None:
         if done >= self.count or len(right.asks) < 3 or not right.bids:

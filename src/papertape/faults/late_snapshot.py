@@ -30,9 +30,8 @@ class LateSnapshot(OnSnapshot, frozen=True, kw_only=True, tag="late_snapshot"):
     shows: Literal["asked", "sent"] = "asked"
 
     @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any] | None:
-        """Not yet: a shell that does not hold changes until their snapshot comes has a wrong book by it."""
-        return None
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {**cls.counted(draw), "delay": draw.one_of("100ms", "2s", "10s"), "shows": draw.one_of("asked", "sent")}
 
     def durations(self) -> list[tuple[str, str | None]]:
         return [("delay", self.delay)]

@@ -26,9 +26,8 @@ class Mute(OverSubscriptions, frozen=True, kw_only=True, tag="mute"):
     """
 
     @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any] | None:
-        """Never: nothing but a comparison with what REST says tells a dead subscription from a quiet market."""
-        return None
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        return {**draw.moment(), "channel": draw.one_of("book", "book", "trades", "orders")}
 
     def mutes(self, channel: Channel, symbol: str) -> bool:
         return self.is_about(channel, symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -13,9 +13,9 @@ from papertape.importers.reading import Reading
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
 from papertape.tape.header import Connection
+from papertape.tape.stamping import UNTIMED
 
-UNTIMED: Final = -1
-"""As `venue_ns`: the frame does not say when. Such an event is stamped with the latest venue time known when it arrived."""
+__all__ = ["UNTIMED", "ImportReport", "Importer", "Tally", "Unparsed"]
 
 
 class Tally(dict[str, int]):

@@ -18,9 +18,10 @@ from papertape.importers.coinbase_exchange import CoinbaseExchangeImporter
 from papertape.importers.importer import UNTIMED, Importer, ImportReport, Tally, Unparsed
 from papertape.importers.reading import Reading
 from papertape.model.errors import ConfigError, TapeError
-from papertape.model.event import ConnectionEvent, ConnectionKind, MarketEvent
+from papertape.model.event import ConnectionEvent, ConnectionKind
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
+from papertape.tape.stamping import Stamping
 from papertape.tape.writer import TapeWriter
 
 IMPORTERS: Final[dict[str, Callable[[], Importer]]] = {
@@ -73,18 +74,17 @@ class _Import:
         self._frames = 0
         self._clamped = Tally()
         self._local_ns: Nanos = 0
-        self._reach_ns: Nanos | None = None
-        self._waiting: list[tuple[MarketEvent, int]] = []  # came before the venue's time was known
         self._connections: dict[str, int] = {}
         source = f"{format} capture: " + ", ".join(path.name for path in files)
         instruments = [reading.instrument for reading in readings.values()]
         self._writer = TapeWriter(out, venue=importer.venue, instruments=instruments, connections=(), source=source)
+        self._stamping = Stamping(self._writer)
 
     def run(self) -> ImportReport:
         with self._writer as writer:
             for record in _in_order(self._importer.records(self._files)):
                 self._take(record)
-            if self._waiting or not writer.rows:
+            if self._stamping.waiting or not writer.rows:
                 raise TapeError(self._nothing())
         header = writer.close()
         return ImportReport(
@@ -119,7 +119,7 @@ class _Import:
         if connection is None:
             connection = self._connections[record.connection] = self._writer.add_connection(record.connection)
         if record.kind is not Kind.FRAME:
-            self._keep(_connection_event(record), connection)
+            self._stamping.write(_connection_event(record), connection)
         else:
             self._frames += 1
         try:
@@ -128,22 +128,7 @@ class _Import:
             self._reject(record, f"no instrument is called {error}" if isinstance(error, KeyError) else str(error))
             return
         for event in events:
-            self._keep(event, connection)
-
-    def _keep(self, event: MarketEvent, connection: int) -> None:
-        if event.venue_ns == UNTIMED:
-            if self._reach_ns is None:
-                self._waiting.append((event, connection))
-            else:
-                self._writer.write(msgspec.structs.replace(event, venue_ns=self._reach_ns), connection, is_timed=False)
-            return
-        if self._reach_ns is None:
-            self._reach_ns = event.venue_ns
-            for earlier, its_connection in self._waiting:
-                self._writer.write(msgspec.structs.replace(earlier, venue_ns=event.venue_ns), its_connection, is_timed=False)
-            self._waiting = []
-        self._reach_ns = max(self._reach_ns, event.venue_ns)
-        self._writer.write(event, connection)
+            self._stamping.write(event, connection)
 
     def _reject(self, record: Record, why: str) -> None:
         self._unparsed_count += 1

@@ -27,7 +27,12 @@ class Receiver(Protocol):
 
 
 class Link(Protocol):
-    """Three lanes to one venue. It decides nothing: no retry, no reconnect, no queue."""
+    """Three lanes to one venue. It decides nothing: no retry, no reconnect, no queue.
+
+    A link that sees bytes may have a `volume(lane)`, how many of them a lane's open connections have brought: without it a large message on
+    a slow line looks like silence. One whose call may be several requests, or whose lane several connections, has `spend_by` and
+    `admit_by`, by which it is told whose budget to wait for; see `links.coinbase.link`.
+    """
 
     rules: VenueRules
 
@@ -42,7 +47,10 @@ class Link(Protocol):
         ...
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
-        """Ask for a channel on an open stream lane; raises `ccxt.NetworkError` if the lane went away. A book starts with a snapshot."""
+        """Ask for a channel on an open stream lane; raises `ccxt.NetworkError` if the lane went away.
+
+        A book starts with a snapshot, and own orders with `OpenOrders` where the venue's rules say that it lists them.
+        """
         ...
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None: ...

@@ -9,6 +9,7 @@ from papertape.links.base import Receiver
 from papertape.links.refusal import error_of
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
 from papertape.model.interference import GOODBYES, RefusedBecause
+from papertape.model.order import OpenOrders
 from papertape.model.request import Answer, Channel, Lane, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.model.venue import VenueRules
@@ -75,7 +76,13 @@ class SimulatedLink:
                 self._door.closed(stream)
                 receiver.on_closed(lane, f"{self.rules.name} says: {why.replace('_', ' ')}")
 
-        self._door.subscribe(stream, channel, symbol, Reply(refused=refused))
+        def list_orders() -> None:
+            at_ns = self._door.venue.epoch_ns + self._timeline.now_ns
+            orders = self._door.venue.truth_open()
+            self._door.broadcast.say(stream, OpenOrders(venue_ns=at_ns, local_ns=at_ns, symbol="", orders=orders))
+
+        is_listed = channel is Channel.ORDERS and self.rules.lists_own_orders
+        self._door.subscribe(stream, channel, symbol, Reply(begun=list_orders if is_listed else None, refused=refused))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         self._door.unsubscribe(self._open_stream(lane), channel, symbol)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -119,12 +120,21 @@ class CandleEvent(Event, frozen=True, gc=False, kw_only=True, tag="candle"):
 
 
 class ConnectionKind(StrEnum):
-    """What a recorder's connection went through."""
+    """What a recorder's connection went through.
+
+    A latency is a sign of life that carries nothing else (a heartbeat, the answer to a question), kept for how long it took.
+    """
 
     OPENED = "opened"
     DROPPED = "dropped"
     GAP = "gap"
     ERROR = "error"
+    LATENCY = "latency"
+    RATE_LIMITED = "rate_limited"
+
+
+NO_MARKET: Final = ("rest", "user")
+"""What a recorder calls connections that bring no market data; any other name is a market stream's."""
 
 
 class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connection"):
@@ -133,12 +143,17 @@ class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connectio
     Attributes:
         connection: the recorder's name for it.
         what: see `ConnectionKind`.
-        text: the venue's words, if it said any.
+        text: the venue's words, if it said any. Where it was RATE_LIMITED they begin with how long to wait, such as "7s".
     """
 
     connection: str
     what: ConnectionKind
     text: str = ""
+
+    @property
+    def loses_market(self) -> bool:
+        """Whether news of the market were lost: a stream's connection ended, or did not bring something."""
+        return self.what in (ConnectionKind.DROPPED, ConnectionKind.GAP) and self.connection not in NO_MARKET
 
 
 class Heartbeat(Event, frozen=True, gc=False, kw_only=True, tag="heartbeat"):

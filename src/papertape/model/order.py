@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from papertape.model.event import Side
+from papertape.model.event import Event, Side
 from papertape.model.units import EXACT, MILLISECOND, SECOND, Nanos
 
 _MEAN: Final = Context(prec=28)  # not the current one, which is the bot's to change
@@ -187,6 +187,12 @@ class OrderUpdate(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field
     venue_ns: Nanos
     order: Order
     fill: Fill | None = None
+
+
+class OpenOrders(Event, frozen=True, gc=False, kw_only=True, tag="open_orders"):
+    """What a subscription to own orders begins with, where the venue's rules say so: those that are open, in one message or in several."""
+
+    orders: tuple[Order, ...] = ()
 
 
 def iso(ns: Nanos) -> str:

@@ -51,6 +51,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_ns: how often a stream shows a sign of life.
         reuses_client_ids: whether a client order id may name a new order once its old one is done. Where it may not, a repetition is
             refused, except with `IDENTICAL_REPOST`, where it answers the old order.
+        lists_own_orders: whether a subscription to own orders begins with a list of those that are open, if only an empty one.
         retry_after_ns: what a rate-limit answer asks for if a fault does not say.
         instruments: what is known of its markets when a tape does not say.
     """
@@ -62,6 +63,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     maker_bps: Decimal
     taker_bps: Decimal
     reuses_client_ids: bool = False
+    lists_own_orders: bool = False
     numbering: Numbering = Numbering.CONNECTION
     dial_quota: Quota | None = None
     message_quota: Quota | None = None

@@ -10,6 +10,9 @@ from papertape.model.units import Nanos
 DOUBLINGS_MAX: Final = 6
 """A subscription that stays mute whenever it is renewed is looked at ever less often, up to so many doublings."""
 
+PATIENT: Final = 4
+"""Renewals in a row before that begins: a fault of minutes is over within the time that one takes to be found."""
+
 
 class Look(Enum):
     """What to do about a subscription now."""
@@ -42,9 +45,9 @@ class Quiet:
         elif self._suspect_until_ns is not None:
             if now_ns >= self._suspect_until_ns:
                 self._suspect_until_ns, self._since_ns = None, now_ns
-                self._renewed = min(self._renewed + 1, DOUBLINGS_MAX)
+                self._renewed = min(self._renewed + 1, PATIENT + DOUBLINGS_MAX)
                 return Look.RENEW
-        elif now_ns - self._since_ns >= self._limit_ns << self._renewed:
+        elif now_ns - self._since_ns >= self._limit_ns << max(0, self._renewed - PATIENT):
             return Look.ASK
         return Look.NOTHING
 

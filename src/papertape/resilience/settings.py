@@ -18,6 +18,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         stable_after_ns: how long a lane must have lived before its failures are forgotten, so that one that drops at once is not hammered.
         stale_after_ns: silence after which a stream is taken for dead; None means five of the venue's heartbeats.
         snapshot_within_ns: how long a subscribed book may go without its snapshot before the lane is dialled anew.
+        message_within_ns: how long one message may be on its way, on a slow line, before what is waited for is waited for in vain.
         resync_step_ns: how long one book that was asked for anew may keep the next one waiting.
         poll_after_ns: how long a stream lane may be away, while REST lives, before REST is asked in its stead.
         poll_every_ns: how often REST is then asked how everything stands; less often where that would take more than half of its quota.
@@ -25,6 +26,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
         hole_within_ns: how long trades of a stream that is back may wait for those before them, which only REST can tell.
         mute_after_ns: how long a subscription may say nothing, while its lane lives, before REST is asked whether it should have.
         mute_grace_ns: how long it then has to say what REST knows already.
+        untold_after_ns: how long what REST shows of an order may go untold by the user lane before that lane is asked for our orders anew;
+            it is after `mute_after_ns` without any news of orders as well. They must be listed within `snapshot_within_ns`.
         compare_after_ns, compare_every_ns: how long after its snapshot a book is held against REST's for the first time, and how often
             after that; less often where that would take more than half of the quota. `mute_grace_ns` is how far the stream may be behind.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
@@ -57,6 +60,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     stable_after_ns: Nanos = 10 * SECOND
     stale_after_ns: Nanos | None = None
     snapshot_within_ns: Nanos = 10 * SECOND
+    message_within_ns: Nanos = 60 * SECOND
     resync_step_ns: Nanos = 1 * SECOND
     poll_after_ns: Nanos = 10 * SECOND
     poll_every_ns: Nanos = 2 * SECOND
@@ -64,6 +68,7 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     hole_within_ns: Nanos = 5 * SECOND
     mute_after_ns: Nanos = 30 * SECOND
     mute_grace_ns: Nanos = 2 * SECOND
+    untold_after_ns: Nanos = 5 * SECOND
     compare_after_ns: Nanos = 1 * SECOND
     compare_every_ns: Nanos = 60 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND

@@ -34,7 +34,7 @@ class TradeThread:
         holes: how often trades are known, or must be feared, to be missing for good.
     """
 
-    __slots__ = ("_held", "_seen", "holes", "is_torn", "last")
+    __slots__ = ("_had_none", "_held", "_seen", "holes", "is_torn", "last")
 
     def __init__(self) -> None:
         self.last: Trade | None = None
@@ -42,6 +42,7 @@ class TradeThread:
         self.holes = 0
         self._seen: dict[str, None] = {}
         self._held: list[Trade] = []
+        self._had_none = False  # REST has told that nothing was traded before us
 
     @property
     def is_waiting(self) -> bool:
@@ -77,8 +78,8 @@ class TradeThread:
 
         Nothing is taken for known by it: the stream stands, and what REST tells first may be on its way there.
         """
-        if self.last is None:
-            self.last = answer[-1] if answer else None
+        if self.last is None and not self._had_none:
+            self.last, self._had_none = answer[-1] if answer else None, not answer
             return False
         return any(trade.trade_id not in self._seen for trade in self._after_last(answer, self.last))
 
@@ -87,7 +88,7 @@ class TradeThread:
 
         The first answer of all tells what was before us: nothing of it is news, but for what the stream has said already.
         """
-        if self.last is None:
+        if self.last is None and not self._had_none:
             for trade in self._before_held(answer):
                 self._remember(trade.trade_id)
                 self.last = trade
@@ -106,7 +107,7 @@ class TradeThread:
         first = self._held[0].trade_id
         if first not in self._seen and all(trade.trade_id != first for trade in answer):
             return None
-        before = () if self.last is None else self.polled(answer)
+        before = () if self.last is None and not self._had_none else self.polled(answer)
         return before + self._let_go()
 
     def give_up(self) -> Trades:
@@ -123,7 +124,9 @@ class TradeThread:
         first = self._held[0].trade_id if self._held else None
         return answer[: next((place for place, trade in enumerate(answer) if trade.trade_id == first), len(answer))]
 
-    def _after_last(self, answer: Sequence[Trade], last: Trade) -> Sequence[Trade]:
+    def _after_last(self, answer: Sequence[Trade], last: Trade | None) -> Sequence[Trade]:
+        if last is None:
+            return answer
         if not last.trade_id:
             return [trade for trade in answer if trade.venue_ns > last.venue_ns]
         for place, trade in enumerate(answer):

@@ -140,6 +140,11 @@ def is_news(told: Order, known: Order | None) -> bool:
     return told.updated_ns > known.updated_ns
 
 
+def is_further(told: Order, known: Order | None) -> bool:
+    """Whether `told` has a fill or an end that is not known yet; how the venue's stamps differ from lane to lane is no matter."""
+    return known is None or told.filled > known.filled or (told.status.is_final and not known.status.is_final)
+
+
 class Tracker:
     """Every intent by its client order id, oldest first, and the positions that their fills make."""
 

@@ -171,7 +171,7 @@ def _feeds(venue: Table, folder: Path) -> tuple[FeedSpec, ...]:
 
 def _feed(venue: Table, value: Any, folder: Path) -> FeedSpec:
     feed = venue.within("feed", {"tape": value} if isinstance(value, str) else value)
-    feed.allow("tape", "start", "end")
+    feed.allow("tape", "start", "end", "outages")
     tape = feed.text("tape")
     if tape is None:
         raise feed.problem("tape", 'is missing; expected a path or "builtin:NAME"')
@@ -179,7 +179,7 @@ def _feed(venue: Table, value: Any, folder: Path) -> FeedSpec:
     if start is not None and end is not None and start[4:5] != "-" != end[4:5] and parse_duration(end) <= parse_duration(start):
         raise feed.problem("end", f'holds "{end}", which is not after start = "{start}"')
     shelves.check_tape(feed, tape, folder)
-    return FeedSpec(tape=tape, start=start, end=end)
+    return FeedSpec(tape=tape, start=start, end=end, outages=feed.claim("outages", default=True))
 
 
 def _moment(feed: Table, key: str) -> str | None:

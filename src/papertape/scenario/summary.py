@@ -27,9 +27,9 @@ ORDER_STATES: tuple[str, ...] = ("not at the venue", *map(str, (OrderStatus.OPEN
 MARKET_STATES: tuple[str, ...] = ("no order open", "orders open")
 """Of all orders, for faults that are about none."""
 
-MARKS_ONCE_ALL: tuple[str, ...] = tuple(str(mark) for mark in Mark if mark not in (Mark.ORDER_STALE_IN_OUTBOX, Mark.MUTE_FOUND))
-"""What enough seeds of any trading bot must show. How old a price may get in the outbox is a setting that no session makes, and a sweep
-never draws a `mute`."""
+MARKS_ONCE_ALL: tuple[str, ...] = tuple(str(mark) for mark in Mark if mark is not Mark.ORDER_STALE_IN_OUTBOX)
+"""What enough seeds of any trading bot must show. An order too old for its price wants a market that moves by half a percent while it waits
+(`stale_price_bps`): that is the tape's doing, and no fault's."""
 
 
 class FaultCount(msgspec.Struct, frozen=True, kw_only=True):

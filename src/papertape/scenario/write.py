@@ -133,7 +133,9 @@ def _venue(spec: VenueSpec, away: _Away) -> dict[str, Any]:
 
 def _feed(feed: FeedSpec, away: _Away) -> dict[str, Any]:
     tape = feed.tape if feed.tape.startswith(BUILTIN) else away.path(feed.tape)
-    return {"tape": tape} | {key: value for key, value in (("start", feed.start), ("end", feed.end)) if value is not None}
+    table: dict[str, Any] = {"tape": tape}
+    table |= {key: value for key, value in (("start", feed.start), ("end", feed.end)) if value is not None}
+    return table if feed.outages else table | {"outages": False}
 
 
 def _model(model: ModelSpec) -> dict[str, Any]:

@@ -136,11 +136,13 @@ class Lives:
         self._wake()
         return True
 
-    def _restart(self) -> None:
-        if not self._is_alive and not self._is_down:
+    def _restart(self) -> bool:
+        may_start = not self._is_alive and not self._is_down
+        if may_start:
             for world in self._worlds:
                 self._journal.write(self._loop.now_ns, "restart", venue=world.name, life=len(self.lives) + 1)
             self._wake()
+        return may_start
 
     @property
     def _is_alive(self) -> bool:

@@ -33,7 +33,8 @@ class Observer:
     for is over, before which nobody may ask for anything) until the client says that trading is allowed and its books are valid, and the
     Door says that the client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet. Nor
     has it met by then all that a fault did: it must be whole 2 s after the last of that was due as well, and what counts is when it became
-    so.
+    so. But what nobody can notice is not held against it: where all is well but for a market's subscription that is dead, and that would
+    have said nothing so far, the time for that runs from its first news.
 
     Attributes:
         marks: how often each mark was seen.
@@ -58,6 +59,8 @@ class Observer:
         self.lanes: dict[str, str] = {}
         self.network_disturbed_ns: Callable[[], Nanos] = lambda: 0
         self._whole_ns: Nanos | None = None  # since when it has been whole, as far as that was asked
+        self._well_ns: Nanos | None = None  # since when nothing is wanting but what nobody can notice
+        self._silent_ns: Nanos | None = None  # when that was last seen to be so
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -75,6 +78,8 @@ class Observer:
         if self.over_ns is None:
             self._look(is_last=True)
         self.over_ns = self._loop.now_ns
+        if self._silent_ns is not None and self.is_healthy and self._door is not None and self._door.broadcast.is_waiting_for_news:
+            self._note_recovered(self.waiting, self._silent_ns)  # there never was any news
         self.lanes = dict(lanes or {})
         down = {lane: state for lane, state in self.lanes.items() if state != UP}
         parts = [f"{lane} lane: {state}" for lane, state in down.items()] or ([] if self.is_healthy else [self.why])
@@ -125,25 +130,35 @@ class Observer:
         now_ns = self._loop.now_ns
         if not self.is_healthy or not self._door.is_whole:
             self._whole_ns = None
+            if self.is_healthy and self._door.broadcast.is_waiting_for_news:
+                self._silent_ns, self._well_ns = now_ns, now_ns if self._well_ns is None else self._well_ns
             return
         if self._whole_ns is None:
             self._whole_ns = now_ns
-        recovered = [(armed, ended_ns) for armed, ended_ns in self.waiting if is_last or now_ns >= _shown_ns(armed, ended_ns)]
+        met = [(armed, ended_ns) for armed, ended_ns in self.waiting if is_last or now_ns >= _shown_ns(armed, ended_ns)]
+        self._note_recovered(met, self._whole_ns)
+
+    def _note_recovered(self, recovered: list[tuple[Armed, Nanos]], whole_ns: Nanos) -> None:
         for armed, ended_ns in recovered:
-            place = self._door.plan.faults.index(armed)
-            took_ns = max(0, self._whole_ns - self.since_ns(ended_ns))
+            place, since_ns = self._door.plan.faults.index(armed), self.since_ns(ended_ns)  # type: ignore[union-attr]
+            took_ns = max(0, whole_ns - max(since_ns, self._silent_ns or 0), 0 if self._well_ns is None else self._well_ns - since_ns)
             self.recoveries[place] = max(took_ns, self.recoveries.get(place, 0))
-            self._journal.write(now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
+            self._journal.write(self._loop.now_ns, "recovered", venue=self._venue, fault=armed.fault.kind, place=place, took_ns=took_ns)
         self.waiting = [each for each in self.waiting if each not in recovered]
+        if not self.waiting:
+            self._well_ns = self._silent_ns = None
 
     def _disturbed(self, armed: Armed) -> None:
         if self.over_ns is not None or not armed.fired:
             return
         self.waiting = [(other, ended_ns) for other, ended_ns in self.waiting if other is not armed]
-        if armed.window is not None:  # nobody can be whole again while another fault still disturbs: the clock starts at the last one's end
-            self.waiting = [(other, self._loop.now_ns) for other, _ in self.waiting]
+        # Nobody can be whole again while another fault still disturbs: the clock starts at the last one's end, or, where that is whenever
+        # it has done what it came for, at the last that it did.
+        over_ns = self._loop.now_ns if armed.window is not None else armed.hit_ns
+        self.waiting = [(other, max(ended_ns, over_ns)) for other, ended_ns in self.waiting]
         if not self.waiting:
             self._whole_ns = None
+        self._well_ns = self._silent_ns = None
         self.waiting.append((armed, self._loop.now_ns))
         # Later at this instant: a client told at the same nanosecond should have had its say.
         self._loop.schedule_ns(self._loop.now_ns, TIMER, self.look)

@@ -121,7 +121,7 @@ class DoorPort:
         return self._door.accepts(lane)
 
     def open_orders(self) -> Sequence[Order]:
-        return [order for order in self._door.venue.truth_orders() if not order.status.is_final]
+        return self._door.venue.truth_open()
 
     def ticker(self, symbol: str) -> Ticker:
         at_ns, book, trades = self.wall_ns(), self._door.venue.books[symbol], self._door.venue.trades[symbol]

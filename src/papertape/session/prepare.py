@@ -36,7 +36,7 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
     """What the digest begins with: all that decides the run, and nothing about the machine."""
     venues = {
         name: {
-            "feed": [{"content": feed.tape.content_hash, "start": feed.start_ns, "end": feed.end_ns} for feed in feeds[name]],
+            "feed": [_played(feed) for feed in feeds[name]],
             "account": texts(spec.account),
             "model": spec.model,
         }
@@ -57,6 +57,11 @@ def _header(scenario: Scenario, feeds: dict[str, list[Feed]]) -> dict[str, Any]:
         "hosts": scenario.hosts,
         **program,
     }
+
+
+def _played(feed: Feed) -> dict[str, Any]:
+    played = {"content": feed.tape.content_hash, "start": feed.start_ns, "end": feed.end_ns}
+    return played if feed.outages else {**played, "outages": False}
 
 
 def texts(amounts: dict[str, Decimal]) -> dict[str, str]:

@@ -43,6 +43,7 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tape: a path (relative to the scenario's folder) or "builtin:NAME".
         start: where in the tape to begin: a duration from the tape's first row, or an ISO 8601 time; the beginning if left out.
         end: where to stop, exclusive, likewise; the tape's end if left out.
+        outages: whether what went wrong on the recorder's line goes wrong on the client's too.
 
     >>> FeedSpec(tape="x", end="2m").window(first_ns=1_000)
     (1000, 120000001000)
@@ -53,6 +54,7 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tape: str
     start: str | None = None
     end: str | None = None
+    outages: bool = True
 
     def window(self, first_ns: Nanos) -> tuple[Nanos, Nanos | None]:
         """(start, end) in nanoseconds since 1970-01-01 UTC for a tape whose first row lies at `first_ns`; end None is the tape's end."""

@@ -25,6 +25,7 @@ from papertape.resilience.intents import MemoryIntents
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
 from papertape.session.observer import Observer
+from papertape.session.outages import TOLD_OF, Outages
 from papertape.session.replay import Cursors, Row
 from papertape.session.spec import Depth, Scenario, VenueSpec
 from papertape.session.watching import Watching
@@ -72,13 +73,22 @@ class KeptRows:
 
 
 class Feed:
-    """A tape and the part of it that is played, nanoseconds since 1970-01-01 UTC."""
+    """A tape and the part of it that is played, nanoseconds since 1970-01-01 UTC.
 
-    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None) -> None:
+    Attributes:
+        outages: whether those of the recorder's line are replayed.
+    """
+
+    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None, *, outages: bool = True) -> None:
         self.tape = tape
         self.start_ns = start_ns
         self.end_ns = end_ns
+        self.outages = outages
         self._kept = kept
+
+    @property
+    def brings_outages(self) -> bool:
+        return self.outages and any(kind in self.tape.counts for kind in TOLD_OF)
 
     def rows(self) -> Iterator[Row]:
         if self._kept is not None:
@@ -97,6 +107,7 @@ class VenueWorld:
         is_deep: there is a network between it and its client.
         left_behind: what client and bot left behind, in words; None until all is over.
         disk: where the bot's log of intents lies.
+        outages: those of its tapes; None where they tell of none.
     """
 
     def __init__(
@@ -117,6 +128,7 @@ class VenueWorld:
         self.is_deep = False
         self.left_behind: tuple[str, ...] | None = None
         self.disk = MemoryIntents()
+        self.outages: Outages | None = None
 
 
 def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows | None = None) -> list[Feed]:
@@ -131,7 +143,7 @@ def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows |
                 f"{where}, key `feed`: the part of {tape.path.name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
                 f"holds nothing; `papertape tape info {feed.tape}` shows its span"
             )
-        feeds.append(Feed(tape, start_ns, end_ns, kept))
+        feeds.append(Feed(tape, start_ns, end_ns, kept, outages=feed.outages))
     return feeds
 
 
@@ -193,12 +205,32 @@ def simulated_link(world: VenueWorld, loop: Timeline) -> Link:
 
 def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop: VirtualLoop, chance: Chance) -> Cursors:
     """The two cursors of one tape of a venue."""
-    made = walked(world.door, world.name, spec, number, feed.rows(), epoch_ns=loop.epoch_ns, chance=chance)
+    if world.outages is None:
+        world.outages = outages_of(world.feeds, world.door, loop)
+    made = walked(
+        world.door, world.name, spec, number, feed.rows(), epoch_ns=loop.epoch_ns, chance=chance,
+        outages=world.outages if feed.outages else None,
+    )  # fmt: skip
     world.cursors.append(made)
     return made
 
 
-def walked(door: Door, name: str, spec: VenueSpec, number: int, rows: Iterator[Row], *, epoch_ns: Nanos, chance: Chance) -> Cursors:
+def outages_of(feeds: Sequence[Feed], door: Door, time: Timeline) -> Outages | None:
+    """What replays the outages of a venue's tapes; None where they tell of none. A recording may go on from file to file."""
+    return Outages(door, time) if any(feed.brings_outages for feed in feeds) else None
+
+
+def walked(
+    door: Door,
+    name: str,
+    spec: VenueSpec,
+    number: int,
+    rows: Iterator[Row],
+    *,
+    epoch_ns: Nanos,
+    chance: Chance,
+    outages: Outages | None = None,
+) -> Cursors:
     """The two cursors that bring `rows`, those of the venue's tape with that number, to the venue behind `door` and to its clients."""
     law = _law(spec.model.latency.market, RecordedLatency())
     delay = None if isinstance(law, RecordedLatency) else partial(_drawn, law, chance, f"latency/market/{name}/{number}")
@@ -209,7 +241,8 @@ def walked(door: Door, name: str, spec: VenueSpec, number: int, rows: Iterator[R
         apply(event, now_ns)
         return index
 
-    return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=broadcast.deliver)
+    deliver = broadcast.deliver if outages is None else outages.deliver
+    return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=deliver)
 
 
 def instruments_of(feeds: list[Feed]) -> list[Instrument]:

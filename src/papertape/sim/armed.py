@@ -16,6 +16,7 @@ class Armed:
         done: how many stream messages it hit.
         books: every book as it was when the window opened, where that matters.
         is_open: its window is running.
+        is_recorded: it is the tape's own, and nobody's plan.
         hit_ns: when it last did anything, run time.
         harms_until_ns: when the last of what it has delayed or doubled so far is due, run time.
         quiet_until_ns: until when one of its answers asked the client for quiet, run time.
@@ -29,6 +30,7 @@ class Armed:
         self.done = 0
         self.books: dict[str, BookSnapshot] = {}
         self.is_open = False
+        self.is_recorded = False
         self.is_healed = False
         self.started_ns: Nanos = 0
         self.hit_ns: Nanos = 0

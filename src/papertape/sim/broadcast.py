@@ -15,7 +15,7 @@ from papertape.model.view import LineSeen
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
-from papertape.sim.stream import Aside, Close, Message, Reply, Send, Stream, gist
+from papertape.sim.stream import CHANNEL_OF, Aside, Close, Message, Reply, Send, Stream, gist, lane_of, orders_in
 from papertape.sim.subscriptions import OWN_ORDERS, Subscriptions
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -29,6 +29,7 @@ class Broadcast:
     Attributes:
         reached: how many market messages have reached the venue; a subscription's snapshot holds them all.
         lost: what a cut took away and nobody has asked for again, by lane.
+        silent: what of it a fault silenced, and would have said nothing since: nobody can know of that yet.
         on_progress: told when the client may have just been told what it lacked.
         on_told: told of each order that the client has just been told of.
         on_opened: told of each connection as it opens.
@@ -43,6 +44,7 @@ class Broadcast:
     ) -> None:
         self.reached = 0
         self.lost: dict[Lane, dict[tuple[Channel, str], None]] = {Lane.MARKET: {}, Lane.USER: {}}
+        self.silent: dict[tuple[Channel, str], None] = {}
         self.untold: dict[str, None] = {}
         self.foreign: dict[str, None] = {}
         self._told: dict[str, Order] = {}
@@ -125,32 +127,30 @@ class Broadcast:
 
     def client_died(self) -> None:
         """Nobody listens any more."""
-        for stream in [stream for streams in self._streams.values() for stream in streams]:
+        for stream in self.open_streams():
             self._owe_waiting(stream)
             self.closed(stream)
 
     def _carriers(self, lane: Lane) -> list[Stream]:
         """The lane's connections; for own orders also those of the market lane that asked for them, as Coinbase lets a client do."""
-        found = list(self._streams[lane])
-        if lane is Lane.USER:
-            found += [stream for stream in self._market if OWN_ORDERS in stream.wanted_after]
-        return found
+        others = [stream for stream in self._market if lane is Lane.USER and OWN_ORDERS in stream.wanted_after]
+        return [*self._streams[lane], *others]
 
     # ---- subscriptions
 
     def subscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos, reply: Reply) -> None:
         self._timeline.schedule_ns(
-            self._timeline.now_ns + delay_ns, DELIVERY, self._subscriptions.begin, stream, channel, symbol, reply, self
+            stream.arrives_ns(self._timeline.now_ns + delay_ns), DELIVERY, self._subscriptions.begin, stream, channel, symbol, reply, self
         )
 
     def unsubscribe(self, stream: Stream, channel: Channel, symbol: str, delay_ns: Nanos) -> None:
-        self._timeline.schedule_ns(self._timeline.now_ns + delay_ns, DELIVERY, self._subscriptions.end, stream, channel, symbol, self)
+        due_ns = stream.arrives_ns(self._timeline.now_ns + delay_ns)
+        self._timeline.schedule_ns(due_ns, DELIVERY, self._subscriptions.end, stream, channel, symbol, self)
 
     def mute(self, armed: Armed) -> None:
         """The subscriptions that a fault silences bring nothing any more, and nobody is told."""
-        for streams in self._streams.values():
-            for stream in streams:
-                armed.fired += self._subscriptions.mute(stream, armed.fault, self.lost)
+        for stream in self.open_streams():
+            armed.fired += self._subscriptions.mute(stream, armed.fault, self)
 
     def books(self) -> dict[str, BookSnapshot]:
         """Every whole book as it is now."""
@@ -169,15 +169,17 @@ class Broadcast:
     def deliver(self, index: int, event: Event) -> None:
         """A market message, the `index`-th that reached the venue, is due at the client."""
         kind = type(event)
+        if self.silent and kind in CHANNEL_OF:
+            self.silent.pop((CHANNEL_OF[kind], event.symbol), None)
         for stream in self._market:
             wanted = stream.wanted.get(kind)
             if wanted and index > wanted.get(event.symbol, index):
                 if self.market_is_quiet and not stream.waiting and not stream.missed:
+                    sequence = stream.sequence
                     if stream.counts_instruments:
                         sequence = stream.number_next(event, self._timeline.now_ns)
                     else:
-                        sequence = stream.sequence
-                        stream.sequence = sequence + 1
+                        stream.sequence += 1
                     stream.delivered(index, self._timeline.now_ns)
                     stream.send(sequence, event)
                 else:
@@ -253,9 +255,13 @@ class Broadcast:
     @property
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
-        if self.untold or any(self.lost.values()):
-            return False
-        return not any(stream.missed for streams in self._streams.values() for stream in streams)
+        return not self.untold and not any(self.lost.values()) and not any(stream.missed for stream in self.open_streams())
+
+    @property
+    def is_waiting_for_news(self) -> bool:
+        """Nothing is missing but subscriptions that a fault silenced, and none of these would have said anything since."""
+        is_silent = bool(self.silent) and not self.lost[Lane.USER] and all(topic in self.silent for topic in self.lost[Lane.MARKET])
+        return is_silent and not self.untold and not any(stream.missed for stream in self.open_streams())
 
     def lacks(self, down: Container[str] = ()) -> list[str]:
         """What keeps the client from having all that it asked for, in words; that a lane is `down` says enough of its subscriptions."""
@@ -277,7 +283,7 @@ class Broadcast:
         if self._plan.is_calm and not delay_ns and not stream.waiting and stream.aside is None and stream.is_open:
             self._let_go(stream, self._number(stream, message), message, index)  # what follows comes to the same
             return
-        lane = _lane_of(stream, message)
+        lane = lane_of(stream, message)
         thief = self._plan.drops(lane, message)
         if thief is not None:
             stream.lose(message, self._timeline.now_ns, spends_number=thief.spends_number)
@@ -320,14 +326,14 @@ class Broadcast:
 
     def _come_again(self, stream: Stream, message: Message, sequence: int | None) -> None:
         if stream.is_open:
-            due_ns = self._timeline.now_ns + self._plan.delay_ns(_lane_of(stream, message))
+            due_ns = self._timeline.now_ns + self._plan.delay_ns(lane_of(stream, message))
             if sequence is None and isinstance(message, BookUpdate):
                 self.on_odd(stream, message, False)
             self._line_up(stream, self._number(stream, message) if sequence is None else sequence, message, 0, due_ns, may_double=False)
 
     def _line_up(self, stream: Stream, sequence: int, message: Message, index: int, due_ns: Nanos, may_double: bool = True) -> None:
         """Put a message at the end of what waits to go out; it goes at once if nothing keeps it."""
-        lane = _lane_of(stream, message)
+        lane = lane_of(stream, message)
         again = self._plan.repeats(lane, message) if may_double else None
         if stream.waiting:
             due_ns = max(due_ns, stream.waiting[-1][0])
@@ -343,7 +349,7 @@ class Broadcast:
     def _drain(self, stream: Stream) -> None:
         waiting = stream.waiting
         now_ns = self._timeline.now_ns
-        while waiting and stream.is_open and not self._plan.holds(_lane_of(stream, waiting[0][2])):
+        while waiting and stream.is_open and not self._plan.holds(lane_of(stream, waiting[0][2])):
             due_ns, sequence, message, index = waiting[0]
             if due_ns > now_ns:
                 self._timeline.schedule_ns(due_ns, DELIVERY, self._drain, stream)
@@ -363,8 +369,8 @@ class Broadcast:
             else:
                 stream.missed[message.symbol] = now_ns
             self.on_odd(stream, message, is_right)
-        elif isinstance(message, OrderUpdate):
-            self.note_told(message.order)
+        for order in () if index else orders_in(message):
+            self.note_told(order)
         if not index and not stream.can_tell:
             self.heard(message)
         if not index and not isinstance(message, Heartbeat):
@@ -376,6 +382,8 @@ class Broadcast:
     def _forget(self, stream: Stream) -> None:
         self._write_delivered()
         stream.is_open, stream.ended_ns = False, self._timeline.now_ns
+        if stream.lane is Lane.MARKET:
+            self.silent.clear()  # that a connection is gone shows
         stream.waiting.clear()
         stream.aside = None
         self._streams[stream.lane].remove(stream)
@@ -383,18 +391,5 @@ class Broadcast:
     def _write_delivered(self) -> None:
         for stream in self._market:
             if stream.count:
-                span = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}
-                stream.count = 0
+                span, stream.count = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}, 0
                 self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)
-
-
-def orders_in(message: Any) -> tuple[Order, ...]:
-    """Whose orders' outcome a message tells of."""
-    if isinstance(message, OrderUpdate):
-        return (message.order,)
-    return getattr(message, "orders", ())  # a server's own list of what is open
-
-
-def _lane_of(stream: Stream, message: Message) -> Lane:
-    """Whose faults act on a message: news of own orders are the user lane's, whichever connection carries them."""
-    return Lane.USER if isinstance(message, OrderUpdate) else stream.lane

@@ -45,11 +45,11 @@ class Door:
         on_rest_cut: told when every open REST connection is to be reset; a server closes its sockets.
         on_disturbed: told when a fault has just stopped disturbing.
         on_crash: told that the client dies now; says whether it was alive.
-        on_restart: told that the client may start again.
+        on_restart: told that the client may start again; says whether it was dead until now.
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
-        on_sent: told of each request as it leaves the client.
+        on_sent: told of each request and of when it left the client, which is earlier where the line held it up.
         on_heard: told of each request whose answer the client has just got, and of the answer.
     """
 
@@ -74,9 +74,9 @@ class Door:
         self.on_rest_cut: Callable[[], None] = _nothing
         self.on_disturbed: Callable[[Armed], None] = lambda armed: None
         self.on_crash: Callable[[Crash], bool] = lambda crash: False
-        self.on_restart: Callable[[], None] = _nothing
+        self.on_restart: Callable[[], bool] = lambda: False
         self.on_progress: Callable[[], None] = _nothing
-        self.on_sent: Callable[[Request], None] = lambda request: None
+        self.on_sent: Callable[[Request, Nanos], None] = lambda request, sent_ns: None
         self.on_heard: Callable[[Request, Answer], None] = lambda request, answer: None
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
@@ -115,7 +115,7 @@ class Door:
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
-        self.on_sent(request)
+        self.on_sent(request, pending.sent_ns)
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
@@ -343,7 +343,7 @@ class Door:
     def _fault_ends(self, armed: Armed) -> None:
         self._notice_quiet()
         if armed.fault.crash() is not None and not self.plan.is_down:
-            self.on_restart()
+            armed.fired = max(armed.fired, int(self.on_restart()))  # one that finds the client dead has kept it so
         if not self.plan.holds(Lane.REST):
             held, self._held = self._held, []
             for pending, answer in held:

@@ -45,6 +45,7 @@ class FaultPlan:
         self._journal = journal
         self.is_calm = True
         self._open: list[Armed] = []
+        self._healed: list[tuple[Lane, ...]] = []
         self._open_at: dict[str, list[Armed]] = {point: [] for point in _STREAM_POINTS}  # the same by what they do to messages
         self._deadly = [(armed, crash) for armed in self.faults if (crash := armed.fault.crash()) is not None]
         others = [armed for armed in self.faults if armed.fault.crash() is None]
@@ -62,6 +63,26 @@ class FaultPlan:
             self._by_request.append(armed)
         self._appoint(armed)
         return armed
+
+    def begin(self, fault: Interference) -> Armed:
+        """What the tape itself tells of begins here, among its messages, unless all is to work by now; `finish` ends it."""
+        armed = Armed(fault)
+        armed.is_recorded = True
+        armed.is_healed = any(_is_within(fault, lanes) for lanes in self._healed)
+        self.faults.append(armed)
+        self._by_request = [each for each in self._by_request if each.is_open or not each.is_recorded]
+        if _defines(armed, *_POINTS):
+            self._by_request.append(armed)
+        self._open_window(armed)
+        return armed
+
+    def finish(self, armed: Armed) -> None:
+        """It is over."""
+        self._end_window(armed)
+
+    def forget(self) -> None:
+        """Nobody will ask what the tape's own did that are over."""
+        self.faults = [armed for armed in self.faults if armed.is_open or not armed.is_recorded]
 
     def _appoint(self, armed: Armed) -> None:
         if armed.window is not None and armed.window.start_ns is not None:
@@ -289,8 +310,9 @@ class FaultPlan:
         self._end_for_good(armed)
 
     def _stop(self, lanes: tuple[Lane, ...]) -> None:
+        self._healed.append(lanes)
         for armed in self.faults:
-            if not lanes or all(lane in lanes for lane in armed.fault.lanes()):
+            if _is_within(armed.fault, lanes):
                 self._end_for_good(armed)
 
     def _end_for_good(self, armed: Armed) -> None:
@@ -334,6 +356,11 @@ class FaultPlan:
         """Anew, not in place: somebody may be walking the old lists."""
         self._open_at = {point: [armed for armed in self._open if _defines(armed, point)] for point in _STREAM_POINTS}
         self.is_calm = not any(self._open_at[point] for point in _ANY_MESSAGE)
+
+
+def _is_within(fault: Interference, lanes: tuple[Lane, ...]) -> bool:
+    """Whether it disturbs no lane but these; none at all stands for every one."""
+    return not lanes or all(lane in lanes for lane in fault.lanes())
 
 
 def _defines(armed: Armed, *points: str) -> bool:

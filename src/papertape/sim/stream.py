@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
 from papertape.model.interference import RefusedBecause
-from papertape.model.order import OrderUpdate
+from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import Numbering
@@ -119,12 +120,18 @@ class Stream:
         self.opened_ns: Nanos = 0
         self.ended_ns: Nanos | None = None
         self.heartbeats = 0
+        self._said_ns: Nanos = 0
         # What was delivered since the journal last looked: messages by their number at the venue, and when.
         self.count = 0
         self.first = 0
         self.last = 0
         self.first_ns: Nanos = 0
         self.last_ns: Nanos = 0
+
+    def arrives_ns(self, due_ns: Nanos) -> Nanos:
+        """When what the client says now, and what would take until then by itself, is at the venue: a connection keeps its order."""
+        self._said_ns = max(due_ns, self._said_ns)
+        return self._said_ns
 
     def want(self, channel: Channel, symbol: str, after: int) -> None:
         """Send what comes `after` so many market messages."""
@@ -168,6 +175,16 @@ class Stream:
             # One counter for all shows it with whatever comes next, a heartbeat at the latest; an instrument's only with more of it.
             self.missed.setdefault(symbol, now_ns if spends_number and not self.counts_instruments else None)
 
+    def skip(self, symbols: Sequence[str], now_ns: Nanos) -> None:
+        """Something of these instruments was lost before anybody could record it: its number is spent, and nobody knows what it was."""
+        for symbol in symbols if self.counts_instruments else symbols[:1]:
+            self._spend(symbol)
+        for symbol in symbols:
+            if self.counts_instruments:
+                self._unshown[symbol] = None
+            if (Channel.BOOK, symbol) in self.wanted_after:
+                self.missed.setdefault(symbol, None if self.counts_instruments else now_ns)
+
     def _spend(self, symbol: str) -> int:
         if self.counts_instruments:
             sequence = self._counters.get(symbol, 0)
@@ -183,6 +200,18 @@ class Stream:
             self.first, self.first_ns = index, now_ns
         self.count += 1
         self.last, self.last_ns = index, now_ns
+
+
+def orders_in(message: Any) -> tuple[Order, ...]:
+    """Whose orders' outcome a message tells of."""
+    if isinstance(message, OrderUpdate):
+        return (message.order,)
+    return getattr(message, "orders", ())  # a server's own list of what is open
+
+
+def lane_of(stream: Stream, message: Message) -> Lane:
+    """Whose faults act on a message: news of own orders are the user lane's, whichever connection carries them."""
+    return Lane.USER if isinstance(message, OrderUpdate) else stream.lane
 
 
 def gist(message: Message) -> dict[str, object]:

@@ -27,6 +27,7 @@ class Sender(Protocol):
     reached: int
     lost: Lost
     on_progress: Callable[[], None]
+    silent: dict[tuple[Channel, str], None]
 
     def send(self, stream: Stream, message: Message) -> None: ...
 
@@ -56,7 +57,7 @@ class Subscriptions:
         thwarted = self._plan.thwarts(channel, symbol)
         if thwarted is not None:
             stream.forget(channel, symbol)  # what is asked for now takes the place of what stood
-            self._owe(stream, channel, symbol, sender.lost)
+            self._owe(stream, channel, symbol, sender, is_silent=thwarted.is_acknowledged and channel is not Channel.BOOK)
             if thwarted.refusal is not None:
                 reply.refused(thwarted.refusal)
             elif thwarted.is_acknowledged:
@@ -66,6 +67,7 @@ class Subscriptions:
         self._write("subscribed", stream, channel, symbol)
         stream.want(channel, symbol, after=sender.reached)
         sender.lost[stream.lane].pop((channel, symbol), None)
+        sender.silent.pop((channel, symbol), None)
         if channel is not Channel.BOOK and (Channel.BOOK, symbol) not in stream.wanted_after:
             stream.missed.pop(symbol, None)
         if channel is Channel.BOOK:
@@ -86,12 +88,12 @@ class Subscriptions:
             self._write("unsubscribed", stream, channel, symbol)
         sender.on_progress()
 
-    def mute(self, stream: Stream, fault: Interference, lost: Lost) -> int:
+    def mute(self, stream: Stream, fault: Interference, sender: Sender) -> int:
         """What stands on a connection and a fault silences is forgotten; how many subscriptions that are."""
         silenced = [topic for topic in stream.wanted_after if fault.mutes(*topic)]
         for channel, symbol in silenced:
             stream.forget(channel, symbol)
-            self._owe(stream, channel, symbol, lost)
+            self._owe(stream, channel, symbol, sender, is_silent=True)
         return len(silenced)
 
     def books(self) -> dict[str, BookSnapshot]:
@@ -99,10 +101,12 @@ class Subscriptions:
         found = {symbol: self._snapshot(symbol) for symbol in self._venue.books}
         return {symbol: snapshot for symbol, snapshot in found.items() if snapshot is not None}
 
-    def _owe(self, stream: Stream, channel: Channel, symbol: str, lost: Lost) -> None:
-        """A client lacks what it asked for until it has asked again."""
+    def _owe(self, stream: Stream, channel: Channel, symbol: str, sender: Sender, *, is_silent: bool) -> None:
+        """A client lacks what it asked for until it has asked again; `is_silent`: only news tells it, and own orders can be asked for."""
         self._write("muted", stream, channel, symbol)
-        lost[stream.lane][channel, symbol] = None
+        sender.lost[stream.lane][channel, symbol] = None
+        if is_silent and channel is not Channel.ORDERS:
+            sender.silent[channel, symbol] = None
 
     def _write(self, what: str, stream: Stream, channel: Channel, symbol: str) -> None:
         self._journal.write(self._timeline.now_ns, what, lane=stream.lane, number=stream.number, channel=channel, symbol=symbol)

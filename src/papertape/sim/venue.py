@@ -14,7 +14,7 @@ from decimal import Decimal
 from papertape.model.account import Balances, Market
 from papertape.model.book import Book
 from papertape.model.errors import ConfigError, IllegalMove, InsufficientFunds
-from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
@@ -105,7 +105,7 @@ class SimVenue:
             matcher.on_snapshot(event)
             if matcher.ready:
                 self._enter_ready(matcher)
-        elif type(event) is ConnectionEvent and event.what in (ConnectionKind.DROPPED, ConnectionKind.GAP):
+        elif type(event) is ConnectionEvent and event.loses_market:
             for symbol in [event.symbol] if event.symbol else list(self._matchers):
                 self._matchers[symbol].on_lost()
 
@@ -126,6 +126,10 @@ class SimVenue:
     def truth_orders(self) -> tuple[Order, ...]:
         """Every order the venue accepted, oldest first, as it stands."""
         return tuple(order.snapshot() for order in self._orders.values())
+
+    def truth_open(self) -> tuple[Order, ...]:
+        """Those that are open, oldest first."""
+        return tuple(order.snapshot() for order in self._settlement.open.values())
 
     def truth_fills(self) -> tuple[Fill, ...]:
         """Every fill, oldest first."""

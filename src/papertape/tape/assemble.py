@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, Level
+from papertape.model.event import NO_MARKET, BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, Level
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.schema import ASK, BID, FIRST, LAST
@@ -15,6 +15,8 @@ _CONNECTION_KINDS: Final = {
     schema.DROPPED: ConnectionKind.DROPPED,
     schema.GAP: ConnectionKind.GAP,
     schema.ERROR: ConnectionKind.ERROR,
+    schema.LATENCY: ConnectionKind.LATENCY,
+    schema.RATE_LIMITED: ConnectionKind.RATE_LIMITED,
 }
 
 
@@ -64,10 +66,14 @@ class Assembler:
 
 
 class Roller:
-    """Keeps every instrument's book over the rows before a cut, and says it as one snapshot each."""
+    """Keeps every instrument's book over the rows before a cut, and says it as one snapshot each; and which of the recorder's connections
+    were down.
+    """
 
-    def __init__(self, symbols: Sequence[str]) -> None:
+    def __init__(self, symbols: Sequence[str], connections: Sequence[str]) -> None:
         self._symbols = symbols
+        self._connections = connections
+        self._down: dict[int, str] = {}  # connection: the venue's words
         self._books: dict[int, tuple[dict[int, int], dict[int, int]]] = {}
         self._complete: dict[int, int] = {}  # instrument: connection that told its book last
         self.local_ns = 0
@@ -75,12 +81,15 @@ class Roller:
     def roll(self, codes: list[int], columns: dict[str, list[Any]], count: int) -> None:
         """Take the first `count` rows of a batch."""
         books = self._books
+        texts = columns["text"]
         rows = zip(codes, columns["instrument"], columns["connection"], columns["price_ticks"], columns["qty_lots"], strict=True)
         for index, (code, instrument, connection, price_ticks, qty_lots) in enumerate(rows):
             if index == count:
                 break
             kind = code >> 4
             if kind != schema.DELTA and kind != schema.SNAPSHOT:
+                if kind >= schema.OPENED:
+                    self._line(kind, instrument, connection, texts[index] or "")
                 continue
             book = books.get(instrument)
             if book is None:
@@ -100,12 +109,29 @@ class Roller:
         if count:
             self.local_ns = columns["local_ns"][count - 1]
 
-    def snapshots(self, venue_ns: Nanos, first_row: int) -> list[tuple[int, int, BookSnapshot]]:
-        """(row, connection, snapshot) for each instrument whose book is known, in the order of the tape's instruments.
+    def _line(self, kind: int, instrument: int, connection: int, text: str) -> None:
+        if kind == schema.OPENED:
+            self._down.pop(connection, None)
+        elif kind == schema.DROPPED:
+            self._down[connection] = text
+        if kind in (schema.DROPPED, schema.GAP) and self._connections[connection] not in NO_MARKET:
+            if instrument >= 0:
+                self._complete.pop(instrument, None)
+            else:
+                self._complete.clear()
+
+    def opening(self, venue_ns: Nanos, first_row: int) -> list[tuple[int, int, BookSnapshot | ConnectionEvent]]:
+        """(row, connection, event) for each connection that is down, then for each instrument whose book is known, in the tape's order.
 
         The rows end right before `first_row`. That many there are: every level of a book came by a row of its own.
         """
-        found = []
+        found: list[tuple[int, BookSnapshot | ConnectionEvent]] = [
+            (connection, ConnectionEvent(
+                venue_ns=venue_ns, local_ns=self.local_ns, symbol="", connection=self._connections[connection],
+                what=ConnectionKind.DROPPED, text=text,
+            ))
+            for connection, text in sorted(self._down.items())
+        ]  # fmt: skip
         for instrument in sorted(self._complete):
             bids, asks = self._books[instrument]
             snapshot = BookSnapshot(
@@ -115,7 +141,7 @@ class Roller:
             found.append((self._complete[instrument], snapshot))
         result = []
         row = first_row
-        for connection, snapshot in reversed(found):
-            result.append((row - 1, connection, snapshot))
-            row -= max(1, len(snapshot.bids) + len(snapshot.asks))
+        for connection, event in reversed(found):
+            result.append((row - 1, connection, event))
+            row -= max(1, len(event.bids) + len(event.asks)) if isinstance(event, BookSnapshot) else 1
         return result[::-1]

@@ -46,6 +46,12 @@ class Batch(msgspec.Struct):
         connection: int = self.columns["connection"][row - self.first_row]
         return connection
 
+    def sequence_of(self, row: int) -> int | None:
+        """The venue's number of a row's message, where the tape has it and was asked for it."""
+        numbers = self.columns.get(schema.SEQUENCE)
+        sequence: int | None = None if numbers is None else numbers[row - self.first_row]
+        return sequence
+
     def between(self, begin: int, end: int) -> Batch:
         """The rows from `begin` up to, not including, `end`."""
         columns = {name: values[begin:end] for name, values in self.columns.items()}
@@ -57,8 +63,8 @@ def row_code(kind: int, flags: int, side: int) -> int:
     return kind << 4 | flags << 2 | side
 
 
-def read_batches(path: Path, header: Header, instruments: int) -> Iterator[Batch]:
-    """All rows after the instruments, of which there are so many.
+def read_batches(path: Path, header: Header, instruments: int, *, with_numbers: bool = False) -> Iterator[Batch]:
+    """All rows after the instruments, of which there are so many; with the venue's own numbers only where they are asked for.
 
     Raises `TapeError` where rows do not decode, are not in the order of arrival, or name what the tape does not have.
     """
@@ -71,7 +77,7 @@ def read_batches(path: Path, header: Header, instruments: int) -> Iterator[Batch
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
-    for arrow in arrow_batches(path):
+    for arrow in arrow_batches(path, with_numbers=with_numbers):
         venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
         if local[0].as_py() < local_ns or (len(arrow) > 1 and pc.min(pc.pairwise_diff(local).slice(1)).as_py() < 0):
             raise TapeError(
@@ -112,19 +118,18 @@ def _numbers(column: Any) -> list[Any]:
     return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + count].tolist()
 
 
-def arrow_batches(path: Path) -> Iterator[Any]:
+def arrow_batches(path: Path, *, with_numbers: bool = False) -> Iterator[Any]:
     """The same rows as `pyarrow.RecordBatch`es; wide columns only where a row group uses them."""
     import pyarrow as pa
 
+    sparse = (*schema.WIDE, schema.SEQUENCE) if with_numbers else schema.WIDE
     try:
         file = open_parquet(path)
         names = file.schema_arrow.names
         for group in range(1, file.metadata.num_row_groups):
             statistics = file.metadata.row_group(group)
             wanted = [
-                name
-                for index, name in enumerate(names)
-                if name in schema.NARROW or (name in schema.WIDE and _has_values(statistics, index))
+                name for index, name in enumerate(names) if name in schema.NARROW or (name in sparse and _has_values(statistics, index))
             ]
             yield from (batch for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted) if len(batch))
     except (OSError, pa.ArrowException) as error:

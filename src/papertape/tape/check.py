@@ -57,7 +57,7 @@ def check_tape(path: str | os.PathLike[str]) -> list[TapeFault]:
 def _wrong_columns(path: Path) -> list[TapeFault]:
     found = open_parquet(path).schema_arrow
     faults = []
-    for field in schema.arrow_schema():
+    for field in schema.arrow_schema(schema.SEQUENCE in found.names):
         index = found.get_field_index(field.name)
         if index < 0:
             faults.append(TapeFault(f"there is no column `{field.name}`"))
@@ -83,7 +83,7 @@ class _Check:
 
     def run(self) -> list[TapeFault]:
         try:
-            for batch in arrow_batches(self._tape.path):
+            for batch in arrow_batches(self._tape.path, with_numbers=True):
                 columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
                 self._hash.update(columns)
                 self._batch(columns)
@@ -92,6 +92,7 @@ class _Check:
         if self._open is not None:
             self._tell("the tape ends in the middle of a message", self._row - 1)
         self._compare()
+        self._compare_schema()
         return list(self._faults.values())
 
     def _batch(self, columns: dict[str, list[Any]]) -> None:
@@ -151,6 +152,11 @@ class _Check:
         hashed = self._hash.finish(header.venue, [(it.name, it.skew_ns) for it in header.connections], header.row_base)
         if hashed != header.content_hash:
             self._faults["hash"] = TapeFault(f"the content hash is {hashed}, the footer says {header.content_hash}: something was changed")
+
+    def _compare_schema(self) -> None:
+        said, needed = self._tape.header.schema_version, schema.version_of(self._counts)
+        if said < needed:
+            self._faults["schema"] = TapeFault(f"the footer says schema {said}, but there are rows of kinds that came with schema {needed}")
 
     def _tell(self, what: str, row: int) -> None:
         known = self._faults.get(what)

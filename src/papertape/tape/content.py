@@ -12,22 +12,24 @@ import msgspec
 
 from papertape.model.instrument import Instrument
 from papertape.model.units import plain
-from papertape.tape.schema import BLOCK_ROWS, NARROW, SCHEMA_VERSION, WIDE
+from papertape.tape.schema import BLOCK_ROWS, NARROW, SEQUENCE, WIDE
 
 _COLUMNS: Final = NARROW + WIDE
+_DEFINITION: Final = 1  # of the hash itself
 
 
 class ContentHash:
     """SHA-256 over the instruments, then the rows column by column in blocks of `BLOCK_ROWS`, then the header.
 
     Integers are 8 bytes, little endian, null as 0 after a map of which are null; texts are UTF-8 after the list of their lengths.
-    The header comes last because a recorder's clock skew is known only when everything was seen.
+    The header comes last because a recorder's clock skew is known only when everything was seen. The column of sequence numbers
+    stands after the others of its block, and only where it has any, so that a tape without them hashes as it did before there was one.
     """
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
-        self._hash = hashlib.sha256(f"papertape tape {SCHEMA_VERSION}\n".encode())
+        self._hash = hashlib.sha256(f"papertape tape {_DEFINITION}\n".encode())
         self._hash.update(msgspec.json.encode([describe(instrument) for instrument in instruments]))
-        self._pending: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        self._pending: dict[str, list[Any]] = {name: [] for name in (*_COLUMNS, SEQUENCE)}
 
     def update(self, columns: dict[str, list[Any]]) -> None:
         """Take the next rows; every column equally long, a column left out is all null."""
@@ -50,6 +52,12 @@ class ContentHash:
             values = pending[:count]
             del pending[:count]
             self._column(values, is_text=name == "text")
+        pending = self._pending[SEQUENCE]
+        numbers = pending[:count]
+        del pending[:count]
+        if any(number is not None for number in numbers):
+            self._hash.update(b"s")
+            self._column(numbers, is_text=False)
 
     def _column(self, values: list[Any], *, is_text: bool) -> None:
         nulls = values.count(None)

@@ -29,12 +29,12 @@ def cut_tape(path: Place, out: Place, *, start_ns: Nanos | None = None, end_ns: 
     `start_ns` as an opening snapshot. Raises `TapeError` where nothing is left or the tape does not read.
     """
     tape = open_tape(path)
-    arrivals = tape.arrivals(start_ns, end_ns)
+    arrivals = tape.numbered(start_ns, end_ns)
     first = next(arrivals, None)
     if first is None:
         span = f"{iso(tape.first_ns)} to {iso(tape.last_ns)}"
         raise TapeError(f"{tape.path}: nothing happens between these times; the tape goes from {span}.")
-    _, (row, _, _, event) = first
+    _, _, (row, _, _, event) = first
     with TapeWriter(
         out,
         venue=tape.venue,
@@ -42,9 +42,10 @@ def cut_tape(path: Place, out: Place, *, start_ns: Nanos | None = None, end_ns: 
         connections=tape.connections,
         source=tape.header.source,
         row_base=row + 1 - rows_of(event),
+        is_numbered=tape.is_numbered,
     ) as writer:
-        for connection, message in itertools.chain([first], arrivals):
-            writer.write(message[3], connection)
+        for connection, sequence, message in itertools.chain([first], arrivals):
+            writer.write(message[3], connection, sequence=sequence)
     return writer.close()
 
 
@@ -52,21 +53,34 @@ def merge_tapes(paths: Sequence[Place], out: Place) -> Header:
     """Write several tapes of one venue as one, in the order of arrival: by recorder's clock, then by the tape's place, then by row.
 
     Each recorder's clock is first set by its tape's least skew, so that clocks which disagree do not matter; when a client gets a message
-    stays the same. Raises `TapeError` where the tapes are of several venues, disagree about an instrument's steps, or tell of one
+    stays the same. Parts of one recording, or cut from one tape, are put together as they were: what a part begins with, because it came
+    before, is there once. Raises `TapeError` where the tapes are of several venues, disagree about an instrument's steps, or tell of one
     instrument at the same time.
     """
     tapes = [open_tape(path) for path in paths]
     if not tapes:
         raise TapeError("papertape tape merge: name at least one tape.")
     instruments = _union(tapes)
-    _refuse_overlaps(tapes)
+    parts = _parts(tapes)
+    _refuse_overlaps(tapes, parts)
+    shifts: list[Nanos] = []
+    for tape, before in zip(tapes, parts, strict=True):
+        # Where a recording goes on its clock does too; a skew is measured anew in each part, and must not turn the order of arrival.
+        shifts.append(_shift_ns(tape) if before is None else _shift_ns(tapes[_first(parts, before)]))
     connections: list[Connection] = []
-    places = [[_join(connections, Connection(it.name, it.skew_ns - _shift_ns(tape))) for it in tape.connections] for tape in tapes]
+    places = [
+        [_join(connections, Connection(it.name, it.skew_ns - shift_ns)) for it in tape.connections]
+        for tape, shift_ns in zip(tapes, shifts, strict=True)
+    ]
     source = "; ".join(dict.fromkeys(tape.header.source for tape in tapes))
-    with TapeWriter(out, venue=tapes[0].venue, instruments=instruments, connections=connections, source=source) as writer:
-        streams = [_set_right(index, tape, places[index], connections) for index, tape in enumerate(tapes)]
-        for _, _, _, connection, event in heapq.merge(*streams, key=lambda arrival: arrival[:3]):
-            writer.write(event, connection)
+    is_numbered = any(tape.is_numbered for tape in tapes)
+    with TapeWriter(
+        out, venue=tapes[0].venue, instruments=instruments, connections=connections, source=source, is_numbered=is_numbered
+    ) as writer:
+        told = [0 if before is None else _end_of(tapes[before]) for before in parts]
+        streams = [_set_right(index, tape, places[index], connections, shifts[index], told[index]) for index, tape in enumerate(tapes)]
+        for _, _, _, connection, sequence, event in heapq.merge(*streams, key=lambda arrival: arrival[:3]):
+            writer.write(event, connection, sequence=sequence)
     return writer.close()
 
 
@@ -76,15 +90,46 @@ def rows_of(event: MarketEvent) -> int:
 
 
 def _set_right(
-    index: int, tape: Tape, places: Sequence[int], connections: Sequence[Connection]
-) -> Iterator[tuple[Nanos, int, int, int, MarketEvent]]:
-    shift_ns = _shift_ns(tape)
-    for connection, (row, _, _, event) in tape.arrivals():
+    index: int, tape: Tape, places: Sequence[int], connections: Sequence[Connection], shift_ns: Nanos, told: int
+) -> Iterator[tuple[Nanos, int, int, int, int | None, MarketEvent]]:
+    for connection, sequence, (row, _, _, event) in tape.numbered():
+        if row < told:
+            if not isinstance(event, BookSnapshot | ConnectionEvent):
+                raise TapeError(f"{tape.path}: begins with rows that another of these tapes has; name it once, or cut one of them.")
+            continue  # where the part before ended
         place = places[connection]
         moved = msgspec.structs.replace(event, local_ns=event.local_ns - shift_ns)
         if isinstance(moved, ConnectionEvent):
             moved = msgspec.structs.replace(moved, connection=connections[place].name)
-        yield moved.local_ns, index, row, place, moved
+        yield moved.local_ns, index, row, place, sequence, moved
+
+
+def _parts(tapes: Sequence[Tape]) -> list[int | None]:
+    """For each tape the one that it goes on from, by their rows' numbers; both say that they are of the same source."""
+    found: list[int | None] = []
+    for place, tape in enumerate(tapes):
+        before = [
+            index
+            for index, other in enumerate(tapes)
+            if other is not tape
+            and other.venue == tape.venue
+            and other.header.source == tape.header.source != ""
+            and (other.header.row_base, index) < (tape.header.row_base, place)
+            and tape.header.row_base <= _end_of(other) <= _end_of(tape)
+        ]
+        found.append(max(before, key=lambda index: _end_of(tapes[index]), default=None))
+    return found
+
+
+def _first(parts: Sequence[int | None], index: int) -> int:
+    """The first of the parts before."""
+    before = parts[index]
+    return index if before is None else _first(parts, before)
+
+
+def _end_of(tape: Tape) -> int:
+    """The number of the row after its last."""
+    return tape.header.row_base + tape.rows
 
 
 def _shift_ns(tape: Tape) -> Nanos:
@@ -122,8 +167,10 @@ def _union(tapes: Sequence[Tape]) -> tuple[Instrument, ...]:
     return tuple(instrument for instrument, _ in found.values())
 
 
-def _refuse_overlaps(tapes: Sequence[Tape]) -> None:
-    for one, other in itertools.combinations(tapes, 2):
+def _refuse_overlaps(tapes: Sequence[Tape], parts: Sequence[int | None]) -> None:
+    for (place, one), (its_place, other) in itertools.combinations(enumerate(tapes), 2):
+        if _first(parts, place) == _first(parts, its_place):
+            continue
         shared = [it.symbol for it in one.instruments if any(it.symbol == its.symbol for its in other.instruments)]
         if shared and one.first_ns <= other.last_ns and other.first_ns <= one.last_ns:
             raise TapeError(

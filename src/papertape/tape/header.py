@@ -20,7 +20,8 @@ class Connection(msgspec.Struct, frozen=True):
 
     Attributes:
         skew_ns: least (recorder's clock - venue's clock) seen on it: below zero where the recorder's clock was behind the venue's. What is
-            left of a row's lag after taking it away is how much later than the fastest row it came.
+            left of a row's lag after taking it away is how much later than the fastest row it came. On a connection that told no time of
+            the venue's, the least of the others.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         counts: messages by kind; a book message of many levels counts once.
         rows: rows after the instruments.
         row_base: number of the first such row; not 0 where the tape was cut from a longer one.
+        schema_version: the oldest schema whose readers understand it.
         first_ns, last_ns: earliest and latest the venue's clock is known to have reached, nanoseconds since 1970-01-01 UTC.
     """
 
@@ -46,10 +48,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     first_ns: Nanos
     last_ns: Nanos
+    schema_version: int = 1
 
     def to_metadata(self) -> dict[str, str]:
         return {
-            schema.KEY_SCHEMA: str(schema.SCHEMA_VERSION),
+            schema.KEY_SCHEMA: str(self.schema_version),
             schema.KEY_HASH: self.content_hash,
             schema.KEY_VENUE: self.venue,
             schema.KEY_CONNECTIONS: msgspec.json.encode(self.connections).decode(),
@@ -89,6 +92,7 @@ def read_header(path: Path, metadata: Mapping[bytes, bytes] | None) -> Header:
             counts=msgspec.json.decode(texts[schema.KEY_COUNTS], type=dict[str, int]),
             first_ns=int(texts[schema.KEY_FIRST]),
             last_ns=int(texts[schema.KEY_LAST]),
+            schema_version=int(version),
         )
     except KeyError as missing:
         raise _broken(path, f"its footer lacks `{missing.args[0]}`") from missing

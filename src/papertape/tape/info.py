@@ -10,7 +10,6 @@ from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
-from papertape.tape import schema
 from papertape.tape.edit import rows_of
 from papertape.tape.reader import Tape, open_tape
 
@@ -120,7 +119,7 @@ def _empty(tape: Tape) -> TapeInfo:
     return TapeInfo(
         path=str(tape.path),
         size_bytes=tape.path.stat().st_size,
-        schema_version=schema.SCHEMA_VERSION,
+        schema_version=tape.header.schema_version,
         venue=tape.venue,
         source=tape.header.source,
         content_hash=tape.content_hash,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from papertape.model.errors import TapeError
-from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
 from papertape.tape import schema
@@ -34,13 +34,15 @@ class Tape:
 
     Attributes:
         header: what the footer says.
+        is_numbered: whether it keeps the venue's own sequence numbers.
         instruments: in the order in which rows number them.
     """
 
-    def __init__(self, path: Path, header: Header, instruments: tuple[Instrument, ...]) -> None:
+    def __init__(self, path: Path, header: Header, instruments: tuple[Instrument, ...], *, is_numbered: bool = False) -> None:
         self.path = path
         self.header = header
         self.instruments = instruments
+        self.is_numbered = is_numbered
 
     @property
     def venue(self) -> str:
@@ -84,7 +86,7 @@ class Tape:
         Neither ever decreases (`deliver_ns` within one connection).
 
         With `start_ns` or `end_ns` only messages with `start_ns <= reach_ns < end_ns`; each instrument whose book is known at `start_ns`
-        then begins with a snapshot of it, stamped `start_ns`.
+        then begins with a snapshot of it, stamped `start_ns`, and before these stands each of the recorder's connections that was down.
 
         Raises `TapeError` where the file is damaged or not in the order of arrival.
         """
@@ -92,16 +94,28 @@ class Tape:
 
     def arrivals(self, start_ns: Nanos | None = None, end_ns: Nanos | None = None) -> Iterator[tuple[int, Message]]:
         """The same, each with the index of the connection on which it came."""
-        for where, messages in self._pieces(start_ns, end_ns):
+        for batch, messages in self._pieces(start_ns, end_ns):
             for message in messages:
-                yield where(message[0]), message
+                yield batch.connection_of(message[0]), message
 
-    def _pieces(self, start_ns: Nanos | None, end_ns: Nanos | None) -> Iterator[tuple[Callable[[int], int], Iterable[Message]]]:
+    def numbered(self, start_ns: Nanos | None = None, end_ns: Nanos | None = None) -> Iterator[tuple[int, int | None, Message]]:
+        """The same, each with its connection and the venue's number of it, None where that is not known."""
+        for batch, messages in self._pieces(start_ns, end_ns, with_numbers=True):
+            for message in messages:
+                yield batch.connection_of(message[0]), batch.sequence_of(message[0]), message
+
+    def _pieces(
+        self, start_ns: Nanos | None, end_ns: Nanos | None, *, with_numbers: bool = False
+    ) -> Iterator[tuple[Batch | _Opening, Iterable[Message]]]:
         """The messages batch by batch, each batch with what tells a row's connection."""
         symbols = [instrument.symbol for instrument in self.instruments]
         assembler = Assembler(symbols, [connection.name for connection in self.connections])
-        roller = Roller(symbols) if start_ns is not None and start_ns > self.first_ns else None
-        for batch in read_batches(self.path, self.header, len(self.instruments)):
+        roller = (
+            Roller(symbols, [connection.name for connection in self.connections])
+            if start_ns is not None and start_ns > self.first_ns
+            else None
+        )
+        for batch in read_batches(self.path, self.header, len(self.instruments), with_numbers=with_numbers):
             begin, end = 0, len(batch)
             if roller is not None and start_ns is not None:
                 begin = bisect_left(batch.reaches, start_ns)
@@ -109,19 +123,32 @@ class Tape:
                 if begin == end:
                     continue
                 if end_ns is None or batch.reaches[begin] < end_ns:
-                    opening = roller.snapshots(start_ns, batch.first_row + begin)
-                    yield {row: connection for row, connection, _ in opening}.__getitem__, self._opening(start_ns, opening)
+                    opening = roller.opening(start_ns, batch.first_row + begin)
+                    yield _Opening(opening), self._opening(start_ns, opening)
                 roller = None
             if end_ns is not None:
                 end = bisect_left(batch.reaches, end_ns)
             part = batch if begin == 0 and end == len(batch) else batch.between(begin, end)
-            yield part.connection_of, _events(part, symbols, assembler)
+            yield part, _events(part, symbols, assembler)
             if end < len(batch):
                 return
 
-    def _opening(self, start_ns: Nanos, snapshots: Sequence[tuple[int, int, BookSnapshot]]) -> Iterator[Message]:
-        for row, connection, snapshot in snapshots:
-            yield row, start_ns, max(start_ns + FLOOR_NS, snapshot.local_ns - self.connections[connection].skew_ns), snapshot
+    def _opening(self, start_ns: Nanos, rows: Sequence[tuple[int, int, BookSnapshot | ConnectionEvent]]) -> Iterator[Message]:
+        for row, connection, event in rows:
+            yield row, start_ns, max(start_ns + FLOOR_NS, event.local_ns - self.connections[connection].skew_ns), event
+
+
+class _Opening:
+    """Where the messages at the beginning of a part come from."""
+
+    def __init__(self, rows: Sequence[tuple[int, int, BookSnapshot | ConnectionEvent]]) -> None:
+        self._connections = {row: connection for row, connection, _ in rows}
+
+    def connection_of(self, row: int) -> int:
+        return self._connections[row]
+
+    def sequence_of(self, row: int) -> None:
+        """None: the venue never sent it."""
 
 
 def open_tape(path: str | os.PathLike[str]) -> Tape:
@@ -138,7 +165,7 @@ def open_tape(path: str | os.PathLike[str]) -> Tape:
     rows: list[dict[str, Any] | None] = []
     if file.metadata.num_row_groups:
         rows = file.read_row_group(0, columns=[schema.DESCRIPTION]).column(0).to_pylist()
-    return Tape(place, header, read_instruments(place, rows))
+    return Tape(place, header, read_instruments(place, rows), is_numbered=schema.SEQUENCE in file.schema_arrow.names)
 
 
 def _events(batch: Batch, symbols: Sequence[str], assembler: Assembler) -> Iterator[Message]:

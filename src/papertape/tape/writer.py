@@ -24,6 +24,8 @@ _CONNECTION_KINDS: Final = {
     ConnectionKind.DROPPED: schema.DROPPED,
     ConnectionKind.GAP: schema.GAP,
     ConnectionKind.ERROR: schema.ERROR,
+    ConnectionKind.LATENCY: schema.LATENCY,
+    ConnectionKind.RATE_LIMITED: schema.RATE_LIMITED,
 }
 _names = itertools.count(1)
 
@@ -40,6 +42,8 @@ class TapeWriter:
             measuring it.
         source: for people: what it was made from.
         row_base: number of the first row.
+        is_numbered: whether it has the column of the venue's own sequence numbers.
+        group_rows: how many rows are kept in memory before they are written; `schema.ROW_GROUP_ROWS` if left out.
 
     Raises `TapeError` where the folder does not take the file.
     """
@@ -53,6 +57,8 @@ class TapeWriter:
         connections: Sequence[str | Connection] = ("feed",),
         source: str = "",
         row_base: int = 0,
+        is_numbered: bool = False,
+        group_rows: int | None = None,
     ) -> None:
         self.path = Path(path)
         self.venue = venue
@@ -62,6 +68,9 @@ class TapeWriter:
         self.header: Header | None = None
         self._source = source
         self._row_base = row_base
+        self._group_rows = group_rows or schema.ROW_GROUP_ROWS
+        self._schema = schema.arrow_schema(is_numbered)
+        self._columns = (*schema.NARROW, schema.SEQUENCE)
         self._names: list[str] = []
         self._skews: list[Nanos | None] = []
         self._given: list[bool] = []
@@ -81,8 +90,13 @@ class TapeWriter:
             self._file = open(self._temporary, "xb")  # noqa: SIM115 - lives as long as the writer
         except OSError as error:
             raise TapeError(f"{self.path}: cannot write a tape there: {error.strerror}. Choose another folder.") from error
-        self._parquet = _parquet_writer(self._file)
+        self._parquet = _parquet_writer(self._file, self._schema)
         self._write_instruments()
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the file is so far; what is still in memory comes on top."""
+        return self._file.tell()
 
     def add_connection(self, connection: str | Connection) -> int:
         """Make another connection known; its index."""
@@ -92,10 +106,11 @@ class TapeWriter:
         self._given.append(is_given)
         return len(self._names) - 1
 
-    def write(self, event: MarketEvent, connection: int = 0, *, is_timed: bool = True) -> None:
+    def write(self, event: MarketEvent, connection: int = 0, *, is_timed: bool = True, sequence: int | None = None) -> None:
         """Append one message.
 
         `is_timed=False` says that its `venue_ns` is not the venue's word but somebody's estimate, of no use for measuring the skew.
+        `sequence` is the venue's number of it, which a tape that is not numbered forgets.
         Raises `TapeError` where the recorder's clock goes back or the instrument is unknown.
         """
         venue_ns, local_ns = event.venue_ns, event.local_ns
@@ -113,16 +128,16 @@ class TapeWriter:
             skew = self._skews[connection]
             if skew is None or local_ns - venue_ns < skew:
                 self._skews[connection] = local_ns - venue_ns
-        self._append(event, connection)
-        while len(self._narrow) >= schema.ROW_GROUP_ROWS:
-            self._flush(schema.ROW_GROUP_ROWS)
+        self._append(event, connection, sequence)
+        while len(self._narrow) >= self._group_rows:
+            self._flush(self._group_rows)
 
-    def _append(self, event: MarketEvent, connection: int) -> None:
+    def _append(self, event: MarketEvent, connection: int, sequence: int | None) -> None:
         rows = self._narrow
         head = (event.venue_ns, event.local_ns, self._instrument_of(event) if event.symbol else NO_INSTRUMENT, connection)
         if type(event) is BookUpdate and len(event.bids) + len(event.asks) == 1:  # nearly all there is
             side, (level,) = (BID, event.bids) if event.bids else (ASK, event.asks)
-            rows.append((schema.DELTA, WHOLE, *head, side, *level, None))
+            rows.append((schema.DELTA, WHOLE, *head, side, *level, None, sequence))
             self._count("delta")
             return
         match event:
@@ -134,25 +149,25 @@ class TapeWriter:
                     levels.append((NO_SIDE, 0, 0))
                 last = len(levels) - 1
                 for index, each in enumerate(levels):
-                    rows.append((kind, (index == 0) * FIRST | (index == last) * LAST, *head, *each, None))
+                    rows.append((kind, (index == 0) * FIRST | (index == last) * LAST, *head, *each, None, sequence))
                 self._count("snapshot" if kind == schema.SNAPSHOT else "delta", last + 1)
             case Trade():
                 side = BID if event.taker is Side.BUY else ASK
-                rows.append((schema.TRADE, WHOLE, *head, side, event.price_ticks, event.qty_lots, event.trade_id or None))
+                rows.append((schema.TRADE, WHOLE, *head, side, event.price_ticks, event.qty_lots, event.trade_id or None, sequence))
                 self._count("trade")
             case Ticker():
                 values = (event.last_ticks, event.bid_ticks, event.bid_lots, event.ask_ticks, event.ask_lots)
                 self._tickers.append((len(rows), values))
-                rows.append((schema.TICKER, WHOLE, *head, NO_SIDE, 0, 0, None))
+                rows.append((schema.TICKER, WHOLE, *head, NO_SIDE, 0, 0, None, sequence))
                 self._count("ticker")
             case CandleEvent():
                 prices = (event.open_ticks, event.high_ticks, event.low_ticks, event.close_ticks)
                 self._candles.append((len(rows), (event.open_ns, event.span_ns, *prices, event.volume_lots)))
-                rows.append((schema.CANDLE, WHOLE, *head, NO_SIDE, 0, 0, None))
+                rows.append((schema.CANDLE, WHOLE, *head, NO_SIDE, 0, 0, None, sequence))
                 self._count("candle")
             case ConnectionEvent():
                 connection = self._connection_of(event)
-                rows.append((_CONNECTION_KINDS[event.what], WHOLE, *head[:3], connection, NO_SIDE, 0, 0, event.text or None))
+                rows.append((_CONNECTION_KINDS[event.what], WHOLE, *head[:3], connection, NO_SIDE, 0, 0, event.text or None, sequence))
                 self._count(event.what.value)
 
     def close(self) -> Header:
@@ -160,7 +175,11 @@ class TapeWriter:
         if self.header is not None:
             return self.header
         self._flush(len(self._narrow))
-        connections = tuple(Connection(name, skew or 0) for name, skew in zip(self._names, self._skews, strict=True))
+        measured = [skew for skew in self._skews if skew is not None]
+        # One recorder has one clock: where a connection told no time of the venue's, another's skew is the best that is known.
+        unmeasured = min(measured, default=0)
+        skews = [unmeasured if skew is None else skew for skew in self._skews]
+        connections = tuple(Connection(name, skew) for name, skew in zip(self._names, skews, strict=True))
         self.header = Header(
             venue=self.venue,
             content_hash=self._hash.finish(self.venue, [(it.name, it.skew_ns) for it in connections], self._row_base),
@@ -171,6 +190,7 @@ class TapeWriter:
             counts={name: self.counts[name] for name in schema.KIND_NAMES.values() if name in self.counts},
             first_ns=self._first_ns or 0,
             last_ns=self._last_ns,
+            schema_version=schema.version_of(self.counts),
         )
         try:
             self._parquet.add_key_value_metadata(self.header.to_metadata())
@@ -225,12 +245,12 @@ class TapeWriter:
     def _write_instruments(self) -> None:
         import pyarrow as pa
 
-        layout = schema.arrow_schema()
+        layout = self._schema
         count = len(self.instruments)
         zeros = {"flags": WHOLE, "kind": schema.INSTRUMENT}
         columns: list[Any] = [pa.array([zeros.get(name, 0)] * count, layout.field(name).type) for name in schema.NARROW[:-1]]
         columns[schema.NARROW.index("instrument")] = pa.array(range(count), pa.int16())
-        columns += [pa.nulls(count, layout.field(name).type) for name in ("text", *schema.WIDE)]
+        columns += [pa.nulls(count, layout.field(name).type) for name in layout.names[len(columns) : -1]]
         columns.append(pa.array([describe(instrument) for instrument in self.instruments], layout.field(schema.DESCRIPTION).type))
         self._parquet.write_table(pa.Table.from_arrays(columns, schema=layout), row_group_size=max(1, count))
 
@@ -239,10 +259,12 @@ class TapeWriter:
 
         if not count:
             return
-        layout = schema.arrow_schema()
+        layout = self._schema
         rows = self._narrow[:count]
         del self._narrow[:count]
-        lists: dict[str, list[Any]] = {name: list(column) for name, column in zip(schema.NARROW, zip(*rows, strict=True), strict=True)}
+        lists: dict[str, list[Any]] = {name: list(column) for name, column in zip(self._columns, zip(*rows, strict=True), strict=True)}
+        if schema.SEQUENCE not in layout.names:
+            del lists[schema.SEQUENCE]
         self._tickers = _spread(lists, schema.TICKER_COLUMNS, self._tickers, count)
         self._candles = _spread(lists, schema.CANDLE_COLUMNS, self._candles, count)
         columns = []
@@ -285,11 +307,10 @@ def _by_symbol(path: Path, instruments: tuple[Instrument, ...]) -> dict[str, lis
     return found
 
 
-def _parquet_writer(file: Any) -> Any:
+def _parquet_writer(file: Any, layout: Any) -> Any:
     import pyarrow.parquet as pq
 
-    layout = schema.arrow_schema()
-    encodings = dict.fromkeys((*schema.NARROW, *schema.WIDE), "DELTA_BINARY_PACKED")
+    encodings = dict.fromkeys(layout.names[:-1], "DELTA_BINARY_PACKED")
     encodings["text"] = "DELTA_BYTE_ARRAY"  # trade ids count up, so neighbours share their beginning
     for field in layout.field(schema.DESCRIPTION).type:
         encodings[f"{schema.DESCRIPTION}.{field.name}"] = "PLAIN"

@@ -26,11 +26,11 @@ class AppliesAFillTwice(BrokenShell):
         tracker, hear = line.account.tracker, line.account.hear
         told: dict[str, Order] = {}
 
-        def count_again(order: Order, *, by: str = "", show: bool = False) -> Order:
-            if show and not by and order.filled:
+        def count_again(order: Order, *, by: str = "", show: bool = False, is_streamed: bool = False) -> Order:
+            if is_streamed and order.filled:
                 before, told[order.id] = told.get(order.id), order
                 if before is not None and before.filled == order.filled and before.status is order.status:
                     tracker._count(None, order)
-            return hear(order, by=by, show=show)
+            return hear(order, by=by, show=show, is_streamed=is_streamed)
 
         line.account.hear = count_again  # type: ignore[method-assign]  # on this one object

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
 from papertape.links.base import Receiver
+from papertape.links.coinbase.connections import Connections
 from papertape.links.coinbase.memory import Memory
 from papertape.links.coinbase.rest import CoinbaseRest, Purse, Reply
-from papertape.links.coinbase.stream import CoinbaseStream
+from papertape.links.coinbase.stream import CoinbaseStream, OnClosed, OnFrame
 from papertape.links.refusal import error_of
-from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported, RateLimitExceeded
+from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
 from papertape.model.event import Event
-from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.order import NewOrder, OpenOrders, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import SECOND, Nanos
 from papertape.model.venue import VenueRules
@@ -60,9 +62,6 @@ class CoinbaseLink:
 
     One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
     `spend_by` names.
-
-    Attributes:
-        obey: told that the venue wants quiet, where whoever called hears another answer instead.
     """
 
     def __init__(
@@ -75,13 +74,14 @@ class CoinbaseLink:
         timeout_ns: Nanos = 10 * SECOND,
     ) -> None:
         self.rules = rules
-        self.obey: Callable[[RateLimitExceeded], object] = _nobody
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
         self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns)
         self._clock: Clock = self._rest.venue_clock
-        self._streams: dict[Lane, CoinbaseStream] = {}
+        self._streams: dict[Lane, Connections] = {}
+        self._may_dial: Callable[[Lane], Awaitable[object]] | None = None
+        self._may_say: Callable[[], Awaitable[object]] | None = None
         self._products = Products()
         self._memory = Memory()
         self._receiver: Receiver | None = None
@@ -90,9 +90,19 @@ class CoinbaseLink:
     def bind(self, receiver: Receiver) -> None:
         self._receiver = receiver
 
-    def spend_by(self, spend: Callable[[Op], Awaitable[object]]) -> None:
-        """Await this before each request beyond the one that `request` was called for; to be told before a lane is opened."""
-        self._rest.spend = spend
+    def spend_by(self, spend: Callable[[Op], Awaitable[object]], on_limited: Callable[[Nanos | None], object]) -> None:
+        """Whose budget requests come out of; to be told before a lane is opened.
+
+        Args:
+            spend: awaited before each request beyond the one that `request` was called for.
+            on_limited: told at once how long the venue wants quiet, whichever of a call's requests it said so to, and whether or not the
+                call comes to a good end without that one; None where the venue does not say.
+        """
+        self._rest.spend, self._rest.on_limited = spend, on_limited
+
+    def admit_by(self, dial: Callable[[Lane], Awaitable[object]], message: Callable[[], Awaitable[object]]) -> None:
+        """Await these before each connection and message beyond those that the link is called for; to be told before a lane is opened."""
+        self._may_dial, self._may_say = dial, message
 
     async def open(self, lane: Lane) -> None:
         if lane is Lane.REST:
@@ -104,6 +114,8 @@ class CoinbaseLink:
         def on_message(sequence: int | None, message: Event | OrderUpdate) -> None:
             if type(message) is OrderUpdate:
                 message = self._memory.complete_update(message)
+            elif type(message) is OpenOrders:
+                message = self._memory.complete_list(message)
             receiver.on_message(lane, sequence, message)
 
         def on_closed(reason: str) -> None:
@@ -111,7 +123,27 @@ class CoinbaseLink:
             receiver.on_closed(lane, reason)
 
         url = self._urls.user if lane is Lane.USER else self._urls.market
-        self._streams[lane] = await CoinbaseStream.dial(url, self._products, self._clock, on_message, on_closed, self._timeout_ns)
+
+        async def dial(on_frame: OnFrame, on_closed: OnClosed) -> CoinbaseStream:
+            return await CoinbaseStream.dial(url, self._products, self._clock, on_frame, on_closed, self._timeout_ns)
+
+        connections = Connections(
+            dial,
+            clock=self._clock,
+            heartbeat_ns=self.rules.heartbeat_ns,
+            may_dial=None if self._may_dial is None else partial(self._may_dial, lane),
+            may_say=self._may_say,
+            token=None if self._credentials is None else self._token,
+            on_message=on_message,
+            on_closed=on_closed,
+        )
+        await connections.open()
+        self._streams[lane] = connections
+
+    def volume(self, lane: Lane) -> int:
+        """Bytes that have come by a lane's open connections: a sign of life while a large message is on its way."""
+        connections = self._streams.get(lane)
+        return 0 if connections is None else connections.volume
 
     async def close(self, lane: Lane) -> None:
         if lane is Lane.REST:
@@ -139,12 +171,14 @@ class CoinbaseLink:
             raise BadSymbol(f"coinbase: {symbol} is not among its products")
         if channel is Channel.CANDLES and span_ns not in (0, CANDLE_SPAN_NS):
             raise NotSupported(f"coinbase streams bars of five minutes only, not of {span_ns // SECOND} s")
-        message: dict[str, Any] = {"type": type, "channel": CHANNELS[channel], "product_ids": [product_id(symbol)] if symbol else []}
-        if lane is Lane.USER and self._credentials is not None:
-            self._tokens += 1
-            now_ns = self._clock.wall_ns()
-            message["jwt"] = sign(self._credentials, now_ns, nonce=f"{now_ns:x}{self._tokens:x}")
-        await stream.say(message)
+        await stream.say(type, CHANNELS[channel], product_id(symbol))
+
+    def _token(self) -> str:
+        """One for each message: Coinbase wants a fresh one, and limits those who do not say who they are."""
+        assert self._credentials is not None
+        self._tokens += 1
+        now_ns = self._clock.wall_ns()
+        return sign(self._credentials, now_ns, nonce=f"{now_ns:x}{self._tokens:x}")
 
     async def request(self, request: Request) -> Answer:
         if not request.order_id and request.op in (Op.ORDER_FETCH, Op.ORDER_CANCEL, Op.ORDER_EDIT):
@@ -207,11 +241,7 @@ class CoinbaseLink:
         return known
 
     async def _look(self, order_id: str, symbol: str, purse: Purse) -> Order:
-        try:
-            answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol), purse)
-        except RateLimitExceeded as error:
-            self.obey(error)
-            raise
+        answer = await self._ask(Request(op=Op.ORDER_FETCH, order_id=order_id, symbol=symbol), purse)
         assert answer.order is not None
         return self._memory.complete(answer.order)
 
@@ -258,10 +288,6 @@ class CoinbaseLink:
             return read()
         except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, AssertionError, IndexError) as error:
             raise ExchangeNotAvailable(f"coinbase {op}: an answer that cannot be read: {error!r}") from error
-
-
-def _nobody(error: RateLimitExceeded) -> None:
-    """No limiter of ours."""
 
 
 def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nanos) -> Order:

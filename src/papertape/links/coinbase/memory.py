@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from papertape.model.order import Fill, NewOrder, Order, OrderStatus, OrderUpdate
+from papertape.model.order import Fill, NewOrder, OpenOrders, Order, OrderStatus, OrderUpdate
 
 ORDERS_MAX: Final = 10_000
 """The oldest are forgotten first: Coinbase no longer speaks of them."""
@@ -52,6 +52,9 @@ class Memory:
     def complete_update(self, update: OrderUpdate) -> OrderUpdate:
         order = self.complete(update.order)
         return update if order is update.order else msgspec.structs.replace(update, order=order)
+
+    def complete_list(self, listed: OpenOrders) -> OpenOrders:
+        return msgspec.structs.replace(listed, orders=tuple(self.complete(order) for order in listed.orders))
 
     def complete_fill(self, fill: Fill) -> Fill:
         """The fill with the client's own id, where we know whose it is."""

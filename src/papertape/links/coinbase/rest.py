@@ -15,14 +15,17 @@ import aiohttp
 import ccxt.async_support
 import msgspec
 
+from papertape.links.coinbase.discreet import LOG
 from papertape.links.refusal import error_of
 from papertape.model.errors import (
     AuthenticationError,
     BaseError,
     ExchangeNotAvailable,
     PermissionDenied,
+    RateLimitExceeded,
     RequestTimeout,
     as_never_sent,
+    retry_after_ns,
 )
 from papertape.model.request import Op, Refusal, RefusalCode
 from papertape.model.units import MILLISECOND, SECOND, Nanos
@@ -125,6 +128,7 @@ class CoinbaseRest:
     Attributes:
         venue_clock: the clock as the venue has it, by what it said when it was last asked; everything is signed by it.
         spend: awaited before each request beyond those that a `Purse` has paid for; the shell's limiter.
+        on_limited: told, of each answer that asks for quiet, for how long, in nanoseconds; None where it does not say.
     """
 
     def __init__(self, credentials: Credentials | None, clock: Clock, url: str, timeout_ns: Nanos) -> None:
@@ -133,6 +137,7 @@ class CoinbaseRest:
         self._url = url
         self._timeout_ns = timeout_ns
         self.spend: Callable[[Op], Awaitable[object]] | None = None
+        self.on_limited: Callable[[Nanos | None], object] = lambda _: None
         self._client: CoinbaseClient | None = None
         self._bracket = Bracket()
         self.venue_clock = OffClock(clock, lambda: self._bracket.ns)
@@ -181,7 +186,15 @@ class CoinbaseRest:
             _purse.reset(paying)
         if reply.status == 401:
             raise self._unauthorized(reply, what, asked_ns)
-        return _readable(reply, what)
+        try:
+            reply = _readable(reply, what)
+        except RateLimitExceeded as error:
+            self.on_limited(retry_after_ns(error))
+            raise
+        if reply.status == 429:
+            refusal = decode_refusal(reply.status, reply.body, reply.headers)
+            self.on_limited(None if refusal is None else refusal.retry_after_ns)
+        return reply
 
     def _unauthorized(self, reply: Reply, what: str, asked_ns: Nanos) -> BaseError:
         """Whose fault it is that a signature was not taken: of our clock, which is put right, or of the key.
@@ -204,6 +217,8 @@ class CoinbaseRest:
         client = CoinbaseClient(
             {
                 **key,
+                "logger": LOG,
+                "verbose": False,
                 "enableRateLimit": True,  # by `throttle`, which is the shell's
                 "timeout": self._timeout_ns // MILLISECOND,
                 "urls": {"api": {"rest": self._url}},

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from papertape.links.coinbase.discreet import LOG
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
 from papertape.model.event import Event
 from papertape.model.order import OrderUpdate
@@ -21,10 +21,27 @@ from papertape.venues.coinbase.notation import Products
 FRAME_MAX: Final = 64 * 1024 * 1024
 """The book of BTC-USD comes as one frame of more than 5 MB; libraries stop at one."""
 
+LARGE: Final = 4096
+"""As many bytes are more than anything that is no message."""
+
 CLOSE_WITHIN_S: Final = 1.0
 
-OnMessage = Callable[[int | None, Event | OrderUpdate], None]
+OnFrame = Callable[[int | None, tuple[Event | OrderUpdate, ...]], None]
 OnClosed = Callable[[str], None]
+
+
+class Counting(ClientConnection):
+    """A connection that knows how much has come, also of a message that is not complete.
+
+    Attributes:
+        volume: bytes so far.
+    """
+
+    volume = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.volume += len(data)
+        super().data_received(data)
 
 
 class CoinbaseStream:
@@ -34,24 +51,27 @@ class CoinbaseStream:
     goes up by one unless something was lost.
     """
 
-    def __init__(self, connection: ClientConnection, products: Products, clock: Clock, on_message: OnMessage, on_closed: OnClosed) -> None:
+    def __init__(self, connection: Counting, products: Products, clock: Clock, on_frame: OnFrame, on_closed: OnClosed) -> None:
         self._connection = connection
         self._products = products
         self._clock = clock
-        self._on_message = on_message
+        self._on_frame = on_frame
         self._on_closed = on_closed
+        self._heard = 0
         self._silent = 0  # numbered frames that told nothing
         self._is_ours_to_close = False
         self._reader = asyncio.ensure_future(self._read())
 
     @classmethod
     async def dial(
-        cls, url: str, products: Products, clock: Clock, on_message: OnMessage, on_closed: OnClosed, timeout_ns: Nanos
+        cls, url: str, products: Products, clock: Clock, on_frame: OnFrame, on_closed: OnClosed, timeout_ns: Nanos
     ) -> CoinbaseStream:
         """Connect, or raise `ccxt.NetworkError`."""
         try:
             connection = await connect(
                 url,
+                create_connection=Counting,
+                logger=LOG,
                 max_size=FRAME_MAX,
                 ping_interval=None,  # heartbeats and the shell's staleness watch tell sooner whether the line lives
                 compression=None,
@@ -63,14 +83,31 @@ class CoinbaseStream:
             raise as_never_sent(RequestTimeout(f"coinbase {url}: no connection in time")) from error
         except (OSError, InvalidHandshake, EOFError) as error:
             raise as_never_sent(ExchangeNotAvailable(f"coinbase {url}: no connection: {error}")) from error
-        return cls(connection, products, clock, on_message, on_closed)
+        assert isinstance(connection, Counting)
+        return cls(connection, products, clock, on_frame, on_closed)
 
-    async def say(self, message: dict[str, Any]) -> None:
+    @property
+    def volume(self) -> int:
+        """Bytes that have come so far."""
+        return self._connection.volume
+
+    @property
+    def signs_of_life(self) -> int:
+        """Goes up with each frame, and with each part of a large one; not with a word of the protocol's own, which a zombie has too."""
+        return self._heard + self._connection.volume // LARGE
+
+    async def say(self, message: bytes) -> None:
         """Send one message; raises `ccxt.NetworkError` if the connection is gone."""
         try:
-            await self._connection.send(msgspec.json.encode(message), text=True)
+            await self._connection.send(message, text=True)
         except ConnectionClosed as error:
             raise NetworkError(f"coinbase: the stream is closed: {error}") from error
+
+    def abort(self) -> None:
+        """Let go of the connection, without a word to its other end or to anybody here."""
+        self._is_ours_to_close = True
+        self._reader.cancel()
+        self._connection.transport.abort()
 
     async def close(self) -> None:
         """Close with a goodbye, and wait for the other side's for a second at most; `on_closed` is not called."""
@@ -95,14 +132,14 @@ class CoinbaseStream:
             self._on_closed(reason)
 
     def _hear(self, frame: Frame) -> None:
+        self._heard += 1
         if frame.error:
             raise ValueError(f"coinbase says: {frame.error}")
         if not frame.messages:
             self._silent += 1
             return
         sequence = None if frame.sequence is None else frame.sequence - self._silent
-        for message in frame.messages:
-            self._on_message(sequence, message)
+        self._on_frame(sequence, frame.messages)
 
 
 async def _quietly(task: asyncio.Future[None]) -> None:

@@ -33,7 +33,8 @@ def slices(scenario: Scenario, folder: Path) -> Scenario:
             path = folder / TAPES / f"{name}-{number}.parquet"
             first_ns = _cut(feed, path)
             start = format_duration(feed.start_ns - first_ns)
-            feeds.append(FeedSpec(tape=f"{TAPES}/{path.name}", start=start, end=format_duration(feed.end_ns - first_ns)))
+            end = format_duration(feed.end_ns - first_ns)
+            feeds.append(FeedSpec(tape=f"{TAPES}/{path.name}", start=start, end=end, outages=feed.outages))
         venues[name] = msgspec.structs.replace(spec, feed=tuple(feeds))
     return msgspec.structs.replace(scenario, venues=venues)
 

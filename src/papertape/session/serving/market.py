@@ -30,7 +30,7 @@ from papertape.session.serving.laps import laps, valid_from_then
 from papertape.session.serving.magic import Magic
 from papertape.session.serving.spec import ServeSpec, speed_text
 from papertape.session.spec import Scenario
-from papertape.session.world import Feed, instruments_of, open_door, open_feeds, walked
+from papertape.session.world import Feed, instruments_of, open_door, open_feeds, outages_of, walked
 from papertape.sim.armed import Armed
 from papertape.venues import VENUES
 
@@ -115,13 +115,9 @@ class ServedMarket:
         for fault in spec.faults:
             self._keep(self.door.plan.add(fault))
         read = [partial(self._laps, feed, first_ns, end_ns - first_ns, shift_ns) for feed in feeds]
-        self._replay = Replay(
-            self.time,
-            [
-                walked(self.door, spec.venue, spec.venue_spec, number, rows(), epoch_ns=epoch_ns, chance=self._chance)
-                for number, rows in enumerate(read)
-            ],
-        )
+        walk = partial(walked, self.door, spec.venue, spec.venue_spec, epoch_ns=epoch_ns, chance=self._chance)
+        outages = outages_of(feeds, self.door, self.time)
+        self._replay = Replay(self.time, [walk(number, rows(), outages=outages) for number, rows in enumerate(read)])
         self.time.feed = self._replay
         self.time.on_feed_over = self._feed_over
         self.time.schedule_ns(FORGET_EVERY_NS, COMMAND, self._forget)
@@ -164,6 +160,7 @@ class ServedMarket:
 
     def _forget(self) -> None:
         self.door.forget()
+        self.door.plan.forget()
         self.time.schedule_ns(self.time.now_ns + FORGET_EVERY_NS, COMMAND, self._forget)
 
     # Its faults

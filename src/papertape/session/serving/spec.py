@@ -36,6 +36,7 @@ class ServeSpec(msgspec.Struct, frozen=True, kw_only=True):
         loop: play the tapes again when they are over.
         waits: the market begins as the first client asks for anything.
         has_magic: client order ids that begin with `pt-` force an outcome.
+        ends_with_parent: end when the process that started this one has ended, however it did.
         journal: where to write what happens, line by line; nowhere if None.
         folder: what relative tapes are relative to.
     """
@@ -55,6 +56,7 @@ class ServeSpec(msgspec.Struct, frozen=True, kw_only=True):
     loop: bool = False
     waits: bool = False
     has_magic: bool = True
+    ends_with_parent: bool = False
     journal: Path | None = None
     folder: Path = Path()
 
@@ -90,6 +92,9 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     control: str
     token: str
     pid: int
+
+    def __repr__(self) -> str:
+        return f"Ready(venue={self.venue!r}, http={self.http!r}, ws={self.ws!r}, api_secret=***, token=***)"
 
 
 def parse_speed(text: str) -> Fraction:

@@ -49,7 +49,7 @@ class Credentials(msgspec.Struct, frozen=True):
     secret: str
 
     def __repr__(self) -> str:
-        return f"Credentials(name={self.name!r}, secret=***)"
+        return "Credentials(name=***, secret=***)"
 
 
 def throwaway_credentials(seed: str) -> Credentials:

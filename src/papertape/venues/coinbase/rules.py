@@ -30,6 +30,7 @@ def _product(base: str, quote: str, tick: str, lot: str) -> Instrument:
 RULES: Final = VenueRules(
     name="coinbase",
     reconcile=Reconcile.IDENTICAL_REPOST,
+    lists_own_orders=True,
     private_quota=Quota(count=30, per_ns=SECOND),
     public_quota=Quota(count=10, per_ns=SECOND),
     maker_bps=Decimal(60),

@@ -18,7 +18,7 @@ from papertape.model.event import (
     Ticker,
     Trade,
 )
-from papertape.model.order import OrderUpdate
+from papertape.model.order import OpenOrders, OrderUpdate
 from papertape.model.units import SECOND, Nanos
 from papertape.venues.coinbase.frame.rows import (
     CANDLE_SPAN_NS,
@@ -101,8 +101,7 @@ def _decode(data: bytes | str, products: Products, local_ns: Nanos) -> Frame:
             )
         case "user":
             venue_ns = parse_time(envelope.timestamp)
-            orders = [order for event in _orders.decode(events) for order in event.orders]
-            return Frame(sequence, tuple(OrderUpdate(venue_ns=venue_ns, order=from_user_order(order, venue_ns)) for order in orders))
+            return Frame(sequence, _decode_orders(events, venue_ns, local_ns))
         case "subscriptions":
             return Frame(sequence, subscriptions={k: v for event in _subscriptions.decode(events) for k, v in event.subscriptions.items()})
         case "status":
@@ -178,6 +177,17 @@ def _decode_tickers(events: msgspec.Raw, products: Products, venue_ns: Nanos, lo
                     ask_lots=lots(row.best_ask_quantity) if row.best_ask_quantity else 0,
                 )
             )
+    return tuple(found)
+
+
+def _decode_orders(events: msgspec.Raw, venue_ns: Nanos, local_ns: Nanos) -> tuple[Event | OrderUpdate, ...]:
+    found: list[Event | OrderUpdate] = []
+    for item in _orders.decode(events):
+        orders = tuple(from_user_order(order, venue_ns) for order in item.orders)
+        if item.type == "snapshot":
+            found.append(OpenOrders(venue_ns=venue_ns, local_ns=local_ns, symbol="", orders=orders))
+        else:
+            found += [OrderUpdate(venue_ns=venue_ns, order=order) for order in orders]
     return tuple(found)
 
 
