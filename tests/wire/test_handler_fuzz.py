@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from papertape.model.units import SECOND
@@ -81,7 +81,7 @@ def is_coinbases(endpoint: Endpoint, found: Body) -> bool:
     return False
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(asked=st.lists(requests(), min_size=1, max_size=6))
 def test_whatever_is_sent_gets_an_answer_of_coinbases(asked: list[tuple[Endpoint, str, list[tuple[str, str]], bytes]]) -> None:
     """Never an error of ours: 200, or 400 or 404 in Coinbase's shape; and the venue's sums are right after all of it."""
@@ -95,6 +95,7 @@ def test_whatever_is_sent_gets_an_answer_of_coinbases(asked: list[tuple[Endpoint
         assert balance.used >= 0, currency
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(endpoint=st.sampled_from(ENDPOINTS), body=st.binary(max_size=20), token=st.text(max_size=20) | st.none())
 def test_who_has_no_key_gets_the_market_and_nothing_else(endpoint: Endpoint, body: bytes, token: str | None) -> None:
     """Where a right is needed there is one word, whatever was sent with it, and the venue never hears of it."""
