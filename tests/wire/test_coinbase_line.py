@@ -6,6 +6,7 @@ import asyncio
 import base64
 from decimal import Decimal
 
+import msgspec
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
@@ -64,7 +65,7 @@ def test_every_request_on_the_wire_is_paid_for_once(asked: Asked) -> None:
         for n in range(3):
             sell = NewOrder(symbol="BTC/USD", type=OrderType.MARKET, side=Side.SELL, amount=Decimal("0.01"))
             await wire.link.request(Request(op=Op.ORDER_CREATE, client_order_id=f"run-{n}", symbol="BTC/USD", order=sell))
-        wire.venue.fills *= 75
+        wire.venue.fills = [msgspec.structs.replace(each, trade_id=f"{each.trade_id}-{n}") for n in range(75) for each in wire.venue.fills]
         questions = (Op.MARKETS_FETCH, Op.BALANCE_FETCH, Op.ORDERS_OPEN, Op.FILLS_FETCH, Op.TIME_FETCH)
         for op in questions:
             await wire.link.request(Request(op=op, symbol="BTC/USD"))

@@ -15,7 +15,7 @@ import msgspec
 from papertape.journal import Journal
 from papertape.model.interference import Crash, Interference, Moment, Outsider
 from papertape.model.order import NewOrder, OrderUpdate
-from papertape.model.request import Answer, Channel, Lane, Op, Request
+from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.view import Truth
 from papertape.runtime.chance import Chance
@@ -102,16 +102,16 @@ class Door:
         """Whether a connection of `lane` can be opened now."""
         return not self.plan.refuses(lane)
 
-    def submit(self, request: Request, done: Done, client: Client = _NEIGHBOUR) -> Pending:
+    def submit(self, request: Request, done: Done, client: Client = _NEIGHBOUR, refusal: Refusal | None = None) -> Pending:
         """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it.
 
         Where the client `can_tell` there is a network between: `done` is called as the answer leaves for it, and `heard` says that it has
-        arrived.
+        arrived. With a `refusal` the venue's front end has said no already.
         """
         self._look_who_left()
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client, self._life)
+        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client, self._life, refusal)
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
@@ -163,7 +163,7 @@ class Door:
         hit = self.plan.hit_by(request)
         if pending.number not in self._pending:
             return  # the fault that it woke cut its own connection
-        refusal = self.plan.before_venue(hit, request)
+        refusal = pending.refusal or self.plan.before_venue(hit, request)
         if refusal is not None:
             answer = Answer(refusal=refusal)
         else:
