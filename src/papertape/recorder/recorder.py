@@ -62,7 +62,7 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     shell: ShellSettings = ShellSettings()
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """How a recording goes.
 
     Attributes:
@@ -182,9 +182,9 @@ class Recorder:
         self._is_stopping = True
         self._bell.ring()
 
-    def progress(self) -> Progress:
+    def recording(self) -> Recording:
         reel = self.reel
-        return Progress(
+        return Recording(
             rows=0 if reel is None else reel.rows, lag_ns=self._lag_ns, drops=self.transcript.drops, gaps=self.transcript.gaps,
             is_up=self._market.is_live, path="" if reel is None else str(reel.path),
             spooled_bytes=0 if reel is None else reel.spooled_bytes,
