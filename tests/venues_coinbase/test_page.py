@@ -36,3 +36,10 @@ def test_what_no_page_ended_with_is_no_cursor(text: str) -> None:
     """A time, a dot and a name; "" begins."""
     at, _, name = text.partition(".")
     assert is_cursor(text) is (not text or (at.isascii() and at.isdigit() and bool(name)))
+
+
+def test_what_came_at_the_very_time_of_a_row_that_is_gone_is_shown_again() -> None:
+    """Rather twice than not at all."""
+    rows = ["9.d", "5.c", "5.b", "4.a"]
+    assert page(rows, "5.x", 5, str) == (["5.c", "5.b", "4.a"], "")
+    assert page(rows, "7.x", 1, str) == (["5.c"], "5.c")
