@@ -11,8 +11,8 @@ from papertape.scenario.fault_text import parse_fault
 from papertape.scenario.quick import bot_scenario
 from papertape.session.result import RunResult, Status
 from papertape.session.run import run_scenario
-from papertape.venues.coinbase.request import Asked
-from papertape.wire.coinbase import rest
+from papertape.venues.coinbase.asked import Asked
+from papertape.wire.coinbase import handler
 
 BOTS = Path(__file__).parent / "bots"
 REST, MARKET = "host=api.coinbase.com", "host=advanced-trade-ws.coinbase.com"
@@ -107,7 +107,7 @@ def test_a_mistake_of_our_server_is_no_fault_of_the_programs(monkeypatch: pytest
     def broken(*args: object) -> Asked:
         raise ZeroDivisionError("just so")
 
-    monkeypatch.setattr(rest, "parse", broken)
+    monkeypatch.setattr(handler, "parse_at", broken)
     result = run("buys_once", f"lag,{REST}")
     assert result.status is Status.ERROR
     assert result.failures[0].startswith("papertape's own server failed, please report it: Error handling request from ")

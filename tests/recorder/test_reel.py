@@ -16,8 +16,8 @@ from papertape.model.errors import TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Trade
 from papertape.model.units import HOUR, SECOND
 from papertape.recorder import Reel, Rotation, left_behind, repair
-from papertape.recorder.hearing import CONNECTIONS
 from papertape.recorder.spool import Row
+from papertape.recorder.transcript import CONNECTIONS
 from papertape.runtime.chance import Chance
 from papertape.tape import open_tape
 from papertape.tape.check import check_tape
@@ -85,13 +85,8 @@ def test_the_parts_put_together_are_what_was_heard(arrived: Arrived, data: st.Da
         whole = list(open_tape(folder / "whole.parquet").numbered())
     shift_ns = rows[0][2].local_ns - whole[0][2][3].local_ns
     found = [msgspec.structs.replace(message[3], local_ns=message[3].local_ns + shift_ns) for _, _, message in whole]
-    assert [_named(each) for each in timed(found)] == [row[2] for row in rows]
+    assert timed(found) == [row[2] for row in rows]
     assert [sequence for _, sequence, _ in whole] == [row[1] for row in rows]
-
-
-def _named(event: MarketEvent) -> MarketEvent:
-    """Under the connection's own name: parts whose clocks were measured differently have it with a number."""
-    return msgspec.structs.replace(event, connection=event.connection.split(" ")[0]) if isinstance(event, ConnectionEvent) else event
 
 
 @given(arrivals(min_size=2), st.data())
@@ -137,6 +132,22 @@ def _books(rows: list[Row]) -> tuple[dict[str, Book], list[str]]:
                 for book in books.values():
                     book.clear()
     return books, list(down)
+
+
+@pytest.mark.parametrize("what", [ConnectionKind.DROPPED, ConnectionKind.GAP])
+@pytest.mark.parametrize("connection", ["market", "rest"])
+def test_a_book_that_was_torn_is_not_carried_over(tmp_path: Path, what: ConnectionKind, connection: str) -> None:
+    """What was lost on the market lane may have been about any book; what was lost on REST was about none."""
+    lost = ConnectionEvent(venue_ns=UNTIMED, local_ns=8, symbol="", connection=connection, what=what)
+    whole = BookSnapshot(venue_ns=1, local_ns=5, symbol="BTC/USD", bids=((1, 1),), asks=((3, 1),))
+    after = BookUpdate(venue_ns=9, local_ns=9, symbol="BTC/USD", bids=((2, 1),))
+    reel = made(tmp_path)
+    reel.write([(1, 0, whole), (CONNECTIONS.index(connection), None, lost), (1, 1, after)])
+    reel.rotate(WALL_NS + SECOND, SECOND)
+    reel.write([(1, 2, msgspec.structs.replace(after, local_ns=10))])
+    reel.finish()
+    first = [event for _, event in told(tapes(tmp_path)[1])]
+    assert any(isinstance(event, BookSnapshot) for event in first) is (connection == "rest")
 
 
 @given(arrivals(), st.data())

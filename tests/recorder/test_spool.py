@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,44 @@ def test_another_tape_of_the_name_is_left_alone(tmp_path: Path) -> None:
     repaired = repair(path)
     assert repaired.path == tmp_path / "a-repaired2.parquet"
     assert (tmp_path / "a.parquet").read_bytes() == other
+
+
+def test_a_spool_that_is_damaged_in_its_middle_is_kept(tmp_path: Path) -> None:
+    """What stands before the damage is a tape; what stands after it is nobody's to throw away."""
+    path = tmp_path / "a.spool"
+    spooled(path, TWO * 2, [0, 1, 2, 3])
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(whole.replace(lines[2], lines[2].replace(b"local", b"lacol")))
+    repaired = repair(path)
+    assert repaired.header is not None
+    assert repaired.header.rows == 1
+    assert repaired.damaged == tmp_path / "a.spool.damaged"
+    assert repaired.damaged.stat().st_size == len(whole)
+
+
+def test_a_spool_whose_head_is_damaged_is_left_alone(tmp_path: Path) -> None:
+    """Its rows are there, and nobody knows what they mean; that is said, and nothing is removed."""
+    path = tmp_path / "a.spool"
+    spooled(path, TWO, [0, 1])
+    path.write_bytes(path.read_bytes().replace(b"coinbase", b"coinbose"))
+    with pytest.raises(TapeError, match="first line is damaged"):
+        repair(path)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_a_spool_of_another_papertape_is_left_alone(tmp_path: Path, line: int) -> None:
+    """Whole lines that this version does not understand are no damage: nothing is cut off, nothing removed."""
+    path = tmp_path / "a.spool"
+    spooled(path, TWO, [0, 1])
+    lines = path.read_bytes().splitlines()
+    text = b'{"later":"spool"}'
+    lines[line] = b"%08x %b" % (zlib.crc32(text), text)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(TapeError, match="another version of papertape"):
+        repair(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.spool"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 8, 30])

@@ -30,7 +30,7 @@ def test_the_gallery_is_not_empty() -> None:
 
 def test_each_incident_cites_its_thread() -> None:
     """Whose story it is, owner/repository#number, in the first lines, before what our shell does about it."""
-    for path in sorted((GALLERY / "incidents").glob("*.scenario.toml")):
+    for path in [path for folder in ("incidents", "coinbase") for path in sorted((GALLERY / folder).glob("*.scenario.toml"))]:
         text = path.read_text(encoding="utf-8")
         told = text.partition("title = ")[0]
         assert all(line.startswith("# ") for line in told.splitlines()), path.name

@@ -21,6 +21,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
+from papertape.faults import FAULTS
 from papertape.session.serving.spec import Ready
 from papertape.venues.coinbase.auth import Credentials, sign, throwaway_credentials
 from serving.process import TAPE, Server, serving
@@ -314,6 +315,39 @@ async def test_a_fault_that_lasts_begins_now(server: Server) -> None:
         await hear_of(line, "l2_data")
 
 
+async def test_a_fault_of_one_lane_leaves_the_others_alone(server: Server) -> None:
+    """The REST lane goes down: an idle connection that was kept is reset, new ones come to nothing, and streams and control go on."""
+    parts = urlsplit(server.http)
+    kept = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=WITHIN_S)
+    kept.request("GET", f"{API}/time")
+    kept.getresponse().read()
+    async with connect(server.ws, proxy=None) as line:
+        await wish(line, "level2", "BTC-USD")
+        first = (await hear(line))["sequence_num"]
+        number = control(server, "POST", "/faults", {"kind": "disconnect", "connection": "rest", "lasts": "10m"})[1]["number"]
+        assert kept.sock is not None
+        with pytest.raises(ConnectionResetError):
+            kept.sock.recv(1)
+        with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)):
+            ask(server, "GET", f"{API}/time")
+        assert [(await hear(line))["sequence_num"] for _ in range(5)] == list(range(first + 1, first + 6))
+        control(server, "DELETE", f"/faults/{number}")
+        assert ask(server, "GET", f"{API}/time")[0] == 200
+    kept.close()
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_any_fault_can_be_asked_for(server: Server, kind: str) -> None:
+    """It is armed and shown as it would stand in a file, or a sentence says what is missing."""
+    status, content = control(server, "POST", "/faults", {"kind": kind, "lasts": "1ms"})
+    if status != 201:
+        status, content = control(server, "POST", "/faults", {"kind": kind, "on": "order.edit"})
+    assert status in (201, 400)
+    assert content["fault"]["kind"] == kind if status == 201 else content["error"]
+    assert all(each["lifted"] for each in control(server, "DELETE", "/faults")[1])
+    cancel_all(server)  # one of them places an order
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [
@@ -358,7 +392,7 @@ async def test_it_ends_well() -> None:
                 goodbye = (await end_of(line)).rcvd
                 assert goodbye is not None
                 assert goodbye.code == 1001
-        assert await asyncio.to_thread(server.end, None) == (0, "")
+        assert await asyncio.to_thread(server.end, signal.SIGTERM) == (0, ""), "a second signal changes nothing, whenever it comes"
         assert not Path(server.ca).parent.exists()
         with pytest.raises(ConnectionRefusedError):
             ask(server, "GET", "/")
@@ -382,7 +416,8 @@ def test_faults_come_from_files_and_words_and_mistakes_are_told_at_the_terminal(
     story.write_text(
         'title = "A story"\nbot = "nobody.py"\n[[fault]]\nkind = "reject"\nnth = 2\nreason = "unavailable"\n', encoding="utf-8"
     )
-    with serving("--faults", str(story), "--fault", "rate_limit,nth=4", "--latency", "0ms", "--wait") as server:
+    journal = tmp_path / "journal.jsonl"
+    with serving("--faults", str(story), "--fault", "rate_limit,nth=4", "--latency", "0ms", "--wait", "--journal", str(journal)) as server:
         assert control(server, "GET", "/")[1]["started"] is False
         answers = [create(server, client_order_id)[0] for client_order_id in ("a", "b", "pt-loose-reply", "d", "e")]
         assert answers == [200, 503, 200, 429, 200]
@@ -390,6 +425,11 @@ def test_faults_come_from_files_and_words_and_mistakes_are_told_at_the_terminal(
         assert ask(server, "GET", f"{API}/accounts", Authorization=f"Bearer {stranger}")[0] == 401
         code, errors = server.end()
     assert code == 0
+    written = journal.read_text(encoding="utf-8")
+    assert [line.partition('"op":"')[2].partition('"')[0] for line in written.splitlines() if '"kind":"command"' in line] == [
+        "order.create"
+    ] * 5
+    assert not any(secret in written + errors for secret in (server.api_secret, server.token, "eyJ"))
     mistyped, strange = errors.splitlines()
     assert 'client order id "pt-loose-reply": no outcome is called that; did you mean "pt-lose-reply-…"?' in mistyped
     assert f'somebody signed with the key "{throwaway_credentials("another").name}", which is not this server\'s' in strange

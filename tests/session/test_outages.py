@@ -15,11 +15,13 @@ from papertape.exchanges.base import BaseExchange
 from papertape.model import errors as ccxt
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Trade
 from papertape.model.instrument import Instrument
+from papertape.model.request import Channel, Lane
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.session.result import RunResult, Status
 from papertape.tape import TapeWriter
 from papertape.tape.edit import cut_tape
 from papertape.venues.coinbase.rules import RULES
+from serving.stall import Stall, at_a_stall
 
 BTC: Instrument = RULES.instruments[0]
 ERA_NS = 1_790_000_000 * SECOND
@@ -137,10 +139,16 @@ def test_the_same_tape_makes_the_same_run(tmp_path: Path) -> None:
 
 
 def test_nobody_demands_that_a_recorded_outage_hits(tmp_path: Path) -> None:
-    """A bot that ended before, or hears nothing of the market, has missed nothing."""
-    path = tape(tmp_path / "a.parquet", *DOWN, **UP_AGAIN)
-    result = run(Seen(until_s=5), path)
+    """A bot that asks for nothing while the venue wants quiet, and hears nothing of the market, has missed nothing."""
+
+    async def main(exchange: BaseExchange) -> None:
+        await exchange.place_order("BTC/USD", "market", "buy", "0.001")
+        await asyncio.sleep(20)
+
+    path = tape(tmp_path / "a.parquet", (10, "rest", LIMITED, "1s: Too many requests"), (11, "market", GAP, ""), snapshots=(0, 12))
+    result = run(main, path)
     assert result.is_passed, result.failures
+    assert hits(result) == {"recorded_limit": 0, "recorded_gap": 0}
 
 
 def test_a_gap_is_missing_numbers(tmp_path: Path) -> None:
@@ -273,3 +281,29 @@ def test_a_bot_without_orders_meets_them_too(tmp_path: Path) -> None:
     path = tape(tmp_path / "a.parquet", (10, "rest", DROPPED, ""), snapshots=(0,))
     result = run(main, path)
     assert hits(result)["recorded_drop"] >= 1
+
+
+def test_a_served_tape_has_its_outages_too(tmp_path: Path) -> None:
+    """On loopback as in a run, and each time that the tape goes round; that it begins anew is no outage by itself."""
+    ended: list[tuple[int, int]] = []
+
+    async def story(stall: Stall) -> None:
+        loop = asyncio.get_running_loop()
+        port = stall.market.port
+
+        def connect() -> None:
+            handle = port.open_stream(
+                Lane.MARKET, lambda sequence, message: None, lambda goodbye: ended.append((int(loop.time()), goodbye))
+            )
+            handle.subscribe(Channel.TRADES, "BTC/USD")
+
+        connect()
+        await asyncio.sleep(11)
+        assert not port.accepts(Lane.MARKET)
+        await asyncio.sleep(5)
+        assert port.accepts(Lane.MARKET)
+        connect()
+        await asyncio.sleep(2 * LENGTH_S)
+
+    at_a_stall(story, feeds=(str(tape(tmp_path / "a.parquet", *DOWN, **UP_AGAIN)),), loop=True)
+    assert ended == [(10, 0), (LENGTH_S + 9, 0)]

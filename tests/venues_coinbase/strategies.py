@@ -78,7 +78,8 @@ def new_orders(draw: st.DrawFn) -> NewOrder:
         case "amount":
             return NewOrder(type=OrderType.MARKET, amount=amount, **common)
         case "cost":
-            return NewOrder(type=OrderType.MARKET, cost=EXACT.multiply(instrument.tick, Decimal(draw(ticks))), **common)
+            cost = EXACT.multiply(instrument.tick, Decimal(draw(ticks)))
+            return NewOrder(type=OrderType.MARKET, cost=cost, **{**common, "side": Side.BUY})
     tif = draw(st.sampled_from(TimeInForce))
     post_only = draw(st.booleans()) if tif is TimeInForce.GTC else False
     price = instrument.price(draw(ticks))

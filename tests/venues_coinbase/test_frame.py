@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import json
+from decimal import Decimal
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertape.model.event import ConnectionEvent, ConnectionKind, Event, Side, Trade
+from papertape.model.account import Candle
+from papertape.model.event import (
+    BookSnapshot,
+    BookUpdate,
+    CandleEvent,
+    ConnectionEvent,
+    ConnectionKind,
+    Event,
+    Heartbeat,
+    Side,
+    Ticker,
+    Trade,
+)
 from papertape.model.order import OpenOrders, OrderUpdate
 from papertape.venues.coinbase import frame
-from venues_coinbase.strategies import BTC, INSTRUMENTS, PRODUCTS, events, order_updates, times, trades
+from venues_coinbase.strategies import BTC, INSTRUMENTS, PRODUCTS, candles, events, order_updates, tickers, times, trades
 
 
 @given(event=events, sequence=st.integers(0, 2**53))
@@ -22,6 +35,58 @@ def test_what_is_rendered_is_what_is_decoded(event: Event, sequence: int) -> Non
     found = frame.decode(frame.render(event, sequence, PRODUCTS), PRODUCTS, event.local_ns)
     assert found.messages == (event,)
     assert found.sequence == sequence
+
+
+@given(text=st.text(min_size=1, max_size=30), local_ns=times)
+def test_a_complaint_is_an_event_too(text: str, local_ns: int) -> None:
+    """The law holds for what has neither channel nor number: it is stamped by who heard it."""
+    event = ConnectionEvent(venue_ns=local_ns, local_ns=local_ns, symbol="", connection="", what=ConnectionKind.ERROR, text=text)
+    found = frame.decode(frame.render(event, 5, PRODUCTS), PRODUCTS, local_ns)
+    assert (found.messages, found.sequence) == ((event,), None)
+
+
+def test_the_law_is_tried_with_every_event_there_is() -> None:
+    """A new kind of event must be thought of here: Coinbase's streams can say it, or the dialect says that they cannot."""
+    tried = {Trade, BookSnapshot, BookUpdate, Ticker, CandleEvent, Heartbeat, ConnectionEvent}
+    assert {kind for kind in Event.__subclasses__() if kind.__module__ == "papertape.model.event"} == tried
+
+
+@given(
+    batch=st.lists(trades.filter(lambda trade: trade.symbol == BTC.symbol), max_size=5),
+    bars=st.lists(candles.filter(lambda bar: bar.symbol == BTC.symbol), max_size=5),
+    venue_ns=times,
+)
+def test_several_of_a_kind_share_a_frame(batch: list[Trade], bars: list[CandleEvent], venue_ns: int) -> None:
+    """Trades as news or as history, bars likewise; each says what it was made of, in its order."""
+    product = PRODUCTS.by_symbol[BTC.symbol]
+    told = [msgspec.structs.replace(each, local_ns=7) for each in batch]
+    news = frame.decode(frame.trades(told, product, venue_ns, 1, is_history=False), PRODUCTS, 7)
+    assert (news.messages, news.history) == (tuple(told), ())
+    history = frame.decode(frame.trades(told, product, venue_ns, 1, is_history=True), PRODUCTS, 7)
+    assert (history.messages, history.history) == ((), tuple(told))
+    shown = [msgspec.structs.replace(each, local_ns=7, venue_ns=venue_ns) for each in bars]
+    for is_history in (False, True):
+        assert frame.decode(frame.candles(shown, product, venue_ns, 1, is_history=is_history), PRODUCTS, 7).messages == tuple(shown)
+
+
+def test_the_status_of_products_is_no_news() -> None:
+    """It takes a number, and says what the product list says."""
+    data = frame.status([PRODUCTS.by_symbol[BTC.symbol]], 0, 4)
+    found = frame.decode(data, PRODUCTS, 0)
+    assert (found.sequence, found.messages) == (4, ())
+    (row,) = json.loads(data)["events"][0]["products"]
+    assert (row["id"], row["base_increment"], row["quote_increment"], row["status"]) == ("BTC-USD", "0.00000001", "0.01", "online")
+
+
+@given(ticker=tickers.filter(lambda ticker: ticker.symbol == BTC.symbol))
+def test_a_ticker_shows_the_last_day(ticker: Ticker) -> None:
+    """Highest, lowest, volume and change of what was traded; the law holds all the same."""
+    day = Candle(open_ns=0, open=Decimal(100), high=Decimal(120), low=Decimal(90), close=Decimal(110), volume=Decimal("1.5"))
+    data = frame.render(ticker, 0, PRODUCTS, day)
+    assert frame.decode(data, PRODUCTS, ticker.local_ns).messages == (ticker,)
+    (row,) = json.loads(data)["events"][0]["tickers"]
+    figures = {"volume_24_h": "1.5", "low_24_h": "90", "high_24_h": "120", "price_percent_chg_24_h": "10"}
+    assert {name: row[name] for name in figures} == figures
 
 
 @given(update=order_updates(), sequence=st.integers(0, 2**53))
@@ -52,7 +117,7 @@ def test_the_makers_side_is_written_and_the_takers_is_meant() -> None:
 @given(st.lists(trades.filter(lambda trade: trade.symbol == BTC.symbol), max_size=5), times)
 def test_the_first_trades_message_is_history(batch: list[Trade], venue_ns: int) -> None:
     """What the channel begins with is no print: it takes a number and says nothing."""
-    found = frame.decode(frame.trade_history(batch, PRODUCTS.by_symbol[BTC.symbol], venue_ns, 3), PRODUCTS, 0)
+    found = frame.decode(frame.trades(batch, PRODUCTS.by_symbol[BTC.symbol], venue_ns, 3, is_history=True), PRODUCTS, 0)
     assert (found.sequence, found.messages) == (3, ())
 
 

@@ -19,10 +19,12 @@ from papertape.model.order import Fill, NewOrder, Order, OrderType, TimeInForce
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import MINUTE, SECOND
 from papertape.venues.coinbase import answer as answers
+from papertape.venues.coinbase.account import decode_fees
+from papertape.venues.coinbase.asked import Asked, parse
 from papertape.venues.coinbase.errors import CANCEL_REASONS, CREATE_REASONS, Body, decode_refusal, render_refusal
 from papertape.venues.coinbase.notation import GRANULARITIES
 from papertape.venues.coinbase.order import STATUS_TO_WIRE
-from papertape.venues.coinbase.request import CANDLES_MAX, Asked, Call, encode, parse
+from papertape.venues.coinbase.request import CANDLES_MAX, Call, encode
 from venues_coinbase.strategies import INSTRUMENTS, PRODUCTS, fills, ids, new_orders, orders, snapshots, symbols, times, trades
 
 NOW_NS = 1_786_309_548 * SECOND
@@ -75,7 +77,7 @@ def test_a_market_order_cannot_be_fill_or_kill() -> None:
         Request(op=Op.ORDERS_FETCH, symbol="BTC/USD"),
         Request(op=Op.TRADES_FETCH, symbol="BTC/USD", limit=7),
         Request(op=Op.BOOK_FETCH, symbol="BTC/USD", limit=7),
-        Request(op=Op.BOOK_FETCH, symbol="BTC/USD"),
+        Request(op=Op.BOOK_FETCH, symbol="BTC/USD", limit=1000),
         Request(op=Op.BOOK_FETCH, limit=1),
         Request(op=Op.TIME_FETCH),
         Request(op=Op.BALANCE_FETCH),
@@ -143,13 +145,17 @@ def test_orders_come_back_oldest_first(found: tuple[Order, ...]) -> None:
     assert back(Request(op=Op.ORDERS_FETCH), Answer(orders=found)).orders == found
 
 
-@given(found=st.lists(orders(), max_size=5), wanted=st.sets(st.sampled_from(["FILLED", "CANCELLED", "EXPIRED", "FAILED"]), min_size=1))
+@given(
+    found=st.lists(orders(), max_size=5, unique_by=lambda order: order.id),
+    wanted=st.sets(st.sampled_from(["FILLED", "CANCELLED", "EXPIRED", "FAILED"]), min_size=1),
+)
 def test_only_orders_of_the_wanted_kinds_are_listed(found: list[Order], wanted: set[str]) -> None:
     """By status, in Coinbase's words, and page by page."""
     query = [("order_status", status) for status in sorted(wanted)]
     told: list[str] = []
-    cursor = "0"
-    while cursor:
+    cursor, is_first = "", True
+    while cursor or is_first:
+        is_first = False
         asked = parse("GET", "/api/v3/brokerage/orders/historical/batch", [*query, ("limit", "2"), ("cursor", cursor)], b"")
         assert isinstance(asked, Asked)
         content = answers.render(asked, [Answer(orders=tuple(found))], NOW_NS).content
@@ -220,7 +226,7 @@ def test_fees_come_back(bps: Decimal) -> None:
     assert isinstance(asked, Asked)
     market = Market(instrument=INSTRUMENTS[0], maker_bps=bps, taker_bps=bps * 2)
     body = answers.render(asked, [Answer(markets=(market,))], NOW_NS)
-    assert answers.decode_fees(body.content) == (bps, bps * 2)
+    assert decode_fees(body.content) == (bps, bps * 2)
 
 
 @given(opens=st.lists(st.integers(0, 10_000), unique=True, max_size=5), number=amounts)
@@ -270,11 +276,17 @@ def test_a_refused_edit_means_what_the_venue_meant(code: RefusalCode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [(RefusalCode.ORDER_NOT_FOUND, 404), (RefusalCode.UNKNOWN_SYMBOL, 404), (RefusalCode.INVALID, 400)]
+    ("op", "code", "status"),
+    [
+        (Op.ORDER_FETCH, RefusalCode.ORDER_NOT_FOUND, 404),
+        (Op.MARKETS_FETCH, RefusalCode.UNKNOWN_SYMBOL, 404),
+        (Op.OHLCV_FETCH, RefusalCode.UNKNOWN_SYMBOL, 400),
+        (Op.ORDER_FETCH, RefusalCode.INVALID, 400),
+    ],
 )
-def test_a_refused_look_is_a_status(code: RefusalCode, status: int) -> None:
+def test_a_refused_look_is_a_status(op: Op, code: RefusalCode, status: int) -> None:
     """Reads are refused by status and a body with the reason twice."""
-    body = render_refusal(Op.ORDER_FETCH, Refusal(code=code, message="no"))
+    body = render_refusal(op, Refusal(code=code, message="no"))
     assert body.status == status
     assert body.content["message"] == body.content["error_details"]
     found = decode_refusal(body.status, body.content, body.headers)

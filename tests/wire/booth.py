@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import ccxt.pro
+import msgspec
 
 from papertape.faults import Fault
 from papertape.journal import Journal
 from papertape.model.units import SECOND
+from papertape.model.venue import Quota
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
@@ -24,6 +26,7 @@ from papertape.session.world import VenueWorld, build_venue, cursors, open_feeds
 from papertape.sim.venue import SimVenue
 
 ROOT = Path(__file__).parents[2]
+LOTS = Quota(count=1_000_000)
 TAPE_S = 31
 """By then the tape has told all it has, and what is asked for stands still."""
 
@@ -52,6 +55,7 @@ def at_a_booth(story: Callable[[Booth], Awaitable[None]], *faults: Fault) -> Non
     async def main(loop: VirtualLoop) -> None:
         chance, journal = Chance(0), Journal({})
         world = build_venue(scenario, "coinbase", spec, feeds, loop=loop, journal=journal, chance=chance)
+        world.rules = msgspec.structs.replace(world.rules, private_quota=LOTS, public_quota=LOTS)  # asked without a pause
         rows = [cursors(world, spec, number, feed, loop=loop, chance=chance) for number, feed in enumerate(feeds)]
         loop.network = network = Network(loop)
         served = await serve(world, loop, network, chance)

@@ -14,9 +14,10 @@ from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
 from papertape.model.account import Balance, Balances, Candle, Market
 from papertape.model.event import BookSnapshot, Event, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
-from papertape.model.order import Fill, Liquidity, Order, OrderStatus, OrderType, OrderUpdate
+from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, Preview
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, RefusalCode, ReplyLost, Request
 from papertape.model.units import EXACT, SECOND
+from papertape.model.venue import Quota
 from papertape.runtime.clock import Clock, LoopClock, VirtualClock
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
@@ -27,6 +28,7 @@ from papertape.wire.caller import Caller
 from papertape.wire.coinbase.server import MARKET_HOST, REST_HOST, USER_HOST, CoinbaseServer
 
 EPOCH_NS = 1_786_309_548 * SECOND
+LOTS = Quota(count=1_000_000)
 KEY = throwaway_credentials("tests")
 ED25519_KEY = Credentials("organizations/tests/apiKeys/ed25519", base64.b64encode(bytes(range(32))).decode())
 """The other kind of key that Coinbase hands out."""
@@ -87,7 +89,9 @@ class Stream:
 class ScriptedVenue:
     """Takes every limit order into its list and fills every other at 100; does what the test says on top."""
 
-    rules = RULES
+    rules = msgspec.structs.replace(  # a test asks as often as it likes; those of quotas say so
+        RULES, private_quota=LOTS, public_quota=LOTS, dial_quota=LOTS, message_quota=LOTS
+    )
     instruments: Sequence[Instrument] = (BTC,)
 
     def __init__(self, clock: Clock) -> None:
@@ -126,6 +130,16 @@ class ScriptedVenue:
             venue_ns=at_ns, local_ns=at_ns, symbol=symbol, last_ticks=self.trades[-1].price_ticks if self.trades else None, **best
         )
 
+    def day(self, symbol: str) -> Candle | None:
+        if not self.trades:
+            return None
+        prices = [BTC.price(trade.price_ticks) for trade in self.trades]
+        volume = BTC.amount(sum(trade.qty_lots for trade in self.trades))
+        return Candle(open_ns=0, open=prices[0], high=max(prices), low=min(prices), close=prices[-1], volume=volume)
+
+    def bars(self, symbol: str, span_ns: int, limit: int) -> Sequence[Candle]:
+        return self.candles[-limit:]
+
     def recent_trades(self, symbol: str) -> Sequence[Trade]:
         return self.trades
 
@@ -147,10 +161,10 @@ class ScriptedVenue:
         self.orders[order_id] = order
         return order
 
-    async def request(self, request: Request, *, caller: Caller | None = None) -> Answer:
+    async def request(self, request: Request, *, caller: Caller | None = None, refusal: Refusal | None = None) -> Answer:
         self.requests.append(request)
         await asyncio.sleep(0)
-        refusal = self.refuse.get(request.op)
+        refusal = refusal or self.refuse.get(request.op)
         answer = Answer(refusal=refusal) if refusal is not None else self._execute(request)
         self.before_answer()
         if self.lose.get(request.op, 0) > 0:
@@ -180,11 +194,15 @@ class ScriptedVenue:
                 return Answer(books=(self.snapshot,))
             case Op.TIME_FETCH:
                 return Answer()
+            case Op.ORDER_PREVIEW if not request.order_id:
+                return Answer(preview=self._preview(request.order), books=(self.snapshot,))
             case Op.OHLCV_FETCH:
                 return Answer(candles=self.candles)
         order = self.orders.get(request.order_id)
         if order is None:
             return Answer(refusal=Refusal(code=RefusalCode.ORDER_NOT_FOUND, message="none"))
+        if request.op is Op.ORDER_PREVIEW:
+            return Answer(preview=self._preview(request.order), books=(self.snapshot,))
         if request.op is Op.ORDER_CANCEL:
             if order.status is not OrderStatus.OPEN:
                 return Answer(refusal=Refusal(code=RefusalCode.ORDER_NOT_OPEN, message="done"))
@@ -195,6 +213,13 @@ class ScriptedVenue:
             order = self.change(order.id, amount=request.order.amount, price=request.order.price)
             self.tell(order)
         return Answer(order=order)
+
+    def _preview(self, wanted: NewOrder | None) -> Preview:
+        assert wanted is not None
+        price = wanted.price or Decimal(100)
+        amount = wanted.amount if wanted.amount is not None else (wanted.cost or Decimal(0)) / price
+        cost = EXACT.multiply(amount, price)
+        return Preview(side=wanted.side, amount=amount, cost=cost, fee=EXACT.multiply(cost, Decimal("0.006")))
 
     def _create(self, request: Request) -> Order:
         wanted = request.order

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from decimal import Decimal
 
+import msgspec
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from papertape.exchanges.coinbase import CoinbaseExchange
 from papertape.model.account import Balance, Balances
-from papertape.model.errors import ExchangeNotAvailable, NetworkError
+from papertape.model.errors import ExchangeNotAvailable, NetworkError, never_sent
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, OrderType
 from papertape.model.request import Channel, Lane, Op, Refusal, RefusalCode, Request
@@ -64,7 +65,7 @@ def test_every_request_on_the_wire_is_paid_for_once(asked: Asked) -> None:
         for n in range(3):
             sell = NewOrder(symbol="BTC/USD", type=OrderType.MARKET, side=Side.SELL, amount=Decimal("0.01"))
             await wire.link.request(Request(op=Op.ORDER_CREATE, client_order_id=f"run-{n}", symbol="BTC/USD", order=sell))
-        wire.venue.fills *= 75
+        wire.venue.fills = [msgspec.structs.replace(each, trade_id=f"{each.trade_id}-{n}") for n in range(75) for each in wire.venue.fills]
         questions = (Op.MARKETS_FETCH, Op.BALANCE_FETCH, Op.ORDERS_OPEN, Op.FILLS_FETCH, Op.TIME_FETCH)
         for op in questions:
             await wire.link.request(Request(op=op, symbol="BTC/USD"))
@@ -175,6 +176,31 @@ def test_a_broken_connection_is_replaced_and_nothing_is_repeated_behind_our_back
         await wire.link.request(request_)
         assert len(asked.paths) - before == 2
         assert len(asked.connections) == 2
+
+    in_memory(story)
+
+
+def test_what_never_got_a_connection_was_never_sent() -> None:
+    """A dial that goes unanswered is given up in half of a request's time, and said to be that: repeating it makes no second order."""
+
+    async def story(wire: Wire) -> None:
+        await wire.connect()
+        loop = asyncio.get_running_loop()
+
+        async def unanswered(*args: object, **named: object) -> None:
+            await asyncio.sleep(3600)
+
+        client = wire.link._rest._client
+        await client.session.connector.close()  # so that a new connection is needed
+        client.session = client.tcp_connector = None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "getaddrinfo", unanswered)
+            before_ns = wire.clock.now_ns()
+            with pytest.raises(ExchangeNotAvailable, match="no connection") as caught:
+                await wire.link.request(CREATE)
+        assert never_sent(caught.value)
+        assert wire.clock.now_ns() - before_ns <= 3 * SECOND  # of five
+        assert wire.venue.requests == []
 
     in_memory(story)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from papertape.model.account import Candle
@@ -298,7 +299,7 @@ def test_fills_come_oldest_first_with_our_own_id(tell) -> None:
         sell = NewOrder(symbol="BTC/USD", type=OrderType.MARKET, side=Side.SELL, amount=Decimal("0.01"))
         for n in range(2):
             await wire.link.request(create(sell, f"run-{n}"))
-        wire.venue.fills = [fill for fill in wire.venue.fills for _ in range(75)]
+        wire.venue.fills = [msgspec.structs.replace(fill, trade_id=f"{fill.trade_id}-{n}") for fill in wire.venue.fills for n in range(75)]
         answer = await wire.link.request(Request(op=Op.FILLS_FETCH, symbol="BTC/USD", since_ns=1 * SECOND))
         assert [fill.client_order_id for fill in answer.fills] == ["run-0"] * 75 + ["run-1"] * 75
         assert [fill.trade_id for fill in answer.fills] == [fill.trade_id for fill in wire.venue.fills]

@@ -75,9 +75,13 @@ def _tapes() -> list[Entry]:
     return [Entry(shelves.BUILTIN + name, "tape", "made by papertape on first use") for name in shelves.builtin_tapes()]
 
 
+def _outages() -> list[Entry]:
+    return [Entry(name, "outage that a tape brings with it", inspect.getdoc(kind) or "") for name, kind in shelves.recorded().items()]
+
+
 KINDS: Final = {
-    "faults": _faults, "invariants": _invariants, "models": _models, "venues": _venues, "bots": _bots, "canaries": _canaries,
-    "ops": _ops, "lanes": _lanes,
+    "faults": _faults, "outages": _outages, "invariants": _invariants, "models": _models, "venues": _venues, "bots": _bots,
+    "canaries": _canaries, "ops": _ops, "lanes": _lanes,
     "marks": _marks, "tapes": _tapes,
 }  # fmt: skip
 
@@ -88,7 +92,7 @@ def list_names(what: str = "", /) -> int:
     Parameters
     ----------
     what
-        One of: faults, invariants, models, venues, bots, canaries, ops, lanes, marks, tapes. All of them if left out.
+        One of: faults, outages, invariants, models, venues, bots, canaries, ops, lanes, marks, tapes. All of them if left out.
     """
     if what and what not in KINDS:
         near = difflib.get_close_matches(what, KINDS, n=1)

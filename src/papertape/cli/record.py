@@ -21,7 +21,7 @@ from papertape.model.errors import ConfigError, TapeError
 from papertape.model.instrument import Instrument
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration, parse_duration
 from papertape.recorder import Recorder, RecorderSettings, Reel, Rotation, left_behind, repair
-from papertape.recorder.recorder import CHANNELS, Progress
+from papertape.recorder.recorder import CHANNELS, Recording
 from papertape.recorder.reel import Finished
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import Clock, LoopClock, wall_seconds
@@ -73,7 +73,8 @@ def record(
     """
     kind: Any = ExchangeFactory.kind(venue)
     if not hasattr(kind, "public_link"):
-        raise ConfigError(f'record: "{venue}" has no public streams that can be recorded; coinbase has')
+        able = [name for name in ExchangeFactory.known() if hasattr(ExchangeFactory.kind(name), "public_link")]
+        raise ConfigError(f'record: "{venue}" has no public streams that can be recorded; {", ".join(able)} can')
     if not symbols:
         raise ConfigError(f"record: say what to record, such as `papertape record {venue} BTC/USD`")
     settings = _settings(channel or list(DEFAULT_CHANNELS), probe)
@@ -129,13 +130,13 @@ async def _record(
         await recorder.run()
     finally:
         watching.cancel()
-        printer.end(recorder.progress())
+        printer.end(recorder.recording())
 
 
 async def _watch(recorder: Recorder, printer: _Printer) -> None:
     while True:
         await asyncio.sleep(0.5)
-        printer.show(recorder.progress())
+        printer.show(recorder.recording())
 
 
 class _Printer:
@@ -156,22 +157,24 @@ class _Printer:
             span = format_duration((header.last_ns - header.first_ns) // MILLISECOND * MILLISECOND)
             print(f"{tape.path}: {sum(header.counts.values()):,} messages in {header.rows:,} rows, {span}", flush=True)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, recording: Recording) -> None:
         now_s, (then_s, rows) = wall_seconds(), self._last
-        rate = (progress.rows - rows) / max(now_s - then_s, 1e-9)
-        self._last = now_s, progress.rows
-        lag = "" if progress.lag_ns is None else f", lag {format_duration(progress.lag_ns // MILLISECOND * MILLISECOND)}"
-        state = "up" if progress.is_up else "DOWN"
-        self._tally.say(f"{progress.rows:,} rows, {rate:,.0f} a second{lag}, line {state}, {_losses(progress)}; {Path(progress.path).name}")
+        rate = (recording.rows - rows) / max(now_s - then_s, 1e-9)
+        self._last = now_s, recording.rows
+        lag = "" if recording.lag_ns is None else f", lag {format_duration(recording.lag_ns // MILLISECOND * MILLISECOND)}"
+        state = "up" if recording.is_up else "DOWN"
+        self._tally.say(
+            f"{recording.rows:,} rows, {rate:,.0f} a second{lag}, line {state}, {_losses(recording)}; {Path(recording.path).name}"
+        )
 
-    def end(self, progress: Progress) -> None:
-        self._tally.say(f"{progress.rows:,} rows in all, {_losses(progress)}", is_last=True)
+    def end(self, recording: Recording) -> None:
+        self._tally.say(f"{recording.rows:,} rows in all, {_losses(recording)}", is_last=True)
         self._tally.end()
 
 
-def _losses(progress: Progress) -> str:
+def _losses(recording: Recording) -> str:
     """What was lost on the way."""
-    return f"{progress.drops:,} dropped connection{'s' * (progress.drops != 1)}, {progress.gaps:,} gap{'s' * (progress.gaps != 1)}"
+    return f"{recording.drops:,} dropped connection{'s' * (recording.drops != 1)}, {recording.gaps:,} gap{'s' * (recording.gaps != 1)}"
 
 
 def _repair_all(folder: Path) -> None:

@@ -130,7 +130,7 @@ def serve(
             f"WARNING: --host {host} is not loopback: whoever reaches this machine there can read this venue and, with its throwaway key, "
             "trade at it. Nothing real is behind it, but do not leave it open"
         )
-    asyncio.run(run(spec, make_fault=partial(_made, venue), on_ready=_say_ready, tell=_tell))
+    asyncio.run(run(spec, make_fault=partial(_made, venue), on_ready=_say_ready, tell=_tell, is_last=True))
     return ExitCode.PASSED
 
 

@@ -138,8 +138,10 @@ def repair(*paths: Path) -> int:
 def said_of(repaired: Repaired) -> str:
     """What became of a spool, in a line."""
     torn = f"; {repaired.torn_bytes:,} bytes at its end were not whole and are lost" if repaired.torn_bytes else ""
+    if repaired.damaged is not None:
+        torn = f"; a line is damaged, and the {repaired.torn_bytes:,} bytes from there on could not be used: {repaired.damaged} is kept"
     if repaired.header is None:
-        return f"{repaired.spool}: held nothing that a tape can hold, and is removed{torn}"
+        return f"{repaired.spool}: held nothing that a tape can hold{torn}"
     if repaired.was_done:
         return f"{repaired.spool}: {repaired.path} had been finished before; the spool is removed"
     header = repaired.header

@@ -153,7 +153,16 @@ class ConnectionEvent(Event, frozen=True, gc=False, kw_only=True, tag="connectio
     @property
     def loses_market(self) -> bool:
         """Whether news of the market were lost: a stream's connection ended, or did not bring something."""
-        return self.what in (ConnectionKind.DROPPED, ConnectionKind.GAP) and self.connection not in NO_MARKET
+        return self.what in (ConnectionKind.DROPPED, ConnectionKind.GAP) and brings_market(self.connection)
+
+
+def brings_market(connection: str) -> bool:
+    """Whether a recorder's connection of that name brings market data; on tapes that were merged a number may follow it.
+
+    >>> [name for name in ("market", "ws-1", "", "rest", "rest (2)", "user") if brings_market(name)]
+    ['market', 'ws-1', '']
+    """
+    return connection.partition(" ")[0] not in NO_MARKET
 
 
 class Heartbeat(Event, frozen=True, gc=False, kw_only=True, tag="heartbeat"):

@@ -63,6 +63,25 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     post_only: bool = False
 
 
+class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What an order would come to if it reached the venue now; nobody has placed it.
+
+    Attributes:
+        side: of the order.
+        amount: base that is left to execute; of a market order what it would take.
+        cost: quote for all of `amount`: what it would take at the prices of the book, the rest at its limit.
+        fee: quote, a taker's for what it would take and a maker's for the rest.
+        slippage: how much worse than the best price the mean of what it would take is, as a fraction of the best price; 0 where it takes
+            nothing.
+    """
+
+    side: Side
+    amount: Decimal
+    cost: Decimal
+    fee: Decimal
+    slippage: Decimal = Decimal(0)
+
+
 class Liquidity(StrEnum):
     """Whether a fill rested in the book or came to it, in ccxt's words."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from papertape.model.account import Balances, Candle, Market
 from papertape.model.event import BookSnapshot, Trade
-from papertape.model.order import Fill, NewOrder, Order
+from papertape.model.order import Fill, NewOrder, Order, Preview
 from papertape.model.units import Nanos
 
 
@@ -27,6 +27,7 @@ class Op(StrEnum):
     ORDER_CREATE = "order.create"
     ORDER_EDIT = "order.edit"
     ORDER_CANCEL = "order.cancel"
+    ORDER_PREVIEW = "order.preview"
     ORDER_FETCH = "order.fetch"
     ORDERS_OPEN = "orders.open"
     ORDERS_FETCH = "orders.fetch"
@@ -44,11 +45,15 @@ PUBLIC_OPS: Final = (Op.MARKETS_FETCH, Op.OHLCV_FETCH, Op.TRADES_FETCH, Op.BOOK_
 
 
 class Channel(StrEnum):
-    """What can be subscribed to."""
+    """What can be subscribed to; not every venue has all of them.
+
+    TICKER_BATCH: tickers now and then instead of at each change, and where the venue leaves them out without best prices.
+    """
 
     TRADES = "trades"
     BOOK = "book"
     TICKER = "ticker"
+    TICKER_BATCH = "ticker_batch"
     CANDLES = "candles"
     ORDERS = "orders"
     HEARTBEATS = "heartbeats"
@@ -61,7 +66,7 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         attempt: 1 for the first sending, counted by the client per intent.
         client_order_id: names the intent, where the request is about one.
         order_id: the venue's own id, where the client knows it.
-        order: what to create, or what an edit makes of it.
+        order: what to create or to preview, or what an edit makes of the order that is named.
         symbol: empty means all, where a request can be about all.
         since_ns: nanoseconds since 1970-01-01 UTC.
     """
@@ -123,7 +128,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     Attributes:
         orders: oldest first.
         fills, trades: oldest first.
-        books: as far down as was asked for; of trades the best level only.
+        books: as far down as was asked for; of trades and of a preview the best level only.
     """
 
     refusal: Refusal | None = None
@@ -135,6 +140,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     candles: tuple[Candle, ...] = ()
     trades: tuple[Trade, ...] = ()
     books: tuple[BookSnapshot, ...] = ()
+    preview: Preview | None = None
 
 
 class ReplyLost(Exception):

@@ -23,11 +23,11 @@ from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
 from papertape.model.venue import Numbering
-from papertape.recorder.hearing import Hearing, shown
 from papertape.recorder.reel import Reel
 from papertape.recorder.spool import Row
 from papertape.recorder.subscribing import Subscribing
 from papertape.recorder.tap import TappedLink
+from papertape.recorder.transcript import Transcript, shown
 from papertape.resilience.backoff import Backoff
 from papertape.resilience.reconnect import Reconnect, Signal
 from papertape.resilience.settings import ShellSettings
@@ -62,7 +62,7 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     shell: ShellSettings = ShellSettings()
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """How a recording goes.
 
     Attributes:
@@ -101,7 +101,7 @@ class Recorder:
         settings: RecorderSettings | None = None,
     ) -> None:
         self.settings = settings or RecorderSettings()
-        self.hearing = Hearing(link.rules.numbering)
+        self.transcript = Transcript(link.rules.numbering)
         self.reel: Reel | None = None
         self._symbols = tuple(dict.fromkeys(symbols))
         self._clock = clock
@@ -114,7 +114,7 @@ class Recorder:
         self._lag_ns: Nanos | None = None
         self._least_ns: Nanos | None = None
         self._gaps = 0  # that were acted upon
-        self._link = TappedLink(link, self.hearing, clock, put=self._put, on_failed=self._failed)
+        self._link = TappedLink(link, self.transcript, clock, put=self._put, on_failed=self._failed)
         self._link.bind(self)
         shell, rules = self.settings.shell, link.rules
         backoff = partial(Backoff, first_ns=shell.backoff_first_ns, max_ns=shell.backoff_max_ns)
@@ -182,10 +182,10 @@ class Recorder:
         self._is_stopping = True
         self._bell.ring()
 
-    def progress(self) -> Progress:
+    def recording(self) -> Recording:
         reel = self.reel
-        return Progress(
-            rows=0 if reel is None else reel.rows, lag_ns=self._lag_ns, drops=self.hearing.drops, gaps=self.hearing.gaps,
+        return Recording(
+            rows=0 if reel is None else reel.rows, lag_ns=self._lag_ns, drops=self.transcript.drops, gaps=self.transcript.gaps,
             is_up=self._market.is_live, path="" if reel is None else str(reel.path),
             spooled_bytes=0 if reel is None else reel.spooled_bytes,
         )  # fmt: skip
@@ -211,8 +211,8 @@ class Recorder:
             late_ns = event.local_ns - event.venue_ns
             self._least_ns = late_ns if self._least_ns is None else min(late_ns, self._least_ns)
             self._lag_ns = late_ns - self._least_ns
-        if self.hearing.gaps != self._gaps:
-            self._gaps = self.hearing.gaps
+        if self.transcript.gaps != self._gaps:
+            self._gaps = self.transcript.gaps
             self._subscribing.torn()
             self._market.signal(Signal.MISSED, "a gap")
 
@@ -289,7 +289,7 @@ class Recorder:
 
     async def _subscribe(self) -> None:
         """What a connection needs; before any but the first: the venue may have changed its steps, and then another tape must begin."""
-        if not self._subscribing.is_begun and self.hearing.drops:
+        if not self._subscribing.is_begun and self.transcript.drops:
             await self._look_at_steps()
         await self._subscribing.say_all()
 

@@ -21,8 +21,8 @@ from papertape.model.errors import TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side
 from papertape.model.instrument import Instrument
 from papertape.model.units import SECOND, Nanos, format_duration, parse_duration
-from papertape.recorder.hearing import CONNECTIONS
 from papertape.recorder.spool import SUFFIX, Row, Spool, SpoolHead
+from papertape.recorder.transcript import CONNECTIONS
 from papertape.tape.edit import rows_of
 from papertape.tape.header import Header
 from papertape.tape.stamping import Stamping

@@ -22,6 +22,7 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
         header: what its footer says.
         torn_bytes: what was cut off at the spool's end, because it was not whole.
         was_done: whether the tape had been finished already, and only the spool was left to be removed.
+        damaged: where the spool is kept, since lines stand after one that is damaged.
     """
 
     spool: Path
@@ -29,6 +30,7 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     header: Header | None
     torn_bytes: int = 0
     was_done: bool = False
+    damaged: Path | None = None
 
 
 def left_behind(folder: Path) -> list[Path]:
@@ -46,7 +48,7 @@ def is_being_written(path: Path) -> bool:
 
 
 def repair(path: Path) -> Repaired:
-    """Make a tape of a spool, beside it and of its name, then remove the spool.
+    """Make a tape of a spool, beside it and of its name, then remove the spool; one that was damaged in its middle is kept by another name.
 
     Raises `TapeError` where it does not read, is no spool, is being written by another process, or its tape cannot be written; the spool
     then stays.
@@ -73,13 +75,22 @@ def repair(path: Path) -> Repaired:
         raise
     if header is None:
         writer.discard()
-        path.unlink()
-        return Repaired(spool=path, path=None, header=None, torn_bytes=spool.torn_bytes)
+        return Repaired(spool=path, path=None, header=None, torn_bytes=spool.torn_bytes, damaged=_put_away(path, spool.is_damaged))
     was_done = done is not None and done.content_hash == header.content_hash
     if was_done:  # killed between the tape's last byte and the spool's removal
         writer.path.unlink()
-    path.unlink()
-    return Repaired(spool=path, path=place if was_done else writer.path, header=header, torn_bytes=spool.torn_bytes, was_done=was_done)
+    damaged = _put_away(path, spool.is_damaged)
+    return Repaired(
+        spool=path, path=place if was_done else writer.path, header=header, torn_bytes=spool.torn_bytes, was_done=was_done, damaged=damaged
+    )
+
+
+def _put_away(spool: Path, is_damaged: bool) -> Path | None:
+    """Remove a spool whose rows are a tape now; where it is kept instead."""
+    if not is_damaged:
+        spool.unlink()
+        return None
+    return spool.rename(spool.with_name(f"{spool.name}.damaged"))
 
 
 def _finished(place: Path) -> Header | None:

@@ -118,21 +118,31 @@ class OpenedSpool:
     Attributes:
         head: what its first line says; None where not even that was written.
         torn_bytes: how much at its end is not whole; known once all rows were read.
+        is_damaged: whether that is more than one line that was not finished; likewise.
+
+    Raises `TapeError` where it is no spool, or nobody can say what its rows mean.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.torn_bytes = 0
+        self.is_damaged = False
         self._decoder = msgspec.json.Decoder(Row)
         try:
             with path.open("rb") as file:
-                self.head = _decoded(next(_whole_lines(file), None), msgspec.json.Decoder(SpoolHead))
+                text = next(_whole_lines(file), None)
+                self.head = None if text is None else self._decoded(text, msgspec.json.Decoder(SpoolHead))
+                file.seek(0)
+                has_more = self.head is None and b"\n" in file.readline()
         except OSError as error:
             raise TapeError(f"{path}: the spool does not read: {error.strerror or error}.") from error
         if self.head is None and path.stat().st_size and not _begins_like_one(path):
             raise TapeError(
                 f"{path}: no spool: it does not begin like one. `papertape tape repair` is for what `papertape record` left behind."
             )
+
+        if has_more:
+            raise TapeError(f"{path}: the spool's first line is damaged, so that nobody knows what the others mean; it is left as it is.")
 
     def rows(self) -> Iterator[Row]:
         """Every message up to the first line that is not whole."""
@@ -141,14 +151,21 @@ class OpenedSpool:
             with self.path.open("rb") as file:
                 for number, text in enumerate(_whole_lines(file)):
                     if number:
-                        row = _decoded(text, self._decoder)
-                        if row is None:
-                            break
-                        yield row
+                        yield self._decoded(text, self._decoder)
                     good += len(text) + _CRC_DIGITS + 2
                 self.torn_bytes = self.path.stat().st_size - good
+                file.seek(good)
+                self.is_damaged = file.readline().endswith(b"\n")
         except OSError as error:
             raise TapeError(f"{self.path}: the spool does not read: {error.strerror or error}.") from error
+
+    def _decoded(self, text: bytes, decoder: Any) -> Any:
+        try:
+            return decoder.decode(text)
+        except msgspec.DecodeError as error:  # with the right checksum it is no damage
+            raise TapeError(
+                f"{self.path}: the spool was written by another version of papertape ({error}). Repair it with that; it is left as it is."
+            ) from error
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -158,13 +175,6 @@ def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
         if line[-1:] != b"\n" or line[: _CRC_DIGITS + 1] != b"%08x " % zlib.crc32(text):
             return
         yield text
-
-
-def _decoded(text: bytes | None, decoder: Any) -> Any:
-    try:
-        return None if text is None else decoder.decode(text)
-    except msgspec.DecodeError:  # with the right checksum: written by another papertape, or damaged twice
-        return None
 
 
 def _begins_like_one(path: Path) -> bool:

@@ -10,13 +10,13 @@ from papertape.model.event import Event
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Request
 from papertape.model.units import Nanos
-from papertape.recorder.hearing import Hearing
 from papertape.recorder.spool import Row
+from papertape.recorder.transcript import Transcript
 from papertape.runtime.clock import Clock
 
 
 class TappedLink:
-    """Another link, with a `Hearing` between it and its receiver. Of the user lane nothing is put down.
+    """Another link, with a `Transcript` between it and its receiver. Of the user lane nothing is put down.
 
     Args:
         put: takes the rows; what it raises is given to `on_failed`, never to the link.
@@ -27,13 +27,19 @@ class TappedLink:
     """
 
     def __init__(
-        self, link: Link, hearing: Hearing, clock: Clock, *, put: Callable[[list[Row]], None], on_failed: Callable[[PapertapeError], None]
+        self,
+        link: Link,
+        transcript: Transcript,
+        clock: Clock,
+        *,
+        put: Callable[[list[Row]], None],
+        on_failed: Callable[[PapertapeError], None],
     ) -> None:
         self.rules = link.rules
         self.reasons: dict[Lane, str] = {}
         self.is_over = False
         self._link = link
-        self._hearing = hearing
+        self._transcript = transcript
         self._clock = clock
         self._put = put
         self._on_failed = on_failed
@@ -53,8 +59,8 @@ class TappedLink:
             self._failed(lane, error)
             raise
         now_ns = self._clock.wall_ns()
-        rows = self._hearing.on_opened(lane, now_ns)
-        self._keep(lane, rows + (self._hearing.on_answer(lane, asked_ns, now_ns) if lane is Lane.REST else []))
+        rows = self._transcript.on_opened(lane, now_ns)
+        self._keep(lane, rows + (self._transcript.on_answer(lane, asked_ns, now_ns) if lane is Lane.REST else []))
 
     async def close(self, lane: Lane) -> None:
         self._dropped(lane, self.reasons.pop(lane, "closed by the recorder"))
@@ -73,7 +79,7 @@ class TappedLink:
         except BaseError as error:
             self._failed(Lane.REST, error)
             raise
-        self._keep(Lane.REST, self._hearing.on_answer(Lane.REST, asked_ns, self._clock.wall_ns()))
+        self._keep(Lane.REST, self._transcript.on_answer(Lane.REST, asked_ns, self._clock.wall_ns()))
         return answer
 
     def abandon(self) -> None:
@@ -83,7 +89,7 @@ class TappedLink:
 
     def on_message(self, lane: Lane, sequence: int | None, message: Event | OrderUpdate) -> None:
         if lane is Lane.MARKET and not self.is_over:
-            self._keep(lane, self._hearing.on_message(sequence, message, self._clock.wall_ns()))
+            self._keep(lane, self._transcript.on_message(sequence, message, self._clock.wall_ns()))
         if self._receiver is not None:
             self._receiver.on_message(lane, sequence, message)
 
@@ -101,13 +107,13 @@ class TappedLink:
         if isinstance(error, RateLimitExceeded):
             wait_ns = retry_after_ns(error)
             wait_ns = self.rules.retry_after_ns if wait_ns is None else wait_ns
-            self._keep(lane, self._hearing.on_limited(lane, wait_ns, words, now_ns))
+            self._keep(lane, self._transcript.on_limited(lane, wait_ns, words, now_ns))
         else:
-            self._keep(lane, self._hearing.on_error(lane, words, now_ns))
+            self._keep(lane, self._transcript.on_error(lane, words, now_ns))
 
     def _dropped(self, lane: Lane, reason: str) -> None:
         if not self.is_over:
-            self._keep(lane, self._hearing.on_dropped(lane, reason, self._clock.wall_ns()))
+            self._keep(lane, self._transcript.on_dropped(lane, reason, self._clock.wall_ns()))
 
     def _keep(self, lane: Lane, rows: list[Row]) -> None:
         if self.is_over or lane is Lane.USER or not rows:

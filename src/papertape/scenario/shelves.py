@@ -26,6 +26,13 @@ def faults() -> Mapping[str, type[Fault]]:
     return FAULTS
 
 
+def recorded() -> Mapping[str, type[Fault]]:
+    """What a tape brings with it, by what results call it."""
+    from papertape.session.outages import RECORDED
+
+    return RECORDED
+
+
 def models(shelf: str) -> Mapping[str, type[msgspec.Struct]]:
     """The members of the shelf "fills", "fees" or "latency"."""
     if shelf == "fills":

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from papertape.faults.base import Fault
-from papertape.model.event import BookSnapshot, ConnectionEvent, ConnectionKind, MarketEvent
+from papertape.model.event import BookSnapshot, ConnectionEvent, ConnectionKind, MarketEvent, brings_market
 from papertape.model.interference import GOODBYES, Cut, Window
 from papertape.model.request import Channel, Lane, Refusal, RefusalCode, Request
 from papertape.model.units import Nanos, parse_duration
@@ -131,9 +131,13 @@ class Outages:
         self._door.plan.finish(gap)
 
 
+RECORDED: Final[dict[str, type[Fault]]] = {"recorded_drop": RecordedDrop, "recorded_gap": RecordedGap, "recorded_limit": RecordedLimit}
+"""What results call them."""
+
+
 def lane_of(connection: str) -> Lane:
     """Which of a client's lanes a recorder's connection was; whatever has another name brought market data."""
-    return Lane(connection) if connection in (Lane.REST, Lane.USER) else Lane.MARKET
+    return Lane.MARKET if brings_market(connection) else Lane(connection.partition(" ")[0])
 
 
 def goodbye_of(text: str) -> int:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from papertape.model.account import Candle
 from papertape.model.event import Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order
-from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
+from papertape.model.request import Answer, Channel, Lane, Refusal, ReplyLost, Request
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
 from papertape.sim.door import Door
@@ -92,7 +93,7 @@ class DoorPort:
         self._arrive()
         return self._time.wall_ns()
 
-    async def request(self, request: Request, *, caller: Caller | None = None) -> Answer:
+    async def request(self, request: Request, *, caller: Caller | None = None, refusal: Refusal | None = None) -> Answer:
         self._arrive()
         future: asyncio.Future[Answer | Lost] = self._time.create_future()
 
@@ -101,7 +102,7 @@ class DoorPort:
                 future.set_result(outcome)
 
         caller = caller or Caller()
-        pending = self._door.submit(request, done, caller)
+        pending = self._door.submit(request, done, caller, refusal)
         caller.on_heard.append(lambda: self._door.heard(pending, caller.shown))
         try:
             outcome = await future
@@ -130,6 +131,12 @@ class DoorPort:
             bid_ticks=bid[0] if bid else None, bid_lots=bid[1] if bid else 0,
             ask_ticks=ask[0] if ask else None, ask_lots=ask[1] if ask else 0,
         )  # fmt: skip
+
+    def day(self, symbol: str) -> Candle | None:
+        return self._door.venue.candles[symbol].day(self.wall_ns())
+
+    def bars(self, symbol: str, span_ns: Nanos, limit: int) -> Sequence[Candle]:
+        return self._door.venue.candles[symbol].bars(span_ns, since_ns=None, limit=limit)
 
     def recent_trades(self, symbol: str) -> Sequence[Trade]:
         return list(self._door.venue.trades[symbol])[-HISTORY_MAX:]

@@ -8,12 +8,14 @@ import queue
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.invariants import INVARIANTS, Figure, Freshness, Watch
 from papertape.model.event import BookSnapshot, BookUpdate
 from papertape.model.order import NewOrder, Order
 from papertape.model.public import PublicTrade
-from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, Request
+from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, RefusalCode, Request
 from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 COUNT_EVERY_NS: Final = 5 * SECOND
 COMPARE_EVERY_NS: Final = 30 * SECOND
+HELD_UP_NS: Final = 1 * SECOND
+"""A request that was so long on its way comes into another market than it left for."""
+
 COMPARE_APART_NS: Final = 10 * SECOND
 NOTICE_WITHIN_NS: Final = 30 * SECOND
 """How long a client may hold a book for valid that a lost message or a wrong snapshot has made wrong."""
@@ -134,21 +139,27 @@ class Watching:
     def _heard(self, request: Request, answer: Answer) -> None:
         if request.op in PUBLIC_OPS and answer.refusal is None:
             self._rest.heard(request, answer, self._loop.now_ns)
-        elif request.op is Op.ORDER_CREATE and answer.refusal is not None:
+        elif request.op is Op.ORDER_CREATE and answer.refusal is not None and answer.refusal.code is not RefusalCode.UNAVAILABLE:
             for watch in self._hears("order_refused"):
                 watch.order_refused(self._loop.now_ns, request)
         elif request.op is Op.BALANCE_FETCH and answer.balances is not None:
             for watch in self._hears("balances_told"):
                 watch.balances_told(self._loop.now_ns, answer.balances)
 
-    def _sent(self, request: Request) -> None:
+    def _sent(self, request: Request, sent_ns: Nanos) -> None:
+        """A request has come by the line, for which it left the client at `sent_ns`; that it did can be known only now.
+
+        What the client lacks since before then it lacked then; what else it lacked, and where the market stood, is past knowing.
+        """
         if request.op is not Op.ORDER_CREATE or request.order is None:
             return
         key = request.client_order_id
         if not key or self._world.venue.order_of(key) is None:  # else the venue has it, and no other can come of this
             fresh = self.freshness(request.order.symbol)
+            if fresh is not None and self._loop.now_ns - sent_ns > HELD_UP_NS:
+                fresh = msgspec.structs.replace(fresh, mid=None)
             for watch in self._hears("order_left"):
-                watch.order_left(self._loop.now_ns, request, fresh)
+                watch.order_left(sent_ns, request, fresh)
         if self._loop.now_ns - self._compared_ns >= COMPARE_APART_NS and self._hears("book_compared"):
             self.compare()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from papertape.model.account import Candle
 from papertape.model.event import Trade
 from papertape.model.instrument import Instrument
-from papertape.model.units import MINUTE, Nanos
+from papertape.model.units import DAY, MINUTE, Nanos
 
 
 class Candles:
@@ -19,6 +19,8 @@ class Candles:
         self._bars: dict[int, list[int]] = {}  # minute since 1970 → open, high, low, close ticks, volume lots
         self._minute = -1
         self._bar: list[int] = []
+        self._settled: list[int] = []  # what `day` had of other minutes than the running one
+        self._settled_at = (-1, -1)
 
     def on_trade(self, trade: Trade) -> None:
         ticks = trade.price_ticks
@@ -34,6 +36,18 @@ class Candles:
         bar[3] = ticks
         bar[4] += trade.qty_lots
 
+    def day(self, now_ns: Nanos) -> Candle | None:
+        """One bar of the last day's minutes, the running one included; None if nothing was traded."""
+        first = now_ns // MINUTE - DAY // MINUTE + 1
+        if self._settled_at != (first, self._minute):  # else only the running minute can have changed
+            self._settled_at, self._settled = (first, self._minute), []
+            for minute in sorted(minute for minute in self._bars if first <= minute != self._minute):
+                _merge(self._settled, self._bars[minute])
+        whole = list(self._settled)
+        if self._minute >= first:
+            _merge(whole, self._bar)
+        return self._candle(first * MINUTE, whole) if whole else None
+
     def bars(self, span_ns: Nanos, *, since_ns: Nanos | None, limit: int) -> tuple[Candle, ...]:
         """Bars of `span_ns`, a whole number of minutes, oldest first: the first `limit` that open at or after `since_ns`, else the last."""
         merged: dict[int, list[int]] = {}
@@ -41,13 +55,7 @@ class Candles:
             open_ns = minute * MINUTE // span_ns * span_ns
             if since_ns is not None and open_ns < since_ns:
                 continue
-            bar, whole = self._bars[minute], merged.get(open_ns)
-            if whole is None:
-                merged[open_ns] = list(bar)
-            else:
-                whole[1], whole[2] = max(whole[1], bar[1]), min(whole[2], bar[2])
-                whole[3] = bar[3]
-                whole[4] += bar[4]
+            _merge(merged.setdefault(open_ns, []), self._bars[minute])
         rows = list(merged.items())
         rows = rows[:limit] if since_ns is not None else rows[-limit:]
         return tuple(self._candle(open_ns, bar) for open_ns, bar in rows)
@@ -56,3 +64,11 @@ class Candles:
         it = self._instrument
         open, high, low, close = (it.price(ticks) for ticks in bar[:4])
         return Candle(open_ns=open_ns, open=open, high=high, low=low, close=close, volume=it.amount(bar[4]))
+
+
+def _merge(whole: list[int], bar: list[int]) -> None:
+    """Let a bar go on with the next; an empty one becomes it."""
+    if whole:
+        whole[1:] = max(whole[1], bar[1]), min(whole[2], bar[2]), bar[3], whole[4] + bar[4]
+    else:
+        whole[:] = bar

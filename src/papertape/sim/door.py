@@ -15,7 +15,7 @@ import msgspec
 from papertape.journal import Journal
 from papertape.model.interference import Crash, Interference, Moment, Outsider
 from papertape.model.order import NewOrder, OrderUpdate
-from papertape.model.request import Answer, Channel, Lane, Op, Request
+from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.view import Truth
 from papertape.runtime.chance import Chance
@@ -49,7 +49,7 @@ class Door:
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
-        on_sent: told of each request as it leaves the client.
+        on_sent: told of each request and of when it left the client, which is earlier where the line held it up.
         on_heard: told of each request whose answer the client has just got, and of the answer.
     """
 
@@ -76,7 +76,7 @@ class Door:
         self.on_crash: Callable[[Crash], bool] = lambda crash: False
         self.on_restart: Callable[[], bool] = lambda: False
         self.on_progress: Callable[[], None] = _nothing
-        self.on_sent: Callable[[Request], None] = lambda request: None
+        self.on_sent: Callable[[Request, Nanos], None] = lambda request, sent_ns: None
         self.on_heard: Callable[[Request, Answer], None] = lambda request, answer: None
         self.broadcast.on_progress = lambda: self.on_progress()
         self.executed: list[tuple[Nanos, Request]] = []
@@ -102,20 +102,20 @@ class Door:
         """Whether a connection of `lane` can be opened now."""
         return not self.plan.refuses(lane)
 
-    def submit(self, request: Request, done: Done, client: Client = _NEIGHBOUR) -> Pending:
+    def submit(self, request: Request, done: Done, client: Client = _NEIGHBOUR, refusal: Refusal | None = None) -> Pending:
         """A request has left the client; `done` is called at the moment the client hears, with the answer or with what became of it.
 
         Where the client `can_tell` there is a network between: `done` is called as the answer leaves for it, and `heard` says that it has
-        arrived.
+        arrived. With a `refusal` the venue's front end has said no already.
         """
         self._look_who_left()
         self._count += 1
         now_ns = self._timeline.now_ns
-        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client, self._life)
+        pending = Pending(self._count, request, done, now_ns if client.asked_ns is None else client.asked_ns, client, self._life, refusal)
         if client.can_tell:
             self._far[pending.number] = pending
         self.facts.append(Sent(pending.sent_ns, pending.number, request, client.asked_at))
-        self.on_sent(request)
+        self.on_sent(request, pending.sent_ns)
         delay_ns = self._order_law.ns(self._chance.keyed(f"latency/order/{self._name}", self._count)) + self.plan.delay_ns(Lane.REST)
         self._pending[pending.number] = pending
         pending.timer = self._timeline.schedule_ns(now_ns + delay_ns, COMMAND, self._arrive, pending)
@@ -163,7 +163,7 @@ class Door:
         hit = self.plan.hit_by(request)
         if pending.number not in self._pending:
             return  # the fault that it woke cut its own connection
-        refusal = self.plan.before_venue(hit, request)
+        refusal = pending.refusal or self.plan.before_venue(hit, request)
         if refusal is not None:
             answer = Answer(refusal=refusal)
         else:

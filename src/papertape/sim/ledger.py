@@ -82,11 +82,15 @@ class Ledger:
     def balances(self) -> Balances:
         return Balances({c: Balance(free=self.free(c), used=self.sum_of(Account.HELD, c)) for c in self._currencies})
 
-    def hold(self, order_id: str, currency: str, amount: Decimal, at_ns: Nanos) -> None:
-        """Set `amount` aside for an order, or raise `ccxt.InsufficientFunds` and change nothing."""
+    def afford(self, currency: str, amount: Decimal) -> None:
+        """Raise `ccxt.InsufficientFunds` if less than `amount` is free."""
         free = self.free(currency)
         if amount > free:
             raise InsufficientFunds(f"that needs {plain(amount)} {currency}; {plain(free)} are free")
+
+    def hold(self, order_id: str, currency: str, amount: Decimal, at_ns: Nanos) -> None:
+        """Set `amount` aside for an order, or raise `ccxt.InsufficientFunds` and change nothing."""
+        self.afford(currency, amount)
         self.release(order_id, currency, amount.copy_negate(), at_ns)
 
     def release(self, order_id: str, currency: str, amount: Decimal, at_ns: Nanos) -> None:

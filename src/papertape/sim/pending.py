@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from papertape.model.order import NewOrder, OrderType
-from papertape.model.request import PUBLIC_OPS, Answer, Request
+from papertape.model.request import PUBLIC_OPS, Answer, Refusal, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.view import RequestSeen
 from papertape.sim.client import Client
@@ -38,15 +38,19 @@ class Pending:
         is_orphan: whoever asked has died since.
         is_executed: the venue did not refuse it, whatever the client is told.
         life: which life of the client asked, from 1.
+        refusal: what the venue's front end has answered already; the venue then never sees the request.
     """
 
-    def __init__(self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client, life: int = 1) -> None:
+    def __init__(
+        self, number: int, request: Request, done: Done, sent_ns: Nanos, client: Client, life: int = 1, refusal: Refusal | None = None
+    ) -> None:
         self.number = number
         self.request = request
         self.done = done
         self.sent_ns = sent_ns
         self.client = client
         self.life = life
+        self.refusal = refusal
         self.is_awaited = True
         self.is_orphan = False
         self.is_executed = False

@@ -42,14 +42,21 @@ class Settlement:
 
     def accept(self, order: LiveOrder, taking: Taking) -> None:
         """Take an order on: hold what it needs, or raise `ccxt.InsufficientFunds` and change nothing. `taking` is what it takes at once."""
-        if order.limit_ticks is None and order.side is Side.BUY:
-            # Never rests, so it holds just what it takes; the fee is a taker's, but a fill releases by the same rule as any other.
-            needed = reduce(MONEY.add, (self._with_fee(order.instrument, ticks, lots) for ticks, lots in taking.levels), Decimal(0))
-        else:
-            needed = self.needed(order, order.limit_ticks or 0, order.left_lots)
-        self.hold(order, needed)
+        self.hold(order, self.demanded(order, taking))
         self.open[order.id] = order
         self.tell(order)
+
+    def demanded(self, order: LiveOrder, taking: Taking) -> Decimal:
+        """What an order that is not in the books yet must hold, given what it takes at once."""
+        if order.limit_ticks is None and order.side is Side.BUY:
+            # Never rests, so it holds just what it takes; the fee is a taker's, but a fill releases by the same rule as any other.
+            return reduce(MONEY.add, (self._with_fee(order.instrument, ticks, lots) for ticks, lots in taking.levels), Decimal(0))
+        return self.needed(order, order.limit_ticks or 0, order.left_lots)
+
+    def afford(self, order: LiveOrder, amount: Decimal) -> None:
+        """Raise `ccxt.InsufficientFunds` if the ledger could not hold this much for an order; change nothing."""
+        currency = order.instrument.quote if order.side is Side.BUY else order.instrument.base
+        self.ledger.afford(currency, MONEY.subtract(amount, order.held))
 
     def needed(self, order: LiveOrder, limit_ticks: int, lots: int) -> Decimal:
         """What an order with this limit and so much left must hold."""

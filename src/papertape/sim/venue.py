@@ -28,6 +28,7 @@ from papertape.sim.fills.base import FillModel
 from papertape.sim.ledger import Ledger
 from papertape.sim.matcher import Matcher
 from papertape.sim.order import LiveOrder
+from papertape.sim.preview import foreseen
 from papertape.sim.settlement import Settlement
 from papertape.sim.taking import Taking, take_cost, take_lots
 
@@ -47,6 +48,7 @@ class SimVenue:
         instruments: those that are valid as the run begins, by symbol.
         books: the recorded books by symbol, as the market lane shows them.
         trades: the last `TRADES_MAX` public trades by symbol, oldest first.
+        candles: bars by symbol, of what was traded so far.
         now_ns: run time of the last call; no call may be earlier, so no order ever meets a past price.
         opening: the account before the run.
         ledger: every movement of money.
@@ -77,7 +79,7 @@ class SimVenue:
         self._matchers = {symbol: Matcher(it, fills, self._settlement.fill) for symbol, it in self.instruments.items()}
         self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
         self.trades: dict[str, deque[Trade]] = {symbol: deque(maxlen=TRADES_MAX) for symbol in self.instruments}
-        self._candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
+        self.candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
         self._orders: dict[str, LiveOrder] = {}
         self._moves: list[Moved] = []
         self._by_client_id: dict[str, LiveOrder] = {}
@@ -96,7 +98,7 @@ class SimVenue:
                 self._enter_ready(matcher)
         elif type(event) is Trade:
             self.trades[event.symbol].append(event)
-            self._candles[event.symbol].on_trade(event)
+            self.candles[event.symbol].on_trade(event)
             self._matchers[event.symbol].on_trade(event)
         elif type(event) is BookSnapshot:
             matcher = self._matchers[event.symbol]
@@ -158,6 +160,8 @@ class SimVenue:
                 return self._edit(request)
             case Op.ORDER_CANCEL:
                 return self._cancel(request)
+            case Op.ORDER_PREVIEW:
+                return self._preview(request)
             case Op.ORDER_FETCH:
                 return Answer(order=self._order(request).snapshot())
             case Op.ORDERS_OPEN:
@@ -186,7 +190,16 @@ class SimVenue:
         known = self._known(request.client_order_id)
         if known is not None:
             return Answer(order=known.snapshot())
-        wanted = typed(request.order)
+        order, taking = self._weighed(request.order, f"o-{len(self._orders) + 1:06d}", request.client_order_id)
+        self._settlement.accept(order, taking)
+        self._orders[order.id] = order
+        self._by_client_id[order.client_order_id] = order
+        self._enter(order, self._matchers[order.instrument.symbol], taking)
+        return Answer(order=order.snapshot())
+
+    def _weighed(self, asked: NewOrder, order_id: str = "", client_order_id: str = "") -> tuple[LiveOrder, Taking]:
+        """A new order, checked and in nobody's books yet, and what it would take at once."""
+        wanted = typed(asked)
         it = self._instrument(wanted.symbol)
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
@@ -195,18 +208,32 @@ class SimVenue:
         check_book(wanted, measured, taking, matcher.own_best_against(wanted.side), it)
         if wanted.type is OrderType.LIMIT and wanted.time_in_force is TimeInForce.FOK and not taking.is_whole:
             taking = NOTHING
-        order_id = f"o-{len(self._orders) + 1:06d}"
         lots = measured.lots or taking.lots
-        order = LiveOrder(order_id, request.client_order_id or order_id, wanted, it, measured.limit_ticks, lots, self._settlement.at_ns)
-        self._settlement.accept(order, taking)
-        self._orders[order.id] = order
-        self._by_client_id[order.client_order_id] = order
-        self._enter(order, matcher, taking)
-        return Answer(order=order.snapshot())
+        now_ns = self._settlement.at_ns
+        return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns), taking
 
     def _edit(self, request: Request) -> Answer:
         """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""
         order = self._open_order(request)
+        limit_ticks, lots, taking = self._reweighed(order, request)
+        it, matcher, left = order.instrument, self._matchers[order.instrument.symbol], lots - order.filled_lots
+        keeps_place = limit_ticks == order.limit_ticks and lots <= order.amount_lots
+        self._settlement.hold(order, self._settlement.needed(order, limit_ticks, left))
+        if not keeps_place:
+            matcher.remove(order)
+            if order.limit_ticks is not None:
+                before = it.price(order.limit_ticks)
+                self._moves.append(Moved(order_id=order.id, after_fills=len(self._settlement.fills), before=before))
+            order.limit_ticks = limit_ticks
+            order.arrived_ns = self._settlement.at_ns
+        order.amount_lots, order.left_lots, order.updated_ns = lots, left, self._settlement.at_ns
+        self._settlement.tell(order)
+        if not keeps_place:
+            self._enter(order, matcher, taking)
+        return Answer(order=order.snapshot())
+
+    def _reweighed(self, order: LiveOrder, request: Request) -> tuple[int, int, Taking]:
+        """Limit and lots that an edit would give an order, checked, and what it would take at once."""
         it, matcher = order.instrument, self._matchers[order.instrument.symbol]
         if request.order is None:
             raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
@@ -214,26 +241,28 @@ class SimVenue:
         measured = measure(wanted, it)
         left = measured.lots - order.filled_lots
         if measured.limit_ticks is None or left <= 0:
-            raise Refused(
-                RefusalCode.INVALID, f"order {order.id}: {plain(it.amount(order.filled_lots))} is filled; amount must exceed that"
-            )
+            raise Refused(RefusalCode.INVALID, f"order {order.id}: {plain(it.amount(order.filled_lots))} of it is filled already")
         keeps_place = measured.limit_ticks == order.limit_ticks and measured.lots <= order.amount_lots
-        levels = iter(()) if keeps_place else matcher.open_levels(order.side, measured.limit_ticks)
-        taking = take_lots(left, levels)
+        taking = take_lots(left, iter(()) if keeps_place else matcher.open_levels(order.side, measured.limit_ticks))
         check_book(wanted, measured, taking, matcher.own_best_against(order.side), it)
-        self._settlement.hold(order, self._settlement.needed(order, measured.limit_ticks, left))
-        if not keeps_place:
-            matcher.remove(order)
-            if order.limit_ticks is not None:
-                before = it.price(order.limit_ticks)
-                self._moves.append(Moved(order_id=order.id, after_fills=len(self._settlement.fills), before=before))
-            order.limit_ticks = measured.limit_ticks
-            order.arrived_ns = self._settlement.at_ns
-        order.amount_lots, order.left_lots, order.updated_ns = measured.lots, left, self._settlement.at_ns
-        self._settlement.tell(order)
-        if not keeps_place:
-            self._enter(order, matcher, taking)
-        return Answer(order=order.snapshot())
+        return measured.limit_ticks, measured.lots, taking
+
+    def _preview(self, request: Request) -> Answer:
+        """What a create would do, or an edit where an order is named; refused as that would be."""
+        if request.order is None:
+            raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
+        if request.order_id:
+            order = self._open_order(request)
+            limit_ticks: int | None
+            limit_ticks, lots, taking = self._reweighed(order, request)
+            left = lots - order.filled_lots
+            self._settlement.afford(order, self._settlement.needed(order, limit_ticks, left))
+        else:
+            order, taking = self._weighed(request.order)
+            self._settlement.afford(order, self._settlement.demanded(order, taking))
+            limit_ticks, left = order.limit_ticks, order.left_lots
+        preview = foreseen(order, limit_ticks, left, taking, self._fees)
+        return Answer(preview=preview, books=(self._book(order.instrument.symbol, 1),))
 
     def _cancel(self, request: Request) -> Answer:
         order = self._open_order(request)
@@ -274,7 +303,7 @@ class SimVenue:
         if request.span_ns not in self.rules.candle_spans_ns:
             raise Refused(RefusalCode.UNSUPPORTED, f"{self.rules.name} has no candles of {request.span_ns} ns")
         limit = _limit(request, CANDLES_MAX)
-        return Answer(candles=self._candles[it.symbol].bars(request.span_ns, since_ns=request.since_ns, limit=limit))
+        return Answer(candles=self.candles[it.symbol].bars(request.span_ns, since_ns=request.since_ns, limit=limit))
 
     def _fetch_trades(self, request: Request) -> Answer:
         """Public trades, oldest first: the last `limit` of those stamped since `since_ns`, and the best prices beside them."""

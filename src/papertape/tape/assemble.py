@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from papertape.model.event import NO_MARKET, BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, ConnectionKind, Level
+from papertape.model.event import (
+    BookSnapshot,
+    BookUpdate,
+    CandleEvent,
+    ConnectionEvent,
+    ConnectionKind,
+    Level,
+    brings_market,
+)
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.schema import ASK, BID, FIRST, LAST
@@ -114,7 +122,7 @@ class Roller:
             self._down.pop(connection, None)
         elif kind == schema.DROPPED:
             self._down[connection] = text
-        if kind in (schema.DROPPED, schema.GAP) and self._connections[connection] not in NO_MARKET:
+        if kind in (schema.DROPPED, schema.GAP) and brings_market(self._connections[connection]):
             if instrument >= 0:
                 self._complete.pop(instrument, None)
             else:

@@ -54,8 +54,8 @@ def merge_tapes(paths: Sequence[Place], out: Place) -> Header:
 
     Each recorder's clock is first set by its tape's least skew, so that clocks which disagree do not matter; when a client gets a message
     stays the same. Parts of one recording, or cut from one tape, are put together as they were: what a part begins with, because it came
-    before, is there once. Raises `TapeError` where the tapes are of several venues, disagree about an instrument's steps, or tell of one
-    instrument at the same time.
+    before, is there once, and of a connection's skews the least counts, as if it had been measured over all. Raises `TapeError` where the
+    tapes are of several venues, disagree about an instrument's steps, or tell of one instrument at the same time.
     """
     tapes = [open_tape(path) for path in paths]
     if not tapes:
@@ -63,14 +63,15 @@ def merge_tapes(paths: Sequence[Place], out: Place) -> Header:
     instruments = _union(tapes)
     parts = _parts(tapes)
     _refuse_overlaps(tapes, parts)
-    shifts: list[Nanos] = []
-    for tape, before in zip(tapes, parts, strict=True):
-        # Where a recording goes on its clock does too; a skew is measured anew in each part, and must not turn the order of arrival.
-        shifts.append(_shift_ns(tape) if before is None else _shift_ns(tapes[_first(parts, before)]))
+    # Where a recording goes on its clock does too; measured anew in each part, a skew must not turn the order of arrival.
+    measured = [
+        [tapes[place] for place in range(len(tapes)) if _first(parts, place) == _first(parts, index)] for index in range(len(tapes))
+    ]
+    shifts = [min(_shift_ns(tape) for tape in together) for together in measured]
     connections: list[Connection] = []
     places = [
-        [_join(connections, Connection(it.name, it.skew_ns - shift_ns)) for it in tape.connections]
-        for tape, shift_ns in zip(tapes, shifts, strict=True)
+        [_join(connections, Connection(it.name, _skew_ns(it.name, together) - shift_ns)) for it in tape.connections]
+        for tape, together, shift_ns in zip(tapes, measured, shifts, strict=True)
     ]
     source = "; ".join(dict.fromkeys(tape.header.source for tape in tapes))
     is_numbered = any(tape.is_numbered for tape in tapes)
@@ -134,6 +135,11 @@ def _end_of(tape: Tape) -> int:
 
 def _shift_ns(tape: Tape) -> Nanos:
     return min((connection.skew_ns for connection in tape.connections), default=0)
+
+
+def _skew_ns(name: str, tapes: Sequence[Tape]) -> Nanos:
+    """The least that was measured on the connection of that name."""
+    return min(it.skew_ns for tape in tapes for it in tape.connections if it.name == name)
 
 
 def _join(connections: list[Connection], joining: Connection) -> int:

@@ -48,7 +48,7 @@ class ConnectionInfo(msgspec.Struct, kw_only=True):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the recorder knew of a loss: a broken connection or missing messages."""
+    """Where the recorder knew of a loss (a broken connection or missing messages), or was told to wait."""
 
     at_ns: Nanos
     connection: str
@@ -98,7 +98,7 @@ def tape_info(path: str | os.PathLike[str]) -> TapeInfo:
         line.lag_max_ns = max(line.lag_max_ns, deliver_ns - reach_ns)
         if isinstance(event, ConnectionEvent):
             _count(about, event.what.value, 1)
-            if event.what in (ConnectionKind.DROPPED, ConnectionKind.GAP):
+            if event.what in (ConnectionKind.DROPPED, ConnectionKind.GAP, ConnectionKind.RATE_LIMITED):
                 about.gaps.append(Gap(at_ns=reach_ns, connection=event.connection, what=event.what, text=event.text))
             continue
         _count(about, str(event.__struct_config__.tag), rows_of(event))

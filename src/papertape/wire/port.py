@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from papertape.model.account import Candle
 from papertape.model.event import Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order
-from papertape.model.request import Answer, Channel, Lane, ReplyLost, Request
+from papertape.model.request import Answer, Channel, Lane, Refusal, ReplyLost, Request
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
 from papertape.wire.caller import Caller
@@ -83,10 +84,12 @@ class VenuePort(Protocol):
         """The venue's own wall clock, nanoseconds since 1970-01-01 UTC."""
         ...
 
-    async def request(self, request: Request, *, caller: Caller | None = None) -> Answer:
+    async def request(self, request: Request, *, caller: Caller | None = None, refusal: Refusal | None = None) -> Answer:
         """Carry out one request; comes back when its answer leaves for the client, latency and faults included.
 
-        `caller` is who asked, where anybody can say. Cancelled, it says that the client has stopped waiting; the request itself goes on.
+        `caller` is who asked, where anybody can say. With a `refusal` the front end has said no already, such as to one request too many:
+        it travels like any other and everybody counts it, but the market never sees it. Cancelled, it says that the client has stopped
+        waiting; the request itself goes on.
 
         Raises `ReplyLost` where the answer must never arrive: the server then resets the connection before a byte of it.
         """
@@ -109,6 +112,14 @@ class VenuePort(Protocol):
 
     def ticker(self, symbol: str) -> Ticker:
         """The last trade and the best prices as they are now; what a ticker channel begins with."""
+        ...
+
+    def day(self, symbol: str) -> Candle | None:
+        """One bar of all that was traded in the last day, as far as anybody told; None if nothing was."""
+        ...
+
+    def bars(self, symbol: str, span_ns: Nanos, limit: int) -> Sequence[Candle]:
+        """The last bars of a length, oldest first; the last of them may be running. Not a request, no fault acts on it."""
         ...
 
     def recent_trades(self, symbol: str) -> Sequence[Trade]:

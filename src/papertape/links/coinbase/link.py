@@ -26,6 +26,7 @@ from papertape.model.units import SECOND, Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase import answer as answers
+from papertape.venues.coinbase.account import decode_fees, together
 from papertape.venues.coinbase.auth import Credentials, sign
 from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.frame import CANDLE_SPAN_NS
@@ -38,6 +39,7 @@ CHANNELS: Final = {
     Channel.BOOK: "level2",
     Channel.TRADES: "market_trades",
     Channel.TICKER: "ticker",
+    Channel.TICKER_BATCH: "ticker_batch",
     Channel.CANDLES: "candles",
     Channel.HEARTBEATS: "heartbeats",
     Channel.ORDERS: "user",
@@ -195,19 +197,16 @@ class CoinbaseLink:
                 answer = await self._ask(request, purse)
                 assert answer.order is not None
                 return Answer(order=self._memory.complete(answer.order))
-            case Op.ORDERS_OPEN:
-                pages = await self._pages(request, purse)
-                return Answer(orders=tuple(self._memory.complete(order) for page in pages for order in page.orders))
-            case Op.ORDERS_FETCH:
-                pages = await self._pages(request, purse)
+            case Op.ORDERS_OPEN | Op.ORDERS_FETCH:
+                pages = await self._pages(request, purse)  # the newest page came first
                 return Answer(orders=tuple(self._memory.complete(order) for page in reversed(pages) for order in page.orders))
             case Op.FILLS_FETCH:
                 pages = await self._pages(request, purse)
-                fills = [self._memory.complete_fill(fill) for page in reversed(pages) for fill in page.fills]  # the newest page came first
+                fills = [self._memory.complete_fill(fill) for page in reversed(pages) for fill in page.fills]
                 return Answer(fills=tuple(fills))
             case Op.BALANCE_FETCH:
                 found = [page.balances for page in await self._pages(request, purse) if page.balances is not None]
-                return Answer(balances=answers.together(found))
+                return Answer(balances=together(found))
         return await self._ask(request, purse)
 
     async def _create(self, request: Request, purse: Purse) -> Answer:
@@ -257,7 +256,7 @@ class CoinbaseLink:
             refusal = decode_refusal(reply.status, reply.body, reply.headers)
             if refusal is not None:
                 raise error_of(refusal, f"coinbase {request.op}")
-            maker_bps, taker_bps = self._readable(Op.MARKETS_FETCH, lambda: answers.decode_fees(reply.body))
+            maker_bps, taker_bps = self._readable(Op.MARKETS_FETCH, lambda: decode_fees(reply.body))
         markets = [msgspec.structs.replace(market, maker_bps=maker_bps, taker_bps=taker_bps) for market in answer.markets]
         return Answer(markets=tuple(markets))
 

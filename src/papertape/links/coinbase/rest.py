@@ -5,6 +5,7 @@ Importing this imports ccxt, which takes seconds; do it before a run in virtual 
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -36,6 +37,9 @@ from papertape.venues.coinbase.request import Call
 
 DATE_WITHIN_NS: Final[Nanos] = 2 * SECOND
 """An HTTP date has whole seconds, and is written a moment before it leaves."""
+
+DIAL_PART: Final = 2
+"""One part in so many of a request's time is for its connection, if it needs a new one: what ends then was certainly never sent."""
 
 API: Final = {True: ["v3", "private"], False: ["v3", "public"]}
 
@@ -81,6 +85,7 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
 
     papertape_clock: Clock
     papertape_spend: Callable[[Op], Awaitable[object]] | None
+    _papertape_session: aiohttp.ClientSession | None = None
 
     async def throttle(self, cost: Any = None) -> None:
         """Where ccxt would wait for a limiter of its own, which polls the machine's clock and knows nothing of the shell's."""
@@ -92,7 +97,9 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
 
     def open(self, lazy: bool = False) -> None:
         super().open(lazy)
-        if self.session is not None:
+        if self.session is not None and self.session is not self._papertape_session:
+            self._papertape_session = self.session
+            _bound_dials(self.session.connector, self.timeout / 1000 / DIAL_PART)
             # aiohttp repeats a GET where a kept connection ends before the answer: unpaid, and unknown to whoever counts attempts.
             self.session._retry_connection = False
 
@@ -227,6 +234,20 @@ class CoinbaseRest:
         client.papertape_clock = self.venue_clock
         client.papertape_spend = self.spend
         return client
+
+
+def _bound_dials(connector: Any, within_s: float) -> None:
+    """Let getting a connection, with name and TLS, take so long and no longer; aiohttp then says that it is this which took too long.
+
+    ccxt gives the whole of a request's time to the dial as well, and where both end at once nobody knows whether anything was sent.
+    """
+    connect = connector.connect
+
+    async def bounded(*args: Any, **named: Any) -> Any:
+        async with asyncio.timeout(within_s):
+            return await connect(*args, **named)
+
+    connector.connect = bounded
 
 
 def _readable(reply: Reply, what: str) -> Reply:

@@ -41,13 +41,14 @@ LOOK_EVERY_S: Final = 1.0
 Say = Callable[[str], object]
 
 
-async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[Ready], object], tell: Say) -> None:
+async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[Ready], object], tell: Say, is_last: bool = False) -> None:
     """Serve until SIGINT, SIGTERM, the end of the task or, where that is wanted, of our parent; raises what ended it otherwise.
 
     Args:
         make_fault: makes a fault of a table that comes over the control endpoint.
         on_ready: told once, as soon as clients may come.
         tell: told what a person at the terminal should know.
+        is_last: the process ends with this, so that a second signal is not obeyed: a terminal and whoever started us may both send one.
 
     Raises:
         ConfigError: something in `spec` must be edited, such as a port that is taken.
@@ -59,7 +60,7 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
     async with AsyncExitStack() as stack:
         header = {"papertape": VERSION, "serve": spec.venue, "tapes": [feed.tape for feed in spec.feeds], "seed": spec.seed}
         journal = stack.enter_context(Journal(header, spec.journal))
-        stack.enter_context(_until_signal(loop, over))
+        stack.enter_context(_until_signal(loop, over, is_last=is_last))
         clock = LoopClock(loop)
         market = ServedMarket(spec, clock, journal, tell)
         market.time.on_failure = partial(_fail, over)
@@ -168,7 +169,7 @@ def is_loopback(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def _until_signal(loop: asyncio.AbstractEventLoop, over: asyncio.Future[None]) -> Iterator[None]:
+def _until_signal(loop: asyncio.AbstractEventLoop, over: asyncio.Future[None], *, is_last: bool) -> Iterator[None]:
     """While it lasts, SIGINT and SIGTERM end what waits for `over`, and nothing else."""
 
     def end() -> None:
@@ -187,8 +188,9 @@ def _until_signal(loop: asyncio.AbstractEventLoop, over: asyncio.Future[None]) -
                 return
         yield
     finally:
+        is_told = is_last and over.done() and not over.cancelled()
         for each, handler in before.items():
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
                 loop.remove_signal_handler(each)
             with contextlib.suppress(ValueError, TypeError):
-                signal.signal(each, handler)
+                signal.signal(each, signal.SIG_IGN if is_told else handler)

@@ -2,35 +2,75 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from papertape.model.account import Balance, Balances, Candle, Market
-from papertape.model.instrument import Instrument
+from papertape.model.account import Balances
 from papertape.model.order import Fill, Order
-from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
-from papertape.model.units import EXACT, MILLISECOND, SECOND, Nanos, plain
+from papertape.model.request import Answer, Op, RefusalCode, Request
+from papertape.model.units import MILLISECOND, SECOND, Nanos
+from papertape.venues.coinbase.account import (
+    VAULT,
+    decode_account,
+    find,
+    render_account,
+    render_fees,
+    render_permissions,
+    render_portfolios,
+    render_wallet,
+    render_wallets,
+    together,
+    uuid_of,
+)
+from papertape.venues.coinbase.api import Shape
+from papertape.venues.coinbase.asked import Asked
+from papertape.venues.coinbase.auth import USUAL_RIGHTS, Right
 from papertape.venues.coinbase.errors import Body, decode_cancel, decode_refusal, not_found, render_refusal
 from papertape.venues.coinbase.market import decode_books, decode_trades, render_book, render_books, render_trades
-from papertape.venues.coinbase.notation import Products, format_side, format_time, product_id, symbol_of
-from papertape.venues.coinbase.order import STATUS_TO_WIRE, from_rest_fill, from_rest_order, to_rest_fill, to_rest_order
-from papertape.venues.coinbase.request import Asked, Shape
-
-FIAT: Final = ("USD", "EUR", "GBP", "SGD", "CAD", "AUD", "JPY")
-
-
-VAULT: Final = "ACCOUNT_TYPE_VAULT"
-"""An account whose money cannot be traded before its owner waits two days for it."""
+from papertape.venues.coinbase.notation import Products, format_side, format_time, product_id
+from papertape.venues.coinbase.order import (
+    STATUS_TO_WIRE,
+    fill_cursor,
+    from_rest_fill,
+    from_rest_order,
+    order_cursor,
+    time_in_force,
+    to_rest_fill,
+    to_rest_order,
+)
+from papertape.venues.coinbase.page import page
+from papertape.venues.coinbase.preview import decode_preview, render_edit_preview, render_preview
+from papertape.venues.coinbase.product import (
+    Days,
+    decode_candle,
+    decode_product,
+    render_candle,
+    render_coins,
+    render_currencies,
+    render_price,
+    render_product,
+    render_products,
+    render_rates,
+)
 
 NO_PRODUCTS: Final = Products()
+NOTHING: Final[Mapping[str, Any]] = {}
+FROM_BEFORE_THE_VENUE: Final = (RefusalCode.RATE_LIMITED, RefusalCode.UNAVAILABLE, RefusalCode.BANNED)
+"""Refusals that do not speak of what was asked, and look the same whatever it was."""
 
-Row = TypeVar("Row")
+Configs = Mapping[str, dict[str, Any]]
+"""By order id, what an order was asked for with, where that says more than the order does."""
 
 
 def render(
-    asked: Asked, answers: Sequence[Answer], venue_ns: Nanos, prices: Mapping[str, str] = {}, products: Products = NO_PRODUCTS
+    asked: Asked,
+    answers: Sequence[Answer],
+    venue_ns: Nanos,
+    products: Products = NO_PRODUCTS,
+    *,
+    days: Days = NOTHING,
+    configs: Configs = NOTHING,
+    rights: Sequence[Right] = USUAL_RIGHTS,
 ) -> Body:
     """The HTTP answer to what was asked, from the venue's answers to each of its requests.
 
@@ -38,73 +78,111 @@ def render(
         asked: what `parse` understood.
         answers: one for each of `asked.requests`.
         venue_ns: the venue's wall clock, nanoseconds since 1970-01-01 UTC.
-        prices: last price by symbol, where one is known.
         products: what trades and books are told of.
+        rights: those of the key that asked.
     """
-    if asked.shape is Shape.CANCELLED:
+    refusals = [each.refusal for each in answers if each.refusal is not None]
+    stopped = next((each for each in refusals if each.code in FROM_BEFORE_THE_VENUE), None)
+    if asked.shape is Shape.CANCELLED and stopped is None:
         return _render_cancels(asked, answers)
-    if answers and answers[0].refusal is not None:
-        request = asked.requests[0]
-        return render_refusal(request.op, answers[0].refusal, request.order_id, asked.config)
-    answer = answers[0] if answers else Answer()
+    answer, request = (answers[0], asked.requests[0]) if answers else (Answer(), Request(op=Op.TIME_FETCH))
+    if asked.shape is Shape.PREVIEWED and stopped is None:
+        return Body(200, render_preview(answer, request, products, venue_ns))
+    if asked.shape is Shape.EDIT_PREVIEWED and stopped is None:
+        return Body(200, render_edit_preview(answer, products))
+    if refusals:
+        return render_refusal(request.op, stopped or refusals[0], request.order_id or product_id(request.symbol), asked.config)
+    if asked.shape in ABOUT_ACCOUNT:
+        return _render_account(asked, answer, rights)
+    if asked.shape in ABOUT_ORDERS:
+        return _render_orders(asked, answer, configs)
+    return _render_market(asked, answer, venue_ns, products, days)
+
+
+ABOUT_ACCOUNT: Final = (
+    Shape.FEES, Shape.ACCOUNTS, Shape.ACCOUNT, Shape.WALLETS, Shape.WALLET, Shape.PERMISSIONS, Shape.PORTFOLIOS,
+)  # fmt: skip
+ABOUT_ORDERS: Final = (Shape.CREATED, Shape.EDITED, Shape.ORDER, Shape.ORDERS, Shape.FILLS)
+
+
+def _render_account(asked: Asked, answer: Answer, rights: Sequence[Right]) -> Body:
+    balances = answer.balances or Balances({})
     match asked.shape:
-        case Shape.TIME:
-            seconds, millis = str(venue_ns // SECOND), str(venue_ns // MILLISECOND)
-            now = {"iso": format_time(venue_ns // SECOND * SECOND), "epochSeconds": seconds, "epochMillis": millis}
-            return Body(200, now | {"data": {"iso": now["iso"], "epoch": int(seconds)}})  # `data` is what /v2/time has
-        case Shape.PRODUCTS:
-            is_spot = asked.product_type in ("", "SPOT")
-            rows = [_render_product(each, prices) for each in answer.markets if is_spot and _wants(asked.symbols, each.symbol)]
-            return Body(200, {"products": rows, "num_products": len(rows)})
-        case Shape.PRODUCT:
-            return _render_one_product(asked, answer, prices)
-        case Shape.CANDLES:
-            rows = [_render_candle(each) for each in reversed(answer.candles) if asked.end_ns is None or each.open_ns <= asked.end_ns]
-            return Body(200, {"candles": rows})
         case Shape.FEES:
-            return Body(200, _render_fees(answer.markets))
+            return Body(200, render_fees(answer.markets))
+        case Shape.PERMISSIONS:
+            return Body(200, render_permissions(rights))
+        case Shape.PORTFOLIOS:
+            return Body(200, render_portfolios())
         case Shape.ACCOUNTS:
-            assert answer.balances is not None
-            accounts, paging = _page([_render_account(c, b) for c, b in answer.balances.currencies.items()], asked)
-            return Body(200, {"accounts": accounts} | paging | {"size": len(accounts)})
-        case Shape.ACCOUNT:
-            assert answer.balances is not None
-            found = [_render_account(c, b) for c, b in answer.balances.currencies.items() if _account_id(c) == asked.subject]
-            return Body(200, {"account": found[0]}) if found else not_found("account not found")
+            rows, cursor = page(list(balances.currencies), asked.cursor, asked.limit, lambda currency: f"0.{uuid_of(currency)}")
+            accounts = [render_account(each, balances[each]) for each in rows]
+            return Body(200, {"accounts": accounts, "has_next": bool(cursor), "cursor": cursor, "size": len(accounts)})
         case Shape.WALLETS:
-            assert answer.balances is not None
-            rows = [_render_wallet(c, b) for c, b in answer.balances.currencies.items()]
-            return Body(200, {"pagination": {"next_starting_after": None, "limit": asked.limit, "next_uri": None}, "data": rows})
-        case Shape.CREATED:
-            assert answer.order is not None
-            return Body(200, _render_created(answer.order, asked.config))
+            wallets = [render_wallet(c, b) for c, b in balances.currencies.items()]
+            return Body(200, render_wallets(wallets, asked.cursor, asked.limit or len(wallets)))
+    found = find(balances, asked.subject)
+    if asked.shape is Shape.WALLET:
+        return Body(200, {"data": render_wallet(*found)}) if found else OLD_NOT_FOUND
+    return Body(200, {"account": render_account(*found)}) if found else not_found("account not found")
+
+
+OLD_NOT_FOUND: Final = Body(404, {"errors": [{"id": "not_found", "message": "Not found"}]})
+"""The old API's way of saying it."""
+
+
+def _render_orders(asked: Asked, answer: Answer, configs: Configs) -> Body:
+    match asked.shape:
         case Shape.EDITED:
             return Body(200, {"success": True, "errors": []})
-        case Shape.ORDER:
-            assert answer.order is not None
-            return Body(200, {"order": to_rest_order(answer.order)})
         case Shape.ORDERS:
-            orders, paging = _page(_listed_orders(asked, answer), asked)
-            return Body(200, {"orders": [to_rest_order(each) for each in orders], "sequence": "0"} | paging)
+            orders, cursor = page(_listed_orders(asked, answer), asked.cursor, asked.limit, order_cursor)
+            rows = [to_rest_order(each, configs.get(each.id)) for each in orders]
+            return Body(200, {"orders": rows, "sequence": "0", "has_next": bool(cursor), "cursor": cursor})
         case Shape.FILLS:
-            fills, paging = _page(answer.fills[::-1], asked)  # newest first
-            return Body(200, {"fills": [to_rest_fill(each) for each in fills]} | paging)
+            fills, cursor = page(_listed_fills(asked, answer), asked.cursor, asked.limit, fill_cursor)
+            return Body(200, {"fills": [to_rest_fill(each) for each in fills], "cursor": cursor})
+    assert answer.order is not None
+    if asked.shape is Shape.CREATED:
+        return Body(200, _render_created(answer.order, asked.config))
+    return Body(200, {"order": to_rest_order(answer.order, configs.get(answer.order.id))})
+
+
+def _render_market(asked: Asked, answer: Answer, venue_ns: Nanos, products: Products, days: Days) -> Body:
+    match asked.shape:
+        case Shape.PRODUCTS:
+            wanted, kinds = asked.words.get("product_ids", ()), asked.words.get("product_type", ())
+            rows = [
+                render_product(each, days) for each in answer.markets if _wants(wanted, product_id(each.symbol)) and _wants(kinds, "SPOT")
+            ]
+            return Body(200, render_products(rows, asked.offset, asked.limit))
+        case Shape.PRODUCT:
+            symbol = asked.requests[0].symbol
+            found = next((each for each in answer.markets if each.symbol == symbol), None)
+            return Body(200, render_product(found, days)) if found else not_found(f"Product {product_id(symbol)} not supported")
+        case Shape.CANDLES:
+            bars = [each for each in reversed(answer.candles) if asked.end_ns is None or each.open_ns <= asked.end_ns]
+            return Body(200, {"candles": [render_candle(each) for each in bars[: asked.limit]]})
         case Shape.TRADES:
             trades = [each for each in answer.trades if asked.end_ns is None or each.venue_ns <= asked.end_ns]
-            return Body(200, render_trades(trades[-asked.limit :], answer.books[0], products))
+            return Body(200, render_trades(trades[len(trades) - min(asked.limit or 0, len(trades)) :], answer.books[0], products))
         case Shape.BOOK:
-            return Body(200, render_book(answer.books[0], products, prices))
+            return Body(200, render_book(answer.books[0], products, days, asked.subject))
         case Shape.BOOKS:
-            return Body(200, render_books([each for each in answer.books if _wants(asked.symbols, each.symbol)], products))
+            wanted = asked.words.get("product_ids", ())
+            return Body(200, render_books([each for each in answer.books if _wants(wanted, product_id(each.symbol))], products))
         case Shape.CURRENCIES:
-            return Body(200, {"data": [_render_fiat(each) for each in _currencies(products) if each in FIAT]})
+            return Body(200, render_currencies(products))
         case Shape.COINS:
-            coins = [each for each in _currencies(products) if each not in FIAT]
-            return Body(200, {"data": [_render_coin(each, place) for place, each in enumerate(coins)]})
-        case Shape.PERMISSIONS:
-            may = {"can_view": True, "can_trade": True, "can_transfer": False}
-            return Body(200, may | {"portfolio_uuid": _account_id("portfolio"), "portfolio_type": "DEFAULT"})
-    return Body(200, {"data": {"currency": "USD", "rates": {"USD": "1"}}})
+            return Body(200, render_coins(products))
+        case Shape.RATES:
+            return Body(200, render_rates(asked.subject, products, days))
+        case Shape.PRICE:
+            price = render_price(answer.books[0], asked.subject, products, days)
+            return OLD_NOT_FOUND if price is None else Body(200, price)
+    seconds, millis = str(venue_ns // SECOND), str(venue_ns // MILLISECOND)
+    now = {"iso": format_time(venue_ns // SECOND * SECOND), "epochSeconds": seconds, "epochMillis": millis}
+    return Body(200, now | {"data": {"iso": now["iso"], "epoch": int(seconds)}})  # `data` is what /v2/time has
 
 
 def _wants(names: Sequence[str], name: str) -> bool:
@@ -112,46 +190,48 @@ def _wants(names: Sequence[str], name: str) -> bool:
 
 
 def _wants_order(asked: Asked, order: Order) -> bool:
+    facts = {
+        "order_ids": order.id, "product_ids": product_id(order.symbol), "product_type": "SPOT",
+        "order_status": STATUS_TO_WIRE[order.status],
+        "order_types": order.type.upper(), "order_side": format_side(order.side), "time_in_forces": time_in_force(order),
+        "order_placement_source": "RETAIL_ADVANCED",
+    }  # fmt: skip
     return (
-        _wants(asked.statuses, STATUS_TO_WIRE[order.status])
-        and _wants(asked.symbols, order.symbol)
-        and _wants(asked.ids, order.id)
+        all(facts[name] in words for name, words in asked.words.items() if words)
         and (asked.start_ns is None or order.created_ns >= asked.start_ns)
         and (asked.end_ns is None or order.created_ns < asked.end_ns)
     )
 
 
-def _currencies(products: Products) -> list[str]:
-    instruments = [each.instrument for each in products.by_symbol.values()]
-    return list(dict.fromkeys(currency for it in instruments for currency in (it.base, it.quote)))
-
-
-def _render_fiat(currency: str) -> dict[str, Any]:
-    return {"id": currency, "name": currency, "min_size": "0.01"}
-
-
-def _render_coin(currency: str, place: int) -> dict[str, Any]:
-    about = {"asset_id": _account_id(f"asset {currency}"), "code": currency, "name": currency, "color": "#000000"}
-    return about | {"sort_index": 100 + place, "exponent": 8, "type": "crypto", "address_regex": ""}
-
-
 def shown(asked: Asked, answer: Answer) -> tuple[str, ...] | None:
     """Client order ids of those that stand on the page that was asked for; None for what has no pages, and shows all that is in it."""
-    if answer.refusal is None and asked.shape in (Shape.ORDERS, Shape.FILLS):
-        rows: Sequence[Order | Fill] = _listed_orders(asked, answer) if asked.shape is Shape.ORDERS else answer.fills[::-1]
-        return tuple(dict.fromkeys(each.client_order_id for each in _page(rows, asked)[0]))
-    return None
+    if answer.refusal is not None:
+        return None
+    rows: Sequence[Order | Fill]
+    if asked.shape is Shape.ORDERS:
+        rows = page(_listed_orders(asked, answer), asked.cursor, asked.limit, order_cursor)[0]
+    elif asked.shape is Shape.FILLS:
+        rows = page(_listed_fills(asked, answer), asked.cursor, asked.limit, fill_cursor)[0]
+    else:
+        return None
+    return tuple(dict.fromkeys(each.client_order_id for each in rows))
 
 
 def _listed_orders(asked: Asked, answer: Answer) -> Sequence[Order]:
-    orders = answer.orders if asked.requests[0].op is Op.ORDERS_OPEN else answer.orders[::-1]  # newest first
-    return [each for each in orders if _wants_order(asked, each)]
+    return [each for each in reversed(answer.orders) if _wants_order(asked, each)]  # newest first
 
 
-def _page(rows: Sequence[Row], asked: Asked) -> tuple[Sequence[Row], dict[str, Any]]:
-    end = asked.offset + asked.limit
-    has_next = end < len(rows)
-    return rows[asked.offset : end], {"has_next": has_next, "cursor": str(end) if has_next else ""}
+def _listed_fills(asked: Asked, answer: Answer) -> Sequence[Fill]:
+    found: list[Fill] = []
+    for each in reversed(answer.fills):  # newest first
+        facts = {
+            "order_ids": each.order_id, "trade_ids": each.trade_id, "product_ids": product_id(each.symbol),
+            "order_side": format_side(each.side),
+        }  # fmt: skip
+        is_wanted = all(facts[name] in words for name, words in asked.words.items() if words)
+        if is_wanted and (asked.end_ns is None or each.venue_ns <= asked.end_ns):
+            found.append(each)
+    return found
 
 
 def _render_created(order: Order, config: dict[str, Any]) -> dict[str, Any]:
@@ -164,9 +244,6 @@ def _render_created(order: Order, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _render_cancels(asked: Asked, answers: Sequence[Answer]) -> Body:
-    refused = next((each.refusal for each in answers if each.refusal is not None), None)
-    if refused is not None and refused.code in (RefusalCode.RATE_LIMITED, RefusalCode.UNAVAILABLE, RefusalCode.BANNED):
-        return render_refusal(Op.ORDER_CANCEL, refused)
     rows: list[dict[str, Any]] = []
     for request, answer in zip(asked.requests, answers, strict=True):
         if answer.refusal is None:
@@ -174,91 +251,6 @@ def _render_cancels(asked: Asked, answers: Sequence[Answer]) -> Body:
         else:
             rows += render_refusal(Op.ORDER_CANCEL, answer.refusal, request.order_id).content["results"]
     return Body(200, {"results": rows})
-
-
-def _render_product(market: Market, prices: Mapping[str, str]) -> dict[str, Any]:
-    it = market.instrument
-    name = product_id(it.symbol)
-    figures = ("price_percentage_change_24h", "volume_24h", "volume_percentage_change_24h", "approximate_quote_24h_volume")
-    flags = ("watched", "is_disabled", "new", "cancel_only", "limit_only", "post_only", "auction_mode", "view_only")
-    return {
-        "product_id": name,
-        "price": prices.get(it.symbol, ""),
-        **dict.fromkeys(figures, "0"),
-        "base_increment": plain(it.lot),
-        "quote_increment": plain(it.tick),
-        "quote_min_size": plain(it.cost_min),
-        "quote_max_size": "150000000",
-        "base_min_size": plain(it.amount_min),
-        "base_max_size": "1000000000",
-        "base_name": it.base,
-        "quote_name": it.quote,
-        **dict.fromkeys(flags, False),
-        "status": "online" if market.active else "delisted",
-        "trading_disabled": not market.active,
-        "product_type": "SPOT",
-        "quote_currency_id": it.quote,
-        "base_currency_id": it.base,
-        "fcm_trading_session_details": None,
-        "mid_market_price": "",
-        "alias": "",
-        "alias_to": [],
-        "base_display_symbol": it.base,
-        "quote_display_symbol": it.quote,
-        "price_increment": plain(it.tick),
-        "display_name": name,
-        "product_venue": "CBE",
-    }
-
-
-def _render_one_product(asked: Asked, answer: Answer, prices: Mapping[str, str]) -> Body:
-    wanted = asked.requests[0].symbol
-    for market in answer.markets:
-        if market.symbol == wanted:
-            return Body(200, _render_product(market, prices))
-    return render_refusal(Op.MARKETS_FETCH, Refusal(code=RefusalCode.UNKNOWN_SYMBOL, message=wanted))
-
-
-def _render_candle(candle: Candle) -> dict[str, str]:
-    figures = {name: plain(getattr(candle, name)) for name in ("low", "high", "open", "close", "volume")}
-    return {"start": str(candle.open_ns // SECOND)} | figures
-
-
-def _render_fees(markets: Sequence[Market]) -> dict[str, Any]:
-    maker, taker = (markets[0].maker_bps, markets[0].taker_bps) if markets else (Decimal(0), Decimal(0))
-    tier = {"pricing_tier": "Advanced 1", "usd_from": "0", "usd_to": "1000"}
-    rates = {"taker_fee_rate": plain(EXACT.divide(taker, Decimal(10_000))), "maker_fee_rate": plain(EXACT.divide(maker, Decimal(10_000)))}
-    return {"total_volume": 0, "total_fees": 0, "fee_tier": tier | rates, "margin_rate": None, "goods_and_services_tax": None}
-
-
-def _render_account(currency: str, balance: Balance) -> dict[str, Any]:
-    return {
-        "uuid": _account_id(currency),
-        "name": f"{currency} Wallet",
-        "currency": currency,
-        "available_balance": {"value": plain(balance.free), "currency": currency},
-        "default": True,
-        "active": True,
-        "created_at": "2020-01-01T00:00:00Z",
-        "updated_at": "2020-01-01T00:00:00Z",
-        "deleted_at": None,
-        "type": "ACCOUNT_TYPE_FIAT" if currency in FIAT else "ACCOUNT_TYPE_CRYPTO",
-        "ready": True,
-        "hold": {"value": plain(balance.used), "currency": currency},
-        "retail_portfolio_id": "",
-        "platform": "ACCOUNT_PLATFORM_CONSUMER",
-    }
-
-
-def _render_wallet(currency: str, balance: Balance) -> dict[str, Any]:
-    code = {"code": currency, "name": currency}
-    amount = {"amount": plain(balance.total), "currency": currency}
-    return {"id": _account_id(currency), "type": "fiat" if currency in FIAT else "wallet", "currency": code, "balance": amount}
-
-
-def _account_id(currency: str) -> str:
-    digest = hashlib.sha256(currency.encode()).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
 def decode(request: Request, status: int, body: Any, headers: dict[str, str], products: Products = NO_PRODUCTS) -> tuple[Answer, str]:
@@ -274,20 +266,18 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
     match request.op:
         case Op.ORDER_FETCH:
             return Answer(order=from_rest_order(body["order"])), ""
-        case Op.ORDERS_OPEN:
-            return Answer(orders=tuple(from_rest_order(each) for each in body["orders"])), cursor
-        case Op.ORDERS_FETCH:
+        case Op.ORDERS_OPEN | Op.ORDERS_FETCH:
             return Answer(orders=tuple(from_rest_order(each) for each in reversed(body["orders"]))), cursor
         case Op.FILLS_FETCH:
             return Answer(fills=tuple(from_rest_fill(each) for each in reversed(body["fills"]))), cursor
         case Op.BALANCE_FETCH:
             rows = [each for each in body["accounts"] if each.get("type") != VAULT]
-            return Answer(balances=together([Balances({each["currency"]: _decode_account(each)}) for each in rows])), cursor
+            return Answer(balances=together([Balances({each["currency"]: decode_account(each)}) for each in rows])), cursor
         case Op.MARKETS_FETCH:
             rows = [each for each in body["products"] if each.get("product_type", "SPOT") == "SPOT"]
-            return Answer(markets=tuple(_decode_product(each) for each in rows)), ""
+            return Answer(markets=tuple(decode_product(each) for each in rows)), ""
         case Op.OHLCV_FETCH:
-            return Answer(candles=tuple(sorted((_decode_candle(each) for each in body["candles"]), key=lambda bar: bar.open_ns))), ""
+            return Answer(candles=tuple(sorted((decode_candle(each) for each in body["candles"]), key=lambda bar: bar.open_ns))), ""
         case Op.TRADES_FETCH:
             trades, best = decode_trades(body, request.symbol, products)
             return Answer(trades=trades, books=(best,)), ""
@@ -295,6 +285,8 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
             return Answer(books=decode_books(body, products)), ""
         case Op.TIME_FETCH:
             return Answer(), ""
+        case Op.ORDER_PREVIEW:
+            return decode_preview(request, body), ""
         case Op.ORDER_CANCEL:
             return Answer(refusal=decode_cancel(body["results"][0])), ""
         case Op.ORDER_CREATE | Op.ORDER_EDIT:
@@ -306,49 +298,3 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
 def acknowledged_id(body: Any) -> str:
     """The venue's id of an order that a create was answered with; also of the old one, where the client's id came again."""
     return str((body.get("success_response") or {}).get("order_id") or body["order_id"])
-
-
-def together(parts: Sequence[Balances]) -> Balances:
-    """Several accounts' money as one account's: what the pages of a list hold, and the accounts of one currency.
-
-    >>> dollars = [Balances({"USD": Balance(Decimal(each))}) for each in (1, 2)]
-    >>> together(dollars)["USD"].free
-    Decimal('3')
-    """
-    found: dict[str, Balance] = {}
-    for part in parts:
-        for currency, balance in part.currencies.items():
-            known = found.get(currency, Balance())
-            found[currency] = Balance(EXACT.add(known.free, balance.free), EXACT.add(known.used, balance.used))
-    return Balances(found)
-
-
-def decode_fees(body: Any) -> tuple[Decimal, Decimal]:
-    """Maker and taker fee in basis points, from a transaction summary."""
-    tier = body["fee_tier"]
-    return EXACT.multiply(Decimal(tier["maker_fee_rate"]), Decimal(10_000)), EXACT.multiply(
-        Decimal(tier["taker_fee_rate"]), Decimal(10_000)
-    )
-
-
-def _decode_account(row: dict[str, Any]) -> Balance:
-    return Balance(Decimal(row["available_balance"]["value"]), Decimal(row["hold"]["value"]))
-
-
-def _decode_product(row: dict[str, Any]) -> Market:
-    instrument = Instrument(
-        symbol=f"{row['base_currency_id']}/{row['quote_currency_id']}",
-        venue_symbol=row["product_id"],
-        tick=Decimal(row.get("price_increment") or row["quote_increment"]),
-        lot=Decimal(row["base_increment"]),
-        amount_min=Decimal(row["base_min_size"]),
-        cost_min=Decimal(row["quote_min_size"]),
-    )
-    assert symbol_of(instrument.venue_symbol) == instrument.symbol
-    is_active = row.get("status") == "online" and not row.get("trading_disabled")
-    return Market(instrument=instrument, maker_bps=Decimal(0), taker_bps=Decimal(0), active=is_active)
-
-
-def _decode_candle(row: dict[str, Any]) -> Candle:
-    figures = {name: Decimal(str(row[name])) for name in ("low", "high", "open", "close", "volume")}
-    return Candle(open_ns=int(row["start"]) * SECOND, **figures)

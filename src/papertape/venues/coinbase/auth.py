@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,6 +24,17 @@ LEEWAY_S: Final = 5
 """How far a client's clock may be off before its token is no longer taken: our choice, Coinbase publishes none."""
 
 ISSUERS: Final = ("cdp", "coinbase-cloud")
+
+
+class Right(StrEnum):
+    """What a key may be allowed."""
+
+    VIEW = "view"
+    TRADE = "trade"
+    TRANSFER = "transfer"
+
+
+USUAL_RIGHTS: Final = (Right.VIEW, Right.TRADE)
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -110,7 +122,19 @@ class Keyring:
 
     def __init__(self, *credentials: Credentials) -> None:
         self.strangers: dict[str, int] = {}
-        self._keys = {each.name: _private_key(each.secret).public_key() for each in credentials}
+        self._keys: dict[str, EllipticCurvePublicKey | Ed25519PublicKey] = {}
+        self._rights: dict[str, tuple[Right, ...]] = {}
+        for each in credentials:
+            self.issue(each)
+
+    def issue(self, credentials: Credentials, rights: tuple[Right, ...] = USUAL_RIGHTS) -> None:
+        """Know a key from now on, and what it is allowed. Raises `ValueError` if its secret is no key of Coinbase's kinds."""
+        self._keys[credentials.name] = _private_key(credentials.secret).public_key()
+        self._rights[credentials.name] = rights
+
+    def rights(self, token: str) -> tuple[Right, ...]:
+        """What the key is allowed that a token without a fault was signed with."""
+        return self._rights[signer(token)]
 
     def note_stranger(self, name: str) -> None:
         """Somebody signed under this name, and not with the key that we know under it."""
@@ -128,7 +152,7 @@ class Keyring:
         try:
             header, claims = (msgspec.json.decode(_decode(part), type=dict[str, Any]) for part in parts[:2])
             signature = _decode(parts[2])
-        except (ValueError, IndexError, binascii.Error):
+        except (ValueError, IndexError, RecursionError, binascii.Error):
             return "no token"
         name = str(header.get("kid"))
         key = self._keys.get(name)
@@ -139,6 +163,14 @@ class Keyring:
             self.note_stranger(name)
             return "bad signature"
         return _claims_fault(claims, now_ns // SECOND, uri)
+
+
+def signer(token: str) -> str:
+    """Under which name somebody signed a token, whether or not it is right; "" if it is no token."""
+    try:
+        return str(msgspec.json.decode(_decode(token.partition(".")[0]), type=dict[str, Any]).get("kid", ""))
+    except (ValueError, RecursionError, binascii.Error):
+        return ""
 
 
 def _fits(key: EllipticCurvePublicKey | Ed25519PublicKey, algorithm: str, signature: bytes, signed: bytes) -> bool:
@@ -172,7 +204,8 @@ def _claims_fault(claims: dict[str, Any], now_s: int, uri: str | None) -> str | 
         return "unknown issuer"
     if uri is None:
         return None
-    claimed = claims.get("uri") or next(iter(claims.get("uris") or []), "")
+    several = claims.get("uris")
+    claimed = claims.get("uri") or (several[0] if isinstance(several, list) and several else "")
     method, _, where = str(claimed).partition(" ")
     path = where.removeprefix("https://").removeprefix("http://").partition("/")[2]
     return None if f"{method} /{path}" == uri else "another request's token"

@@ -4,9 +4,11 @@ The same no comes in four shapes, by what was asked: a create answers 200 with `
 with a list of `errors`; a cancel answers 200 with one `failure_reason` per order; everything else answers 4xx with `{error, error_details,
 message}`. Too many requests are 429 with `errors`, a bad signature is 401 with one word of plain text.
 
-How sure we are: the texts for insufficient funds and price precision, and the bodies for 429, 401 and an order that is not found, stand
-in public reports and client code. The text for size precision is remembered and not confirmed. Empty messages, the reason for a self-trade,
-and which of our refusals maps to which reason of an edit or a cancel are our choice; no public source was found for them.
+How sure we are: the texts for insufficient funds and price precision, and the bodies for 429, 401, 403 and an order that is not found,
+stand in public reports and client code; so do "ProductID is invalid" (400), "Product … not supported" (404), the reasons for an order of a
+kind that is not offered, and the whole sentence about a market sell by quote. The text for size precision is remembered and not confirmed.
+Empty messages, the reason for a self-trade, which of our refusals maps to which reason of an edit or a cancel, and every other sentence
+about a bad argument are our choice; no public source was found for them.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from papertape.model.request import Op, Refusal, RefusalCode
 from papertape.model.units import SECOND, Nanos
 from papertape.venues.coinbase.reasons import HEARD
 
+FROM_WITHIN: Final = "rpc error: "
+"""How Coinbase's own words begin that it passes on from a server behind; such a message goes out as it is."""
+
+WRONG_PRODUCT: Final = "ProductID is invalid"
 NO_REASON: Final = "UNKNOWN_FAILURE_REASON"
 
 CREATE_REASONS: Final[dict[RefusalCode, tuple[str, str, str]]] = {
@@ -75,6 +81,14 @@ class Body(msgspec.Struct, frozen=True):
 UNAUTHORIZED: Final = Body(401, "Unauthorized\n")
 
 
+def _complaint(error: str, what: str) -> dict[str, str]:
+    return {"error": error, "error_details": what, "message": what}
+
+
+FORBIDDEN: Final = Body(403, _complaint("PERMISSION_DENIED", "Missing required scopes"))
+"""The answer to a key that is right but is not allowed what it asks for."""
+
+
 def page(status: int, title: str) -> Body:
     """What a content delivery network says in the venue's stead: HTML, whatever was asked for."""
     return Body(status, f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n", is_page=True)
@@ -82,12 +96,12 @@ def page(status: int, title: str) -> Body:
 
 def not_found(what: str) -> Body:
     """A path, product or order that is not there."""
-    return Body(404, {"error": "NOT_FOUND", "error_details": what, "message": what})
+    return Body(404, _complaint("NOT_FOUND", what))
 
 
 def bad_argument(what: str) -> Body:
     """A parameter that cannot be read."""
-    return Body(400, {"error": "INVALID_ARGUMENT", "error_details": what, "message": what})
+    return Body(400, _complaint("INVALID_ARGUMENT", what))
 
 
 def too_many_requests(retry_after_ns: Nanos | None) -> Body:
@@ -102,7 +116,7 @@ def render_refusal(op: Op, refusal: Refusal, subject: str = "", config: dict[str
     Args:
         op: what was asked.
         refusal: why not.
-        subject: the order id that it is about.
+        subject: the order or product id that it is about.
         config: the configuration that a create came with; Coinbase sends it back.
     """
     code = refusal.code
@@ -115,6 +129,7 @@ def render_refusal(op: Op, refusal: Refusal, subject: str = "", config: dict[str
     match op:
         case Op.ORDER_CREATE:
             error, message, preview = CREATE_REASONS.get(code, CREATE_REASONS[RefusalCode.INVALID])
+            message = refusal.message if refusal.message.startswith(FROM_WITHIN) else message
             no = {"error": error, "message": message, "error_details": "", "preview_failure_reason": preview}
             no["new_order_failure_reason"] = NO_REASON
             return Body(200, {"success": False, "error_response": no, "order_configuration": config or {}})
@@ -130,7 +145,7 @@ def render_refusal(op: Op, refusal: Refusal, subject: str = "", config: dict[str
     if code is RefusalCode.ORDER_NOT_FOUND:
         return not_found("order with this orderID was not found")
     if code is RefusalCode.UNKNOWN_SYMBOL:
-        return not_found("valid product_id is required")
+        return not_found(f"Product {subject} not supported") if op is Op.MARKETS_FETCH else bad_argument(WRONG_PRODUCT)
     return bad_argument(refusal.message or "invalid request")
 
 

@@ -7,9 +7,12 @@ sizes and prices have no more decimals than they need.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+import msgspec
+
+from papertape.model.account import Candle
 from papertape.model.event import BookSnapshot, Level, Trade
 from papertape.model.units import EXACT, Nanos, plain
 from papertape.venues.coinbase.notation import Product, Products, format_side, format_time, parse_side, parse_time
@@ -26,15 +29,30 @@ def render_trades(trades: Sequence[Trade], best: BookSnapshot, products: Product
     return {"trades": rows, **prices}
 
 
-def render_book(book: BookSnapshot, products: Products, prices: Mapping[str, str]) -> dict[str, Any]:
+def render_book(book: BookSnapshot, products: Products, days: Mapping[str, Candle], step: str = "") -> dict[str, Any]:
     """The answer of `product_book`.
 
     Args:
         book: one instrument's, as deep as was asked for.
         products: under which name, in which steps.
-        prices: last price by symbol, where one is known.
+        days: by symbol, what was traded in the last day.
+        step: levels within the same step of price are put together, bids under its lower end and asks under its upper; "" for none.
     """
-    return {"pricebook": _render_levels(book, products), "last": prices.get(book.symbol, ""), **_middle(book, products)}
+    last = days[book.symbol].close if book.symbol in days else None
+    levels = _render_levels(aggregated(book, products, Decimal(step)) if step else book, products)
+    return {"pricebook": levels, "last": "" if last is None else plain(last), **_middle(book, products)}
+
+
+def aggregated(book: BookSnapshot, products: Products, step: Decimal) -> BookSnapshot:
+    """The book in coarser steps; one that is no multiple of the tick counts as the next above that is."""
+    tick = products.by_symbol[book.symbol].instrument.tick
+    ticks = int(EXACT.divide(step, tick).to_integral_value(ROUND_CEILING, EXACT))
+    sides: list[dict[int, int]] = [{}, {}]
+    for levels, found, is_bid in ((book.bids, sides[0], True), (book.asks, sides[1], False)):
+        for price, amount in levels:
+            end = price // ticks * ticks if is_bid else -(-price // ticks) * ticks
+            found[end] = found.get(end, 0) + amount
+    return msgspec.structs.replace(book, bids=tuple(sides[0].items()), asks=tuple(sides[1].items()))
 
 
 def render_books(books: Sequence[BookSnapshot], products: Products) -> dict[str, Any]:
@@ -70,7 +88,7 @@ def _render_trade(trade: Trade, product: Product) -> dict[str, Any]:
         "side": format_side(trade.taker.opposite),
         "bid": "",
         "ask": "",
-        "exchange": "",
+        "exchange": "coinbase",
     }
 
 

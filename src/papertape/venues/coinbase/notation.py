@@ -25,6 +25,9 @@ GRANULARITIES: Final = {
 }
 """Bar lengths by Coinbase's names, in nanoseconds."""
 
+DIGITS_MAX: Final = 40
+"""Longer numbers are none that anybody means, and would cost their reader time."""
+
 _days: dict[str, Nanos] = {}
 _moments: dict[int, str] = {}
 
@@ -107,6 +110,20 @@ def symbol_of(product: str) -> str:
 def decimal_or(text: str | None, default: Decimal = Decimal(0)) -> Decimal:
     """A number in a field that Coinbase leaves empty at times."""
     return Decimal(text) if text else default
+
+
+def size(given: object) -> Decimal:
+    """A decimal number as a request may hold it; raises `ValueError` or `decimal.InvalidOperation` for what is none.
+
+    >>> size("0.5"), size("1e999999999")
+    Traceback (most recent call last):
+    ValueError: 1e999999999 is no number
+    """
+    text = str(given)
+    number = Decimal(text) if len(text) <= DIGITS_MAX else None
+    if number is None or not number.is_finite() or abs(number.adjusted()) > DIGITS_MAX:
+        raise ValueError(f"{text[:DIGITS_MAX]} is no number")
+    return number
 
 
 class Steps:

@@ -11,7 +11,7 @@ from papertape.model.errors import NotSupported
 from papertape.model.event import Side
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, TimeInForce
 from papertape.model.units import EXACT, Nanos, plain
-from papertape.venues.coinbase.notation import decimal_or, format_side, format_time, parse_side, parse_time, product_id, symbol_of
+from papertape.venues.coinbase.notation import decimal_or, format_side, format_time, parse_side, parse_time, product_id, size, symbol_of
 
 STATUS_TO_WIRE: Final = {
     OrderStatus.OPEN: "OPEN",
@@ -32,6 +32,15 @@ TIME_IN_FORCE: Final = {
     TimeInForce.FOK: "FILL_OR_KILL",
 }
 TIME_IN_FORCE_FROM_WIRE: Final = {wire: tif for tif, wire in TIME_IN_FORCE.items()}
+OTHER_COMMISSIONS: Final = ("gst_commission", "withholding_commission", "client_commission", "venue_commission",
+                           "regulatory_commission", "clearing_commission")  # fmt: skip
+KNOWN_CONFIGURATIONS: Final = {
+    "market_market_ioc": True, "sor_limit_ioc": True, "limit_limit_gtc": True, "limit_limit_fok": True,
+    "market_market_fok": False, "limit_limit_gtd": False, "stop_limit_stop_limit_gtc": False, "stop_limit_stop_limit_gtd": False,
+    "trigger_bracket_gtc": False, "trigger_bracket_gtd": False, "twap_limit_gtd": False, "scaled_limit_gtc": False,
+}  # fmt: skip
+"""Coinbase's kinds of orders by the name of their configuration, and whether the simulated venue offers them."""
+
 NO_REASON: Final = ("", "REJECT_REASON_UNSPECIFIED", "Internal error", "User requested cancel")
 
 
@@ -54,17 +63,17 @@ def configuration(order: NewOrder) -> dict[str, dict[str, Any]]:
             return {"limit_limit_gtc": limit | {"post_only": order.post_only}}
 
 
-def from_configuration(symbol: str, side: str, config: dict[str, dict[str, Any]]) -> NewOrder | None:
+def from_configuration(symbol: str, side: str, config: dict[str, Any]) -> NewOrder | None:
     """What a configuration asks for; None if it is none that we know, or lacks a size or a price.
 
-    Raises `decimal.InvalidOperation` for a number that is none.
+    Raises `ValueError` or `decimal.InvalidOperation` for a number that is none.
     """
     if len(config) != 1:
         return None
     name, fields = next(iter(config.items()))
-    sizes = {key: Decimal(str(fields[key])) for key in ("base_size", "quote_size", "limit_price") if fields.get(key)}
-    if not all(size.is_finite() for size in sizes.values()):
+    if not isinstance(fields, dict):
         return None
+    sizes = {key: size(fields[key]) for key in ("base_size", "quote_size", "limit_price") if fields.get(key)}
     base, quote, price = sizes.get("base_size"), sizes.get("quote_size"), sizes.get("limit_price")
     if name == "market_market_ioc":
         if (base is None) is (quote is None):
@@ -134,11 +143,11 @@ def to_user_order(order: Order) -> UserOrder:
         order_side=format_side(order.side),
         order_type="Limit" if order.type is OrderType.LIMIT else "Market",
         limit_price="" if order.price is None else plain(order.price),
-        time_in_force=TIME_IN_FORCE[order.time_in_force],
+        time_in_force=time_in_force(order),
         cancel_reason=order.reason if order.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED) else "",
         reject_reason=order.reason if order.status is OrderStatus.REJECTED else "",
         outstanding_hold_amount=_hold(order),
-        total_value_after_fees=plain(EXACT.add(order.cost, order.fee)),
+        total_value_after_fees=_value_after_fees(order),
         post_only="true" if order.post_only else "false",
     )
 
@@ -149,15 +158,16 @@ def from_user_order(wire: UserOrder, venue_ns: Nanos) -> Order:
     A final update no longer says what amount was asked for; `amount` is then what was filled.
     """
     filled = decimal_or(wire.cumulative_quantity)
+    kind = OrderType.MARKET if wire.order_type.upper() == "MARKET" else OrderType.LIMIT
     return Order(
         id=wire.order_id,
         client_order_id=wire.client_order_id,
         symbol=symbol_of(wire.product_id),
-        type=OrderType.MARKET if wire.order_type.upper() == "MARKET" else OrderType.LIMIT,
+        type=kind,
         side=parse_side(wire.order_side),
         amount=filled + decimal_or(wire.leaves_quantity),
         price=Decimal(wire.limit_price) if decimal_or(wire.limit_price) else None,
-        time_in_force=TIME_IN_FORCE_FROM_WIRE.get(wire.time_in_force, TimeInForce.GTC),
+        time_in_force=_time_in_force(wire.time_in_force, kind, TimeInForce.GTC),
         post_only=wire.post_only == "true",
         status=STATUS_FROM_WIRE.get(wire.status, OrderStatus.OPEN),
         created_ns=parse_time(wire.creation_time) if wire.creation_time else venue_ns,
@@ -170,8 +180,13 @@ def from_user_order(wire: UserOrder, venue_ns: Nanos) -> Order:
     )
 
 
-def to_rest_order(order: Order) -> dict[str, Any]:
-    """The `order` object of GET /orders/historical."""
+def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The `order` object of GET /orders/historical.
+
+    Args:
+        order: as it stands.
+        config: what it was asked for with, where that says more than the order does: of a market buy by cost the cost.
+    """
     wanted = NewOrder(
         symbol=order.symbol,
         type=order.type,
@@ -185,11 +200,11 @@ def to_rest_order(order: Order) -> dict[str, Any]:
         "order_id": order.id,
         "product_id": product_id(order.symbol),
         "user_id": "",
-        "order_configuration": configuration(wanted),
+        "order_configuration": configuration(wanted) if config is None else config,
         "side": format_side(order.side),
         "client_order_id": order.client_order_id,
         "status": STATUS_TO_WIRE[order.status],
-        "time_in_force": TIME_IN_FORCE[order.time_in_force],
+        "time_in_force": time_in_force(order),
         "created_time": format_time(order.created_ns),
         "completion_percentage": _completion(order),
         "filled_size": plain(order.filled),
@@ -198,10 +213,10 @@ def to_rest_order(order: Order) -> dict[str, Any]:
         "number_of_fills": str(order.fills_count),
         "filled_value": plain(order.cost),
         "pending_cancel": False,
-        "size_in_quote": False,
+        "size_in_quote": config is not None,
         "total_fees": plain(order.fee),
-        "size_inclusive_of_fees": False,
-        "total_value_after_fees": plain(EXACT.add(order.cost, order.fee)),
+        "size_inclusive_of_fees": config is not None,
+        "total_value_after_fees": _value_after_fees(order),
         "trigger_status": "INVALID_ORDER_TYPE",
         "order_type": "LIMIT" if order.type is OrderType.LIMIT else "MARKET",
         "reject_reason": "REJECT_REASON_UNSPECIFIED",
@@ -217,7 +232,33 @@ def to_rest_order(order: Order) -> dict[str, Any]:
         "leverage": "",
         "margin_type": "UNKNOWN_MARGIN_TYPE",
         "retail_portfolio_id": "",
+        "originating_order_id": "",
+        "attached_order_id": "",
+        "attached_order_configuration": None,
+        "current_pending_replace": None,
+        "cursor": order_cursor(order),
     }
+
+
+def time_in_force(order: Order) -> str:
+    """How long an order stays, in Coinbase's words, for whom every market order is immediate-or-cancel."""
+    return TIME_IN_FORCE[TimeInForce.IOC if order.type is OrderType.MARKET else order.time_in_force]
+
+
+def _time_in_force(text: str, kind: OrderType, otherwise: TimeInForce) -> TimeInForce:
+    if kind is OrderType.MARKET:
+        return TimeInForce.GTC  # what a market order has here that was asked for without one
+    return TIME_IN_FORCE_FROM_WIRE.get(text, otherwise)
+
+
+def order_cursor(order: Order) -> str:
+    """Where a list of orders, newest first, goes on after this one."""
+    return f"{order.created_ns}.{order.id}"
+
+
+def fill_cursor(fill: Fill) -> str:
+    """Where a list of fills, newest first, goes on after this one."""
+    return f"{fill.venue_ns}.{fill.trade_id}"
 
 
 def from_rest_order(wire: dict[str, Any]) -> Order:
@@ -240,7 +281,7 @@ def from_rest_order(wire: dict[str, Any]) -> Order:
         side=wanted.side,
         amount=amount,
         price=wanted.price,
-        time_in_force=TIME_IN_FORCE_FROM_WIRE.get(wire.get("time_in_force", ""), wanted.time_in_force),
+        time_in_force=_time_in_force(wire.get("time_in_force", ""), wanted.type, wanted.time_in_force),
         post_only=wanted.post_only,
         status=status,
         created_ns=created_ns,
@@ -271,6 +312,9 @@ def to_rest_fill(fill: Fill) -> dict[str, Any]:
         "user_id": "",
         "side": format_side(fill.side),
         "retail_portfolio_id": "",
+        "fillSource": "FILL_SOURCE_CLOB",
+        "commission_detail_total": {"total_commission": plain(fill.fee)} | dict.fromkeys(OTHER_COMMISSIONS, "0"),
+        "cursor": fill_cursor(fill),
     }
 
 
@@ -294,10 +338,15 @@ def from_rest_fill(wire: dict[str, Any]) -> Fill:
     )
 
 
+def _value_after_fees(order: Order) -> str:
+    """What a buy cost in all, and what a sell brought."""
+    return plain(EXACT.add(order.cost, order.fee) if order.side is Side.BUY else EXACT.subtract(order.cost, order.fee))
+
+
 def _completion(order: Order) -> str:
     if order.status is OrderStatus.CLOSED:
-        return "100"
-    return plain(round(order.filled * 100 / order.amount, 2)) if order.amount else "0"
+        return "100.00"
+    return format(round(order.filled * 100 / order.amount, 2), "f") if order.amount else "0.00"
 
 
 def _hold(order: Order) -> str:

@@ -10,12 +10,15 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from papertape.model.request import Lane
-from papertape.venues.coinbase.auth import Credentials, Keyring
+from papertape.venues.coinbase.auth import Credentials, Keyring, Right
+from papertape.venues.coinbase.errors import too_many_requests
 from papertape.venues.coinbase.notation import Products
-from papertape.wire.caller import reset
-from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort
+from papertape.wire.caller import Caller, reset
+from papertape.wire.coinbase.handler import RestHandler
+from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort, written
 from papertape.wire.coinbase.stream import StreamFront
 from papertape.wire.port import VenuePort
+from papertape.wire.quotas import Quotas
 
 REST_HOST: Final = "api.coinbase.com"
 MARKET_HOST: Final = "advanced-trade-ws.coinbase.com"
@@ -61,7 +64,12 @@ class CoinbaseServer:
         self._port = port
         self._keys = keys or Keyring(*credentials)
         self._products = Products(port.instruments)
-        self._rest = RestFront(port, self._keys, self._products)
+        self._quotas = Quotas()
+        self._rest = RestFront(port, RestHandler(port, self._keys, self._products, self._quotas))
+
+    def issue(self, credentials: Credentials, rights: tuple[Right, ...]) -> None:
+        """Know one key more, which is allowed just this."""
+        self._keys.issue(credentials, rights)
 
     @property
     def strangers(self) -> dict[str, int]:
@@ -94,7 +102,10 @@ class CoinbaseServer:
         lane = LANES.get(http.host.partition(":")[0], Lane.USER if http.path.startswith("/user") else Lane.MARKET)
         if not self._port.accepts(lane):
             return abort(http)
-        front = StreamFront(self._port, self._keys, self._products, lane)
+        dials, peer = self._port.rules.dial_quota, http.remote or ""
+        if dials is not None and self._quotas.ask(f"dial {peer}", dials, self._port.wall_ns()).is_over:
+            return written(too_many_requests(None), Caller())
+        front = StreamFront(self._port, self._keys, self._products, lane, self._quotas, peer)
         self.streams[front] = http.transport
         try:
             return await front.serve(http)

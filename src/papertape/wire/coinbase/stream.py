@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from papertape.model.event import Event
+from papertape.model.event import CandleEvent, Event, Ticker
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
@@ -19,7 +19,9 @@ from papertape.venues.coinbase import frame
 from papertape.venues.coinbase.auth import Keyring
 from papertape.venues.coinbase.notation import Product, Products, symbol_of
 from papertape.wire.caller import Line, reset
+from papertape.wire.coinbase.clockwork import BATCH, STATUS, Clockwork
 from papertape.wire.port import StreamHandle, VenuePort
+from papertape.wire.quotas import Quotas
 
 CHANNELS: Final = {
     "level2": Channel.BOOK,
@@ -29,13 +31,14 @@ CHANNELS: Final = {
     "candles": Channel.CANDLES,
     "heartbeats": Channel.HEARTBEATS,
     "user": Channel.ORDERS,
+    "status": Channel.TICKER,
 }
+"""Coinbase's channels, and what each is of at the venue; those of `OURS` the front end makes by itself."""
+
 WHOLE_VENUE: Final = ("heartbeats", "user")
 """Channels that are subscribed to once, whatever products are named."""
 
-BATCH: Final = "ticker_batch"
-BATCH_EVERY_S: Final = 5
-"""How often the batch of tickers comes, changed or not; the market itself has no such message, so the front end makes it."""
+OURS: Final = (BATCH, STATUS)
 
 SUBSCRIBE_WITHIN_S: Final = 5
 """Who has not subscribed to anything by then is shown the door."""
@@ -72,16 +75,18 @@ class Said(Event, frozen=True, gc=False, kw_only=True, tag="said"):
 class StreamFront:
     """One client's stream connection."""
 
-    def __init__(self, port: VenuePort, keys: Keyring, products: Products, lane: Lane) -> None:
+    def __init__(self, port: VenuePort, keys: Keyring, products: Products, lane: Lane, quotas: Quotas, peer: str) -> None:
         self._port = port
         self._keys = keys
         self._products = products
         self._lane = lane
+        self._quotas = quotas
+        self._peer = peer
         self._subscriptions: dict[str, list[str]] = {}
         self._socket = web.WebSocketResponse(autoping=True, max_msg_size=FRAME_MAX, compress=False, timeout=1.0)
         self._outbox: asyncio.Queue[tuple[bytes, object] | int] = asyncio.Queue()  # (frame, what is in it), or a goodbye's code
         self._transport: asyncio.Transport | None = None
-        self._batch: asyncio.Future[None] | None = None
+        self._clockwork: Clockwork | None = None
         self._is_over = False
 
     async def serve(self, http: web.Request) -> web.StreamResponse:
@@ -90,6 +95,7 @@ class StreamFront:
         self._transport = http.transport
         line = Line(http.transport)
         handle = self._port.open_stream(self._lane, self._send, self._close, can_tell=line.can_tell)
+        self._clockwork = Clockwork(self._port, self._products, self._subscriptions, lambda write: self._say(handle, write))
         writer = asyncio.ensure_future(self._write(handle, line))
         try:
             deadline = asyncio.timeout(SUBSCRIBE_WITHIN_S)
@@ -107,8 +113,7 @@ class StreamFront:
                 self._is_over = True
                 handle.closed()
             writer.cancel()
-            if self._batch is not None:
-                self._batch.cancel()
+            self._clockwork.stop()
         return self._socket
 
     @property
@@ -124,8 +129,15 @@ class StreamFront:
 
     def _send(self, sequence: int, message: Any) -> None:
         if not self._is_over:
-            data = message.render(sequence) if isinstance(message, Said) else frame.render(message, sequence, self._products)
-            self._outbox.put_nowait((data, message))
+            self._outbox.put_nowait((self._frame(sequence, message), message))
+
+    def _frame(self, sequence: int, message: Any) -> bytes:
+        if isinstance(message, Said):
+            return message.render(sequence)
+        if isinstance(message, CandleEvent) and self._clockwork is not None:
+            self._clockwork.note_recorded(message)
+        day = self._port.day(message.symbol) if isinstance(message, Ticker) else None
+        return frame.render(message, sequence, self._products, day)
 
     def _close(self, goodbye: int) -> None:
         self._is_over = True
@@ -153,16 +165,18 @@ class StreamFront:
         """One message of the client; whether it was a valid wish."""
         try:
             wish = msgspec.json.decode(text, type=_Wish)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._complain("failure to parse message")
+        is_signed = bool(wish.jwt) and self._keys.fault(wish.jwt, self._port.wall_ns()) is None
+        quota = self._port.rules.message_quota  # which holds for who has not logged in
+        if not is_signed and quota and self._quotas.ask(f"message {self._peer}", quota, self._port.wall_ns()).is_over:
+            return self._complain(REFUSALS["rate_limited"])
         if wish.type not in ("subscribe", "unsubscribe"):
             return self._complain(f"type {wish.type} is not supported")
         channel = CHANNELS.get(wish.channel)
         if channel is None:
             return self._complain(f"channel {wish.channel} is not supported")
-        if channel is Channel.ORDERS and not wish.jwt:
-            return self._complain("authentication failure")
-        if wish.jwt and self._keys.fault(wish.jwt, self._port.wall_ns()) is not None:
+        if not is_signed and (wish.jwt or channel is Channel.ORDERS):
             return self._complain("authentication failure")
         products = [] if wish.channel in WHOLE_VENUE else wish.product_ids
         unknown = [name for name in products if name not in self._products.by_name]
@@ -179,15 +193,15 @@ class StreamFront:
         held = self._subscriptions.setdefault(name, [])
         is_new = not held
         held += [product for product in products or [name] if product not in held]
-        wanted = [] if name == BATCH or (name in WHOLE_VENUE and not is_new) else products or [""]
+        wanted = [] if name in OURS or (name in WHOLE_VENUE and not is_new) else products or [""]
         acknowledge = self._acknowledgement(handle)
         for product in wanted:  # one that was subscribed to already begins again: that is how a client gets a new snapshot
             first_word, settled = partial(self._say_first_word, handle, channel, product), acknowledge if product == wanted[-1] else None
             handle.subscribe(channel, symbol_of(product), _span_ns(channel), first_word, settled, partial(self._refused, name, product))
         if not wanted:
             acknowledge()
-        if name == BATCH and self._batch is None:
-            self._batch = asyncio.ensure_future(self._say_batches(handle))
+        assert self._clockwork is not None
+        self._clockwork.start(name)
 
     def _refused(self, name: str, product: str, why: RefusedBecause) -> None:
         held = self._subscriptions.get(name, [])
@@ -205,7 +219,7 @@ class StreamFront:
         for product in products:
             if product in held:
                 held.remove(product)
-                if name != BATCH:
+                if name not in OURS:
                     handle.unsubscribe(channel, symbol_of(product), _span_ns(channel))
         if not held:
             self._subscriptions.pop(name, None)
@@ -223,6 +237,9 @@ class StreamFront:
                 self._say_history(handle, self._products.by_name[product])
             case Channel.TICKER:
                 self._say_ticker(handle, self._products.by_name[product])
+            case Channel.CANDLES:
+                assert self._clockwork is not None
+                self._clockwork.begin_candles(product)
             case Channel.ORDERS:
                 self._say_open_orders(handle)
 
@@ -233,21 +250,12 @@ class StreamFront:
     def _say_history(self, handle: Any, product: Product) -> None:
         trades = self._port.recent_trades(product.symbol)
         if trades:  # ccxt's stream dies of a history without trades; a market that never traded is nothing Coinbase has
-            self._say(handle, lambda sequence, at_ns: frame.trade_history(trades, product, at_ns, sequence))
+            self._say(handle, lambda sequence, at_ns: frame.trades(trades, product, at_ns, sequence, is_history=True))
 
     def _say_ticker(self, handle: Any, product: Product) -> None:
-        ticker = self._port.ticker(product.symbol)
+        ticker, day = self._port.ticker(product.symbol), self._port.day(product.symbol)
         if ticker.last_ticks is not None:
-            self._say(handle, lambda sequence, at_ns: frame.ticker_snapshot(ticker, product, sequence))
-
-    async def _say_batches(self, handle: Any) -> None:
-        while wanted := self._subscriptions.get(BATCH):
-            tickers = [self._port.ticker(symbol_of(name)) for name in wanted]
-            told = [ticker for ticker in tickers if ticker.last_ticks is not None]
-            if told:
-                self._say(handle, lambda sequence, at_ns, told=told: frame.ticker_batch(told, self._products, at_ns, sequence))
-            await asyncio.sleep(BATCH_EVERY_S)
-        self._batch = None
+            self._say(handle, lambda sequence, at_ns: frame.ticker_snapshot(ticker, product, day, sequence))
 
     def _say(self, handle: Any, write: Callable[..., bytes], orders: tuple[Order, ...] = ()) -> None:
         at_ns: Nanos = self._port.wall_ns()

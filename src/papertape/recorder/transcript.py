@@ -37,7 +37,7 @@ _SECRETS: Final = (
 )
 
 
-class Hearing:
+class Transcript:
     """Keeps the numbers of each lane, and the time from going back.
 
     Attributes:

@@ -11,8 +11,8 @@ from papertape.model.event import BookUpdate, ConnectionEvent, ConnectionKind, H
 from papertape.model.request import Lane
 from papertape.model.units import SECOND
 from papertape.model.venue import Numbering
-from papertape.recorder.hearing import CONNECTIONS, TEXT_MAX, Hearing, shown
 from papertape.recorder.spool import Row
+from papertape.recorder.transcript import CONNECTIONS, TEXT_MAX, Transcript, shown
 from papertape.tape.stamping import UNTIMED
 
 MARKET = CONNECTIONS.index("market")
@@ -24,9 +24,9 @@ def trade(number: int, symbol: str = "BTC/USD") -> Trade:
     )  # fmt: skip
 
 
-def hearing(numbering: Numbering = Numbering.CONNECTION) -> Hearing:
+def transcript(numbering: Numbering = Numbering.CONNECTION) -> Transcript:
     """One whose market lane stands."""
-    made = Hearing(numbering)
+    made = Transcript(numbering)
     made.on_opened(Lane.MARKET, 0)
     return made
 
@@ -38,7 +38,7 @@ def kinds(rows: list[Row]) -> list[str]:
 @given(st.lists(st.integers(0, 12), max_size=30), st.sampled_from(Numbering))
 def test_whatever_comes_is_told_once_and_what_is_missing_is_said(numbers: list[int], numbering: Numbering) -> None:
     """Of a counter's numbers each new one is a row; before one that is too high stands a gap; one that came already is no row."""
-    heard, due = hearing(numbering), 0
+    heard, due = transcript(numbering), 0
     for moment, number in enumerate(numbers, 1):
         rows = heard.on_message(number, trade(moment), moment)
         told = kinds(rows)
@@ -57,7 +57,7 @@ def test_whatever_comes_is_told_once_and_what_is_missing_is_said(numbers: list[i
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=30))
 def test_rows_are_in_the_order_of_arrival_whatever_the_clock_does(times: list[int]) -> None:
     """A clock that is set back moves no row: such a one keeps the time before, and is counted."""
-    heard, stamps = hearing(), []
+    heard, stamps = transcript(), []
     for number, local_ns in enumerate(times):
         stamps += [row[2].local_ns for row in heard.on_message(number, trade(number), local_ns)]
     assert stamps == sorted(stamps)
@@ -67,7 +67,7 @@ def test_rows_are_in_the_order_of_arrival_whatever_the_clock_does(times: list[in
 
 def test_one_frame_has_one_time_of_arrival() -> None:
     """The messages of a frame come one after another; they arrived together."""
-    heard = hearing()
+    heard = transcript()
     parts = [msgspec.structs.replace(trade(each), local_ns=77) for each in (1, 2)]
     rows = [row for at_ns, part in zip((100, 105), parts, strict=True) for row in heard.on_message(3, part, at_ns)]
     assert [row[2].local_ns for row in rows] == [100, 100, 100]
@@ -76,7 +76,7 @@ def test_one_frame_has_one_time_of_arrival() -> None:
 
 def test_a_new_connection_counts_anew() -> None:
     """Number 0 after a reconnection is no message that came again."""
-    heard = hearing()
+    heard = transcript()
     heard.on_message(0, trade(1), 1)
     assert kinds(heard.on_dropped(Lane.MARKET, "gone", 2)) == ["dropped"]
     assert kinds(heard.on_opened(Lane.MARKET, 3)) == ["opened"]
@@ -86,7 +86,7 @@ def test_a_new_connection_counts_anew() -> None:
 
 def test_a_line_that_is_down_is_not_lost_again() -> None:
     """A lane is dropped once, however often that is said; one that never stood is not dropped at all."""
-    heard = hearing()
+    heard = transcript()
     assert kinds(heard.on_dropped(Lane.MARKET, "gone", 1)) == ["dropped"]
     assert heard.on_dropped(Lane.MARKET, "closed by us", 2) == []
     assert heard.on_dropped(Lane.REST, "closed by us", 2) == []
@@ -94,7 +94,7 @@ def test_a_line_that_is_down_is_not_lost_again() -> None:
 
 def test_each_instrument_has_its_gap_where_the_venue_counts_so() -> None:
     """On such a venue the row names whose message is missing, and the others are not in doubt."""
-    heard = hearing(Numbering.INSTRUMENT)
+    heard = transcript(Numbering.INSTRUMENT)
     heard.on_message(0, trade(1), 1)
     assert kinds(heard.on_message(0, trade(2, "ETH/USD"), 2)) == ["Trade"]
     gap, _ = heard.on_message(2, trade(3, "ETH/USD"), 3)
@@ -104,14 +104,14 @@ def test_each_instrument_has_its_gap_where_the_venue_counts_so() -> None:
 def test_a_heartbeat_is_kept_for_how_long_it_took() -> None:
     """It becomes a latency: both clocks, the number, and nothing else."""
     beat = Heartbeat(venue_ns=5, local_ns=9, symbol="", counter=3)
-    (row,) = hearing().on_message(0, beat, 12)
+    (row,) = transcript().on_message(0, beat, 12)
     event = row[2]
     assert (row[0], row[1], event.what, event.venue_ns, event.local_ns) == (MARKET, 0, ConnectionKind.LATENCY, 5, 12)
 
 
 def test_an_answer_and_a_limit_say_how_long() -> None:
     """What REST took there and back, and how long the venue wants quiet, stand at the beginning of the row's words."""
-    heard = hearing()
+    heard = transcript()
     (asked,) = heard.on_answer(Lane.REST, 1 * SECOND, 3 * SECOND)
     (limited,) = heard.on_limited(Lane.REST, 7 * SECOND, "too many requests", 4 * SECOND)
     assert (asked[2].text, asked[2].venue_ns) == ("2s there and back", UNTIMED)
@@ -120,7 +120,7 @@ def test_an_answer_and_a_limit_say_how_long() -> None:
 
 def test_messages_without_numbers_are_taken_as_they_come() -> None:
     """A link that does not count has no gaps."""
-    heard = hearing()
+    heard = transcript()
     update = BookUpdate(venue_ns=1, local_ns=1, symbol="BTC/USD", bids=((1, 1),))
     assert kinds(heard.on_message(None, update, 1) + heard.on_message(None, update, 2)) == ["BookUpdate", "BookUpdate"]
 

@@ -1,0 +1,47 @@
+"""The bot of these stories that reads what it is told: a market maker that holds trades against each other and against its book."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from papertape.bots import MarketMaker
+from papertape.exchanges.base import BaseExchange
+from papertape.model.event import Side
+from papertape.model.public import PublicTrade
+
+ENOUGH = 40
+"""Trades after which most of them must have told the side that their price tells."""
+
+
+class Reader(MarketMaker):
+    """Listens to trades too, and ends where they cannot be what they are said to be: news, told in order, by the taker's side."""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self._since_ns = 0
+        self._last_ns = 0
+        self._told = self._agree = self._middle = 0
+
+    async def start(self, exchange: BaseExchange) -> None:
+        await super().start(exchange)
+        await exchange.subscribe_trades(self.symbol, self.on_trade)
+
+    async def on_book(self, book: Any) -> None:
+        self._since_ns = self._since_ns or book.venue_ns
+        bid, ask = book.best_bid, book.best_ask
+        if bid is not None and ask is not None:
+            self._middle = bid[0] + ask[0]
+        await super().on_book(book)
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        event = trade.event
+        if event.venue_ns < self._since_ns:
+            raise ValueError(f"trade {event.trade_id} is history, and was told as news")
+        if event.venue_ns < self._last_ns:
+            raise ValueError(f"trade {event.trade_id} came after a later one")
+        self._last_ns = event.venue_ns
+        if self._middle:
+            self._told += 1
+            self._agree += (2 * event.price_ticks > self._middle) is (event.taker is Side.BUY)
+            if self._told == ENOUGH and 2 * self._agree < ENOUGH:
+                raise ValueError(f"{self._told - self._agree} of {self._told} trades were on the other side of the book than they said")

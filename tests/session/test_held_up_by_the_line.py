@@ -1,0 +1,56 @@
+"""What a client cannot know of its order is not held against it: when the line brought it, and what a 503 means."""
+
+from __future__ import annotations
+
+import asyncio
+
+import papertape
+from papertape.exchanges.base import BaseExchange
+from papertape.model.errors import BaseError
+from papertape.session.result import Status
+from papertape.wire.coinbase.server import REST_HOST
+
+HELD = {"kind": "half_open", "at": "10s", "lasts": "20s", "host": REST_HOST, "direction": "to_server"}
+BLIND = {"kind": "disconnect", "at": "12s", "lasts": "30s", "connection": "market"}
+VENUE = {"feed": {"tape": "builtin:btc-usd", "end": "70s"}, "account": {"USD": "100000"}}
+
+
+async def buys_before(exchange: BaseExchange) -> None:
+    """At 11 s all is well as far as anybody can tell, and the request leaves; a second later the market is gone."""
+    async with await exchange.subscribe_order_book("BTC/USD", lambda book: None):
+        await asyncio.sleep(11 - asyncio.get_running_loop().time())
+        try:
+            await exchange.place_order("BTC/USD", "limit", "buy", "0.01", "50000")
+        except BaseError:
+            await asyncio.sleep(10)
+        await asyncio.sleep(40)
+
+
+def test_a_market_that_went_away_after_an_order_left_is_not_held_against_it() -> None:
+    """The order comes at 30 s, when its market has been out of sight for 18 s; when it left, it was in sight."""
+    expect = {"invariants": ["late_orders_fit", "orders_from_fresh_data", "no_duplicate_exposure", "every_order_known"]}
+    result = papertape.simulate(buys_before, venues={"coinbase": VENUE}, faults=[HELD, BLIND], depth="wire", expect=expect)
+    assert result.status is not Status.FAILED, result.failures
+    assert result.orders == 1
+    assert [fault.fired > 0 for fault in result.faults] == [True, True]
+
+
+AWAY = {"kind": "outage", "at": "10s", "lasts": "12s"}
+NO_ANSWER = {"kind": "reject", "on": "order.create", "nth": 1, "times": 30, "reason": "unavailable"}
+
+
+async def buys_in_an_outage(exchange: BaseExchange) -> None:
+    async with await exchange.subscribe_order_book("BTC/USD", lambda book: None):
+        await asyncio.sleep(11 - asyncio.get_running_loop().time())
+        try:
+            await exchange.place_order("BTC/USD", "limit", "buy", "0.01", "50000")
+        except BaseError:
+            await asyncio.sleep(5)
+
+
+def test_a_server_error_is_no_answer_to_an_order() -> None:
+    """Whether it was made is open, and repeating it is how to find out, for half a minute after the first was lost."""
+    expect = {"invariants": ["late_orders_fit", "no_duplicate_exposure", "every_order_known"]}
+    result = papertape.simulate(buys_in_an_outage, venues={"coinbase": VENUE}, faults=[AWAY, NO_ANSWER], expect=expect)
+    assert not result.broken, result.failures
+    assert result.faults[1].fired > 5
