@@ -33,7 +33,7 @@ from papertape.model.event import BookSnapshot, BookUpdate
 from papertape.model.order import NewOrder, Order, OrderStatus
 from papertape.model.request import Op, Request
 from papertape.model.units import DAY
-from papertape.resilience import backoff, held, quiet, thread, tracker
+from papertape.resilience import backoff, hearing, held, quiet, thread, tracker
 from papertape.resilience.tracker import IntentState
 from papertape.session.result import Status
 
@@ -190,7 +190,9 @@ def a_refused_cancel_is_taken_for_a_cancelled_order(patch: pytest.MonkeyPatch) -
 
 
 def orders_that_nobody_speaks_of_are_believed_open(patch: pytest.MonkeyPatch) -> None:
+    """Neither is the order asked about nor the lane, which would list what is still open."""
     patch.setattr(account.Account, "unmentioned_since", lambda *_: [])
+    patch.setattr(hearing.Hearing, "doubt", lambda *_: None)
 
 
 def each_report_of_a_fill_counts(patch: pytest.MonkeyPatch) -> None:

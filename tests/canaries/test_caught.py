@@ -21,7 +21,7 @@ ENDS = {"unbounded_queue": "60s", "releases_a_stale_priced_order": "70s"}
 PLANS: dict[str, Plan] = {
     "resends_under_a_new_id": [
         {"kind": "lost_reply", "nth": 3},
-        {"kind": "disconnect", "on": "order.create", "nth": 3, "connection": "user", "lasts": "15s"},
+        {"kind": "drop", "on": "order.create", "nth": 3, "count": 2},  # or the lane would tell before it is sent again
     ],
     "forgets_to_resubscribe": [{"kind": "disconnect", "at": "8s", "lasts": "1s", "connection": "market"}],
     "applies_a_fill_twice": [{"kind": "duplicate", "at": "2s", "connection": "user", "count": 20}],

@@ -7,8 +7,11 @@ from typing import Final
 
 from papertape.model.units import Nanos
 
-DOUBLINGS_MAX: Final = 6
-"""A subscription that stays mute whenever it is renewed is looked at ever less often, up to so many doublings."""
+DOUBLINGS_MAX: Final = 4
+"""A subscription that stays mute whenever it is renewed is looked at ever less often, up to so many doublings: eight minutes by default.
+
+What comes back after hours should not be missed for half an hour more.
+"""
 
 PATIENT: Final = 4
 """Renewals in a row before that begins: a fault of minutes is over within the time that one takes to be found."""
