@@ -1,8 +1,9 @@
 """What Coinbase's reasons mean, beyond those that our own venue gives: the rest of the lists in its manual, for a client to understand.
 
 The words are those of `new_order_failure_reason`, `preview_failure_reason`, `failure_reason` (of a cancel) and `edit_failure_reason` in
-Coinbase's documentation of create, preview, cancel and edit order. Which of them names a fault of the order, of the account or of the
-market is read from their names; the manual says no more.
+Coinbase's documentation of create, preview, cancel and edit order; not every one was held against it once more. Which of them names a fault
+of the order, of the account or of the market is read from their names. A word that is never sent does no harm here, and one that is
+missing means a plain no.
 """
 
 from __future__ import annotations
