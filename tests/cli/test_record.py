@@ -38,6 +38,11 @@ MISTAKES = {
     "a venue that there is none of": (["coinbse", "BTC/USD"], 'no exchange is called "coinbse"; did you mean "coinbase"?'),
     "a venue without public streams": (["simulated", "BTC/USD"], '"simulated" has no public streams that can be recorded'),
     "no symbol": (["coinbase"], "say what to record, such as `papertape record coinbase BTC/USD`"),
+    "a venue's own name of an instrument": (
+        ["coinbase", "BTC-USD"],
+        '"BTC-USD" is no instrument as ccxt writes it; did you mean "BTC/USD"?',
+    ),
+    "a word": (["coinbase", "bitcoin"], '"bitcoin" is no instrument as ccxt writes it, such as BTC/USD'),
     "a rotation": (["coinbase", "BTC/USD", "--rotate", "often"], '--rotate "often" is neither a time nor a size'),
     "too short a rotation": (["coinbase", "BTC/USD", "--rotate", "1ms"], "a tape may be full after 1s at the earliest"),
     "a channel": (["coinbase", "BTC/USD", "--channel", "books"], '--channel "books": expected one of book, trades, ticker, candles'),

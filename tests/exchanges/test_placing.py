@@ -286,19 +286,42 @@ def test_orders_that_wait_for_the_line_wait_for_the_unknown_too() -> None:
     play(story, stale_after_ns=10 * MINUTE)
 
 
-def test_a_refusal_of_the_repetition_is_the_venues_answer() -> None:
-    """The venue refused the order, and that answer was lost: repeated, it refuses again, and the bot learns why."""
+def test_a_refusal_of_the_repetition_stands_once_nothing_has_turned_up() -> None:
+    """The request was lost, and its repetition refused: in the end that is the venue's answer, and the bot learns why."""
 
     async def story(world: World) -> None:
         world.link.fates[Op.ORDER_CREATE] = [Fate.LOST_BEFORE, Fate.POOR]
-        with pytest.raises(InsufficientFunds):
+        with pytest.raises(OutcomeUnknown):
             await world.buy()
+        with pytest.raises(InsufficientFunds):
+            await world.exchange.resolve("r-1")
+        assert world.loop.now_ns >= 2 * MINUTE
         (intent,) = world.exchange.view().intents
         assert (intent.state, intent.is_settled) == ("refused", True)
+        assert len([request for _, request in world.link.requests if request.op is Op.ORDER_CREATE]) == 2, "a refused one is not repeated"
         world.link.fates.clear()
         await world.buy()
 
     play(story)
+
+
+def test_an_order_that_the_venue_is_slow_to_show_is_not_taken_for_the_refused_repetition() -> None:
+    """Its money is what the repetition lacks, and for a minute no question shows it: it must not be forgotten, as it may have filled."""
+
+    async def story(world: World) -> None:
+        link = world.link
+        link.mute[Lane.USER] = None
+        link.hides_orders = True
+        link.fates[Op.ORDER_CREATE] = [Fate.LOST_AFTER, Fate.POOR]
+        with pytest.raises(OutcomeUnknown):
+            await world.buy()
+        await world.sleep(30)
+        assert world.exchange.view().intents[0].state == "unknown"
+        link.hides_orders = False
+        assert (await world.exchange.resolve("r-1")).client_order_id == "r-1"
+        assert len(link.executed) == 1
+
+    play(story, stale_after_ns=10 * MINUTE)
 
 
 @pytest.mark.parametrize("rules", [RULES, LOOKUP, SCAN])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -89,10 +90,11 @@ def test_its_two_buyers_are_those_that_the_tests_run() -> None:
 
 
 def test_its_table_is_what_the_scenarios_come_to(folder: Path) -> None:
-    """Each row that it shows is a row of today's: the same counts, money and digest."""
-    rows = [line.split() for line in README.read_text(encoding="utf-8").splitlines() if " passed " in line and "×" in line]
+    """Each row that it shows is a row of today's, both its lines: the same counts, money and digest."""
+    lines = [line.split() for line in README.read_text(encoding="utf-8").splitlines()]
+    rows = [(words, below) for words, below in itertools.pairwise(lines) if "passed" in words and "×" in "".join(words)]
     assert rows
-    for words in rows:
+    for words, below in rows:
         done = run(["-m", "papertape", "run", str(README.parent / f"scenarios/{words[0]}.scenario.toml")], folder)
         told = [line.split() for line in done.stdout.splitlines()]
-        assert words in told, f"{words} is not in\n{done.stdout}"
+        assert (words, below) in itertools.pairwise(told), f"{words}, {below} is not in\n{done.stdout}"

@@ -77,6 +77,10 @@ def record(
         raise ConfigError(f'record: "{venue}" has no public streams that can be recorded; {", ".join(able)} can')
     if not symbols:
         raise ConfigError(f"record: say what to record, such as `papertape record {venue} BTC/USD`")
+    for symbol in symbols:
+        if "/" not in symbol:
+            hint = f'; did you mean "{symbol.replace("-", "/")}"?' if "-" in symbol else ", such as BTC/USD"
+            raise ConfigError(f'record: "{symbol}" is no instrument as ccxt writes it{hint}')
     settings = _settings(channel or list(DEFAULT_CHANNELS), probe)
     rotation = _read(Rotation.parse, "rotate", rotate)
     lasts_ns = None if lasts is None else _read(parse_duration, "lasts", lasts)
@@ -163,9 +167,8 @@ class _Printer:
         self._last = now_s, recording.rows
         lag = "" if recording.lag_ns is None else f", lag {format_duration(recording.lag_ns // MILLISECOND * MILLISECOND)}"
         state = "up" if recording.is_up else "DOWN"
-        self._tally.say(
-            f"{recording.rows:,} rows, {rate:,.0f} a second{lag}, line {state}, {_losses(recording)}; {Path(recording.path).name}"
-        )
+        into = f"; {Path(recording.path).name}" if recording.path else ""
+        self._tally.say(f"{recording.rows:,} rows, {rate:,.0f} a second{lag}, line {state}, {_losses(recording)}{into}")
 
     def end(self, recording: Recording) -> None:
         self._tally.say(f"{recording.rows:,} rows in all, {_losses(recording)}", is_last=True)

@@ -268,7 +268,10 @@ class Placing:
         self._spawn(f"hunt {intent.client_order_id}", self._hunt(intent, sent))
 
     async def _hunt(self, intent: Intent, sent: Waiting | None) -> None:
-        failures = 0
+        """A repetition that is refused made no order, but says nothing of the request before it, which a venue may be slow to show: it is
+        not repeated once more, and the refusal stands when nothing has turned up for as long as anything may.
+        """
+        failures, refusal = 0, None
         sent_ns = self._clock.now_ns()
         # A request repeated long after the bot was told would be an order at a price from long ago: from then on we only look.
         repeat_until_ns = sent_ns + self._settings.resolve_within_ns
@@ -278,15 +281,22 @@ class Placing:
                 continue
             if not await self._requests.spend(Op.ORDER_FETCH, urgent=True) or not intent.is_unknown:
                 continue
-            if sent is not None and self._clock.now_ns() < repeat_until_ns and self._may_repeat(sent):
-                sent_ns = self._clock.now_ns()
-                is_there = await self._repeat(intent)
+            is_there = None
+            if sent is not None and refusal is None and self._clock.now_ns() < repeat_until_ns and self._may_repeat(sent):
+                asked_ns = self._clock.now_ns()
+                refusal = await self._repeat(intent)
+                if refusal is not None:
+                    continue  # and look
+                sent_ns = asked_ns
             else:
                 is_there = await self._look(intent)
             if intent.state is not IntentState.UNKNOWN:
                 return
             if is_there is False and self._clock.now_ns() >= sent_ns + self._settings.settle_after_ns:
-                self._account.not_found(intent)
+                if refusal is None:
+                    self._account.not_found(intent)
+                else:
+                    self._account.refused(intent, refusal)
                 return
             failures += 1
             next_ns = self.next_look_ns[intent.client_order_id] = self._clock.now_ns() + self._requests.backoff(failures)
@@ -298,23 +308,21 @@ class Placing:
         may_leave = self._line_is_up() and seen.is_current and not self.outbox.is_stale(sent, seen)
         return may_leave and self._rules.reconcile is Reconcile.IDENTICAL_REPOST
 
-    async def _repeat(self, intent: Intent) -> bool | None:
-        """The same request again: a venue that knows the id answers with the order it already has."""
+    async def _repeat(self, intent: Intent) -> ExchangeError | None:
+        """The same request again: a venue that knows the id answers with the order it already has. Returns what it was refused with."""
         account = self._account
         account.sending(intent)
         try:
             answer = await self._requests.send(_create(intent))
         except DuplicateOrderId:
-            return await self._look_too(intent) or None  # proof that it is there, whatever a look says
+            if await self._requests.spend(Op.ORDERS_OPEN, urgent=True):
+                await self._look(intent)  # it is there, whatever a look says
         except AuthenticationError as error:
             account.lost(intent, f"{type(error).__name__}: {error}")  # refused before anyone looked at the order
         except ExchangeError as error:
             # It is this request that was refused, and an earlier one may be why: the money that this one lacks is then in that one's order.
             account.lost(intent, f"{type(error).__name__}: {error}")
-            is_there = await self._look_too(intent)
-            if is_there is False and intent.is_unknown:
-                account.refused(intent, error)
-            return is_there or None
+            return error
         except RateLimitExceeded:
             account.held_back(intent)
         except Exception as error:
@@ -322,11 +330,6 @@ class Placing:
         else:
             self._answered(intent, answer.order, by=f"attempt {intent.attempts}")
         return None
-
-    async def _look_too(self, intent: Intent) -> bool | None:
-        """Look after a request whose budget went into something else."""
-        await self._requests.spend(Op.ORDERS_OPEN, urgent=True)
-        return await self._look(intent)
 
     async def _look(self, intent: Intent) -> bool | None:
         """Ask without touching; whether it is there, None if that could not be learnt."""

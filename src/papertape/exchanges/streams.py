@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from papertape.exchanges.bell import Bell
 from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
+from papertape.exchanges.speaker import Speaker
 from papertape.links.base import Link
 from papertape.model.errors import NetworkError
 from papertape.model.event import BookSnapshot
-from papertape.model.request import Channel, Lane
+from papertape.model.request import Channel
 from papertape.model.units import Nanos
 from papertape.resilience.doubt import doubt
 from papertape.resilience.outbox import UNSEEN, Seen
-from papertape.resilience.topics import HEARTBEATS, End, Hold, Topics
+from papertape.resilience.topics import HEARTBEATS, Topics
 from papertape.runtime.clock import Clock
 
 T = TypeVar("T")
@@ -44,19 +43,14 @@ class Streams:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
         self.tickers: dict[str, TickerFeed] = {}
-        self._link = link
         self._clock = clock
-        self._may_say = may_say
-        self._patience_ns = patience_ns  # how long one book may keep the next one waiting
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
         self._on_second_doubt = on_second_doubt
         self._on_begun = on_begun
         self._topics = Topics()
-        self._speaking = asyncio.Lock()  # one wish after another, whoever has it
-        self._heard = Bell(clock)
+        self._speaker = Speaker(link, self._topics, clock=clock, may_say=may_say, patience_ns=patience_ns)
         self.is_connected = False
-        self._connections = 0  # that are gone
 
     # What is wanted
 
@@ -76,14 +70,14 @@ class Streams:
             self.tickers.pop(symbol, None)
         elif channel is Channel.TRADES:
             self.trades.pop(symbol, None)
-        self._heard.ring()
+        self._speaker.changed()
         await self.say()
 
     async def say(self) -> None:
         """Say what is to be said, if there is a connection to say it on."""
         if self.is_connected:
             try:
-                await self._say_all()
+                await self._speaker.say_all()
             except NetworkError:
                 return  # the lane is going; the next connection asks
 
@@ -154,8 +148,7 @@ class Streams:
 
     def believe(self, feed: BookFeed, event: BookSnapshot) -> None:
         """This is the book."""
-        self._topics.came((Channel.BOOK, event.symbol))
-        self._heard.ring()
+        self._speaker.came((Channel.BOOK, event.symbol))
         was_valid = feed.invalid_since_ns is None
         feed.begin(event)
         self._on_begun(feed)
@@ -165,9 +158,7 @@ class Streams:
     def lost(self) -> None:
         """The connection is gone, and what it was asked for with it."""
         self.is_connected = False
-        self._connections += 1
-        self._topics.lost()
-        self._heard.ring()
+        self._speaker.lost()
         self.missed()
 
     def missed(self, symbol: str | None = None) -> None:
@@ -202,34 +193,7 @@ class Streams:
         for symbol, feed in self.books.items():
             if feed.invalid_since_ns is not None:
                 self._topics.again((Channel.BOOK, symbol))
-        return await self._say_all()
-
-    async def _say_all(self) -> int:
-        """Say whatever there is to say on this connection; returns how many channels were begun."""
-        connection, begun = self._connections, 0
-        async with self._speaking:
-            while True:
-                wish = self._topics.next(self._clock.now_ns())
-                if wish is None:
-                    return begun
-                if isinstance(wish, Hold):
-                    await self._heard.until(lambda: not self._is_held(connection), wish.until_ns)
-                else:
-                    await self._may_say()
-                if connection != self._connections:
-                    raise NetworkError("the market lane went away before its turn to speak came")
-                now_ns = self._clock.now_ns()
-                if isinstance(wish, Hold) or self._topics.next(now_ns) != wish:
-                    continue  # things have changed while the turn was waited for
-                self._topics.said(wish, now_ns, self._patience_ns)
-                if isinstance(wish, End):
-                    await self._link.unsubscribe(Lane.MARKET, *wish.topic)
-                else:
-                    begun += wish.topic != HEARTBEATS
-                    await self._link.subscribe(Lane.MARKET, *wish.topic)
-
-    def _is_held(self, connection: int) -> bool:
-        return connection == self._connections and isinstance(self._topics.next(self._clock.now_ns()), Hold)
+        return sum(topic != HEARTBEATS for topic in await self._speaker.say_all())
 
 
 def _only(feeds: dict[str, T], symbol: str) -> list[T]:

@@ -126,7 +126,7 @@ class Recorder:
         self._admission = Admission(rules, self._requests, clock=clock, margin_ns=shell.rate_margin_ns)
         self._subscribing = Subscribing(
             self._link, [(channel, symbol) for symbol in self._symbols for channel in self.settings.channels], clock=clock,
-            bell=self._bell, may_say=self._admission.message, patience_ns=shell.resync_step_ns, within_ns=shell.snapshot_within_ns,
+            may_say=self._admission.message, patience_ns=shell.resync_step_ns, within_ns=shell.snapshot_within_ns,
         )  # fmt: skip
         self._rest, self._market = (
             self._keeper(lane, backoff(draws=chance.stream(f"record/{rules.name}/{lane}"))) for lane in (Lane.REST, Lane.MARKET)

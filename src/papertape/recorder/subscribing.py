@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from papertape.exchanges.bell import Bell
+from papertape.exchanges.speaker import Speaker
 from papertape.links.base import Link
-from papertape.model.errors import NetworkError
 from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OrderUpdate
-from papertape.model.request import Channel, Lane
+from papertape.model.request import Channel
 from papertape.model.units import Nanos, format_duration
-from papertape.resilience.topics import HEARTBEATS, End, Hold, Topic, Topics
+from papertape.resilience.topics import HEARTBEATS, Topic, Topics
 from papertape.runtime.clock import Clock
 
 
@@ -30,22 +29,16 @@ class Subscribing:
         topics: Sequence[Topic],
         *,
         clock: Clock,
-        bell: Bell,
         may_say: Callable[[], Awaitable[None]],
         patience_ns: Nanos,
         within_ns: Nanos,
     ) -> None:
-        self._link = link
-        self._clock = clock
-        self._bell = bell
-        self._may_say = may_say
-        self._patience_ns = patience_ns
         self._within_ns = within_ns
         self._topics = Topics()
         for topic in topics:
             self._topics.want(topic)
-        self._awaited: dict[str, Nanos] = {}  # books that were asked for and did not come yet, since when
-        self._connections = 0  # that are gone
+        self._speaker = Speaker(link, self._topics, clock=clock, may_say=may_say, patience_ns=patience_ns)
+        self._came: dict[Topic, Nanos] = {}  # books that are here, by when they were asked for
 
     @property
     def is_begun(self) -> bool:
@@ -54,35 +47,16 @@ class Subscribing:
 
     async def say_all(self) -> None:
         """Ask for whatever is wanted and not asked for; raises NetworkError where the connection went away meanwhile."""
-        connection = self._connections
-        while True:
-            wish = self._topics.next(self._clock.now_ns())
-            if wish is None:
-                return
-            if isinstance(wish, Hold):
-                await self._bell.until(lambda: not self._is_held(), wish.until_ns)
-            else:
-                await self._may_say()
-            if connection != self._connections:
-                raise NetworkError("the market lane went away before its turn to speak came")
-            now_ns = self._clock.now_ns()
-            if isinstance(wish, Hold) or self._topics.next(now_ns) != wish:
-                continue  # things have changed while the turn was waited for
-            self._topics.said(wish, now_ns, self._patience_ns)
-            channel, symbol = wish.topic
-            if isinstance(wish, End):
-                await self._link.unsubscribe(Lane.MARKET, channel, symbol)
-                continue
-            if channel is Channel.BOOK:
-                self._awaited[symbol] = now_ns
-            await self._link.subscribe(Lane.MARKET, channel, symbol)
+        await self._speaker.say_all()
 
     def on_message(self, message: Event | OrderUpdate) -> None:
         """A book that was waited for may be here."""
-        if isinstance(message, BookSnapshot) and message.symbol in self._awaited:
-            del self._awaited[message.symbol]
-            self._topics.came((Channel.BOOK, message.symbol))
-            self._bell.ring()
+        if isinstance(message, BookSnapshot):
+            topic = (Channel.BOOK, message.symbol)
+            asked_ns = self._topics.asked_ns(topic)
+            if asked_ns is not None:
+                self._came[topic] = asked_ns
+                self._speaker.came(topic)
 
     def torn(self) -> None:
         """Something was lost on a connection that stands: no book can be trusted, and each is to be asked for anew."""
@@ -92,17 +66,14 @@ class Subscribing:
 
     def lost(self) -> None:
         """The connection is gone."""
-        self._connections += 1
-        self._topics.lost()
-        self._awaited.clear()
-        self._bell.ring()
+        self._speaker.lost()
+        self._came.clear()
 
     def starved(self, now_ns: Nanos) -> str:
         """Which book was asked for and does not come, in words; empty where none."""
-        for symbol, since_ns in self._awaited.items():
-            if now_ns - since_ns >= self._within_ns:
-                return f"no book of {symbol} within {format_duration(self._within_ns)}"
+        for topic in self._topics.wanted():
+            asked_ns = self._topics.asked_ns(topic)
+            is_awaited = topic[0] is Channel.BOOK and asked_ns is not None and self._came.get(topic) != asked_ns
+            if is_awaited and asked_ns is not None and now_ns - asked_ns >= self._within_ns:
+                return f"no book of {topic[1]} within {format_duration(self._within_ns)}"
         return ""
-
-    def _is_held(self) -> bool:
-        return isinstance(self._topics.next(self._clock.now_ns()), Hold)
