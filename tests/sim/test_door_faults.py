@@ -478,6 +478,19 @@ def test_a_book_that_has_not_changed_is_no_old_one() -> None:
     in_room(story, StaleSnapshot(at="2s"))
 
 
+def test_a_wrong_snapshot_that_comes_twice_is_wrong_twice() -> None:
+    """What is doubled is no better for it."""
+
+    async def story(room: Room) -> None:
+        await room.link.open(Lane.MARKET)
+        room.market(change(6))
+        assert (await ask_for_the_book(room)).bids == ()
+        assert [message for *_, message in room.heard if isinstance(message, BookSnapshot)] == [last_snapshot(room)] * 2
+        assert not room.door.is_whole
+
+    in_room(story, EmptySnapshot(at="0s"), Duplicate(at="0s", connection=Lane.MARKET))
+
+
 def test_only_so_many_snapshots_are_wrong() -> None:
     async def story(room: Room) -> None:
         await room.link.open(Lane.MARKET)

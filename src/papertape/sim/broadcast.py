@@ -363,8 +363,9 @@ class Broadcast:
         if index:
             stream.delivered(index, now_ns)
         if isinstance(message, BookSnapshot):
-            is_right = stream.wrong.pop(message.symbol, None) is not message
+            is_right = stream.wrong.get(message.symbol) is not message
             if is_right:
+                stream.wrong.pop(message.symbol, None)
                 stream.missed.pop(message.symbol, None)
             else:
                 stream.missed[message.symbol] = now_ns
