@@ -31,7 +31,7 @@ async def listen(world: World) -> None:
     def hear(order: Order) -> None:
         heard.append((str(order.filled), str(order.status)))
 
-    world.heard = heard  # type: ignore[attr-defined]
+    world.heard = heard  # type: ignore[attr-defined]  # the world keeps it for the test
     await world.exchange.subscribe_orders(hear)
 
 
@@ -54,7 +54,7 @@ def test_a_quiet_account_is_asked_about_and_left_alone() -> None:
             subscriptions.append(channel)
             await subscribe(lane, channel, symbol, span_ns)
 
-        world.link.subscribe = counted  # type: ignore[method-assign]
+        world.link.subscribe = counted  # type: ignore[method-assign]  # on this one link
         health, requests = len(world.notes.health), len(world.link.requests)
         await world.sleep(600)
         assert 15 <= subscriptions.count(Channel.ORDERS) <= 20
@@ -117,7 +117,7 @@ def test_a_fill_while_the_lane_is_mute_for_a_moment_is_told_once(rules: object) 
         assert told(world) == [("0", "open"), ("0.4", "open"), ("1.0", "closed")]
         assert dials(world) == 1
 
-    play(story, rules=rules)  # type: ignore[arg-type]
+    play(story, rules=rules)  # type: ignore[arg-type]  # rules, by name
 
 
 def test_what_closes_between_two_subscriptions_is_asked_for() -> None:
@@ -132,11 +132,11 @@ def test_what_closes_between_two_subscriptions_is_asked_for() -> None:
         async def and_fill(lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
             await unsubscribe(lane, channel, symbol, span_ns)
             if len(told(world)) == 1:
-                tell, world.link.tell = world.link.tell, lambda key: None  # type: ignore[method-assign]
+                tell, world.link.tell = world.link.tell, lambda key: None  # type: ignore[method-assign]  # on this one link
                 world.link.fill("r-1", "1")
-                world.link.tell = tell  # type: ignore[method-assign]
+                world.link.tell = tell  # type: ignore[method-assign]  # on this one link
 
-        world.link.unsubscribe = and_fill  # type: ignore[method-assign]
+        world.link.unsubscribe = and_fill  # type: ignore[method-assign]  # on this one link
         world.link.requests.clear()
         await world.sleep(30 + 2.5 + 2.5)
         assert told(world) == [("0", "open"), ("1", "closed")]
@@ -181,9 +181,9 @@ def test_a_list_that_is_lost_on_the_way_is_asked_for_once_more() -> None:
 
         def lose(orders: list[Order]) -> None:
             world.link.skip(Lane.USER)
-            world.link._list = pushed  # type: ignore[method-assign]
+            world.link._list = pushed  # type: ignore[method-assign]  # on this one link
 
-        world.link._list = lose  # type: ignore[method-assign]
+        world.link._list = lose  # type: ignore[method-assign]  # on this one link
         await world.exchange.connect()
         assert world.loop.now_ns < 5 * SECOND
         assert (user_state(world), dials(world)) == (LaneState.LIVE, 1)
@@ -203,8 +203,8 @@ def test_a_venue_that_tells_nothing_of_creates_is_asked_ever_less_often() -> Non
             asked.append(world.loop.now_ns)
             await unsubscribe(lane, channel, symbol, span_ns)
 
-        world.link.unsubscribe = noted  # type: ignore[method-assign]
-        world.link.tell = lambda key: None  # type: ignore[method-assign]
+        world.link.unsubscribe = noted  # type: ignore[method-assign]  # on this one link
+        world.link.tell = lambda key: None  # type: ignore[method-assign]  # on this one link
         for _ in range(60):
             await world.buy(amount="0.1")
             await world.sleep(5)

@@ -265,7 +265,7 @@ def test_other_steps_are_another_tape(tmp_path: Path) -> None:
                 return Answer(markets=(msgspec.structs.replace(market, instrument=finer),))
             return answer
 
-        link.request = request  # type: ignore[method-assign]
+        link.request = request  # type: ignore[method-assign]  # on this one link
 
     paths = recorded(tmp_path, STORY[0], settings=SETTINGS, during=during)
     assert [str(open_tape(path).instruments[0].lot) for path in paths] == ["1E-8", "1E-9"]

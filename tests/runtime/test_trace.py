@@ -141,7 +141,7 @@ def test_draws_are_taken_down_and_stay_what_they_are(tmp_path: Path) -> None:
     assert (Path(line.file).name, line.name) == ("test_trace.py", "draws")
 
 
-MADE_BEFORE = random.Random(3)  # noqa: TID251
+MADE_BEFORE = random.Random(3)  # noqa: TID251 - what is forbidden is what is tested
 
 
 async def draws_from_what_was_made_before(loop: VirtualLoop) -> float:
@@ -157,7 +157,7 @@ def test_draws_of_a_generator_that_was_made_before_the_run_are_taken_down(tmp_pa
 @given(st.integers(0, 1 << 32))
 def test_a_traced_generator_draws_what_a_plain_one_draws(seed: int) -> None:
     """Through every method that the module has."""
-    plain, traced = random.Random(seed), TracedRandom(0)  # noqa: TID251
+    plain, traced = random.Random(seed), TracedRandom(0)  # noqa: TID251 - what is forbidden is what is tested
     traced.note = lambda source, size, value: None
     traced.setstate(plain.getstate())
     for each in (plain, traced):
@@ -172,7 +172,7 @@ def test_a_deep_stack_is_cut(tmp_path: Path) -> None:
     """Its innermost lines are kept: memory is bounded, whatever the program does."""
 
     def deep(left: int) -> bytes:
-        return os.urandom(1) if not left else deep(left - 1)  # noqa: TID251
+        return os.urandom(1) if not left else deep(left - 1)  # noqa: TID251 - what is forbidden is what is tested
 
     async def program(loop: VirtualLoop) -> None:
         deep(200)

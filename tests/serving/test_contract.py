@@ -78,7 +78,7 @@ class ClientClock(LoopClock):
 
     def __init__(self, hand: HandClock) -> None:
         super().__init__()
-        self.wall_ns = hand.wall_ns  # type: ignore[method-assign]
+        self.wall_ns = hand.wall_ns  # type: ignore[method-assign]  # time by hand
 
 
 class Alarm:

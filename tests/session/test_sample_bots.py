@@ -69,7 +69,7 @@ def test_a_market_maker_looks_at_the_book_again_before_it_quotes(loses_at: str, 
     async def story() -> None:
         for second, bid in ((1, 100), (9, 200)):
             book.apply(BookSnapshot(venue_ns=second * SECOND, local_ns=0, symbol="BTC/USD", bids=((bid, 1),), asks=((bid + 1, 1),)))
-            maker._exchange = desk = Desk(book, loses_at if second == 9 else "")  # type: ignore[assignment]
+            maker._exchange = desk = Desk(book, loses_at if second == 9 else "")  # type: ignore[assignment]  # a desk in its place
             await maker.on_book(book)
             assert desk.placed == (then if second == 9 else ["buy 100", "sell 101"])
 

@@ -93,12 +93,12 @@ def test_the_shell_is_who_pays() -> None:
                 """Nobody is heard here."""
 
             def spend_by(self, spend: object, on_limited: object) -> None:
-                paying.extend(each.__qualname__ for each in (spend.func, on_limited))  # type: ignore[attr-defined]
+                paying.extend(each.__qualname__ for each in (spend.func, on_limited))  # type: ignore[attr-defined]  # partials, both
 
         options = dict.fromkeys(("chance", "notes", "store", "settings", "on_bot_error"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("papertape.exchanges.resilient.Line", _line_of)
-            CoinbaseExchange(Spied(), clock=wire.clock, run_id="run", **options)  # type: ignore[arg-type]
+            CoinbaseExchange(Spied(), clock=wire.clock, run_id="run", **options)  # type: ignore[arg-type]  # what of a link is asked for
         assert paying == ["_line_of.<locals>.spend", "_line_of.<locals>.quiet"]
 
     in_memory(story)

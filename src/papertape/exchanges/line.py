@@ -168,30 +168,30 @@ class Line:
         # By type, not isinstance, on this hottest of paths; mypy follows only the latter, so each branch tells it to take our word.
         kind = type(message)
         if kind is Trade:
-            trades = self._streams.trades.get(message.symbol)  # type: ignore[union-attr]
+            trades = self._streams.trades.get(message.symbol)  # type: ignore[union-attr]  # `kind` says so
             if trades is not None:
-                trades(message)  # type: ignore[arg-type]
+                trades(message)  # type: ignore[arg-type]  # `kind` says so
         elif kind is BookUpdate:
-            book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
+            book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]  # `kind` says so
             if book is not None:
                 if book.invalid_since_ns is None:
-                    book(message)  # type: ignore[arg-type]
+                    book(message)  # type: ignore[arg-type]  # `kind` says so
                 else:
-                    book.held.hold(message)  # type: ignore[arg-type]
+                    book.held.hold(message)  # type: ignore[arg-type]  # `kind` says so
         elif kind is OrderUpdate:
-            self.account.hear(message.order, show=True, is_streamed=True)  # type: ignore[union-attr]
+            self.account.hear(message.order, show=True, is_streamed=True)  # type: ignore[union-attr]  # `kind` says so
         elif kind is Ticker:
-            ticker = self._streams.tickers.get(message.symbol)  # type: ignore[union-attr]
+            ticker = self._streams.tickers.get(message.symbol)  # type: ignore[union-attr]  # `kind` says so
             if ticker is not None:
-                ticker(message)  # type: ignore[arg-type]
+                ticker(message)  # type: ignore[arg-type]  # `kind` says so
         elif kind is BookSnapshot:
-            book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]
+            book = self._streams.books.get(message.symbol)  # type: ignore[union-attr]  # `kind` says so
             if book is not None:
-                self._streams.on_snapshot(book, message)  # type: ignore[arg-type]
+                self._streams.on_snapshot(book, message)  # type: ignore[arg-type]  # `kind` says so
         elif kind is Heartbeat:
             self._time.hear(message.venue_ns)
         elif kind is OpenOrders:
-            self._listening.on_list(message)  # type: ignore[arg-type]
+            self._listening.on_list(message)  # type: ignore[arg-type]  # `kind` says so
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)

@@ -269,16 +269,16 @@ class GuestLoop(Manners):
 
     def _asyncgen_firstiter_hook(self, agen: Any) -> None:
         loop: Any = self if asyncio._get_running_loop() is self else self.host
-        asyncio.BaseEventLoop._asyncgen_firstiter_hook(loop, agen)  # type: ignore[attr-defined]
+        asyncio.BaseEventLoop._asyncgen_firstiter_hook(loop, agen)  # type: ignore[attr-defined]  # asyncio's own, and needed
 
     def _asyncgen_finalizer_hook(self, agen: Any) -> None:
         loop: Any = self if agen in self._asyncgens else self.host
-        asyncio.BaseEventLoop._asyncgen_finalizer_hook(loop, agen)  # type: ignore[attr-defined]
+        asyncio.BaseEventLoop._asyncgen_finalizer_hook(loop, agen)  # type: ignore[attr-defined]  # asyncio's own, and needed
 
     def bury(self) -> None:
         """The program is over: what it has left undone is never done, and nobody is told, as when a process has gone."""
         for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own, and needed
         self.close()
 
     def close(self) -> None:

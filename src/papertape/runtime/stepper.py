@@ -33,7 +33,7 @@ else:
 
     def _become(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
         # As `asyncio.current_task` does, which 3.11 has in Python.
-        current: asyncio.Task[Any] | None = tasks._current_tasks.get(loop)  # type: ignore[attr-defined]
+        current: asyncio.Task[Any] | None = tasks._current_tasks.get(loop)  # type: ignore[attr-defined]  # asyncio keeps it there
         if current is not None:
             tasks._leave_task(loop, current)
         if task is not None:

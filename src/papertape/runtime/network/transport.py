@@ -244,7 +244,7 @@ class MemoryTransport(asyncio.Transport):
                 self.inward.keep(len(self._rest))
             return
         try:
-            self._protocol.data_received(data)  # type: ignore[attr-defined]
+            self._protocol.data_received(data)  # type: ignore[attr-defined]  # which kind of protocol it is was asked before
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -261,11 +261,11 @@ class MemoryTransport(asyncio.Transport):
                     call = "buffer_updated"
                     count = min(len(buffer), len(self._rest))
                     buffer[:count], self._rest = self._rest[:count], self._rest[count:]
-                    self._protocol.buffer_updated(count)  # type: ignore[attr-defined]
+                    self._protocol.buffer_updated(count)  # type: ignore[attr-defined]  # which kind of protocol it is was asked before
                 else:
                     call = "data_received"
                     data, self._rest = bytes(self._rest[:_READ_MAX]), self._rest[_READ_MAX:]
-                    self._protocol.data_received(data)  # type: ignore[attr-defined]
+                    self._protocol.data_received(data)  # type: ignore[attr-defined]  # which kind of protocol it is was asked before
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -282,7 +282,7 @@ class MemoryTransport(asyncio.Transport):
 
     def _hear_eof(self) -> None:
         try:
-            keeps_open = self._protocol.eof_received()  # type: ignore[attr-defined]
+            keeps_open = self._protocol.eof_received()  # type: ignore[attr-defined]  # which kind of protocol it is was asked before
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

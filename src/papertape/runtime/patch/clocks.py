@@ -39,7 +39,7 @@ def _seconds(name: str, is_wall: bool) -> Callable[[], float]:
     def read() -> float:
         run = runs.get(get_ident())
         if run is None:
-            return real()  # type: ignore[no-any-return]
+            return real()  # type: ignore[no-any-return]  # what the real one returns
         try:
             run.counts[what] += 1
         except KeyError:
@@ -55,7 +55,7 @@ def _nanoseconds(name: str, is_wall: bool) -> Callable[[], Nanos]:
     def read() -> Nanos:
         run = runs.get(get_ident())
         if run is None:
-            return real()  # type: ignore[no-any-return]
+            return real()  # type: ignore[no-any-return]  # what the real one returns
         try:
             run.counts[what] += 1
         except KeyError:
@@ -122,7 +122,7 @@ def _times() -> os.times_result:
 def _now(cls: type[_datetime.datetime], tz: tzinfo | None = None) -> _datetime.datetime:
     run = active()
     if run is None:
-        return _real_now.__get__(None, cls)(tz)  # type: ignore[no-any-return]
+        return _real_now.__get__(None, cls)(tz)  # type: ignore[no-any-return]  # what the real one returns
     run.count("datetime.now")
     seconds, ns = divmod(run.loop.wall_ns(), SECOND)
     return cls.fromtimestamp(seconds, tz).replace(microsecond=ns // MICROSECOND)
@@ -131,7 +131,7 @@ def _now(cls: type[_datetime.datetime], tz: tzinfo | None = None) -> _datetime.d
 def _utcnow(cls: type[_datetime.datetime]) -> _datetime.datetime:
     run = active()
     if run is None:
-        return _real_utcnow.__get__(None, cls)()  # type: ignore[no-any-return]
+        return _real_utcnow.__get__(None, cls)()  # type: ignore[no-any-return]  # what the real one returns
     return _now(cls, UTC).replace(tzinfo=None)
 
 
