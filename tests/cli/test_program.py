@@ -47,13 +47,19 @@ def test_a_scenario_takes_no_words_for_a_program(tmp_path: Path) -> None:
     assert "a.scenario.toml is none, a scenario has `program_args`" in done.stderr
 
 
+def hears_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_persons_ctrl_c_is_theirs_even_if_the_program_swallows_it(tmp_path: Path) -> None:
     """Exit 130: the run was interrupted, whatever the program made of it."""
     (tmp_path / "bot.py").write_text(
         "import sys\nprint('ready', flush=True, file=sys.stderr)\n"
         "try:\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    pass\n"
     )
-    process = subprocess.Popen([sys.executable, "-m", "papertape", "run", "bot.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "papertape", "run", "bot.py"]
+    # A shell's background job, as a whole suite may be, is deaf to Ctrl-C, and so would be whatever it starts.
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
     assert process.stderr is not None
     while "ready" not in (line := process.stderr.readline()):
         assert line, "it ended before it began"

@@ -278,6 +278,7 @@ def test_settings_without_a_name_are_told_in_a_sentence(pytester: pytest.Pyteste
         async def test_many(sim_exchange): pass
         """
     )
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     text = pytester.runpytest_inprocess("-q", "-p", "no:randomly").stdout.str()
     assert "test_mine.py::test_many: @pytest.mark.papertape takes its settings by name, such as seeds=50; it was given 50" in text
     assert "plugin.py" not in text
