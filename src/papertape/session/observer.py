@@ -21,6 +21,10 @@ SHOWS_WITHIN_NS: Final[Nanos] = 2 * SECOND
 """How soon a client meets what a fault has done: a number that is missing shows with the next message, a heartbeat at the latest."""
 
 
+COMPARE_APART_NS: Final[Nanos] = 1 * SECOND
+"""How often at most books are compared to see whether one that lacked something is right all the same."""
+
+
 DISCONNECTED: Final = "disconnected"
 """What an exchange says of itself as it stops to look for what it does not know."""
 
@@ -34,7 +38,8 @@ class Observer:
     Door says that the client has been told everything it asked for. The client's own word is not enough: it may not have noticed yet. Nor
     has it met by then all that a fault did: it must be whole 2 s after the last of that was due as well, and what counts is when it became
     so. But what nobody can notice is not held against it: where all is well but for a market's subscription that is dead, and that would
-    have said nothing so far, the time for that runs from its first news.
+    have said nothing so far, the time for that runs from its first news; and a book that a lost message made wrong is right again once
+    later changes have told all of it anew.
 
     Attributes:
         marks: how often each mark was seen.
@@ -42,6 +47,7 @@ class Observer:
         waiting: faults that ended and whose recovery goes on, with when they ended.
         over_ns: run time at which the bot ended; None until then.
         lacks: what was missing when the bot ended, in words; empty if nothing was.
+        on_books_wrong: told while nothing is missing but messages of books, so that books that are right all the same may be found.
         on_disconnected: told when the exchange stops looking for what it does not know.
         lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
         network_disturbed_ns: until when the network's own faults have been at work.
@@ -55,12 +61,14 @@ class Observer:
         self.why = "not connected yet"
         self.over_ns: Nanos | None = None
         self.lacks = ""
+        self.on_books_wrong: Callable[[], None] = lambda: None
         self.on_disconnected: Callable[[], None] = lambda: None
         self.lanes: dict[str, str] = {}
         self.network_disturbed_ns: Callable[[], Nanos] = lambda: 0
         self._whole_ns: Nanos | None = None  # since when it has been whole, as far as that was asked
         self._well_ns: Nanos | None = None  # since when nothing is wanting but what nobody can notice
         self._silent_ns: Nanos | None = None  # when that was last seen to be so
+        self._compared_ns: Nanos = -COMPARE_APART_NS
         self._is_writing = False
         self._written: tuple[bool, str] | None = None
         self._venue = venue
@@ -128,6 +136,9 @@ class Observer:
         if not self.waiting or self._door is None:
             return
         now_ns = self._loop.now_ns
+        if self.is_healthy and self._door.broadcast.lacks_only_books and (is_last or now_ns - self._compared_ns >= COMPARE_APART_NS):
+            self._compared_ns = now_ns
+            self.on_books_wrong()
         if not self.is_healthy or not self._door.is_whole:
             self._whole_ns = None
             if self.is_healthy and self._door.broadcast.is_waiting_for_news:

@@ -63,7 +63,8 @@ class Watching:
         self._rest = ByRest()
         self._compared_ns: Nanos = -COMPARE_APART_NS
         self._is_over = False
-        self._unseen: dict[tuple[int, str], None] = {}  # (connection, symbol) of books that are wrong in a way that shows nowhere
+        # (connection, symbol) of books that are wrong in a way that shows nowhere, and the stamp of the change that came again, or 0.
+        self._unseen: dict[tuple[int, str], Nanos] = {}
         self._numbers = itertools.count(1)
         if not self.watches:
             return
@@ -115,12 +116,18 @@ class Watching:
             watch.stream_opened(self._loop.now_ns, stream.lane)
 
     def _odd(self, stream: Stream, message: BookSnapshot | BookUpdate, is_right: bool) -> None:
-        """A book's snapshot, or one of its changes once more: what can a client tell from it?"""
+        """A book's snapshot, or one of its changes once more: what can a client tell from it?
+
+        The right snapshot ends it, unless the old change goes on top of it: a client keeps what comes before a late snapshot and is stamped
+        later than that, and applies it in the order in which it came.
+        """
         key = (stream.number, message.symbol)
         if is_right:
-            self._unseen.pop(key, None)
+            if self._unseen.get(key, 0) < message.venue_ns and not _comes_again(stream, message.symbol):
+                self._unseen.pop(key, None)
         elif not self._shows(message):
-            self._unseen[key] = None
+            stamp_ns = message.venue_ns if isinstance(message, BookUpdate) else 0
+            self._unseen[key] = max(stamp_ns, self._unseen.get(key, 0))
 
     def _shows(self, wrong: BookSnapshot | BookUpdate) -> bool:
         """Whether a client can tell that it is wrong: a snapshot that is empty or older than what came before.
@@ -134,7 +141,29 @@ class Watching:
 
     def _missed_ns(self, stream: Stream, symbol: str) -> Nanos | None:
         """Since when a client can know that its book on a connection is wrong; None if it is right, or if nothing shows that it is not."""
-        return None if (stream.number, symbol) in self._unseen else stream.missed.get(symbol)
+        if (stream.number, symbol) in self._unseen:
+            return None
+        since_ns = stream.missed.get(symbol)
+        if since_ns is not None and self._loop.now_ns - since_ns > NOTICE_WITHIN_NS:
+            self.forget_what_passed()
+        return stream.missed.get(symbol)
+
+    def forget_what_passed(self) -> None:
+        """A book that lacked something, and is the venue's all the same, is right again.
+
+        Changes say all of a level: once each level that was wrong has been told anew, nothing is wrong any more, and nobody could tell.
+        """
+        exchange = self._exchange
+        if exchange is None or self._is_over or self._is_between():
+            return
+        for symbol, book, is_streamed in exchange.insight.books():
+            stream = self._newest_open(symbol) if is_streamed else None
+            true = self._world.venue.books[symbol]
+            if stream is not None and symbol in stream.missed and true.is_complete:
+                under_way = list(self._under_way(stream, symbol))
+                moving = [event for event in under_way if isinstance(event, BookUpdate)]
+                if not any(isinstance(event, BookSnapshot) for event in under_way) and not book_problem(book, true, moving):
+                    del stream.missed[symbol]
 
     def _heard(self, request: Request, answer: Answer) -> None:
         if request.op in PUBLIC_OPS and answer.refusal is None:
@@ -249,7 +278,7 @@ class Watching:
                 for watch in watches:
                     watch.book_compared(now_ns, symbol, problem)
                 continue
-            stream = next((each for each in reversed(self._streams) if each.is_open and each.follows(symbol)), None)
+            stream = self._newest_open(symbol)
             if stream is None or (stream.number, symbol) in self._unseen:
                 continue
             missed_ns = stream.missed.get(symbol, -NOTICE_WITHIN_NS)
@@ -264,6 +293,10 @@ class Watching:
                 problem = book_problem(book, true, moving)
                 for watch in watches:
                     watch.book_compared(now_ns, symbol, problem)
+
+    def _newest_open(self, symbol: str) -> Stream | None:
+        open_streams = reversed(self._world.door.broadcast.open_streams(Lane.MARKET))
+        return next((each for each in open_streams if each.follows(symbol)), None)
 
     def _is_between(self) -> bool:
         """Whether bytes are under way: what the client has of them nobody knows."""
@@ -304,6 +337,11 @@ class Watching:
         queued = sum(each.qsize() for each in _queues([*self._roots, *tasks]))  # a sum has no order
         figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
         return figures
+
+
+def _comes_again(stream: Stream, symbol: str) -> bool:
+    """Whether a change that has been sent before waits to go out once more."""
+    return any(not index and isinstance(message, BookUpdate) and message.symbol == symbol for _, _, message, index in stream.waiting)
 
 
 def _queues(roots: Sequence[Any]) -> Iterator[Any]:

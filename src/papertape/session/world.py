@@ -162,6 +162,7 @@ def build_venue(
     world.epoch_ns = loop.epoch_ns
     world.is_deep = scenario.depth is Depth.WIRE
     world.watching = Watching(world, loop, scenario.expect.invariants)
+    observer.on_books_wrong = world.watching.forget_what_passed
     return world
 
 

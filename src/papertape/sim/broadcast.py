@@ -239,9 +239,9 @@ class Broadcast:
         for stream in self._carriers(lane):
             self._drain(stream)
 
-    def open_streams(self) -> list[Stream]:
-        """Every connection that is open now, in the order of lanes."""
-        return [stream for streams in self._streams.values() for stream in streams]
+    def open_streams(self, lane: Lane | None = None) -> list[Stream]:
+        """Every connection that is open now, in the order of lanes and oldest first; of one `lane` only, if one is given."""
+        return [stream for each, streams in self._streams.items() if lane in (None, each) for stream in streams]
 
     def own_lines(self) -> tuple[LineSeen, ...]:
         """The user lane's connections, oldest first."""
@@ -256,6 +256,11 @@ class Broadcast:
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
         return not self.untold and not any(self.lost.values()) and not any(stream.missed for stream in self.open_streams())
+
+    @property
+    def lacks_only_books(self) -> bool:
+        """Nothing is missing but messages of books."""
+        return not self.untold and not any(self.lost.values()) and not self.is_whole
 
     @property
     def is_waiting_for_news(self) -> bool:
