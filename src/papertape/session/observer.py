@@ -47,7 +47,7 @@ class Observer:
         waiting: faults that ended and whose recovery goes on, with when they ended.
         over_ns: run time at which the bot ended; None until then.
         lacks: what was missing when the bot ended, in words; empty if nothing was.
-        on_books_wrong: told while messages of books are missing and the client is well, so that books that are right all the same may be found.
+        on_books_wrong: told while books lack messages and the client is well, so that those that are right all the same may be found.
         on_disconnected: told when the exchange stops looking for what it does not know.
         lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
         network_disturbed_ns: until when the network's own faults have been at work.
