@@ -20,6 +20,7 @@ COMMANDS: Final = (
     Command("shrink", "papertape.cli.sweep:shrink", "make a failing scenario as small as it gets"),
     Command("bundle", "papertape.cli.bundle:bundle", "one file with all that a run needs, without secrets; `run` takes it"),
     Command("canaries", "papertape.cli.canaries:canaries", "bots with one known bug each, which your scenario ought to catch"),
+    Command("trade", "papertape.cli.trade:trade", "your bot in the mode that papertape.toml says: replay, paper or live"),
     Command("serve", "papertape.cli.serve:serve", "a venue on loopback, for clients in any language, with faults at your word"),
     Command("diff", "papertape.cli.diff:diff", "where two journals part"),
     Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),

@@ -47,11 +47,16 @@ CHANNELS: Final = {
 
 
 class CoinbaseUrls(msgspec.Struct, frozen=True):
-    """Where the three lanes lead."""
+    """Where the three lanes lead.
+
+    Attributes:
+        ca: a file with the authority that signed for these hosts; empty for those that everybody trusts.
+    """
 
     rest: str = "https://api.coinbase.com"
     market: str = "wss://advanced-trade-ws.coinbase.com"
     user: str = "wss://advanced-trade-ws-user.coinbase.com"
+    ca: str = ""
 
 
 class CoinbaseLink:
@@ -78,7 +83,7 @@ class CoinbaseLink:
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
-        self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns)
+        self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns, self._urls.ca)
         self._clock: Clock = self._rest.venue_clock
         self._streams: dict[Lane, Connections] = {}
         self._may_dial: Callable[[Lane], Awaitable[object]] | None = None
@@ -126,7 +131,7 @@ class CoinbaseLink:
         url = self._urls.user if lane is Lane.USER else self._urls.market
 
         async def dial(on_frame: OnFrame, on_closed: OnClosed) -> CoinbaseStream:
-            return await CoinbaseStream.dial(url, self._products, self._clock, on_frame, on_closed, self._timeout_ns)
+            return await CoinbaseStream.dial(url, self._products, self._clock, on_frame, on_closed, self._timeout_ns, self._urls.ca)
 
         connections = Connections(
             dial,
