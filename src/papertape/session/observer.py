@@ -190,7 +190,9 @@ class Observer:
 
     def _refresh(self, now_ns: Nanos) -> None:
         """A fault of the network may have acted again."""
-        self.waiting = [(armed, ended_ns if isinstance(armed, Armed) else armed.disturbed_ns(now_ns)) for armed, ended_ns in self.waiting]
+        self.waiting = [
+            (armed, ended_ns if isinstance(armed, Armed) else max(ended_ns, armed.disturbed_ns(now_ns))) for armed, ended_ns in self.waiting
+        ]
 
     def _note_recovered(self, recovered: list[tuple[Armed | ArmedOnLine, Nanos]], whole_ns: Nanos, line_ns: Nanos | None = None) -> None:
         for armed, ended_ns in recovered:
