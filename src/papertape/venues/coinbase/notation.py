@@ -25,11 +25,15 @@ GRANULARITIES: Final = {
 }
 """Bar lengths by Coinbase's names, in nanoseconds."""
 
+DAY_S: Final = 86_400
+
 DIGITS_MAX: Final = 40
 """Longer numbers are none that anybody means, and would cost their reader time."""
 
 _days: dict[str, Nanos] = {}
+_dates: dict[int, str] = {}
 _moments: dict[int, str] = {}
+_instants: dict[str, Nanos] = {}
 
 
 def parse_time(text: str) -> Nanos:
@@ -40,13 +44,22 @@ def parse_time(text: str) -> Nanos:
     >>> parse_time("2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341")
     1786309548854840045
     """
+    second_ns = _instants.get(text[:19])  # neighbouring frames share it
+    if second_ns is None:
+        second_ns = _remember_instant(text[:19])
+    fraction = text[20:].removesuffix("Z").split(" ", 1)[0]
+    return second_ns + (int(fraction.ljust(9, "0")) if fraction else 0)
+
+
+def _remember_instant(text: str) -> Nanos:
     day_ns = _days.get(text[:10])  # frames of a day share it, and dates are dear to parse
     if day_ns is None:
         day_ns = _remember_day(text[:10])
-    time = text[11:].removesuffix("Z").split(" ", 1)[0]
-    fraction = time[9:]
-    seconds = int(time[:2]) * 3600 + int(time[3:5]) * 60 + int(time[6:8])
-    return day_ns + seconds * SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
+    second_ns = day_ns + (int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])) * SECOND
+    if len(_instants) > 1_000:
+        _instants.clear()
+    _instants[text] = second_ns
+    return second_ns
 
 
 def _remember_day(text: str) -> Nanos:
@@ -71,7 +84,15 @@ def format_time(ns: Nanos) -> str:
 
 
 def _remember_moment(seconds: int) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    days, seconds_of_day = divmod(seconds, DAY_S)
+    day = _dates.get(days)  # all of a day share it, and dates are dear to write
+    if day is None:
+        day = _dates[days] = datetime.fromtimestamp(days * DAY_S, UTC).strftime("%Y-%m-%dT")
+        if len(_dates) > 1_000:
+            _dates.clear()
+    minutes, second = divmod(seconds_of_day, 60)
+    hour, minute = divmod(minutes, 60)
+    moment = f"{day}{hour:02d}:{minute:02d}:{second:02d}"
     if len(_moments) > 1_000:
         _moments.clear()
     _moments[seconds] = moment
