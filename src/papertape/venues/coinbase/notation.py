@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -24,6 +24,9 @@ GRANULARITIES: Final = {
     "ONE_DAY": 24 * HOUR,
 }
 """Bar lengths by Coinbase's names, in nanoseconds."""
+
+OWN_BOOKS: Final = ("USDT", "EURC", "XSGD", "TGBP", "AUDD")
+"""Currencies whose markets against USDC have books of their own; all 400 others of a product list of August 2026 share that against USD."""
 
 DAY_S: Final = 86_400
 
@@ -184,29 +187,72 @@ class Steps:
         return plain(EXACT.multiply(self.step, Decimal(count)))
 
 
-class Product:
-    """An instrument under Coinbase's name, ready for its numbers."""
+def alias_of(instrument: Instrument) -> str:
+    """The product whose book this one shares: "BTC-USD" for "BTC-USDC"; "" for one with a book of its own."""
+    base, quote = instrument.base, instrument.quote
+    return f"{base}-USD" if quote == "USDC" and base not in OWN_BOOKS else ""
 
-    __slots__ = ("instrument", "lots", "name", "symbol", "ticks")
+
+class Product:
+    """An instrument under Coinbase's name, ready for its numbers.
+
+    Attributes:
+        stream_name: under which name streams tell of it; another's, where it shares that one's book.
+    """
+
+    __slots__ = ("instrument", "lots", "name", "stream_name", "symbol", "ticks")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
-        self.name = product_id(instrument.symbol)
+        self.name = self.stream_name = product_id(instrument.symbol)
         self.ticks = Steps(instrument.tick)
         self.lots = Steps(instrument.lot)
 
 
 class Products:
-    """The products that both ends of a connection know, by either name."""
+    """The products that both ends of a connection know, by either name.
+
+    A market against USDC shares its book with that against USD, and streams tell of it under the latter's name only, whichever was asked
+    for; so what a stream tells is of those that were followed under its name.
+
+    Attributes:
+        streamed: by the name that a stream uses, of whom it tells.
+    """
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
         self.by_name: dict[str, Product] = {}
         self.by_symbol: dict[str, Product] = {}
+        self.streamed: dict[str, tuple[Product, ...]] = {}
+        self._followed: dict[str, None] = {}
         self.learn(instruments)
 
-    def learn(self, instruments: Iterable[Instrument]) -> None:
+    def learn(self, instruments: Iterable[Instrument], aliases: Mapping[str, str] | None = None) -> None:
+        """Know these, and by a product's name the name under which streams tell of it where that is another's."""
         for instrument in instruments:
             product = Product(instrument)
+            product.stream_name = (aliases or {}).get(product.name) or product.name
             self.by_name[product.name] = product
             self.by_symbol[product.symbol] = product
+        self._tell_apart()
+
+    def follow(self, symbol: str) -> None:
+        """Somebody asks for a stream of this."""
+        if symbol not in self._followed:
+            self._followed[symbol] = None
+            self._tell_apart()
+
+    def alias(self, symbol: str) -> str:
+        """The product whose book this one shares; "" for one with a book of its own."""
+        product = self.by_symbol.get(symbol)
+        return "" if product is None or product.stream_name == product.name else product.stream_name
+
+    def _tell_apart(self) -> None:
+        """Of whom a name tells: of those who are followed, else of who has it as its own, else of the only one there is."""
+        sharing: dict[str, list[Product]] = {}
+        for product in self.by_symbol.values():
+            sharing.setdefault(product.stream_name, []).append(product)
+        for name, products in sharing.items():
+            followed = [each for each in products if each.symbol in self._followed]
+            own = [each for each in products if each.name == name]
+            self.streamed[name] = tuple(followed or own or products[:1])
