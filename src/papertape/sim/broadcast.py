@@ -110,10 +110,9 @@ class Broadcast:
         self._timeline.schedule_ns(self._timeline.now_ns + lifetime.after_ns, COMMAND, end)
 
     def _cut(self, stream: Stream, goodbye: int) -> None:
-        self._journal.write(
-            self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=bool(goodbye),
-            **({"code": goodbye} if goodbye not in (0, 1001) else {}),
-        )  # fmt: skip
+        code = {"code": goodbye} if goodbye not in (0, 1001) else {}
+        now_ns, clean = self._timeline.now_ns, bool(goodbye)
+        self._journal.write(now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=clean, **code)
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
         self._owe_waiting(stream)
         self._forget(stream)
