@@ -195,6 +195,10 @@ class CoinbaseRest:
             reply: Reply = await self._client.request(call.path, API[call.is_private], call.method, call.params)
         except BaseError as error:
             raise _line_fault(error, what) from error
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            raise ExchangeNotAvailable(f"{what}: given up by the library, and not by us") from error
         except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
             raise ExchangeNotAvailable(f"{what}: {error!r}") from error
         finally:
@@ -244,6 +248,16 @@ class CoinbaseRest:
         return client
 
 
+class _ClosedMeanwhile(aiohttp.ClientConnectionError):
+    """There is no connection and will be none: a connector that is closed cancels its lookups, and so, unasked, whoever waits for one."""
+
+
+def _is_being_cancelled() -> bool:
+    """Whether whoever runs was told to stop; else it is something that it waits for that was."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _bound_dials(connector: Any, within_s: float) -> None:
     """Let getting a connection, with name and TLS, take so long and no longer; aiohttp then says that it is this which took too long.
 
@@ -252,8 +266,13 @@ def _bound_dials(connector: Any, within_s: float) -> None:
     connect = connector.connect
 
     async def bounded(*args: Any, **named: Any) -> Any:
-        async with asyncio.timeout(within_s):
-            return await connect(*args, **named)
+        try:
+            async with asyncio.timeout(within_s):
+                return await connect(*args, **named)
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            raise _ClosedMeanwhile("the session was closed") from error
 
     connector.connect = bounded
 
@@ -286,7 +305,7 @@ def _date_ns(headers: dict[str, str]) -> Nanos | None:
 def _line_fault(error: BaseError, what: str) -> BaseError:
     """ccxt's error, as one that says truly whether the request can have reached the venue."""
     cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | socket.gaierror):
+    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | socket.gaierror | _ClosedMeanwhile):
         return as_never_sent(ExchangeNotAvailable(f"{what}: no connection: {cause}"))
     if isinstance(error, RequestTimeout):
         return RequestTimeout(f"{what}: no answer in time")
