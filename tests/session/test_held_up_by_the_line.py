@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 import papertape
 from papertape.exchanges.base import BaseExchange
+from papertape.invariants.base import Case
+from papertape.invariants.orders_after_reconciling import OrdersAfterReconciling
 from papertape.model.errors import BaseError
+from papertape.model.units import SECOND
+from papertape.model.view import LineSeen
 from papertape.session.result import Status
-from papertape.wire.coinbase.server import REST_HOST
+from papertape.wire.coinbase.server import REST_HOST, USER_HOST
 
 HELD = {"kind": "half_open", "at": "10s", "lasts": "20s", "host": REST_HOST, "direction": "to_server"}
 BLIND = {"kind": "disconnect", "at": "12s", "lasts": "30s", "connection": "market"}
@@ -54,3 +60,24 @@ def test_a_server_error_is_no_answer_to_an_order() -> None:
     result = papertape.simulate(buys_in_an_outage, venues={"coinbase": VENUE}, faults=[AWAY, NO_ANSWER], expect=expect)
     assert not result.broken, result.failures
     assert result.faults[1].fired > 5
+
+
+DEAF = {"kind": "half_open", "at": "10s", "lasts": "10s", "host": USER_HOST, "direction": "to_client"}
+LATE = {"kind": "lag", "at": "10s", "lasts": "20s", "add": "5s", "host": USER_HOST, "direction": "to_server"}
+
+
+def test_a_line_ends_when_the_client_lets_go_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The venue hears of that later, by as long as bytes take; what the client asks in between it asks after the end."""
+    lines: list[LineSeen] = []
+
+    def judge(self: OrdersAfterReconciling, case: Case) -> list[str]:
+        lines.extend(case.truth.own_lines)
+        return []
+
+    monkeypatch.setattr(OrdersAfterReconciling, "judge", judge)
+    result = papertape.simulate(buys_before, venues={"coinbase": VENUE}, faults=[DEAF, LATE], depth="wire")
+    assert result.status is not Status.FAILED, result.failures
+    ended_ns = lines[0].ended_ns
+    assert ended_ns is not None
+    assert 15 * SECOND <= ended_ns <= 17 * SECOND, "silent for five seconds, which is looked for each second"
+    assert lines[1].opened_ns > ended_ns

@@ -244,7 +244,7 @@ class Broadcast:
 
     def own_lines(self) -> tuple[LineSeen, ...]:
         """The user lane's connections, oldest first."""
-        return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.ended_ns) for stream in self._own)
+        return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.lost_ns) for stream in self._own)
 
     @property
     def was_opened(self) -> bool:

@@ -111,7 +111,7 @@ class StreamFront:
         finally:
             if not self._is_over:
                 self._is_over = True
-                handle.closed()
+                handle.closed(line.left_ns())
             writer.cancel()
             self._clockwork.stop()
         return self._socket
