@@ -1,4 +1,4 @@
-# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.  make proof: ten thousand seeds, hours.
+# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.  make proof: ten thousand seeds, three quarters of an hour.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin

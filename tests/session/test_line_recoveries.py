@@ -73,7 +73,7 @@ def whole_at(*, acts_s: tuple[int, ...], lasts_s: int | None, unwell_s: tuple[in
     async def main(loop: VirtualLoop) -> float | None:
         lasts_ns = None if lasts_s is None else lasts_s * SECOND
         armed = ArmedOnLine(0, Trouble(kind="x", act=Act.RESET if lasts_s == 0 else Act.LOSE, lasts_ns=lasts_ns), None)
-        door: Any = SimpleNamespace(plan=SimpleNamespace(faults=[]), is_whole=True, broadcast=SimpleNamespace(lacks_only_books=False))
+        door: Any = SimpleNamespace(plan=SimpleNamespace(faults=[]), is_whole=True, broadcast=SimpleNamespace(wrong_books=dict))
         observer = Observer("coinbase", loop, Journal({}))
         observer.watch(door)
         network: Any = SimpleNamespace(armed=[armed], disturbed_ns=lambda: armed.disturbed_ns(loop.now_ns))

@@ -30,9 +30,8 @@ def took_s(*, hit_s: int = 0, is_open: bool = True, network_s: int = 0, quiet_s:
         over, other = Armed(Disconnect(at="4s", lasts="1s")), Armed(Drop(at="1s", count=20))
         over.fired, other.fired, other.hit_ns, other.is_open = 1, bool(hit_s), hit_s * SECOND, is_open
         other.quiet_until_ns = quiet_s * SECOND
-        door: Any = SimpleNamespace(
-            plan=SimpleNamespace(faults=[over, other]), is_whole=True, broadcast=SimpleNamespace(lacks_only_books=False)
-        )
+        broadcast = SimpleNamespace(wrong_books=dict)
+        door: Any = SimpleNamespace(plan=SimpleNamespace(faults=[over, other]), is_whole=True, broadcast=broadcast)
         observer = Observer("coinbase", loop, Journal({}))
         observer.watch(door)
         if network_s:

@@ -54,7 +54,7 @@ class Observer:
         waiting: faults that ended and whose recovery goes on, with when they ended.
         over_ns: run time at which the bot ended; None until then.
         lacks: what was missing when the bot ended, in words; empty if nothing was.
-        on_books_wrong: told while nothing is missing but messages of books, so that books that are right all the same may be found.
+        on_books_wrong: told while books lack messages and the client is well, so that those that are right all the same may be found.
         on_disconnected: told when the exchange stops looking for what it does not know.
         lanes: how each lane stood then, in words, by its name; a lane that is up says "up".
         network_disturbed_ns: until when the network's own faults have been at work.
@@ -175,7 +175,8 @@ class Observer:
             return
         now_ns = self._loop.now_ns
         self._refresh(now_ns)
-        if self.is_healthy and self._door.broadcast.lacks_only_books and (is_last or now_ns - self._compared_ns >= COMPARE_APART_NS):
+        is_time = is_last or now_ns - self._compared_ns >= COMPARE_APART_NS
+        if is_time and self.is_healthy and self._door.broadcast.wrong_books():
             self._compared_ns = now_ns
             self.on_books_wrong()
         if not self.is_healthy or not self._door.is_whole:

@@ -254,27 +254,25 @@ class Broadcast:
     @property
     def is_whole(self) -> bool:
         """No connection misses a message of a book, and all that a cut took away was asked for again."""
-        return not self.untold and not any(self.lost.values()) and not any(stream.missed for stream in self.open_streams())
+        return not self.untold and not any(self.lost.values()) and not self.wrong_books()
 
-    @property
-    def lacks_only_books(self) -> bool:
-        """Nothing is missing but messages of books."""
-        return not self.untold and not any(self.lost.values()) and not self.is_whole
+    def wrong_books(self) -> dict[str, None]:
+        """Symbols of books that lack a message on a connection that is open."""
+        return dict.fromkeys(symbol for stream in self.open_streams() for symbol in stream.missed)
 
     @property
     def is_waiting_for_news(self) -> bool:
         """Nothing is missing but subscriptions that a fault silenced, and none of these would have said anything since."""
         is_silent = bool(self.silent) and not self.lost[Lane.USER] and all(topic in self.silent for topic in self.lost[Lane.MARKET])
-        return is_silent and not self.untold and not any(stream.missed for stream in self.open_streams())
+        return is_silent and not self.untold and not self.wrong_books()
 
     def lacks(self, down: Container[str] = ()) -> list[str]:
         """What keeps the client from having all that it asked for, in words; that a lane is `down` says enough of its subscriptions."""
         lost = [f"{channel} {symbol}".strip() for lane, wanted in self.lost.items() if lane not in down for channel, symbol in wanted]
-        missed = dict.fromkeys(symbol for stream in self.open_streams() for symbol in stream.missed)
         return [
             *(f"order {each}: its last news never reached the client" for each in self.untold),
             *(f"{each}: lost with its connection and not asked for again" for each in lost),
-            *(f"book {each}: wrong since a message was lost or a snapshot false, and not asked for again" for each in missed),
+            *(f"book {each}: wrong since a message was lost or a snapshot false, and not asked for again" for each in self.wrong_books()),
         ]
 
     def forget_lost(self) -> None:
