@@ -243,8 +243,9 @@ class Broadcast:
         return [stream for each, streams in self._streams.items() if lane in (None, each) for stream in streams]
 
     def own_lines(self) -> tuple[LineSeen, ...]:
-        """The user lane's connections, oldest first."""
-        return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.lost_ns) for stream in self._own)
+        """The user lane's connections, oldest first; one that its client had left before it came to us never was any."""
+        lived = [each for each in self._own if each.lost_ns is None or each.lost_ns > each.opened_ns]
+        return tuple(LineSeen(opened_ns=each.opened_ns, ended_ns=each.lost_ns) for each in lived)
 
     @property
     def was_opened(self) -> bool:
