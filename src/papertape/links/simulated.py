@@ -28,10 +28,16 @@ class SimulatedLink:
 
     Attributes:
         request_timeout_ns: after which a call gives up waiting, as an HTTP client would.
+
+    Args:
+        patience: the time by which it waits, where that is not the venue's.
     """
 
-    def __init__(self, door: Door, rules: VenueRules, timeline: Timeline, request_timeout_ns: Nanos = 10 * SECOND) -> None:
+    def __init__(
+        self, door: Door, rules: VenueRules, timeline: Timeline, request_timeout_ns: Nanos = 10 * SECOND, patience: Timeline | None = None
+    ) -> None:
         self.rules = rules
+        self._patience = patience or timeline
         self.request_timeout_ns = request_timeout_ns
         self._door = door
         self._timeline = timeline
@@ -102,7 +108,7 @@ class SimulatedLink:
                 future.set_result(None)
 
         pending = self._door.submit(request, done)
-        timer = self._timeline.schedule_ns(self._timeline.now_ns + self.request_timeout_ns, TIMER, give_up)
+        timer = self._patience.schedule_ns(self._patience.now_ns + self.request_timeout_ns, TIMER, give_up)
         try:
             outcome = await future
         finally:
@@ -127,7 +133,7 @@ class SimulatedLink:
 
     async def _pause(self, ns: Nanos) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self._timeline.schedule_ns(self._timeline.now_ns + ns, DELIVERY, _wake, future)
+        timer = self._patience.schedule_ns(self._patience.now_ns + ns, DELIVERY, _wake, future)
         try:
             await future
         finally:

@@ -6,7 +6,8 @@ import asyncio
 import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,7 +24,6 @@ from papertape.model.order import OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos, format_duration
 from papertape.model.venue import Numbering
-from papertape.recorder.reel import Reel
 from papertape.recorder.spool import Row
 from papertape.recorder.subscribing import Subscribing
 from papertape.recorder.tap import TappedLink
@@ -81,11 +81,48 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     spooled_bytes: int
 
 
+class Sink(Protocol):
+    """Where a recorder puts what it hears; a `Reel` makes tapes of it. Whatever it raises ends the recording, if it is a `PapertapeError`.
+
+    Attributes:
+        rows, path, spooled_bytes: for who asks how a recording goes.
+    """
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def spooled_bytes(self) -> int: ...
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """What came, in the order of arrival."""
+
+    def flush(self) -> None:
+        """A while has passed: nothing that was written should be lost with the process any more."""
+
+    def sync(self) -> None:
+        """Likewise, with the machine; called from a thread."""
+
+    def rotate(self, wall_ns: Nanos, now_ns: Nanos, instruments: Sequence[Instrument]) -> object:
+        """The venue has changed its steps."""
+
+    def rotate_if_due(self, wall_ns: Nanos, now_ns: Nanos) -> object:
+        """A while has passed."""
+
+    def finish(self) -> None:
+        """The recording is over."""
+
+    def give_up(self) -> None:
+        """It has failed."""
+
+
 class Recorder:
     """Records `symbols` until it is told to stop. It makes no connection before `run`.
 
     Args:
         link: whose streams; no key is needed. It is tapped, so that nobody else may bind a receiver to it.
+        symbols: none where it is told later what to `follow`; all that the venue trades is known then.
         make_reel: called once the venue has said what it trades, with the instruments.
         chance: for the jitter of redials.
     """
@@ -97,12 +134,12 @@ class Recorder:
         *,
         clock: Clock,
         chance: Chance,
-        make_reel: Callable[[Sequence[Instrument]], Reel],
+        make_reel: Callable[[Sequence[Instrument]], Sink],
         settings: RecorderSettings | None = None,
     ) -> None:
         self.settings = settings or RecorderSettings()
         self.transcript = Transcript(link.rules.numbering)
-        self.reel: Reel | None = None
+        self.reel: Sink | None = None
         self._symbols = tuple(dict.fromkeys(symbols))
         self._clock = clock
         self._make_reel = make_reel
@@ -182,6 +219,12 @@ class Recorder:
         self._is_stopping = True
         self._bell.ring()
 
+    def follow(self, channel: Channel, symbol: str) -> None:
+        """From now on this too; what is followed already stays as it is."""
+        if not self._subscribing.wants((channel, symbol)):
+            self._subscribing.want((channel, symbol))
+            self._market.signal(Signal.MISSED, f"{channel} {symbol} is wanted")
+
     def recording(self) -> Recording:
         reel = self.reel
         return Recording(
@@ -259,7 +302,7 @@ class Recorder:
                 hint = f'; did you mean "{near[0]}"?' if near else "."
                 self._failed(ConfigError(f'record: {self._link.rules.name} does not trade "{symbol}"{hint}'))
                 return ()
-        return tuple(known[symbol] for symbol in self._symbols)
+        return tuple(known[symbol] for symbol in self._symbols or known)
 
     async def _look_at_steps(self) -> None:
         if not self._rest.is_live or self.reel is None:

@@ -45,6 +45,13 @@ class Subscribing:
         """Whether this connection was asked for anything."""
         return self._topics.asked_ns(HEARTBEATS) is not None
 
+    def want(self, topic: Topic) -> None:
+        """One more is wanted; it is asked for the next time that everything is said."""
+        self._topics.want(topic)
+
+    def wants(self, topic: Topic) -> bool:
+        return topic in self._topics.wanted()
+
     async def say_all(self) -> None:
         """Ask for whatever is wanted and not asked for; raises NetworkError where the connection went away meanwhile."""
         await self._speaker.say_all()

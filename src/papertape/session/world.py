@@ -18,7 +18,7 @@ from papertape.links.simulated import SimulatedLink
 from papertape.model.errors import ConfigError
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
-from papertape.model.order import NewOrder
+from papertape.model.order import NewOrder, OrderUpdate
 from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
 from papertape.resilience.intents import MemoryIntents
@@ -176,12 +176,21 @@ def open_door(
     epoch_ns: Nanos,
     journal: Journal,
     chance: Chance,
+    on_update: Callable[[OrderUpdate], object] | None = None,
 ) -> tuple[SimVenue, Door, FeeModel]:
-    """A venue as `spec` has it, its door, and what it charges; on a virtual loop, or in step with the machine's clock."""
+    """A venue as `spec` has it, its door, and what it charges; on a virtual loop, or in step with the machine's clock.
+
+    `on_update` hears all that happens to orders before anybody is told of it.
+    """
     rules, latency = VENUES[name], spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
     fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
-    told: list[Callable[..., None]] = []
+    told: list[Callable[[OrderUpdate], object]] = []
+
+    def emit(update: OrderUpdate) -> None:
+        for each in told:
+            each(update)
+
     venue = SimVenue(
         rules,
         instruments,
@@ -189,13 +198,13 @@ def open_door(
         fills=spec.model.fills or QueueFills(),  # type: ignore[arg-type]  # the spec holds a member of the shelf
         fees=fees,
         epoch_ns=epoch_ns,
-        emit=lambda update: told[0](update),
+        emit=emit,
     )
     door = Door(
         venue, name=name, timeline=time, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
         heartbeat_ns=rules.heartbeat_ns, epoch_ns=epoch_ns,
     )  # fmt: skip
-    told.append(door.tell)
+    told += [door.tell] if on_update is None else [on_update, door.tell]
     return venue, door, fees
 
 

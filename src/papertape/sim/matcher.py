@@ -181,6 +181,13 @@ class Matcher:
             self._unsettled = True
         self._mind()
 
+    def resume(self, order: LiveOrder) -> None:
+        """Let an order rest that did so before: it takes nothing, and as the book is not known, nobody knows who is ahead of it."""
+        side, ticks = self._side(order), _limit(order)
+        order.place = self._fills.join(None, side.recent.mark)
+        side.add(order, ticks)
+        self._mind()
+
     def remove(self, order: LiveOrder) -> None:
         """Take an order out of the book; one that is not there changes nothing."""
         self._side(order).remove(order, _limit(order))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from papertape.model.errors import ConfigError
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, TimeInForce
@@ -88,3 +90,40 @@ class LiveOrder:
             fills_count=self.fills_count,
             reason=self.reason,
         )
+
+
+def resumed(kept: Iterable[Order], instruments: Mapping[str, Instrument]) -> Iterator[LiveOrder]:
+    """Orders as another venue of the account kept them; `ConfigError` for one that is open in a market that is not among `instruments`."""
+    for order in kept:
+        instrument = instruments.get(order.symbol)
+        if instrument is None:
+            if order.status is OrderStatus.OPEN:
+                raise ConfigError(f"order {order.id} is open, and {order.symbol} is not traded any more")
+            steps = _step(order.price), _step(order.amount, order.filled)  # its own figures', as nothing else is left of its market
+            instrument = Instrument(symbol=order.symbol, venue_symbol=order.symbol, tick=steps[0], lot=steps[1])
+        yield _resumed(order, instrument)
+
+
+def _resumed(kept: Order, instrument: Instrument) -> LiveOrder:
+    wanted = NewOrder(
+        symbol=kept.symbol, type=kept.type, side=kept.side, amount=kept.amount, price=kept.price, time_in_force=kept.time_in_force,
+        post_only=kept.post_only,
+    )  # fmt: skip
+    limit_ticks = None if kept.price is None else instrument.to_ticks(kept.price)
+    lots = _lots(instrument, kept.amount)
+    order = LiveOrder(kept.id, kept.client_order_id, wanted, instrument, limit_ticks, lots, kept.created_ns)
+    order.filled_lots = _lots(instrument, kept.filled)
+    order.left_lots = lots - order.filled_lots
+    order.cost, order.fee, order.fills_count = kept.cost, kept.fee, kept.fills_count
+    order.status, order.reason, order.updated_ns = kept.status, kept.reason, kept.updated_ns
+    return order
+
+
+def _lots(instrument: Instrument, amount: Decimal) -> int:
+    return instrument.to_lots(amount) if amount else 0
+
+
+def _step(*figures: Decimal | None) -> Decimal:
+    """The largest power of ten that all of these are multiples of."""
+    exponents = [int(figure.normalize().as_tuple().exponent) for figure in figures if figure]
+    return Decimal(1).scaleb(min(exponents, default=0))

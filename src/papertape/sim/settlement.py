@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import reduce
 
+from papertape.model.errors import ConfigError, InsufficientFunds
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, OrderStatus, OrderUpdate
@@ -45,6 +46,14 @@ class Settlement:
         self.hold(order, self.demanded(order, taking))
         self.open[order.id] = order
         self.tell(order)
+
+    def resume(self, order: LiveOrder) -> None:
+        """An order is open as it was before this venue stood: hold what it needs, tell nobody. `ConfigError` where that is not there."""
+        try:
+            self.hold(order, self.needed(order, order.limit_ticks or 0, order.left_lots))
+        except InsufficientFunds as error:
+            raise ConfigError(f"order {order.id} is open, and the account does not cover it: {error}") from error
+        self.open[order.id] = order
 
     def demanded(self, order: LiveOrder, taking: Taking) -> Decimal:
         """What an order that is not in the books yet must hold, given what it takes at once."""

@@ -19,7 +19,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import Nanos, plain
-from papertape.model.venue import Reconcile, VenueRules
+from papertape.model.venue import VenueRules
 from papertape.model.view import LineSeen, Moved, RequestSeen, Truth
 from papertape.sim.candles import Candles
 from papertape.sim.checks import Refused, check_book, measure, typed
@@ -27,7 +27,8 @@ from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import FillModel
 from papertape.sim.ledger import Ledger
 from papertape.sim.matcher import Matcher
-from papertape.sim.order import LiveOrder
+from papertape.sim.order import LiveOrder, resumed
+from papertape.sim.orders import Orders
 from papertape.sim.preview import foreseen
 from papertape.sim.settlement import Settlement
 from papertape.sim.taking import Taking, take_cost, take_lots
@@ -80,9 +81,8 @@ class SimVenue:
         self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
         self.trades: dict[str, deque[Trade]] = {symbol: deque(maxlen=TRADES_MAX) for symbol in self.instruments}
         self.candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
-        self._orders: dict[str, LiveOrder] = {}
+        self._orders = Orders(rules)
         self._moves: list[Moved] = []
-        self._by_client_id: dict[str, LiveOrder] = {}
 
     # What reaches the venue
 
@@ -121,11 +121,24 @@ class SimVenue:
         except InsufficientFunds as error:
             return Answer(refusal=Refusal(code=RefusalCode.INSUFFICIENT_FUNDS, message=str(error)))
 
+    def resume(self, orders: Sequence[Order], fills: Sequence[Fill]) -> None:
+        """Take on what another venue of this account did, oldest first; to be called before anything else, with the money of then.
+
+        An order that was open rests again, behind whatever stands at its price by then, and fills as a maker at its limit: a book or a
+        trade beyond its price shows that it would have been filled. `ConfigError` where its market is no more, or the money is not there.
+        """
+        for order in resumed(orders, self.instruments):
+            self._orders.add(order)
+            if order.status is OrderStatus.OPEN:
+                self._settlement.resume(order)
+                self._matchers[order.instrument.symbol].resume(order)
+        self._settlement.fills += fills
+
     # What only the observer may know
 
     def truth_orders(self) -> tuple[Order, ...]:
         """Every order the venue accepted, oldest first, as it stands."""
-        return tuple(order.snapshot() for order in self._orders.values())
+        return tuple(order.snapshot() for order in self._orders)
 
     def truth_open(self) -> tuple[Order, ...]:
         """Those that are open, oldest first."""
@@ -163,7 +176,7 @@ class SimVenue:
             case Op.ORDER_PREVIEW:
                 return self._preview(request)
             case Op.ORDER_FETCH:
-                return Answer(order=self._order(request).snapshot())
+                return Answer(order=self._orders.named(request).snapshot())
             case Op.ORDERS_OPEN:
                 return self._fetch_open(request)
             case Op.ORDERS_FETCH:
@@ -187,13 +200,12 @@ class SimVenue:
     def _create(self, request: Request) -> Answer:
         if request.order is None:
             raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
-        known = self._known(request.client_order_id)
+        known = self._orders.known(request.client_order_id)
         if known is not None:
             return Answer(order=known.snapshot())
         order, taking = self._weighed(request.order, f"o-{len(self._orders) + 1:06d}", request.client_order_id)
         self._settlement.accept(order, taking)
-        self._orders[order.id] = order
-        self._by_client_id[order.client_order_id] = order
+        self._orders.add(order)
         self._enter(order, self._matchers[order.instrument.symbol], taking)
         return Answer(order=order.snapshot())
 
@@ -214,7 +226,7 @@ class SimVenue:
 
     def _edit(self, request: Request) -> Answer:
         """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""
-        order = self._open_order(request)
+        order = self._orders.named_open(request)
         limit_ticks, lots, taking = self._reweighed(order, request)
         it, matcher, left = order.instrument, self._matchers[order.instrument.symbol], lots - order.filled_lots
         keeps_place = limit_ticks == order.limit_ticks and lots <= order.amount_lots
@@ -252,7 +264,7 @@ class SimVenue:
         if request.order is None:
             raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
         if request.order_id:
-            order = self._open_order(request)
+            order = self._orders.named_open(request)
             limit_ticks: int | None
             limit_ticks, lots, taking = self._reweighed(order, request)
             left = lots - order.filled_lots
@@ -265,7 +277,7 @@ class SimVenue:
         return Answer(preview=preview, books=(self._book(order.instrument.symbol, 1),))
 
     def _cancel(self, request: Request) -> Answer:
-        order = self._open_order(request)
+        order = self._orders.named_open(request)
         self._matchers[order.instrument.symbol].remove(order)
         self._settlement.finish(order, OrderStatus.CANCELED, "")
         return Answer(order=order.snapshot())
@@ -276,7 +288,7 @@ class SimVenue:
 
     def _fetch_orders(self, request: Request) -> Answer:
         """Every order ever accepted, or since `since_ns`, oldest first; where `limit` is given the last."""
-        found = [order.snapshot() for order in self._orders.values() if request.symbol in ("", order.instrument.symbol)]
+        found = [order.snapshot() for order in self._orders if request.symbol in ("", order.instrument.symbol)]
         found = [order for order in found if request.since_ns is None or order.created_ns >= request.since_ns]
         return Answer(orders=tuple(found[len(found) - _limit(request, len(found)) :]))
 
@@ -344,37 +356,14 @@ class SimVenue:
 
     def order_of(self, client_order_id: str) -> Order | None:
         """The order of this id as it stands; None if none was ever made."""
-        order = self._by_client_id.get(client_order_id)
+        order = self._orders.of(client_order_id)
         return None if order is None else order.snapshot()
-
-    def _known(self, client_order_id: str) -> LiveOrder | None:
-        """The order that a repeated client id stands for, where the venue answers with it; elsewhere the repetition is refused."""
-        order = self._by_client_id.get(client_order_id)
-        if self.rules.reconcile is Reconcile.IDENTICAL_REPOST:
-            if not client_order_id:
-                raise Refused(RefusalCode.INVALID, "client_order_id is required")
-            return order
-        if order is not None and (order.status is OrderStatus.OPEN or not self.rules.reuses_client_ids):
-            raise Refused(RefusalCode.DUPLICATE_ID, f"client_order_id {client_order_id} is that of order {order.id}")
-        return None
 
     def _instrument(self, symbol: str) -> Instrument:
         it = self.instruments.get(symbol)
         if it is None:
             raise Refused(RefusalCode.UNKNOWN_SYMBOL, f'{self.rules.name} has no market "{symbol}"; it has {", ".join(self.instruments)}')
         return it
-
-    def _order(self, request: Request) -> LiveOrder:
-        order = self._orders.get(request.order_id) if request.order_id else self._by_client_id.get(request.client_order_id)
-        if order is None or request.symbol not in ("", order.instrument.symbol):
-            raise Refused(RefusalCode.ORDER_NOT_FOUND, f"no order {request.order_id or request.client_order_id}")
-        return order
-
-    def _open_order(self, request: Request) -> LiveOrder:
-        order = self._order(request)
-        if order.status is not OrderStatus.OPEN:
-            raise Refused(RefusalCode.ORDER_NOT_OPEN, f"order {order.id} is {order.status}")
-        return order
 
     def _edited(self, order: LiveOrder, change: NewOrder) -> NewOrder:
         it = order.instrument

@@ -1,0 +1,1 @@
+"""Paper trading: the real market, and an account that is ours alone."""
