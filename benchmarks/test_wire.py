@@ -26,10 +26,15 @@ def test_message(benchmark: BenchmarkFixture) -> None:
 
 def test_hour_at_one_message_a_second(benchmark: BenchmarkFixture) -> None:
     """An hour of a quiet market: what heartbeats and timers cost is in it."""
+    measure(benchmark, "wire depth, an hour at a message a second", quiet_tape())
+
+
+def quiet_tape() -> str:
+    """An hour with a message a second, made on first use."""
     path = cache_folder() / f"bench-quiet-{GENERATOR_VERSION}.parquet"
     if not path.exists():
         write_synth(Synth(seed=3, duration_ns=HOUR, events_per_second=1), path)
-    measure(benchmark, "wire depth, an hour at a message a second", str(path))
+    return str(path)
 
 
 def measure(benchmark: BenchmarkFixture, name: str, tape: str) -> None:

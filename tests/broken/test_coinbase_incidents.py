@@ -20,7 +20,8 @@ from broken.test_incidents import (
 )
 from papertape.links.coinbase import stream as coinbase_stream
 from papertape.model.event import Trade
-from papertape.resilience import feed, sequence
+from papertape.model.units import SECOND
+from papertape.resilience import backoff, feed, sequence
 from papertape.scenario.load import load_scenario
 from papertape.session.result import RunResult, Status
 from papertape.venues.coinbase import frame
@@ -90,6 +91,10 @@ def nobody_asks_rest_instead(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(feed.Feed, "on", only_streams)
 
 
+def nobody_hurries_back(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(backoff.Backoff, "__call__", lambda self, failures: 60 * SECOND)
+
+
 BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("the_dialect", old_trades_are_news, "is history, and was told as news"),
     ("the_dialect", asks_are_called_ask, "book_matches"),
@@ -98,7 +103,9 @@ BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("numbers_belong_to_a_connection", numbers_go_on_over_connections, "reconciled_after_reconnect"),
     ("shut_streams_are_polled", nobody_asks_rest_instead, "streaming_again"),
     ("black_holed_lanes", silence_is_golden, "stale_lane_dropped"),
+    ("black_holed_lanes", nobody_hurries_back, "recovers_within"),
     ("reset_with_10054", subscriptions_are_forgotten, "resubscribed"),
+    ("closed_every_minute", subscriptions_are_forgotten, "recovers_within"),
     ("trades_hole", silence_is_a_quiet_market, "recovers_within"),
     ("error_frame_mid_stream", an_error_frame_is_logged_and_that_is_that, "recovers_within"),
     ("error_frame_mid_stream", gaps_are_never_noticed, "gap_detected"),

@@ -121,7 +121,7 @@ def test_a_key_of_three_parts_is_asked_for_whole() -> None:
     ("secret", "passphrase", "told"),
     [
         ("c2hvcnQ=", None, "keys of the old kind"),
-        ("Zm9ydHktZm91ciBieXRlcyBvZiBhIHNlY3JldA==", "hunter2", 'use the exchange "coinbaseexchange"'),
+        ("Zm9ydHktZm91ciBieXRlcyBvZiBhIHNlY3JldA==", "hunter2", "one of Coinbase Exchange, a venue of its own"),
         ("-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----\n", None, "is it whole, line breaks included"),
     ],
 )
@@ -133,6 +133,18 @@ def test_a_key_of_another_kind_is_told_apart(secret: str, passphrase: str | None
     trace = "".join(traceback.format_exception(caught.value))
     assert "hunter2" not in trace
     assert secret not in trace
+
+
+def test_a_key_of_coinbase_exchange_is_sent_to_an_adapter_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where there is none, what can be done is said instead."""
+    keys = Keys(api_key=Secret("k"), secret=Secret("c2hvcnQ="), passphrase=Secret("p"))
+    monkeypatch.setattr(ExchangeFactory, "_kinds", {})
+    monkeypatch.setattr(ExchangeFactory, "_modules", {})
+    with pytest.raises(ConfigError, match="papertape has no adapter for that one: make a Cloud API key"):
+        cloud_key(keys)
+    ExchangeFactory.register_exchange("coinbaseexchange", SimulatedExchange)
+    with pytest.raises(ConfigError, match='use the exchange "coinbaseexchange" for it'):
+        cloud_key(keys)
 
 
 def test_both_kinds_of_cloud_keys_are_taken() -> None:

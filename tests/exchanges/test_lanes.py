@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from exchanges.scripted import World, change, denied, play, snapshot, trade
@@ -309,5 +311,27 @@ def test_a_link_that_never_comes_back_hangs_nobody(what: str) -> None:
         await world.sleep(80)
         assert world.exchange.health.is_healthy
         link.hangs["close"] = None
+
+    play(story)
+
+
+@pytest.mark.parametrize("where", ["open", "close", "request"])
+def test_a_library_that_gives_up_takes_no_lane_with_it(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that a lane waits for is cancelled, by nobody of ours: the lane is dropped, and dialled again."""
+
+    async def story(world: World) -> None:
+        real, times = getattr(world.link, where), iter(range(3))
+
+        async def given_up(*args: object) -> object:
+            if next(times, None) is not None:
+                raise asyncio.CancelledError
+            return await real(*args)
+
+        monkeypatch.setattr(world.link, where, given_up)
+        for lane in Lane:
+            world.link.drop(lane)
+        await world.sleep(20)
+        assert world.exchange.health.is_healthy, world.exchange.health.why
+        assert next(times, None) is None
 
     play(story)

@@ -81,7 +81,7 @@ class Stream:
     def heard(self, message: object) -> None:
         """Nobody asks."""
 
-    def closed(self) -> None:
+    def closed(self, left_ns: int | None = None) -> None:
         self.is_open = False
         self.venue.streams.remove(self)
 

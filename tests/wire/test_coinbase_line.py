@@ -13,13 +13,19 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from papertape.exchanges.coinbase import CoinbaseExchange
+from papertape.links.coinbase.link import CoinbaseLink
 from papertape.model.account import Balance, Balances
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, never_sent
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, OrderType
 from papertape.model.request import Channel, Lane, Op, Refusal, RefusalCode, Request
 from papertape.model.units import SECOND
+from papertape.runtime.clock import VirtualClock
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.network import Network
+from papertape.runtime.world import run_virtual
 from papertape.venues.coinbase.auth import Credentials
+from papertape.venues.coinbase.rules import RULES
 from papertape.wire.coinbase.rest import RestFront
 from wire.scripted import ED25519_KEY, KEY, Wire, in_memory, on_loopback
 from wire.test_bad_line import BUY
@@ -254,3 +260,25 @@ def test_either_kind_of_key_opens_both_ways(key: Credentials) -> None:
         assert wire.heard.closed == []
 
     in_memory(story, key)
+
+
+def test_who_waits_for_a_name_as_the_lane_is_closed_is_told_so() -> None:
+    """aiohttp cancels the lookup, and by that whoever waits for it, who was not told to stop: left alone, that is the end of a task."""
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.network = Network(loop, lookup_ns=SECOND)
+        link = CoinbaseLink(KEY, rules=RULES, clock=VirtualClock(loop), timeout_ns=5 * SECOND)
+        waiting = asyncio.ensure_future(link.open(REST))
+        await asyncio.sleep(0.5)
+        await link.close(REST)
+        with pytest.raises(ExchangeNotAvailable, match="no connection: the session was closed") as caught:
+            await waiting
+        assert never_sent(caught.value)
+        stopped = asyncio.ensure_future(link.open(REST))
+        await asyncio.sleep(0.5)
+        stopped.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopped
+        await link.close(REST)
+
+    run_virtual(main)

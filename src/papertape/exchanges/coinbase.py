@@ -86,8 +86,8 @@ def _what_key(keys: Keys) -> str:
     )
     if keys.passphrase is not None:
         return (
-            "keys for coinbase: this key came with a passphrase, so it is one of Coinbase Exchange, which has accounts of its own: "
-            f'use the exchange "coinbaseexchange" for it; {wanted}'
+            "keys for coinbase: this key came with a passphrase, so it is one of Coinbase Exchange, a venue of its own, whose accounts "
+            f"Advanced Trade does not see; {_for_coinbase_exchange()}; {wanted}"
         )
     if keys.secret.reveal().startswith("-----BEGIN"):
         return f"keys for coinbase: the secret is PEM, but no P-256 or Ed25519 private key; is it whole, line breaks included? {wanted}"
@@ -95,6 +95,17 @@ def _what_key(keys: Keys) -> str:
         "keys for coinbase: the secret is no private key; keys of the old kind (a short key and a short secret) are no longer taken by "
         f"Coinbase: make a new one; {wanted}"
     )
+
+
+def _for_coinbase_exchange() -> str:
+    try:
+        ExchangeFactory.kind("coinbaseexchange")
+    except ConfigError:
+        return (
+            "papertape has no adapter for that one: make a Cloud API key to trade at Advanced Trade, or register an adapter of your own "
+            'with `ExchangeFactory.register_exchange("coinbaseexchange", …)`'
+        )
+    return 'use the exchange "coinbaseexchange" for it'
 
 
 ExchangeFactory.register_exchange("coinbase", CoinbaseExchange)

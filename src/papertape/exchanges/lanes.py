@@ -154,9 +154,12 @@ class LaneKeeper:
                 signal = await self._work
             except asyncio.CancelledError:
                 task = asyncio.current_task()
-                if not self._is_interrupted() or (task is not None and task.cancelling()):
+                if task is not None and task.cancelling():
                     self._work.cancel()
                     raise
+                if not self._is_interrupted():  # something that the work waited for was cancelled, and nobody asked for that
+                    self._lost("given up by a library")
+                    self._signal = Signal.RETRY_DUE if self._machine.state is LaneState.DOWN else Signal.DROPPED
             else:
                 if not self._is_interrupted() or (signal is Signal.DROPPED and self._signal is Signal.MISSED):
                     self._signal = signal

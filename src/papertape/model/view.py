@@ -79,7 +79,7 @@ class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A connection of the own-order lane as the Door saw it; run time in nanoseconds.
 
     Attributes:
-        ended_ns: when either side closed it; None if it stood at the end.
+        ended_ns: when the first of the two sides closed it; None if it stood at the end.
     """
 
     opened_ns: Nanos

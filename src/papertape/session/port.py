@@ -67,8 +67,9 @@ class DoorStream:
     def heard(self, message: object) -> None:
         self._door.broadcast.heard(message)
 
-    def closed(self) -> None:
+    def closed(self, left_ns: Nanos | None = None) -> None:
         self._arrive()
+        self._stream.left_ns = left_ns
         self._door.closed(self._stream)
 
 

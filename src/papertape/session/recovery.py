@@ -6,6 +6,7 @@ import msgspec
 
 from papertape.model.request import Lane
 from papertape.model.units import Nanos, format_duration
+from papertape.runtime.network.trouble import Armed as ArmedOnLine
 from papertape.session.observer import UP
 from papertape.session.spec import Scenario
 from papertape.session.world import VenueWorld
@@ -37,50 +38,47 @@ def judge_recovery(scenario: Scenario, world: VenueWorld) -> Recovery:
         return Recovery()
     observer = world.observer
     late = [
-        f"{world.name}: {_kind(world, place)} took {format_duration(took_ns)} to recover from; {format_duration(limit_ns)} are allowed"
+        f"{world.name}: {observer.kind_at(place)} took {format_duration(took_ns)} to recover from; {format_duration(limit_ns)} are allowed"
         for place, took_ns in sorted(observer.recoveries.items())
         if took_ns > limit_ns
     ]
-    waiting = observer.waiting
-    still_on = [
+    waiting = [(armed, ended_ns) for armed, ended_ns in observer.waiting if not observer.is_on(armed)]
+    still_on: list[tuple[int, Armed | ArmedOnLine]] = [
         (place, armed)
         for place, armed in enumerate(world.door.plan.faults)
         if armed.fired and place not in observer.recoveries and armed not in [each for each, _ in waiting]
     ]
+    still_on += [(observer.place_of(armed), armed) for armed, _ in observer.waiting if observer.is_on(armed)]
     if scenario.heal is not None and scenario.heal.only:
         return _partly_healed(world, scenario.heal.only, late, [armed for armed, _ in waiting] + [armed for _, armed in still_on])
     late += [
-        f"{world.name}: {armed.fault.kind}, over at {format_duration(ended_ns)}, was never recovered from; {observer.lacks or observer.why}"
+        f"{world.name}: {armed.kind}, over at {format_duration(ended_ns)}, was never recovered from; {observer.lacks or observer.why}"
         for armed, ended_ns in waiting
         if _had_time(world, ended_ns, limit_ns)
     ]
     unjudged = [
-        f"{armed.fault.kind}, over at {format_duration(ended_ns)}, had not been recovered from when the bot ended, "
+        f"{armed.kind}, over at {format_duration(ended_ns)}, had not been recovered from when the bot ended, "
         "and its time was not up, so `recovers_within` was not judged"
         for armed, ended_ns in waiting
         if not _had_time(world, ended_ns, limit_ns)
     ]
     unjudged += [
-        f"fault {place + 1} ({armed.fault.kind}) was still on when the bot ended, so `recovers_within` was not judged"
+        f"fault {place + 1} ({armed.kind}) was still on when the bot ended, so `recovers_within` was not judged"
         for place, armed in still_on
     ]
     return Recovery(late=tuple(late), unjudged=tuple(unjudged))
 
 
-def _partly_healed(world: VenueWorld, only: tuple[Lane, ...], late: list[str], broken: list[Armed]) -> Recovery:
+def _partly_healed(world: VenueWorld, only: tuple[Lane, ...], late: list[str], broken: list[Armed | ArmedOnLine]) -> Recovery:
     lanes = world.observer.lanes
     down = [f"{lane} lane: {lanes[lane]}" for lane in only if lanes.get(lane, UP) != UP]
     if down and broken:
-        kinds = ", ".join(dict.fromkeys(armed.fault.kind for armed in broken))
+        kinds = ", ".join(dict.fromkeys(armed.kind for armed in broken))
         late = [*late, f"{world.name}: {' and '.join(only)} healed, and did not come back from {kinds}; {'; '.join(down)}"]
-    others = [armed.fault.kind for armed in broken if not down]
+    others = [armed.kind for armed in broken if not down]
     words = ", ".join(dict.fromkeys(others))
     notes = (f"{world.name}: recovery from {words} was not demanded: only {' and '.join(only)} healed",) if others else ()
     return Recovery(late=tuple(late), notes=notes)
-
-
-def _kind(world: VenueWorld, place: int) -> str:
-    return world.door.plan.faults[place].fault.kind
 
 
 def _had_time(world: VenueWorld, ended_ns: Nanos, limit_ns: Nanos) -> bool:

@@ -23,6 +23,7 @@ from papertape.runtime.guest import HostLoop
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
+from papertape.runtime.network.trouble import Armed as ArmedOnLine
 from papertape.runtime.rank import END
 from papertape.runtime.world import run_virtual, virtual_world
 from papertape.session.botfile import load_bot
@@ -34,7 +35,7 @@ from papertape.session.observer import total_marks
 from papertape.session.prepare import prepared, texts
 from papertape.session.program import Program
 from papertape.session.replay import Replay
-from papertape.session.result import ExitCode, FaultResult, RunResult, Status
+from papertape.session.result import ExitCode, RunResult, Status
 from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
 from papertape.session.unseen import forgotten_awaits, tell_of_context
@@ -228,10 +229,12 @@ class RunInParts:
                 if world.watching is not None:
                     loop.schedule_ns(self.scenario.heal.at_ns, END, world.watching.compare)
             if self.network is not None and not self.scenario.heal.only:
-                loop.schedule_ns(self.scenario.heal.at_ns, END, self.network.heal)
+                loop.schedule_ns(self.scenario.heal.at_ns, END, self._heal_line, self.network)
         if self.network is not None:
             for world in self.worlds:
-                world.observer.network_disturbed_ns = self.network.disturbed_ns
+                world.observer.watch_line(self.network)
+            for armed in self.network.armed:
+                armed.on_acted = self._line_acted
         self._report_progress(loop)
 
     def _end(self, loop: VirtualLoop, replay: Replay, escaped: EscapedSimulation | None) -> None:
@@ -247,6 +250,15 @@ class RunInParts:
             self.journal.write(
                 loop.now_ns, "end", venue=world.name, balances=texts(totals(world)), orders=len(truth.orders), fills=len(truth.fills)
             )
+
+    def _heal_line(self, network: Network) -> None:
+        network.heal()
+        for world in self.worlds:
+            world.observer.line_healed()
+
+    def _line_acted(self, armed: ArmedOnLine) -> None:
+        for world in self.worlds:
+            world.observer.line_acted(armed)
 
     def _line_faults(self) -> list[tuple[str, int]]:
         """What each fault of the network is, and how often it acted."""
@@ -332,7 +344,7 @@ class RunInParts:
             events=self.events,
             orders=sum(len(truth.orders) for truth in truths),
             fills=sum(len(truth.fills) for truth in truths),
-            faults=fault_results(self.worlds) + tuple(FaultResult(kind=kind, fired=fired) for kind, fired in self._line_faults()),
+            faults=fault_results(self.worlds, self._line_faults()),
             marks=total_marks([world.observer for world in self.worlds]),
             balances={world.name: totals(world) for world in self.worlds},
             fees=fees_paid(truths),

@@ -147,7 +147,8 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         invariants: names from `papertape list invariants`, each of which must be judged; empty means all of them that can be judged.
-        recovers_within: from each fault's end until trading is allowed and the subscribed books are valid; unlimited if None.
+        recovers_within: from each fault's end, the network's own included, until trading is allowed and the subscribed books are valid;
+            unlimited if None.
         must_happen: names of `model.notes.Mark` that must have been seen.
         must_hit: whether a fault that hit nothing makes the run vacuous.
     """

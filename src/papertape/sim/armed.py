@@ -40,6 +40,10 @@ class Armed:
         self._intents: dict[str, None] = {}  # a dict keeps order
 
     @property
+    def kind(self) -> str:
+        return self.fault.kind
+
+    @property
     def starts_by_request(self) -> bool:
         return self.window is not None and self.window.start_ns is None
 

@@ -110,10 +110,9 @@ class Broadcast:
         self._timeline.schedule_ns(self._timeline.now_ns + lifetime.after_ns, COMMAND, end)
 
     def _cut(self, stream: Stream, goodbye: int) -> None:
-        self._journal.write(
-            self._timeline.now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=bool(goodbye),
-            **({"code": goodbye} if goodbye not in (0, 1001) else {}),
-        )  # fmt: skip
+        code = {"code": goodbye} if goodbye not in (0, 1001) else {}
+        now_ns, clean = self._timeline.now_ns, bool(goodbye)
+        self._journal.write(now_ns, "stream", what="cut", lane=stream.lane, number=stream.number, clean=clean, **code)
         self.lost[stream.lane].update(dict.fromkeys(stream.wanted_after))
         self._owe_waiting(stream)
         self._forget(stream)
@@ -244,8 +243,9 @@ class Broadcast:
         return [stream for each, streams in self._streams.items() if lane in (None, each) for stream in streams]
 
     def own_lines(self) -> tuple[LineSeen, ...]:
-        """The user lane's connections, oldest first."""
-        return tuple(LineSeen(opened_ns=stream.opened_ns, ended_ns=stream.ended_ns) for stream in self._own)
+        """The user lane's connections, oldest first; one that its client had left before it came to us never was any."""
+        lived = [each for each in self._own if each.lost_ns is None or each.lost_ns > each.opened_ns]
+        return tuple(LineSeen(opened_ns=each.opened_ns, ended_ns=each.lost_ns) for each in lived)
 
     @property
     def was_opened(self) -> bool:

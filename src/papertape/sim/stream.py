@@ -89,6 +89,7 @@ class Stream:
             know; None where nothing shows it.
         left: symbols of which the client asked for something and then for nothing any more.
         opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
+        left_ns: when the client closed its end, which the venue hears of later; None where that is not known, or it was the venue that did.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Stream:
         self.is_open = True
         self.opened_ns: Nanos = 0
         self.ended_ns: Nanos | None = None
+        self.left_ns: Nanos | None = None
         self.heartbeats = 0
         self._said_ns: Nanos = 0
         # What was delivered since the journal last looked: messages by their number at the venue, and when.
@@ -127,6 +129,11 @@ class Stream:
         self.last = 0
         self.first_ns: Nanos = 0
         self.last_ns: Nanos = 0
+
+    @property
+    def lost_ns(self) -> Nanos | None:
+        """When the first of its two ends closed it, as far as that is known."""
+        return self.ended_ns if self.left_ns is None else self.left_ns
 
     def arrives_ns(self, due_ns: Nanos) -> Nanos:
         """When what the client says now, and what would take until then by itself, is at the venue: a connection keeps its order."""

@@ -44,6 +44,11 @@ class Line:
     def can_tell(self) -> bool:
         return self._transport is not None
 
+    def asked_ns(self) -> Nanos | None:
+        """When the client wrote the last that has come, run time; None where nobody knows."""
+        ns = None if self._transport is None else self._transport.get_extra_info("asked_ns")
+        return ns if isinstance(ns, int) else None
+
     def left_ns(self) -> Nanos | None:
         """When the client closed its end, run time; None while it has not, and where nobody knows."""
         end = None if self._transport is None else self._transport.out.end

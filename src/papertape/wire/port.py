@@ -61,8 +61,12 @@ class StreamHandle(Protocol):
         """A message that was sent here has arrived at the client."""
         ...
 
-    def closed(self) -> None:
-        """The connection is gone and not by a call of `close`; nothing may be sent on it any more."""
+    def closed(self, left_ns: Nanos | None = None) -> None:
+        """The connection is gone and not by a call of `close`; nothing may be sent on it any more.
+
+        Args:
+            left_ns: when the client closed its end, run time; None where nobody knows.
+        """
         ...
 
 

@@ -31,6 +31,7 @@ from papertape.venues.coinbase.auth import Credentials, sign
 from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.frame import CANDLE_SPAN_NS
 from papertape.venues.coinbase.notation import Products, product_id
+from papertape.venues.coinbase.product import decode_aliases
 from papertape.venues.coinbase.request import Call, encode
 
 T = TypeVar("T")
@@ -177,6 +178,8 @@ class CoinbaseLink:
             raise BadSymbol(f"coinbase: {symbol} is not among its products")
         if channel is Channel.CANDLES and span_ns not in (0, CANDLE_SPAN_NS):
             raise NotSupported(f"coinbase streams bars of five minutes only, not of {span_ns // SECOND} s")
+        if type == "subscribe" and symbol:
+            self._products.follow(symbol)
         await stream.say(type, CHANNELS[channel], product_id(symbol))
 
     def _token(self) -> str:
@@ -252,16 +255,18 @@ class CoinbaseLink:
         return self._memory.complete(answer.order)
 
     async def _markets(self, request: Request, purse: Purse) -> Answer:
-        answer = await self._ask(request, purse)
-        self._products.learn(market.instrument for market in answer.markets)
+        reply = await self._rest.call(encode(request, self._clock.wall_ns()), purse)
+        answer = self._read(request, reply)[0]
+        aliases = self._readable(request.op, lambda: decode_aliases(reply.body))
+        self._products.learn((market.instrument for market in answer.markets), aliases)
         maker_bps, taker_bps = self.rules.maker_bps, self.rules.taker_bps
         if self._credentials is not None:
             call, private = Call("GET", "brokerage/transaction_summary", {"product_type": "SPOT"}), Purse(Op.BALANCE_FETCH, paid=0)
-            reply = await self._rest.call(call, private)
-            refusal = decode_refusal(reply.status, reply.body, reply.headers)
+            fees = await self._rest.call(call, private)
+            refusal = decode_refusal(fees.status, fees.body, fees.headers)
             if refusal is not None:
                 raise error_of(refusal, f"coinbase {request.op}")
-            maker_bps, taker_bps = self._readable(Op.MARKETS_FETCH, lambda: decode_fees(reply.body))
+            maker_bps, taker_bps = self._readable(Op.MARKETS_FETCH, lambda: decode_fees(fees.body))
         markets = [msgspec.structs.replace(market, maker_bps=maker_bps, taker_bps=taker_bps) for market in answer.markets]
         return Answer(markets=tuple(markets))
 

@@ -49,12 +49,20 @@ class Memory:
                 del self._orders[next(iter(self._orders))]
         return order
 
+    def _by_its_name(self, order: Order) -> Order:
+        """What a stream tells of an order, in the market in which it is known to be: of one that shares its book, streams may tell of that.
+
+        So at least ccxt reads Coinbase's user channel, which tries both names for each order.
+        """
+        known = self._orders.get(order.id) or self._wanted.get(order.client_order_id)
+        return order if known is None or known.symbol == order.symbol else msgspec.structs.replace(order, symbol=known.symbol)
+
     def complete_update(self, update: OrderUpdate) -> OrderUpdate:
-        order = self.complete(update.order)
+        order = self.complete(self._by_its_name(update.order))
         return update if order is update.order else msgspec.structs.replace(update, order=order)
 
     def complete_list(self, listed: OpenOrders) -> OpenOrders:
-        return msgspec.structs.replace(listed, orders=tuple(self.complete(order) for order in listed.orders))
+        return msgspec.structs.replace(listed, orders=tuple(self.complete(self._by_its_name(order)) for order in listed.orders))
 
     def complete_fill(self, fill: Fill) -> Fill:
         """The fill with the client's own id, where we know whose it is."""

@@ -31,7 +31,7 @@ from papertape.model.errors import (
 from papertape.model.request import Op, Refusal, RefusalCode
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.runtime.clock import Bracket, Clock, OffClock
-from papertape.venues.coinbase.auth import Credentials, secret_for_ccxt
+from papertape.venues.coinbase.auth import Credentials, es256, secret_for_ccxt
 from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.request import Call
 
@@ -112,6 +112,14 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
     def microseconds(self) -> int:
         return self.papertape_clock.wall_ns() // 1_000
 
+    def jwt(self, request: Any, secret: Any, algorithm: str = "sha256", is_rsa: bool = False, opts: Any = {}) -> str:  # noqa: B006
+        """ccxt's token, byte for byte, without its detours; see `es256`."""
+        if opts.get("alg") != "ES256":
+            return str(super().jwt(request, secret, algorithm, is_rsa, opts))
+        header = {"alg": "ES256", "typ": "JWT"} | {name: opts[name] for name in ("kid", "nonce") if opts.get(name) is not None}
+        signed = ".".join(self.urlencode_base64(self.encode(self.json(part))) for part in (header, request))
+        return f"{signed}.{self.urlencode_base64(es256(signed, self.decode(secret)))}"
+
     def handle_errors(self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *rest: Any) -> None:
         # ccxt forgets the reason of most refusals; ours are read from the answer itself.
         self._papertape_reply = (code, dict(headers), body)
@@ -188,6 +196,10 @@ class CoinbaseRest:
             reply: Reply = await self._client.request(call.path, API[call.is_private], call.method, call.params)
         except BaseError as error:
             raise _line_fault(error, what) from error
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            raise ExchangeNotAvailable(f"{what}: given up by the library, and not by us") from error
         except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
             raise ExchangeNotAvailable(f"{what}: {error!r}") from error
         finally:
@@ -238,6 +250,16 @@ class CoinbaseRest:
         return client
 
 
+class _ClosedMeanwhile(aiohttp.ClientConnectionError):
+    """There is no connection and will be none: a connector that is closed cancels its lookups, and so, unasked, whoever waits for one."""
+
+
+def _is_being_cancelled() -> bool:
+    """Whether whoever runs was told to stop; else it is something that it waits for that was."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _bound_dials(connector: Any, within_s: float) -> None:
     """Let getting a connection, with name and TLS, take so long and no longer; aiohttp then says that it is this which took too long.
 
@@ -246,8 +268,13 @@ def _bound_dials(connector: Any, within_s: float) -> None:
     connect = connector.connect
 
     async def bounded(*args: Any, **named: Any) -> Any:
-        async with asyncio.timeout(within_s):
-            return await connect(*args, **named)
+        try:
+            async with asyncio.timeout(within_s):
+                return await connect(*args, **named)
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            raise _ClosedMeanwhile("the session was closed") from error
 
     connector.connect = bounded
 
@@ -280,7 +307,7 @@ def _date_ns(headers: dict[str, str]) -> Nanos | None:
 def _line_fault(error: BaseError, what: str) -> BaseError:
     """ccxt's error, as one that says truly whether the request can have reached the venue."""
     cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | socket.gaierror):
+    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | socket.gaierror | _ClosedMeanwhile):
         return as_never_sent(ExchangeNotAvailable(f"{what}: no connection: {cause}"))
     if isinstance(error, RequestTimeout):
         return RequestTimeout(f"{what}: no answer in time")

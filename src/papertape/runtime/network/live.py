@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from papertape.model.units import Nanos
 from papertape.runtime.network.address import Names
 from papertape.runtime.network.connection import Connection, ConnectionFacts
 from papertape.runtime.network.dial import whose_loop
-from papertape.runtime.network.trouble import Act, Troubles
+from papertape.runtime.network.trouble import Act, Armed, Troubles
 from papertape.runtime.network.troubled import TroubledPipe
 from papertape.runtime.rank import DELIVERY, TIMER
 
@@ -80,6 +81,11 @@ class Live:
         return any(each.client.out.waiting or each.server.out.waiting for each in self._live.values())
 
     # Faults
+
+    @property
+    def armed(self) -> Sequence[Armed]:
+        """Each fault and what it did so far, in the order of the plan."""
+        return [] if self.troubles is None else self.troubles.all
 
     @property
     def fired(self) -> list[int]:

@@ -111,6 +111,7 @@ class Armed:
         fired: how often it acted.
         first_ns, last_ns: when it acted first and last.
         healed_ns: since when it acts no more.
+        on_acted: told each time it has acted.
     """
 
     def __init__(self, index: int, trouble: Trouble, host: str | None) -> None:
@@ -122,13 +123,19 @@ class Armed:
         self.first_ns: Nanos | None = None
         self.last_ns: Nanos | None = None
         self.healed_ns: Nanos | None = None
+        self.on_acted: Callable[[Armed], None] = lambda armed: None
         self._met_ns: Nanos | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.trouble.kind
 
     def note(self, now_ns: Nanos) -> None:
         """It has just acted."""
         self.fired += 1
         self.first_ns = now_ns if self.first_ns is None else self.first_ns
         self.last_ns = now_ns
+        self.on_acted(self)
 
     def concerns(self, host: str, ip: str, nth: int) -> bool:
         nth_wanted = self.trouble.nth_connection
@@ -152,8 +159,8 @@ class Armed:
         begun_ns = self._met_ns if self.trouble.start_ns is None else 0
         return self.span(begun_ns).covers(now_ns)
 
-    def disturbed_ns(self, now_ns: Nanos) -> Nanos:
-        """Until when, as far as can be said now, what goes wrong is its doing: it acted, and is or was on; 0 if it has not acted.
+    def ends_ns(self) -> Nanos | None:
+        """When what it has done so far is over, as far as can be said now: run time; None if no end is in sight.
 
         One that is on for each connection anew is over, at the latest, its time after it last acted; what it made late comes late.
         """
@@ -165,7 +172,12 @@ class Armed:
             end_ns = None if trouble.lasts_ns is None else (last_ns if trouble.start_ns is None else trouble.start_ns) + trouble.lasts_ns
             if self.healed_ns is not None and (end_ns is None or self.healed_ns < end_ns):
                 end_ns = self.healed_ns
-        return now_ns if end_ns is None else min(now_ns, max(end_ns, last_ns + trouble.add_ns + trouble.jitter_ns))
+        return None if end_ns is None else max(end_ns, last_ns + trouble.add_ns + trouble.jitter_ns)
+
+    def disturbed_ns(self, now_ns: Nanos) -> Nanos:
+        """Until when, as far as can be said now, what goes wrong is its doing: it acted, and is or was on; 0 if it has not acted."""
+        end_ns = self.ends_ns()
+        return now_ns if end_ns is None else min(now_ns, end_ns)
 
     def over_ns(self) -> Nanos | None:
         """When it is over without being healed; None if that cannot be known beforehand."""

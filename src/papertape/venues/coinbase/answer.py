@@ -153,13 +153,17 @@ def _render_market(asked: Asked, answer: Answer, venue_ns: Nanos, products: Prod
         case Shape.PRODUCTS:
             wanted, kinds = asked.words.get("product_ids", ()), asked.words.get("product_type", ())
             rows = [
-                render_product(each, days) for each in answer.markets if _wants(wanted, product_id(each.symbol)) and _wants(kinds, "SPOT")
+                render_product(each, days, products.alias(each.symbol))
+                for each in answer.markets
+                if _wants(wanted, product_id(each.symbol)) and _wants(kinds, "SPOT")
             ]
             return Body(200, render_products(rows, asked.offset, asked.limit))
         case Shape.PRODUCT:
             symbol = asked.requests[0].symbol
             found = next((each for each in answer.markets if each.symbol == symbol), None)
-            return Body(200, render_product(found, days)) if found else not_found(f"Product {product_id(symbol)} not supported")
+            if found is None:
+                return not_found(f"Product {product_id(symbol)} not supported")
+            return Body(200, render_product(found, days, products.alias(symbol)))
         case Shape.CANDLES:
             bars = [each for each in reversed(answer.candles) if asked.end_ns is None or each.open_ns <= asked.end_ns]
             return Body(200, {"candles": [render_candle(each) for each in bars[: asked.limit]]})
@@ -282,7 +286,7 @@ def decode(request: Request, status: int, body: Any, headers: dict[str, str], pr
             trades, best = decode_trades(body, request.symbol, products)
             return Answer(trades=trades, books=(best,)), ""
         case Op.BOOK_FETCH:
-            return Answer(books=decode_books(body, products)), ""
+            return Answer(books=decode_books(body, products, request.symbol)), ""
         case Op.TIME_FETCH:
             return Answer(), ""
         case Op.ORDER_PREVIEW:

@@ -72,8 +72,14 @@ def decode_trades(body: Mapping[str, Any], symbol: str, products: Products) -> t
     return trades, BookSnapshot(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, bids=bids, asks=asks)
 
 
-def decode_books(body: Mapping[str, Any], products: Products) -> tuple[BookSnapshot, ...]:
-    """The books of either answer; products that are not known are left out."""
+def decode_books(body: Mapping[str, Any], products: Products, symbol: str = "") -> tuple[BookSnapshot, ...]:
+    """The books of either answer; products that are not known are left out.
+
+    Args:
+        symbol: which one was asked for; its book may come under another's name, with which it shares it.
+    """
+    if symbol in products.by_symbol and "pricebook" in body:
+        return (_decode_levels(body["pricebook"], products.by_symbol[symbol]),)
     rows: Rows = body["pricebooks"] if "pricebooks" in body else [body["pricebook"]]
     return tuple(_decode_levels(row, products.by_name[row["product_id"]]) for row in rows if row["product_id"] in products.by_name)
 

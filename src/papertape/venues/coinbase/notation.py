@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -25,11 +25,18 @@ GRANULARITIES: Final = {
 }
 """Bar lengths by Coinbase's names, in nanoseconds."""
 
+OWN_BOOKS: Final = ("USDT", "EURC", "XSGD", "TGBP", "AUDD")
+"""Currencies whose markets against USDC have books of their own; all 400 others of a product list of August 2026 share that against USD."""
+
+DAY_S: Final = 86_400
+
 DIGITS_MAX: Final = 40
 """Longer numbers are none that anybody means, and would cost their reader time."""
 
 _days: dict[str, Nanos] = {}
+_dates: dict[int, str] = {}
 _moments: dict[int, str] = {}
+_instants: dict[str, Nanos] = {}
 
 
 def parse_time(text: str) -> Nanos:
@@ -40,13 +47,22 @@ def parse_time(text: str) -> Nanos:
     >>> parse_time("2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341")
     1786309548854840045
     """
+    second_ns = _instants.get(text[:19])  # neighbouring frames share it
+    if second_ns is None:
+        second_ns = _remember_instant(text[:19])
+    fraction = text[20:].removesuffix("Z").split(" ", 1)[0]
+    return second_ns + (int(fraction.ljust(9, "0")) if fraction else 0)
+
+
+def _remember_instant(text: str) -> Nanos:
     day_ns = _days.get(text[:10])  # frames of a day share it, and dates are dear to parse
     if day_ns is None:
         day_ns = _remember_day(text[:10])
-    time = text[11:].removesuffix("Z").split(" ", 1)[0]
-    fraction = time[9:]
-    seconds = int(time[:2]) * 3600 + int(time[3:5]) * 60 + int(time[6:8])
-    return day_ns + seconds * SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
+    second_ns = day_ns + (int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])) * SECOND
+    if len(_instants) > 1_000:
+        _instants.clear()
+    _instants[text] = second_ns
+    return second_ns
 
 
 def _remember_day(text: str) -> Nanos:
@@ -71,7 +87,15 @@ def format_time(ns: Nanos) -> str:
 
 
 def _remember_moment(seconds: int) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    days, seconds_of_day = divmod(seconds, DAY_S)
+    day = _dates.get(days)  # all of a day share it, and dates are dear to write
+    if day is None:
+        day = _dates[days] = datetime.fromtimestamp(days * DAY_S, UTC).strftime("%Y-%m-%dT")
+        if len(_dates) > 1_000:
+            _dates.clear()
+    minutes, second = divmod(seconds_of_day, 60)
+    hour, minute = divmod(minutes, 60)
+    moment = f"{day}{hour:02d}:{minute:02d}:{second:02d}"
     if len(_moments) > 1_000:
         _moments.clear()
     _moments[seconds] = moment
@@ -163,29 +187,72 @@ class Steps:
         return plain(EXACT.multiply(self.step, Decimal(count)))
 
 
-class Product:
-    """An instrument under Coinbase's name, ready for its numbers."""
+def alias_of(instrument: Instrument) -> str:
+    """The product whose book this one shares: "BTC-USD" for "BTC-USDC"; "" for one with a book of its own."""
+    base, quote = instrument.base, instrument.quote
+    return f"{base}-USD" if quote == "USDC" and base not in OWN_BOOKS else ""
 
-    __slots__ = ("instrument", "lots", "name", "symbol", "ticks")
+
+class Product:
+    """An instrument under Coinbase's name, ready for its numbers.
+
+    Attributes:
+        stream_name: under which name streams tell of it; another's, where it shares that one's book.
+    """
+
+    __slots__ = ("instrument", "lots", "name", "stream_name", "symbol", "ticks")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
-        self.name = product_id(instrument.symbol)
+        self.name = self.stream_name = product_id(instrument.symbol)
         self.ticks = Steps(instrument.tick)
         self.lots = Steps(instrument.lot)
 
 
 class Products:
-    """The products that both ends of a connection know, by either name."""
+    """The products that both ends of a connection know, by either name.
+
+    A market against USDC shares its book with that against USD, and streams tell of it under the latter's name only, whichever was asked
+    for; so what a stream tells is of those that were followed under its name.
+
+    Attributes:
+        streamed: by the name that a stream uses, of whom it tells.
+    """
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
         self.by_name: dict[str, Product] = {}
         self.by_symbol: dict[str, Product] = {}
+        self.streamed: dict[str, tuple[Product, ...]] = {}
+        self._followed: dict[str, None] = {}
         self.learn(instruments)
 
-    def learn(self, instruments: Iterable[Instrument]) -> None:
+    def learn(self, instruments: Iterable[Instrument], aliases: Mapping[str, str] | None = None) -> None:
+        """Know these, and by a product's name the name under which streams tell of it where that is another's."""
         for instrument in instruments:
             product = Product(instrument)
+            product.stream_name = (aliases or {}).get(product.name) or product.name
             self.by_name[product.name] = product
             self.by_symbol[product.symbol] = product
+        self._tell_apart()
+
+    def follow(self, symbol: str) -> None:
+        """Somebody asks for a stream of this."""
+        if symbol not in self._followed:
+            self._followed[symbol] = None
+            self._tell_apart()
+
+    def alias(self, symbol: str) -> str:
+        """The product whose book this one shares; "" for one with a book of its own."""
+        product = self.by_symbol.get(symbol)
+        return "" if product is None or product.stream_name == product.name else product.stream_name
+
+    def _tell_apart(self) -> None:
+        """Of whom a name tells: of those who are followed, else of who has it as its own, else of the only one there is."""
+        sharing: dict[str, list[Product]] = {}
+        for product in self.by_symbol.values():
+            sharing.setdefault(product.stream_name, []).append(product)
+        for name, products in sharing.items():
+            followed = [each for each in products if each.symbol in self._followed]
+            own = [each for each in products if each.name == name]
+            self.streamed[name] = tuple(followed or own or products[:1])

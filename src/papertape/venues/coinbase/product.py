@@ -18,7 +18,7 @@ from papertape.venues.coinbase.notation import Products, product_id, symbol_of
 
 FLAGS: Final = ("watched", "is_disabled", "new", "cancel_only", "limit_only", "post_only", "auction_mode", "view_only", "is_alpha_testing")
 EMPTY: Final = (
-    "mid_market_price", "alias", "market_cap", "base_cbrn", "quote_cbrn", "product_cbrn", "icon_color", "icon_url",
+    "mid_market_price", "market_cap", "base_cbrn", "quote_cbrn", "product_cbrn", "icon_color", "icon_url",
     "display_name_overwrite", "about_description", "best_bid_price", "best_ask_price",
 )  # fmt: skip
 """What real product lists hold as empty text."""
@@ -27,8 +27,8 @@ Days = Mapping[str, Candle]
 """By symbol, one bar of all that was traded in the last day; of what was not traded there is none."""
 
 
-def render_product(market: Market, days: Days) -> dict[str, Any]:
-    """A product with every field of a real one."""
+def render_product(market: Market, days: Days, alias: str = "") -> dict[str, Any]:
+    """A product with every field of a real one; `alias` is that whose book it shares."""
     it = market.instrument
     name, day = product_id(it.symbol), days.get(it.symbol)
     return {
@@ -47,6 +47,7 @@ def render_product(market: Market, days: Days) -> dict[str, Any]:
         "quote_name": it.quote,
         **dict.fromkeys(FLAGS, False),
         **dict.fromkeys(EMPTY, ""),
+        "alias": alias,
         "status": "online" if market.active else "delisted",
         "trading_disabled": not market.active,
         "product_type": "SPOT",
@@ -95,6 +96,11 @@ def decode_product(row: Mapping[str, Any]) -> Market:
     assert symbol_of(instrument.venue_symbol) == instrument.symbol
     is_active = row.get("status") == "online" and not row.get("trading_disabled")
     return Market(instrument=instrument, maker_bps=Decimal(0), taker_bps=Decimal(0), active=is_active)
+
+
+def decode_aliases(body: Mapping[str, Any]) -> dict[str, str]:
+    """Of a product list, whose book each product shares, where that is another's."""
+    return {row["product_id"]: row["alias"] for row in body["products"] if row.get("alias")}
 
 
 def render_candle(candle: Candle) -> dict[str, str]:

@@ -12,7 +12,7 @@ from aiohttp.http import HttpProcessingError
 from papertape.model.request import Lane
 from papertape.venues.coinbase.auth import Credentials, Keyring, Right
 from papertape.venues.coinbase.errors import too_many_requests
-from papertape.venues.coinbase.notation import Products
+from papertape.venues.coinbase.notation import Products, alias_of, product_id
 from papertape.wire.caller import Caller, reset
 from papertape.wire.coinbase.handler import RestHandler
 from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort, written
@@ -63,7 +63,12 @@ class CoinbaseServer:
         self.streams: dict[StreamFront, asyncio.BaseTransport | None] = {}
         self._port = port
         self._keys = keys or Keyring(*credentials)
-        self._products = Products(port.instruments)
+        self._products = Products()
+        listed = [product_id(each.symbol) for each in port.instruments]
+        # Where both have tapes of their own, each has a book of its own: no tape of ours is another's.
+        self._products.learn(
+            port.instruments, {product_id(each.symbol): alias for each in port.instruments if (alias := alias_of(each)) not in listed}
+        )
         self._quotas = Quotas()
         self._rest = RestFront(port, RestHandler(port, self._keys, self._products, self._quotas))
 

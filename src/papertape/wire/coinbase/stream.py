@@ -97,6 +97,7 @@ class StreamFront:
         handle = self._port.open_stream(self._lane, self._send, self._close, can_tell=line.can_tell)
         self._clockwork = Clockwork(self._port, self._products, self._subscriptions, lambda write: self._say(handle, write))
         writer = asyncio.ensure_future(self._write(handle, line))
+        left_ns: Nanos | None = None
         try:
             deadline = asyncio.timeout(SUBSCRIBE_WITHIN_S)
             try:
@@ -104,6 +105,8 @@ class StreamFront:
                     async for message in self._socket:
                         if message.type is WSMsgType.TEXT and self._hear(message.data, handle):
                             deadline.reschedule(None)
+                if self._socket.close_code not in (None, WSCloseCode.ABNORMAL_CLOSURE):
+                    left_ns = line.asked_ns()  # the last that the client wrote was its goodbye
             except TimeoutError:
                 if not deadline.expired():
                     raise
@@ -111,7 +114,7 @@ class StreamFront:
         finally:
             if not self._is_over:
                 self._is_over = True
-                handle.closed()
+                handle.closed(line.left_ns() if left_ns is None else left_ns)
             writer.cancel()
             self._clockwork.stop()
         return self._socket

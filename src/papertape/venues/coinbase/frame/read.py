@@ -64,7 +64,7 @@ _subscriptions: Final = msgspec.json.Decoder(list[SubscriptionsEvent])
 
 
 def decode(data: bytes | str, products: Products, local_ns: Nanos) -> Frame:
-    """What a frame says. Products that we do not know are left out: the `-USDC` books come under their `-USD` names.
+    """What a frame says. Products that we do not know are left out; `-USDC` books come under their `-USD` names.
 
     Raises `ValueError` (of which `msgspec.DecodeError` is one) for what is no frame of this dialect.
     """
@@ -113,24 +113,22 @@ def _decode(data: bytes | str, products: Products, local_ns: Nanos) -> Frame:
 def _decode_levels(events: msgspec.Raw, products: Products, timestamp: str, local_ns: Nanos) -> tuple[Event, ...]:
     found: list[Event] = []
     for item in _levels.decode(events):
-        product = products.by_name.get(item.product_id)
-        if product is None:
-            continue
-        ticks, lots = product.ticks.count, product.lots.count
-        bids: list[Level] = []
-        asks: list[Level] = []
-        for level in item.updates:
-            (bids if level.side == "bid" else asks).append((ticks(level.price_level), lots(level.new_quantity)))
-        kind = BookSnapshot if item.type == "snapshot" else BookUpdate
-        found.append(
-            kind(
-                venue_ns=parse_time(item.updates[0].event_time if item.updates else timestamp),
-                local_ns=local_ns,
-                symbol=product.symbol,
-                bids=tuple(bids),
-                asks=tuple(asks),
+        for product in products.streamed.get(item.product_id, ()):
+            ticks, lots = product.ticks.count, product.lots.count
+            bids: list[Level] = []
+            asks: list[Level] = []
+            for level in item.updates:
+                (bids if level.side == "bid" else asks).append((ticks(level.price_level), lots(level.new_quantity)))
+            kind = BookSnapshot if item.type == "snapshot" else BookUpdate
+            found.append(
+                kind(
+                    venue_ns=parse_time(item.updates[0].event_time if item.updates else timestamp),
+                    local_ns=local_ns,
+                    symbol=product.symbol,
+                    bids=tuple(bids),
+                    asks=tuple(asks),
+                )
             )
-        )
     return tuple(found)
 
 
@@ -141,19 +139,18 @@ def _decode_trades(events: msgspec.Raw, products: Products, local_ns: Nanos) -> 
     for item in _trades.decode(events):
         found = history if item.type == "snapshot" else news
         for row in reversed(item.trades):
-            product = products.by_name.get(row.product_id)
-            if product is not None:
-                found.append(
-                    Trade(
-                        venue_ns=parse_time(row.time),
-                        local_ns=local_ns,
-                        symbol=product.symbol,
-                        price_ticks=product.ticks.count(row.price),
-                        qty_lots=product.lots.count(row.size),
-                        taker=parse_side(row.side).opposite,
-                        trade_id=row.trade_id,
-                    )
+            found += [
+                Trade(
+                    venue_ns=parse_time(row.time),
+                    local_ns=local_ns,
+                    symbol=product.symbol,
+                    price_ticks=product.ticks.count(row.price),
+                    qty_lots=product.lots.count(row.size),
+                    taker=parse_side(row.side).opposite,
+                    trade_id=row.trade_id,
                 )
+                for product in products.streamed.get(row.product_id, ())
+            ]
     return tuple(news), tuple(history)
 
 
@@ -161,22 +158,20 @@ def _decode_tickers(events: msgspec.Raw, products: Products, venue_ns: Nanos, lo
     found: list[Event] = []
     for item in _tickers.decode(events):
         for row in item.tickers:
-            product = products.by_name.get(row.product_id)
-            if product is None:
-                continue
-            ticks, lots = product.ticks.count, product.lots.count
-            found.append(
-                Ticker(
-                    venue_ns=venue_ns,
-                    local_ns=local_ns,
-                    symbol=product.symbol,
-                    last_ticks=ticks(row.price) if row.price else None,
-                    bid_ticks=ticks(row.best_bid) if row.best_bid else None,
-                    bid_lots=lots(row.best_bid_quantity) if row.best_bid_quantity else 0,
-                    ask_ticks=ticks(row.best_ask) if row.best_ask else None,
-                    ask_lots=lots(row.best_ask_quantity) if row.best_ask_quantity else 0,
+            for product in products.streamed.get(row.product_id, ()):
+                ticks, lots = product.ticks.count, product.lots.count
+                found.append(
+                    Ticker(
+                        venue_ns=venue_ns,
+                        local_ns=local_ns,
+                        symbol=product.symbol,
+                        last_ticks=ticks(row.price) if row.price else None,
+                        bid_ticks=ticks(row.best_bid) if row.best_bid else None,
+                        bid_lots=lots(row.best_bid_quantity) if row.best_bid_quantity else 0,
+                        ask_ticks=ticks(row.best_ask) if row.best_ask else None,
+                        ask_lots=lots(row.best_ask_quantity) if row.best_ask_quantity else 0,
+                    )
                 )
-            )
     return tuple(found)
 
 
@@ -195,22 +190,20 @@ def _decode_candles(events: msgspec.Raw, products: Products, venue_ns: Nanos, lo
     found: list[Event] = []
     for item in _candles.decode(events):
         for row in item.candles:
-            product = products.by_name.get(row.product_id)
-            if product is None:
-                continue
-            ticks = product.ticks.count
-            found.append(
-                CandleEvent(
-                    venue_ns=venue_ns,
-                    local_ns=local_ns,
-                    symbol=product.symbol,
-                    open_ns=int(row.start) * SECOND,
-                    span_ns=CANDLE_SPAN_NS,
-                    open_ticks=ticks(row.open),
-                    high_ticks=ticks(row.high),
-                    low_ticks=ticks(row.low),
-                    close_ticks=ticks(row.close),
-                    volume_lots=product.lots.count(row.volume),
+            for product in products.streamed.get(row.product_id, ()):
+                ticks = product.ticks.count
+                found.append(
+                    CandleEvent(
+                        venue_ns=venue_ns,
+                        local_ns=local_ns,
+                        symbol=product.symbol,
+                        open_ns=int(row.start) * SECOND,
+                        span_ns=CANDLE_SPAN_NS,
+                        open_ticks=ticks(row.open),
+                        high_ticks=ticks(row.high),
+                        low_ticks=ticks(row.low),
+                        close_ticks=ticks(row.close),
+                        volume_lots=product.lots.count(row.volume),
+                    )
                 )
-            )
     return tuple(found)

@@ -40,7 +40,7 @@ def render(message: Event | OrderUpdate, sequence: int, products: Products, day:
     product = products.by_symbol[message.symbol]
     if isinstance(message, BookSnapshot | BookUpdate):
         kind = "snapshot" if isinstance(message, BookSnapshot) else "update"
-        event = {"type": kind, "product_id": product.name, "updates": _render_levels(message, product)}
+        event = {"type": kind, "product_id": product.stream_name, "updates": _render_levels(message, product)}
         return _frame("l2_data", message.venue_ns, sequence, event)
     if isinstance(message, Trade):
         return _frame("market_trades", message.venue_ns, sequence, {"type": "update", "trades": [_render_trade(message, product)]})
@@ -59,7 +59,7 @@ def _render_levels(message: BookSnapshot | BookUpdate, product: Product) -> list
 
 def _render_trade(trade: Trade, product: Product) -> TradeRow:
     return TradeRow(
-        product_id=product.name,
+        product_id=product.stream_name,
         trade_id=trade.trade_id,
         price=product.ticks.text(trade.price_ticks),
         size=product.lots.text(trade.qty_lots),
@@ -73,7 +73,7 @@ def _render_ticker(ticker: Ticker, product: Product, day: Candle | None) -> dict
     low, high, volume = ("0", "0", "0") if day is None else (plain(day.low), plain(day.high), plain(day.volume))
     return {
         "type": "ticker",
-        "product_id": product.name,
+        "product_id": product.stream_name,
         "price": "" if ticker.last_ticks is None else ticks(ticker.last_ticks),
         "volume_24_h": volume,
         "low_24_h": low,
@@ -97,7 +97,7 @@ def _render_candle(candle: CandleEvent, product: Product) -> CandleRow:
         open=ticks(candle.open_ticks),
         close=ticks(candle.close_ticks),
         volume=product.lots.text(candle.volume_lots),
-        product_id=product.name,
+        product_id=product.stream_name,
     )
 
 
