@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,8 +26,12 @@ from papertape.scenario.make import make_scenario
 from papertape.session.botfile import load_bot
 from papertape.session.result import ExitCode
 from papertape.trading.config import Config, Mode, load_config
-from papertape.trading.modes import ACCOUNT, Parts, build
+from papertape.trading.gate.halting import Halting
+from papertape.trading.gate.keeper import Gatekeeper
+from papertape.trading.modes import build
 from papertape.trading.paper.account import reset as reset_account
+from papertape.trading.paper.build import ACCOUNT
+from papertape.trading.parts import Parts
 from papertape.trading.trade import Trade
 from papertape.version import VERSION
 
@@ -92,24 +96,27 @@ async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: f
     header = {
         "papertape": VERSION, "mode": str(config.mode), "exchange": config.exchange, "bot": config.bot, "bot_config": config.bot_config,
     }  # fmt: skip
-    with Journal(header, journal_path) as journal:
+    with Journal(header, journal_path) as journal, ExitStack() as closing:
         trading = Trade(bot, config.bot_config, name=config.exchange, tell=lambda words: _tell(config, words))
         parts = Parts(
             config, clock=LoopClock(loop), journal=journal, keys=KeyManager(), on_error=trading.bot_failed,
             tell=lambda words: _tell(config, words),
         )  # fmt: skip
+        closing.enter_context(parts.closing)
         exchange = build(parts)
+        halting = Halting(exchange, parts, is_cancelling=config.cancel_on_halt)
         _tell(config, BANNERS[config.mode].format(exchange=config.exchange))
         _tell(config, f"{config.bot}; state in {config.state_of('').as_posix()}; Ctrl-C ends it")
-        _obey_signals(loop, trading, config)
+        _obey_signals(loop, trading, config, parts.keeper)
         if lasts_s is not None:
             loop.call_later(lasts_s, trading.drain)
-        await trading.run(exchange)
+        async with halting:
+            await trading.run(exchange)
     _say_result(config, trading, wall_seconds() - began_s, json=json)
     return ExitCode.FAILED if trading.failures else ExitCode.PASSED
 
 
-def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Config) -> None:
+def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Config, keeper: Gatekeeper | None) -> None:
     heard: list[int] = []
 
     def obey(number: int) -> None:
@@ -123,6 +130,8 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Confi
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
             loop.add_signal_handler(number, obey, number)
+    if keeper is not None and hasattr(signal, "SIGUSR1"):
+        loop.add_signal_handler(signal.SIGUSR1, keeper.halt, "signal SIGUSR1")
 
 
 def _replay(config: Config, journal: Path | None, *, json: bool) -> int:

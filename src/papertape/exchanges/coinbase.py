@@ -9,6 +9,7 @@ from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.keys import Keys
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.links.base import Link
+from papertape.links.permits import Permits
 from papertape.model.errors import ConfigError
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase.auth import Credentials
@@ -38,15 +39,18 @@ class CoinbaseExchange(ResilientExchange):
             admit_by(self._line.admission.dial, self._line.admission.message)
 
     @staticmethod
-    def link_to_venue(keys: Keys, clock: Clock, *, rest: str = "", stream: str = "", user_stream: str = "", ca: str = "") -> CoinbaseLink:
+    def link_to_venue(
+        keys: Keys, clock: Clock, permits: Permits, *, rest: str = "", stream: str = "", user_stream: str = "", ca: str = ""
+    ) -> CoinbaseLink:
         """A link to the real hosts, or to those of these URLs, that `ca` has signed for; an own-order stream is where the other is.
 
-        Importing what it needs takes seconds the first time; raises `ConfigError` as `cloud_key` does.
+        It sends nothing that may change something without one of these `permits`, which a gate issues. Importing what it needs takes
+        seconds the first time; raises `ConfigError` as `cloud_key` does.
         """
         from papertape.links.coinbase.link import CoinbaseLink
 
         urls = _urls(rest, stream, user_stream, ca)
-        return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock, urls=urls)
+        return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock, urls=urls, permits=permits)
 
     @staticmethod
     def public_link(clock: Clock, *, rest: str = "", stream: str = "", ca: str = "") -> CoinbaseLink:

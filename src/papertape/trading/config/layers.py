@@ -17,7 +17,7 @@ FILE: Final = "papertape.toml"
 
 PREFIX: Final = "PAPERTAPE_"
 
-KEYS: Final = ("mode", "exchange", "bot", "bot_config", "state", "cancel_on_exit", "venue", "limits")
+KEYS: Final = ("mode", "exchange", "bot", "bot_config", "state", "cancel_on_exit", "cancel_on_halt", "venue", "limits")
 """The keys at the top of the file."""
 
 TABLES: Final = ("bot_config", "venue", "limits")

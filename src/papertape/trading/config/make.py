@@ -76,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         bot: "module:Name" or "file.py:name"; empty where somebody else brings the bot.
         state: the folder for accounts and logs.
         cancel_on_exit: whether the bot's own open orders are cancelled as it ends.
+        cancel_on_halt: whether they are as live trading is halted.
         limits: None where none are given; then nothing trades live.
         layers: where all of it comes from.
     """
@@ -86,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     bot_config: dict[str, Any]
     state: Path
     cancel_on_exit: bool
+    cancel_on_halt: bool
     venues: dict[str, VenueConfig]
     limits: Limits | None
     layers: Layered
@@ -131,10 +133,17 @@ def _made(layers: Layered) -> Config:
         else {canonical(name): _venue(section.within(name, value), layers.folder) for name, value in section.raw.items()}
     )
     return Config(
-        mode=top.choice("mode", Mode, Mode.PAPER), exchange=exchange, bot=bot or "", bot_config={} if config is None else dict(config.raw),
-        state=layers.folder / (top.text("state", ".papertape") or ""), cancel_on_exit=top.claim("cancel_on_exit", True), venues=venues,
-        limits=_limits(top), layers=layers,
-    )  # fmt: skip
+        mode=top.choice("mode", Mode, Mode.PAPER),
+        exchange=exchange,
+        bot=bot or "",
+        bot_config={} if config is None else dict(config.raw),
+        state=layers.folder / (top.text("state", ".papertape") or ""),
+        cancel_on_exit=top.claim("cancel_on_exit", True),
+        cancel_on_halt=top.claim("cancel_on_halt", True),
+        venues=venues,
+        limits=_limits(top),
+        layers=layers,
+    )
 
 
 def _venue(section: Table, folder: Path) -> VenueConfig:
