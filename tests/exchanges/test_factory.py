@@ -29,8 +29,6 @@ def test_a_session_hands_out_its_own_exchange() -> None:
             assert ExchangeFactory.get_exchange("coinbase", api_key="ignored") is world.exchange
             with pytest.raises(ConfigError, match=r'no venue "coinbse"; did you mean "coinbase".*\[venue\.coinbse\]'):
                 ExchangeFactory.get_exchange("coinbse")
-        with pytest.raises(ConfigError, match="no session is running"):
-            ExchangeFactory.get_exchange("coinbase")
 
     play(story)
 
@@ -39,12 +37,6 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     """A typing error is met with what there is."""
     with pytest.raises(ConfigError, match=r'no exchange is called "simulatd"; did you mean "simulated"\? Known: .*coinbase'):
         ExchangeFactory.get_exchange("simulatd")
-
-
-def test_modes_that_are_not_built_say_so() -> None:
-    """Outside a session there is no exchange yet, and nobody pretends."""
-    with pytest.raises(ConfigError, match=r'"paper" and "live" are not built yet'):
-        ExchangeFactory.get_exchange("simulated")
 
 
 def test_a_name_is_taken_once() -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from papertape.exchanges.keys import KeyManager
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.journal import Journal
@@ -39,12 +41,16 @@ BUILDERS: Final[Mapping[Mode, Callable[[Parts], ResilientExchange]]] = {
 
 
 def alone(name: str, config: Config) -> ResilientExchange:
-    """An exchange for a program that brings its own loop: what ends it cancels the task that asked for it."""
-    if name != config.exchange:
+    """An exchange for a program that brings its own loop, whatever `exchange` the file names; what ends it cancels the task that asked for it.
+
+    Raises `ConfigError`, also where no loop runs.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
         raise ConfigError(
-            f'exchange "{name}": {config.layers.source} says exchange = "{config.exchange}"; ask for that, or change the file'
-        )
-    loop = asyncio.get_running_loop()
+            f'exchange "{name}": no event loop runs here; ask for it inside of `async def`, or run the bot with `papertape trade`'
+        ) from None
     owner = asyncio.current_task()
 
     def failed(error: BaseException) -> None:
@@ -52,5 +58,6 @@ def alone(name: str, config: Config) -> ResilientExchange:
         if owner is not None:
             owner.cancel(f"papertape: {type(error).__name__}: {error}")
 
+    config = msgspec.structs.replace(config, exchange=name)
     header = {"mode": str(config.mode), "exchange": config.exchange}
     return build(Parts(config, clock=LoopClock(), journal=Journal(header), keys=KeyManager(), on_error=failed, tell=lambda words: None))
