@@ -35,7 +35,8 @@ def test_without_a_file_it_is_paper_and_says_what_it_lacks() -> None:
 def test_paper_is_a_paper_exchange_whose_link_has_no_key() -> None:
     exchange = ask(settings=['venue.coinbase.account={ USD = "10" }'])
     assert isinstance(exchange, PaperExchange)
-    assert exchange.market._link._link._credentials is None  # type: ignore[attr-defined]  # the recorder's is tapped
+    assert exchange.market._link._credentials is None  # type: ignore[attr-defined]  # it is Coinbase's
+    exchange._line.account._store.close()  # type: ignore[union-attr]  # the log of intents
     exchange.account.close()
 
 

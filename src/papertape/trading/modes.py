@@ -41,9 +41,9 @@ BUILDERS: Final[Mapping[Mode, Callable[[Parts], ResilientExchange]]] = {
 
 
 def alone(name: str, config: Config) -> ResilientExchange:
-    """An exchange for a program that brings its own loop, whatever `exchange` the file names; what ends it cancels the task that asked for it.
+    """An exchange for a program that brings its own loop, whatever `exchange` the file names.
 
-    Raises `ConfigError`, also where no loop runs.
+    What ends it cancels the task that asked for it. Raises `ConfigError`, also where no loop runs.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -60,4 +60,8 @@ def alone(name: str, config: Config) -> ResilientExchange:
 
     config = msgspec.structs.replace(config, exchange=name)
     header = {"mode": str(config.mode), "exchange": config.exchange}
-    return build(Parts(config, clock=LoopClock(), journal=Journal(header), keys=KeyManager(), on_error=failed, tell=lambda words: None))
+    parts = Parts(config, clock=LoopClock(), journal=Journal(header), keys=KeyManager(), on_error=failed, tell=lambda words: None)
+    with parts.closing:
+        exchange = build(parts)
+        parts.closing.pop_all()  # it is the process's now
+    return exchange
