@@ -101,7 +101,7 @@ def test_the_former_name_of_coinbase_is_taken_and_said(caplog: pytest.LogCapture
 def test_a_key_of_three_parts_is_asked_for_whole() -> None:
     """Coinbase Exchange signs with a passphrase: without one the message names the variable; Advanced Trade needs none."""
     two = {"COINBASEEXCHANGE_API_KEY": "k", "COINBASEEXCHANGE_API_SECRET": "s"}
-    with pytest.raises(ConfigError, match=r"COINBASEEXCHANGE_API_PASSPHRASE not set in the environment; .*three parts"):
+    with pytest.raises(ConfigError, match=r"COINBASEEXCHANGE_PASSPHRASE not set in the environment; .*three parts"):
         KeyManager(environment=two).keys("coinbaseexchange")
     assert KeyManager(environment=two | {"COINBASEEXCHANGE_API_PASSPHRASE": "p"}).keys("coinbaseexchange").passphrase == Secret("p")
     given = {"coinbaseexchange": Keys(api_key=Secret("k"), secret=Secret("s"))}

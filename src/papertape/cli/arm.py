@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from papertape.cli.keys import asking_manager
 from papertape.cli.progress import Progress
 from papertape.cli.run import attempt
 from papertape.exchanges.factory import ExchangeFactory
-from papertape.exchanges.keys import KeyManager
 from papertape.links.permits import Permits
 from papertape.model.account import Balances, KeyRights
 from papertape.model.errors import BaseError, ConfigError
@@ -159,7 +159,7 @@ async def _look(config: Config) -> tuple[KeyRights, Balances, int]:
         raise ConfigError(f"{config.layers.source}: key `exchange`: {config.exchange} has no adapter that trades live")
     venue, clock = config.venue, LoopClock()
     link = kind.link_to_venue(
-        KeyManager().keys(config.exchange), clock, Permits(), rest=venue.rest, stream=venue.stream,
+        asking_manager().keys(config.exchange), clock, Permits(), rest=venue.rest, stream=venue.stream,
         user_stream=venue.user_stream, ca="" if venue.ca is None else str(venue.ca),
     )  # fmt: skip
     try:

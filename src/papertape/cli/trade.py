@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from papertape import reports
+from papertape.cli.keys import asking_manager
 from papertape.cli.progress import Progress
 from papertape.cli.run import attempt
 from papertape.cli.tape import Flag
-from papertape.exchanges.keys import KeyManager
 from papertape.journal import Journal
 from papertape.model.errors import ConfigError
 from papertape.model.units import SECOND, format_duration, parse_duration, plain
@@ -99,7 +99,7 @@ async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: f
     with Journal(header, journal_path) as journal, ExitStack() as closing:
         trading = Trade(bot, config.bot_config, name=config.exchange, tell=lambda words: _tell(config, words))
         parts = Parts(
-            config, clock=LoopClock(loop), journal=journal, keys=KeyManager(), on_error=trading.bot_failed,
+            config, clock=LoopClock(loop), journal=journal, keys=asking_manager(), on_error=trading.bot_failed,
             tell=lambda words: _tell(config, words),
         )  # fmt: skip
         closing.enter_context(parts.closing)
