@@ -48,41 +48,59 @@ class Notes:
 Bot = Callable[[PaperExchange, VenueWorld], Awaitable[object]]
 
 
-def rehearse(
-    path: Path,
-    bot: Bot,
-    *faults: Fault,
-    tape: Path = TAPE,
-    is_deep: bool = False,
-    lives: int = 1,
-    cancels: bool = True,
-    lasts_ns: Nanos = 600 * SECOND,
-) -> list[BaseException]:
-    """Run `bot` on the paper account in `path`, so many times one after another on one market; returns what stopped it."""
-    spec = VenueSpec(feed=(FeedSpec(tape=str(tape)),), account={"USD": Decimal(1_000)}, model=ModelSpec())
+class Stage:
+    """The market that stands for the real one.
+
+    Attributes:
+        credentials: the key that it knows.
+    """
+
+    def __init__(self, world: VenueWorld, clock: VirtualClock, chance: Chance, credentials: Any) -> None:
+        self.world = world
+        self.clock = clock
+        self.chance = chance
+        self.credentials = credentials
+
+
+def staged(play: Callable[[Stage], Awaitable[object]], *faults: Fault, tape: Path = TAPE, lasts_ns: Nanos = 600 * SECOND) -> None:
+    """Run `play` where a simulated Coinbase is served at the real one's hosts."""
+    spec = VenueSpec(feed=(FeedSpec(tape=str(tape)),), account={"USD": Decimal(1_000_000), "BTC": Decimal(10)}, model=ModelSpec())
     scenario = Scenario(title="A rehearsal", depth=Depth.WIRE, venues={"coinbase": spec}, faults=faults)
     feeds = open_feeds(scenario, spec, "the rehearsal")
-    stopped: list[BaseException] = []
 
     async def main(loop: VirtualLoop) -> None:
-        chance, clock, store = Chance(0), VirtualClock(loop), MemoryIntents()
+        chance, clock = Chance(0), VirtualClock(loop)
         world = build_venue(scenario, "coinbase", spec, feeds, loop=loop, journal=Journal({}), chance=chance)
         rows = [cursors(world, spec, number, each, loop=loop, chance=chance) for number, each in enumerate(feeds)]
         loop.network = network = Network(loop)
         served = await serve(world, loop, network, chance)
         loop.feed = Replay(loop, rows)
         try:
-            for life in range(lives):
-                link: Any = CoinbaseLink(None, rules=world.rules, clock=clock) if is_deep else SimulatedLink(world.door, world.rules, loop)
-                account = PaperAccount(path, venue="coinbase", opening=OPENING)
-                exchange = PaperExchange(
-                    link, account, journal=Journal({}), clock=clock, chance=chance, notes=Notes(), store=store, run_id=f"paper{life}",
-                    settings=ShellSettings(cancel_on_disconnect=cancels), on_bot_error=stopped.append,
-                )  # fmt: skip
-                async with exchange:
-                    await bot(exchange, world)
+            await play(Stage(world, clock, chance, served.credentials))
         finally:
             await served.close()
 
     run_virtual(main, epoch_ns=min(each.start_ns for each in feeds), limit_ns=lasts_ns)
+
+
+def rehearse(
+    path: Path, bot: Bot, *faults: Fault, tape: Path = TAPE, is_deep: bool = False, lives: int = 1, cancels: bool = True
+) -> list[BaseException]:
+    """Run `bot` on the paper account in `path`, so many times one after another on one market; returns what stopped it."""
+    stopped: list[BaseException] = []
+
+    async def play(stage: Stage) -> None:
+        world, clock, store = stage.world, stage.clock, MemoryIntents()
+        for life in range(lives):
+            near = SimulatedLink(world.door, world.rules, world.door._timeline)
+            link: Any = CoinbaseLink(None, rules=world.rules, clock=clock) if is_deep else near
+            account = PaperAccount(path, venue="coinbase", opening=OPENING)
+            exchange = PaperExchange(
+                link, account, journal=Journal({}), clock=clock, chance=stage.chance, notes=Notes(), store=store, run_id=f"paper{life}",
+                settings=ShellSettings(cancel_on_disconnect=cancels), on_bot_error=stopped.append,
+            )  # fmt: skip
+            async with exchange:
+                await bot(exchange, world)
+
+    staged(play, *faults, tape=tape)
     return stopped

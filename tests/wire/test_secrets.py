@@ -16,6 +16,7 @@ from papertape import reports
 from papertape.exchanges.coinbase import CoinbaseExchange, cloud_key
 from papertape.exchanges.keys import KeyManager, Keys, Secret
 from papertape.links.coinbase import link, rest
+from papertape.links.permits import Permits
 from papertape.model.errors import BaseError, ConfigError
 from papertape.scenario.make import make_scenario
 from papertape.session import run as session_run
@@ -178,7 +179,7 @@ def test_keys_that_cannot_be_used_are_refused_without_being_quoted(caught: Caugh
     damaged = MARKED.secret[40:]
     for secret in (damaged, MARKED.secret[: len(MARKED.secret) // 2], PASSPHRASE):
         keys = Keys(api_key=Secret(MARKED.name), secret=Secret(secret), passphrase=Secret(PASSPHRASE))
-        for use in (cloud_key, lambda keys: CoinbaseExchange.link_to_venue(keys, None)):
+        for use in (cloud_key, lambda keys: CoinbaseExchange.link_to_venue(keys, None, Permits())):
             with pytest.raises(ConfigError) as refused:
                 use(keys)
             caught.texts[f"{len(caught.texts)}"] = "".join(traceback.format_exception(refused.value)) + repr(refused.value) + repr(keys)

@@ -9,13 +9,14 @@ from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.keys import Keys
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.links.base import Link
+from papertape.links.permits import Permits
 from papertape.model.errors import ConfigError
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase.auth import Credentials
 from papertape.venues.coinbase.rules import RULES
 
 if TYPE_CHECKING:
-    from papertape.links.coinbase.link import CoinbaseLink
+    from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
 
 
 class CoinbaseExchange(ResilientExchange):
@@ -38,20 +39,32 @@ class CoinbaseExchange(ResilientExchange):
             admit_by(self._line.admission.dial, self._line.admission.message)
 
     @staticmethod
-    def link_to_venue(keys: Keys, clock: Clock) -> CoinbaseLink:
-        """A link to the real hosts. Importing what it needs takes seconds the first time; raises `ConfigError` as `cloud_key` does."""
+    def link_to_venue(
+        keys: Keys, clock: Clock, permits: Permits, *, rest: str = "", stream: str = "", user_stream: str = "", ca: str = ""
+    ) -> CoinbaseLink:
+        """A link to the real hosts, or to those of these URLs, that `ca` has signed for; an own-order stream is where the other is.
+
+        It sends nothing that may change something without one of these `permits`, which a gate issues. Importing what it needs takes
+        seconds the first time; raises `ConfigError` as `cloud_key` does.
+        """
         from papertape.links.coinbase.link import CoinbaseLink
 
-        return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock)
+        urls = _urls(rest, stream, user_stream, ca)
+        return CoinbaseLink(cloud_key(keys), rules=RULES, clock=clock, urls=urls, permits=permits)
 
     @staticmethod
-    def public_link(clock: Clock, *, rest: str = "", stream: str = "") -> CoinbaseLink:
+    def public_link(clock: Clock, *, rest: str = "", stream: str = "", ca: str = "") -> CoinbaseLink:
         """A link that has no key: whatever is public, at the real hosts or at those of these two URLs."""
-        from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
+        from papertape.links.coinbase.link import CoinbaseLink
 
-        real = CoinbaseUrls()
-        urls = CoinbaseUrls(rest=rest or real.rest, market=stream or real.market)
-        return CoinbaseLink(None, rules=RULES, clock=clock, urls=urls)
+        return CoinbaseLink(None, rules=RULES, clock=clock, urls=_urls(rest, stream, "", ca))
+
+
+def _urls(rest: str, stream: str, user_stream: str, ca: str) -> CoinbaseUrls:
+    from papertape.links.coinbase.link import CoinbaseUrls
+
+    real = CoinbaseUrls()
+    return CoinbaseUrls(rest=rest or real.rest, market=stream or real.market, user=user_stream or stream or real.user, ca=ca)
 
 
 def cloud_key(keys: Keys) -> Credentials:

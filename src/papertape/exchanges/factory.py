@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import ConfigError
 from papertape.venues import canonical
+
+_MODES: Final = "papertape.trading.modes"
 
 _RUNNING: ContextVar[Mapping[str, BaseExchange] | None] = ContextVar("papertape_running_exchanges", default=None)
 
@@ -46,8 +49,6 @@ class ExchangeFactory:
         """The adapter of a name; raises ConfigError naming the nearest."""
         name = canonical(name)
         if name not in cls._kinds and name in cls._modules:
-            import importlib
-
             importlib.import_module(cls._modules[name])
         if name not in cls._kinds:
             raise ConfigError(f'no exchange is called "{name}"{_nearest(name, cls.known())} Known: {", ".join(cls.known())}.')
@@ -57,8 +58,8 @@ class ExchangeFactory:
     def get_exchange(cls, name: str, **options: Any) -> BaseExchange:
         """The exchange of that name.
 
-        Inside a running session it is the session's, and `options` are of no account. Elsewhere the mode decides; paper and live are not
-        built yet, and saying so is better than trading.
+        Inside a running session it is the session's, and `options` are of no account. Elsewhere papertape.toml says which mode it is in;
+        another file and settings over it may be given as `config` and `settings`, see `trading.config`.
         """
         running, name = _RUNNING.get(), canonical(name)
         if running is not None:
@@ -69,10 +70,9 @@ class ExchangeFactory:
                 )
             return running[name]
         cls.kind(name)
-        raise ConfigError(
-            f'exchange "{name}": no session is running here, and the modes "paper" and "live" are not built yet; '
-            "run the bot with `papertape run`, or `papertape.simulate(main, ...)`"
-        )
+        modes = importlib.import_module(_MODES)  # far above this, and not to be imported by whoever only simulates
+        exchange: BaseExchange = modes.alone(name, modes.load_config(options.get("config"), settings=options.get("settings", ())))
+        return exchange
 
     @staticmethod
     @contextmanager

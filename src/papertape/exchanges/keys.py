@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Final
 
 import msgspec
 
+from papertape.exchanges.key_file import default_path, read_keys, venues_in
 from papertape.model.errors import ConfigError
 from papertape.venues import canonical
 
@@ -61,35 +64,123 @@ WHY_THREE: Final = (
 )
 
 
+class Origin(StrEnum):
+    """Where keys come from; earlier ones are asked first."""
+
+    GIVEN = "handed in"
+    ENVIRONMENT = "the environment"
+    KEYRING = "the keyring of this machine"
+    FILE = "the encrypted file"
+
+
 class KeyManager:
-    """Looks keys up: those handed in first, then the environment.
+    """Looks keys up: those handed in first, then the environment, the machine's keyring, and an encrypted file.
+
+    Args:
+        given: keys by venue.
+        environment: for COINBASE_API_KEY, COINBASE_API_SECRET and, where a venue wants it, COINBASE_PASSPHRASE; and for
+            PAPERTAPE_KEYS_FILE and PAPERTAPE_KEYS_PASSWORD.
+        ask: asks a person for the file's password; None where there is nobody to ask.
 
     >>> manager = KeyManager(environment={"COINBASE_API_KEY": "k", "COINBASE_API_SECRET": "s"})
     >>> manager.keys("coinbase")
     Keys(api_key=Secret('***'), secret=Secret('***'), passphrase=None)
     """
 
-    def __init__(self, given: Mapping[str, Keys] | None = None, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, Keys] | None = None,
+        environment: Mapping[str, str] | None = None,
+        ask: Callable[[str], str] | None = None,
+    ) -> None:
         self._given = dict(given or {})
         self._environment = os.environ if environment is None else environment
+        self._ask = ask
+        self.path = default_path(self._environment)
 
     def keys(self, venue: str) -> Keys:
-        """The keys of a venue, under whichever of its names; raises ConfigError naming the variables that are missing."""
+        """The keys of a venue, under whichever of its names; raises ConfigError naming what is missing."""
         ours = canonical(venue)
+        match self._origin(venue, ours):
+            case Origin.GIVEN:
+                return _whole(venue, ours, self._given.get(venue) or self._given[ours])
+            case Origin.KEYRING:
+                return _whole(venue, ours, _of_parts(_in_keyring(ours) or {}))
+            case Origin.FILE:
+                return _whole(venue, ours, _of_parts(read_keys(self.path, self.password()).get(ours, {})))
+        return self._from_environment(venue, ours)
+
+    def origin(self, venue: str) -> Origin | None:
+        """Where a venue's keys would come from; None where there are none. No password is asked for."""
+        return self._origin(venue, canonical(venue))
+
+    def _origin(self, venue: str, ours: str) -> Origin | None:
         if venue in self._given or ours in self._given:
-            keys = self._given.get(venue) or self._given[ours]
-            if ours in THREE_PARTS and keys.passphrase is None:
-                raise ConfigError(f"keys for {venue}: `passphrase` is missing; {WHY_THREE}")
-            return keys
-        wanted = ("API_KEY", "API_SECRET", *(("API_PASSPHRASE",) if ours in THREE_PARTS else ()))
+            return Origin.GIVEN
+        if any(self._environment.get(f"{_prefix(each)}_API_KEY") for each in (venue, ours)):
+            return Origin.ENVIRONMENT
+        if _in_keyring(ours) is not None:
+            return Origin.KEYRING
+        return Origin.FILE if ours in venues_in(self.path) else None
+
+    def password(self, why: str = "") -> str:
+        """The file's password: $PAPERTAPE_KEYS_PASSWORD, or asked for; raises ConfigError where nobody can be asked."""
+        known = self._environment.get("PAPERTAPE_KEYS_PASSWORD")
+        if known:
+            return known
+        if self._ask is None:
+            raise ConfigError(f"{self.path}: its password is wanted; set PAPERTAPE_KEYS_PASSWORD, or start from a terminal")
+        return self._ask(why or f"Password of {self.path}: ")
+
+    def _from_environment(self, venue: str, ours: str) -> Keys:
         prefix = next((each for each in map(_prefix, (venue, ours)) if self._environment.get(f"{each}_API_KEY")), _prefix(ours))
-        missing = [name for name in (f"{prefix}_{part}" for part in wanted) if not self._environment.get(name)]
+        passphrase = self._environment.get(f"{prefix}_PASSPHRASE") or self._environment.get(f"{prefix}_API_PASSPHRASE")
+        missing = [name for name in (f"{prefix}_API_KEY", f"{prefix}_API_SECRET") if not self._environment.get(name)]
+        missing += [f"{prefix}_PASSPHRASE"] if ours in THREE_PARTS and not passphrase else []
         if missing:
-            why = f"; {WHY_THREE}" if any(name.endswith("PASSPHRASE") for name in missing) else ""
-            raise ConfigError(f"keys for {venue}: {' and '.join(missing)} not set in the environment{why}")
-        api_key, secret = (Secret(self._environment[f"{prefix}_{part}"].replace("\\n", "\n")) for part in wanted[:2])
-        passphrase = self._environment.get(f"{prefix}_API_PASSPHRASE")
+            why = f"; {WHY_THREE}" if missing[-1].endswith("PASSPHRASE") else ""
+            elsewhere = "" if why else f"; nor does the keyring or {self.path} have any (`papertape keys add {ours}`)"
+            raise ConfigError(f"keys for {venue}: {' and '.join(missing)} not set in the environment{why or elsewhere}")
+        api_key, secret = (Secret(self._environment[f"{prefix}_{part}"].replace("\\n", "\n")) for part in ("API_KEY", "API_SECRET"))
         return Keys(api_key=api_key, secret=secret, passphrase=Secret(passphrase) if passphrase else None)
+
+
+def _whole(venue: str, ours: str, keys: Keys) -> Keys:
+    if ours in THREE_PARTS and keys.passphrase is None:
+        raise ConfigError(f"keys for {venue}: `passphrase` is missing; {WHY_THREE}")
+    return keys
+
+
+def _of_parts(parts: Mapping[str, str]) -> Keys:
+    passphrase = parts.get("passphrase")
+    return Keys(
+        api_key=Secret(parts.get("api_key", "")),
+        secret=Secret(parts.get("secret", "").replace("\\n", "\n")),
+        passphrase=Secret(passphrase) if passphrase else None,
+    )
+
+
+KEYRING_SERVICE: Final = "papertape"
+
+
+def _in_keyring(venue: str) -> dict[str, str] | None:
+    """Parts of a venue's keys in the machine's keyring, if the package `keyring` is installed and has them."""
+    ring = keyring()
+    if ring is None:
+        return None
+    try:
+        kept = ring.get_password(KEYRING_SERVICE, venue)
+        return None if kept is None else msgspec.json.decode(kept, type=dict[str, str])
+    except Exception:  # whatever a desktop's keyring does: there is no key then
+        return None
+
+
+def keyring() -> Any:
+    """The package, or None where it is not installed (`pip install "papertape[keyring]"`)."""
+    try:
+        return importlib.import_module("keyring")
+    except ImportError:
+        return None
 
 
 def _prefix(venue: str) -> str:

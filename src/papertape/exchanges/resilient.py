@@ -170,6 +170,11 @@ class ResilientExchange(BaseExchange):
     # What can be seen
 
     @property
+    def own_open(self) -> list[Order]:
+        """Orders of our own that are open as far as we know, oldest first; no question to the venue."""
+        return [intent.order for intent in self._line.account.tracker.unsettled() if intent.order is not None]
+
+    @property
     def is_subscribed(self) -> bool:
         """Whether any callback may still be called."""
         return self._line.subscribing.count > 0

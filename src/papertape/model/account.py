@@ -94,3 +94,16 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
             "limits": {"amount": {"min": float(it.amount_min), "max": None}, "cost": {"min": float(it.cost_min), "max": None}},
             "info": {},
         }  # fmt: skip
+
+
+class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue lets a key do.
+
+    Attributes:
+        account: the venue's own name for what it opens, such as a portfolio's id.
+    """
+
+    account: str
+    can_view: bool
+    can_trade: bool
+    can_transfer: bool

@@ -37,6 +37,7 @@ __all__ = [
     "EscapedSimulation",
     "ExchangeError",
     "ExchangeNotAvailable",
+    "GateRefused",
     "IllegalMove",
     "InsufficientFunds",
     "InvalidOrder",
@@ -118,6 +119,10 @@ else:
     PermissionDenied = _errors.PermissionDenied
     RateLimitExceeded = _errors.RateLimitExceeded
     RequestTimeout = _errors.RequestTimeout
+
+
+class GateRefused(InvalidOrder):
+    """Our own gate to live trading said no, and nothing was sent: a limit would be broken, or trading is halted."""
 
 
 class OutcomeUnknown(RequestTimeout):

@@ -155,11 +155,12 @@ def _venues(top: Table, folder: Path) -> dict[str, VenueSpec]:
             continue
         table = Table(top.within("venue", section.raw).within(written, value).raw, top.source, f"[venue.{written}]")
         table.allow("feed", "account", "model")
-        venues[name] = VenueSpec(feed=_feeds(table, folder), account=_account(table), model=_model(table))
+        venues[name] = VenueSpec(feed=read_feeds(table, folder), account=read_account(table), model=read_model(table))
     return venues
 
 
-def _feeds(venue: Table, folder: Path) -> tuple[FeedSpec, ...]:
+def read_feeds(venue: Table, folder: Path) -> tuple[FeedSpec, ...]:
+    """The tapes of a venue's table."""
     value = venue.raw.get("feed")
     if value is None:
         raise venue.problem("feed", 'is missing; expected a tape, such as feed = { tape = "builtin:btc-usd", start = "0s", end = "10m" }')
@@ -197,7 +198,8 @@ def _moment(feed: Table, key: str) -> str | None:
     return value
 
 
-def _account(venue: Table) -> dict[str, Decimal]:
+def read_account(venue: Table) -> dict[str, Decimal]:
+    """What a venue's table says that we hold there."""
     account = venue.table("account")
     if account is None or not account.raw:
         raise venue.problem("account", 'is missing; expected what we own there, such as account = { USD = "100000", BTC = "1" }')
@@ -210,7 +212,8 @@ def _account(venue: Table) -> dict[str, Decimal]:
     return amounts
 
 
-def _model(venue: Table) -> ModelSpec:
+def read_model(venue: Table) -> ModelSpec:
+    """The models of a venue's table."""
     model = venue.table("model")
     if model is None:
         return ModelSpec()
@@ -304,13 +307,14 @@ def _expect_venue(expect: Table) -> ExpectVenue:
     if "max_open_orders" in venue.raw and orders_max < 0:
         raise venue.problem("max_open_orders", f"holds {orders_max}; expected a number of orders, 0 or more")
     return ExpectVenue(
-        max_position=_quantity(venue, "max_position", "0.05 BTC"),
+        max_position=read_quantity(venue, "max_position", "0.05 BTC"),
         max_open_orders=None if orders_max < 0 else orders_max,
-        max_order_notional=_quantity(venue, "max_order_notional", "500 USD"),
+        max_order_notional=read_quantity(venue, "max_order_notional", "500 USD"),
     )
 
 
-def _quantity(table: Table, key: str, example: str) -> Quantity | None:
+def read_quantity(table: Table, key: str, example: str) -> Quantity | None:
+    """An amount with its currency; None if the key is not there."""
     text = table.text(key)
     if text is None:
         return None

@@ -17,7 +17,9 @@ from papertape.links.coinbase.connections import Connections
 from papertape.links.coinbase.memory import Memory
 from papertape.links.coinbase.rest import CoinbaseRest, Purse, Reply
 from papertape.links.coinbase.stream import CoinbaseStream, OnClosed, OnFrame
+from papertape.links.permits import Permits
 from papertape.links.refusal import error_of
+from papertape.model.account import KeyRights
 from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported
 from papertape.model.event import Event
 from papertape.model.order import NewOrder, OpenOrders, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
@@ -26,7 +28,7 @@ from papertape.model.units import SECOND, Nanos
 from papertape.model.venue import VenueRules
 from papertape.runtime.clock import Clock
 from papertape.venues.coinbase import answer as answers
-from papertape.venues.coinbase.account import decode_fees, together
+from papertape.venues.coinbase.account import decode_fees, decode_rights, together
 from papertape.venues.coinbase.auth import Credentials, sign
 from papertape.venues.coinbase.errors import decode_refusal
 from papertape.venues.coinbase.frame import CANDLE_SPAN_NS
@@ -48,11 +50,16 @@ CHANNELS: Final = {
 
 
 class CoinbaseUrls(msgspec.Struct, frozen=True):
-    """Where the three lanes lead."""
+    """Where the three lanes lead.
+
+    Attributes:
+        ca: a file with the authority that signed for these hosts; empty for those that everybody trusts.
+    """
 
     rest: str = "https://api.coinbase.com"
     market: str = "wss://advanced-trade-ws.coinbase.com"
     user: str = "wss://advanced-trade-ws-user.coinbase.com"
+    ca: str = ""
 
 
 class CoinbaseLink:
@@ -64,6 +71,9 @@ class CoinbaseLink:
 
     One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
     `spend_by` names.
+
+    Args:
+        permits: what may change something needs one of these; None where nothing behind the link is real.
     """
 
     def __init__(
@@ -74,12 +84,14 @@ class CoinbaseLink:
         clock: Clock,
         urls: CoinbaseUrls | None = None,
         timeout_ns: Nanos = 10 * SECOND,
+        permits: Permits | None = None,
     ) -> None:
         self.rules = rules
+        self._permits = permits
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
-        self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns)
+        self._rest = CoinbaseRest(credentials, clock, self._urls.rest, timeout_ns, self._urls.ca)
         self._clock: Clock = self._rest.venue_clock
         self._streams: dict[Lane, Connections] = {}
         self._may_dial: Callable[[Lane], Awaitable[object]] | None = None
@@ -127,7 +139,7 @@ class CoinbaseLink:
         url = self._urls.user if lane is Lane.USER else self._urls.market
 
         async def dial(on_frame: OnFrame, on_closed: OnClosed) -> CoinbaseStream:
-            return await CoinbaseStream.dial(url, self._products, self._clock, on_frame, on_closed, self._timeout_ns)
+            return await CoinbaseStream.dial(url, self._products, self._clock, on_frame, on_closed, self._timeout_ns, self._urls.ca)
 
         connections = Connections(
             dial,
@@ -185,6 +197,8 @@ class CoinbaseLink:
         return sign(self._credentials, now_ns, nonce=f"{now_ns:x}{self._tokens:x}")
 
     async def request(self, request: Request) -> Answer:
+        if self._permits is not None:
+            self._permits.spend(request)
         if not request.order_id and request.op in (Op.ORDER_FETCH, Op.ORDER_CANCEL, Op.ORDER_EDIT):
             request = msgspec.structs.replace(request, order_id=self._memory.id_of(request.client_order_id))
         purse = Purse(request.op)
@@ -211,6 +225,14 @@ class CoinbaseLink:
                 found = [page.balances for page in await self._pages(request, purse) if page.balances is not None]
                 return Answer(balances=together(found))
         return await self._ask(request, purse)
+
+    async def key_rights(self) -> KeyRights:
+        """What the key may do; raises as `request` does."""
+        reply = await self._rest.call(Call("GET", "brokerage/key_permissions", {}), Purse(Op.BALANCE_FETCH))
+        refusal = decode_refusal(reply.status, reply.body, reply.headers)
+        if refusal is not None:
+            raise error_of(refusal, "coinbase GET brokerage/key_permissions")
+        return self._readable(Op.BALANCE_FETCH, lambda: decode_rights(reply.body))
 
     async def _create(self, request: Request, purse: Purse) -> Answer:
         wanted = request.order

@@ -146,7 +146,8 @@ class CoinbaseRest:
         on_limited: told, of each answer that asks for quiet, for how long, in nanoseconds; None where it does not say.
     """
 
-    def __init__(self, credentials: Credentials | None, clock: Clock, url: str, timeout_ns: Nanos) -> None:
+    def __init__(self, credentials: Credentials | None, clock: Clock, url: str, timeout_ns: Nanos, ca: str = "") -> None:
+        self._ca = ca
         self._credentials = credentials
         self._clock = clock
         self._url = url
@@ -241,6 +242,7 @@ class CoinbaseRest:
                 "enableRateLimit": True,  # by `throttle`, which is the shell's
                 "timeout": self._timeout_ns // MILLISECOND,
                 "urls": {"api": {"rest": self._url}},
+                **({"cafile": self._ca} if self._ca else {}),
             }
         )
         client.papertape_clock = self.venue_clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -64,9 +65,10 @@ class CoinbaseStream:
 
     @classmethod
     async def dial(
-        cls, url: str, products: Products, clock: Clock, on_frame: OnFrame, on_closed: OnClosed, timeout_ns: Nanos
+        cls, url: str, products: Products, clock: Clock, on_frame: OnFrame, on_closed: OnClosed, timeout_ns: Nanos, ca: str = ""
     ) -> CoinbaseStream:
-        """Connect, or raise `ccxt.NetworkError`."""
+        """Connect, or raise `ccxt.NetworkError`; `ca` as in `CoinbaseUrls`."""
+        trusting: dict[str, Any] = {"ssl": ssl.create_default_context(cafile=ca)} if ca else {}
         try:
             connection = await connect(
                 url,
@@ -78,6 +80,7 @@ class CoinbaseStream:
                 open_timeout=timeout_ns / SECOND,
                 close_timeout=CLOSE_WITHIN_S,
                 proxy=None,
+                **trusting,
             )
         except TimeoutError as error:
             raise as_never_sent(RequestTimeout(f"coinbase {url}: no connection in time")) from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from papertape.model.account import Balance, Balances, Market
+from papertape.model.account import Balance, Balances, KeyRights, Market
 from papertape.model.units import EXACT, plain
 from papertape.venues.coinbase.auth import Right
 
@@ -133,3 +133,11 @@ def render_permissions(rights: Sequence[Right]) -> dict[str, Any]:
 def render_portfolios() -> dict[str, Any]:
     """The answer of `portfolios`: the one that every account has."""
     return {"portfolios": [{"name": "Default", "uuid": uuid_of("portfolio"), "type": "DEFAULT", "deleted": False}]}
+
+
+def decode_rights(body: Any) -> KeyRights:
+    """What `key_permissions` says; raises `KeyError` or `TypeError` where it says nothing of the kind."""
+    return KeyRights(
+        account=str(body["portfolio_uuid"]), can_view=body["can_view"] is True, can_trade=body["can_trade"] is True,
+        can_transfer=body["can_transfer"] is not False,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Where each setting comes from: the file, over it the environment, over that the command line."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from papertape.model.errors import ConfigError
+from papertape.scenario.load import read_toml
+
+FILE: Final = "papertape.toml"
+
+PREFIX: Final = "PAPERTAPE_"
+
+KEYS: Final = ("mode", "exchange", "bot", "bot_config", "state", "cancel_on_exit", "cancel_on_halt", "venue", "limits")
+"""The keys at the top of the file."""
+
+TABLES: Final = ("bot_config", "venue", "limits")
+
+OTHERS: Final = ("BENCH_", "PYTHONS", "REALDATA", "TRACE", "TRACEBACK", "KEYS_FILE", "KEYS_PASSWORD", "CONFIG")
+"""What else begins with `PREFIX`, and is no setting of the file."""
+
+
+class Layered(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings, one layer over the other.
+
+    Attributes:
+        raw: in the shape of the file.
+        origins: which layer each came from, by its dotted name; for people.
+        folder: what paths in it are relative to.
+        source: the file, or what stands for it where there is none.
+    """
+
+    raw: dict[str, Any]
+    origins: dict[str, str]
+    folder: Path
+    source: str
+
+    def said(self, key: str) -> str:
+        """Where a setting comes from; a table's is that of its keys."""
+        found = dict.fromkeys(origin for name, origin in self.origins.items() if name == key or name.startswith(f"{key}."))
+        return ", ".join(found) or "left out"
+
+
+def layered(path: Path | None, environment: Mapping[str, str], settings: Sequence[str] = ()) -> Layered:
+    """What is in force.
+
+    Args:
+        path: the file; None for `papertape.toml` in the current folder, which need not be there.
+        environment: `PAPERTAPE_MODE`, `PAPERTAPE_LIMITS__POSITION` and the like; words that TOML does not know are text.
+        settings: "limits.position=0.1 BTC" and the like, from the command line.
+
+    Raises:
+        ConfigError: the file is missing or no TOML, or something names no setting.
+    """
+    file = Path(FILE) if path is None else path
+    has_file = path is not None or file.is_file()
+    raw = read_toml(file) if has_file else {}
+    origins = {name: file.as_posix() for name in _names(raw)}
+    for name in environment:
+        if name.startswith(PREFIX) and not name.removeprefix(PREFIX).startswith(OTHERS):
+            _put(raw, origins, _place(name), environment[name], f"${name}")
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f'--set {setting}: expected NAME=VALUE, such as mode=paper or "limits.position=0.1 BTC"')
+        place = name.strip().split(".")
+        _check_first(place, f"--set {setting}")
+        _put(raw, origins, place, value.strip(), f"--set {name.strip()}")
+    return Layered(raw=raw, origins=origins, folder=file.parent, source=file.as_posix() if has_file else f"{FILE} (there is none)")
+
+
+def _place(variable: str) -> list[str]:
+    place = variable.removeprefix(PREFIX).lower().split("__")
+    _check_first(place, f"${variable}")
+    return place
+
+
+def _check_first(place: list[str], where: str) -> None:
+    if place[0] not in KEYS:
+        near = difflib.get_close_matches(place[0], KEYS, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(KEYS)}"
+        raise ConfigError(f'{where}: there is no setting "{place[0]}"{hint}')
+    is_table = place[0] in TABLES
+    if is_table != (len(place) > 1):
+        wanted = f"which of its settings, such as {place[0]}.NAME" if is_table else "no more than its name"
+        raise ConfigError(f'{where}: "{place[0]}" is {"a table" if is_table else "one setting"}; say {wanted}')
+
+
+def _put(raw: dict[str, Any], origins: dict[str, str], place: list[str], text: str, origin: str) -> None:
+    within = raw
+    for key in place[:-1]:
+        inner = within.get(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f'{origin}: "{key}" is no table in the file; expected one')
+        within[key] = inner = dict(inner)
+        within = inner
+    within[place[-1]] = _value(text)
+    name = ".".join(place)
+    for under in [each for each in origins if each.startswith(f"{name}.")]:
+        del origins[under]
+    origins[name] = origin
+
+
+def _value(text: str) -> Any:
+    """A value as it would stand in the file, or else the text itself: nobody wants to quote within quotes.
+
+    >>> _value("30"), _value("true"), _value('{ USD = "1" }'), _value("0.1 BTC"), _value("paper")
+    (30, True, {'USD': '1'}, '0.1 BTC', 'paper')
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _names(raw: Mapping[str, Any], before: str = "") -> list[str]:
+    """Dotted names of all that is no table, in order."""
+    found: list[str] = []
+    for key, value in raw.items():
+        name = f"{before}{key}"
+        found += _names(value, f"{name}.") if isinstance(value, dict) and value else [name]
+    return found

@@ -1,0 +1,182 @@
+"""One bot and one file through replay, paper and live, only the mode changed; the venue is `papertape serve` over TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.serving.process import Server, serving
+
+from papertape.cli.arm import CONSENT
+from papertape.cli.main import main
+from papertape.trading.paper.account import PaperAccount
+
+BOT = """
+import asyncio
+
+async def main(exchange, size="0.01"):
+    following = await exchange.subscribe_order_book("BTC/USD", lambda book: None)
+    await asyncio.sleep(1)
+    await exchange.place_order("BTC/USD", "market", "buy", size)
+    await exchange.place_order("BTC/USD", "limit", "buy", size, "50000")
+    await asyncio.sleep(1)
+    await following.unsubscribe()
+"""
+FILE = """
+exchange = "coinbase"
+bot = "mybot.py:main"
+[venue.coinbase]
+feed = {{ tape = "builtin:btc-usd", end = "30s" }}
+account = {{ USD = "10000" }}
+rest = "{https}"
+stream = "{wss}"
+ca = "ca.pem"
+[limits]
+order_notional = "1000 USD"
+position = "0.05 BTC"
+daily_loss = "200 USD"
+orders_per_minute = 30
+"""
+SCENARIO = """
+bot = "mybot.py:main"
+[venue.coinbase]
+feed = { tape = "builtin:btc-usd", end = "30s" }
+account = { USD = "10000" }
+[[fault]]
+kind = "lost_reply"
+nth = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving("--dates", "now", "--loop", "--tls") as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person's folder, with the key in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("COINBASE_API_KEY", server.ready["api_key"])
+    monkeypatch.setenv("COINBASE_API_SECRET", server.ready["api_secret"])
+    Path("mybot.py").write_text(BOT)
+    Path("papertape.toml").write_text(FILE.format(**server.ready))
+    Path("ok.scenario.toml").write_text(SCENARIO)
+    shutil.copy(server.ready["ca"], "ca.pem")
+    return tmp_path
+
+
+def trade(*words: str, environment: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "papertape", "trade", "--json", *words], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}, done.stderr
+
+
+def own_requests(journal: Path) -> list[tuple[str, str]]:
+    return [
+        (line["op"], line["order"]["amount"] if line.get("order") else "")
+        for line in map(json.loads, journal.read_text().splitlines())
+        if line["kind"] == "command" and line["op"].startswith("order.")
+    ]
+
+
+def test_one_file_in_every_mode(folder: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """On paper no key is used: a wrong one in the environment changes nothing. An account that was there is put aside."""
+    code, result, said = trade("--mode", "replay", "--journal", "replay.jsonl")
+    assert (code, result["status"], result["orders"]) == (0, "passed", 2), said
+
+    with PaperAccount(folder / ".papertape/paper/coinbase/account.sqlite", venue="coinbase", opening={"BTC": Decimal(7)}):
+        pass
+    wrong = {"COINBASE_API_KEY": "nonsense", "COINBASE_API_SECRET": "nonsense"}
+    code, result, said = trade("--mode", "paper", "--journal", "paper.jsonl", "--reset", environment=wrong)
+    assert (code, result["failures"], result["holds"]["BTC"]) == (0, [], "0.01"), said
+    assert "[PAPER] PAPER: coinbase. The market is real, the money is not." in said
+    assert "the paper account was put aside" in said
+    assert sorted(each.name for each in Path(".papertape/paper/coinbase").glob("*.sqlite")) == ["account.1.sqlite", "account.sqlite"]
+
+    code, _, said = trade("--mode", "live")
+    assert code == 2
+    assert "live is refused:" in said
+    assert "it was never armed" in said
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 0
+    assert "armed until" in capsys.readouterr().out
+    code, result, said = trade("--mode", "live", "--journal", "live.jsonl")
+    assert (code, result["failures"], result["holds"]["BTC"]) == (0, [], "1.01"), said
+    assert "[LIVE] LIVE: coinbase. The market is real, AND SO IS THE MONEY." in said
+
+    assert own_requests(Path("replay.jsonl")) == own_requests(Path("paper.jsonl"))
+    for secret in (server.ready["api_secret"].splitlines()[1], server.ready["api_key"]):
+        assert not [path for path in folder.rglob("*") if path.is_file() and secret in path.read_text(errors="replace")]
+
+
+def test_arming_asks_for_a_persons_word(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["arm", "ok.scenario.toml", "--consent", "yes"]) == 1
+    assert not (folder / ".papertape" / "live" / "coinbase" / "armed.json").exists()
+    assert "limit      order_notional 1000 USD" in capsys.readouterr().out
+
+
+def test_a_scenario_that_fails_arms_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ok.scenario.toml").write_text(SCENARIO + "[expect]\nmust_happen = ['polled']\n")
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 1
+    assert "not armed: every scenario must pass" in capsys.readouterr().err
+
+
+def test_a_scenario_of_another_bot_vouches_for_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ok.scenario.toml").write_text(SCENARIO.replace("mybot.py:main", "papertape.bots:MarketMaker"))
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 2
+    assert "runs papertape.bots:MarketMaker, and the bot that is to trade is mybot.py:main" in capsys.readouterr().err
+
+
+def test_a_halt_by_hand_refuses_live_until_armed_anew(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 0
+    assert main(["halt", "enough"]) == 0
+    code, _, said = trade("--mode", "live")
+    assert (code, "trading is halted" in said) == (2, True)
+    assert main(["disarm"]) == 0
+    code, _, said = trade("--mode", "live")
+    assert "trading is halted" in said
+    assert "it was never armed" in said
+
+
+def test_the_first_ctrl_c_ends_a_bot_in_order(folder: Path) -> None:
+    Path("mybot.py").write_text(
+        BOT.replace('"50000")\n    await asyncio.sleep(1)', '"50000")\n    print("resting", flush=True)\n    await asyncio.sleep(600)')
+    )
+    command = [sys.executable, "-m", "papertape", "trade", "--mode", "paper"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "resting\n"
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "ending: no new orders" in said
+    assert "PAPER coinbase: mybot.py:main ran" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--mode", "papper"], 'did you mean "paper"?'),
+        (["--config", "nope.toml"], "nope.toml: there is no such file"),
+        (["--lasts", "soon"], '--lasts soon: "soon" is no duration'),
+        (["--reset", "--mode", "replay"], "--reset: goes with mode paper"),
+        (["--set", "limits"], "--set limits: expected NAME=VALUE"),
+        (["--set", "bot=nobody.py:main"], "there is no file nobody.py"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trade", *words]) == 2
+    assert complaint in capsys.readouterr().err

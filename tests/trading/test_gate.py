@@ -1,0 +1,201 @@
+"""The gate's machine: whatever is asked, no limit is ever broken by what it lets through; what it cannot judge it refuses."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from papertape.model.event import Side
+from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, TimeInForce
+from papertape.model.request import Op, Request
+from papertape.model.units import SECOND
+from papertape.session.spec import Quantity
+from papertape.trading.config import Limits
+from papertape.trading.gate.gate import DAY_NS, Gate
+
+LIMITS = Limits(
+    order_notional=Quantity(Decimal(1_000), "USD"), position=Quantity(Decimal("0.05"), "BTC"), daily_loss=Quantity(Decimal(200), "USD"),
+    orders_per_minute=5,
+)  # fmt: skip
+
+
+def wants(
+    key: str, side: Side = Side.BUY, amount: str = "0.01", price: str | None = "50000", op: Op = Op.ORDER_CREATE, symbol: str = "BTC/USD"
+) -> Request:
+    kind = OrderType.MARKET if price is None else OrderType.LIMIT
+    order = NewOrder(symbol=symbol, type=kind, side=side, amount=Decimal(amount), price=None if price is None else Decimal(price))
+    return Request(op=op, client_order_id=key, symbol=symbol, order=order)
+
+
+def told(request: Request, filled: str = "0", price: str = "50000", status: OrderStatus = OrderStatus.OPEN, fee: str = "0") -> Order:
+    assert request.order is not None
+    assert request.order.amount is not None
+    return Order(
+        id=f"id-{request.client_order_id}", client_order_id=request.client_order_id, symbol=request.order.symbol, type=request.order.type,
+        side=request.order.side, amount=request.order.amount, price=request.order.price, time_in_force=TimeInForce.GTC, post_only=False,
+        status=status, created_ns=0, updated_ns=0, filled=Decimal(filled), cost=Decimal(filled) * Decimal(price), fee=Decimal(fee),
+    )  # fmt: skip
+
+
+def says(gate: Gate, request: Request, now_ns: int = 0) -> str:
+    return gate.unknown(request) or gate.breach(request, now_ns)
+
+
+def let(gate: Gate, request: Request, now_ns: int = 0) -> Request:
+    assert says(gate, request, now_ns) == ""
+    gate.sent(request, now_ns)
+    return request
+
+
+def test_an_order_within_all_limits_passes() -> None:
+    let(Gate(LIMITS), wants("a"))
+
+
+def test_an_order_that_is_worth_too_much_does_not() -> None:
+    assert says(Gate(LIMITS), wants("a", amount="0.021")) == "it is worth 1050 USD, and order_notional is 1000 USD"
+
+
+def test_a_market_order_is_worth_what_was_last_heard_of_its_market() -> None:
+    gate = Gate(LIMITS)
+    assert "nothing of BTC/USD was heard yet" in says(gate, wants("a", price=None))
+    gate.priced("BTC/USD", Decimal(90_000))
+    let(gate, wants("a", price=None))
+    gate.priced("BTC/USD", Decimal(110_000))
+    assert says(gate, wants("b", price=None)) == "it is worth 1100 USD, and order_notional is 1000 USD"
+
+
+def test_what_the_limits_say_nothing_of_is_refused() -> None:
+    assert "must be in EUR" in says(Gate(LIMITS), wants("a", symbol="BTC/EUR"))
+    assert "position is in BTC, so it says nothing of ETH/USD" in says(Gate(LIMITS), wants("a", symbol="ETH/USD"))
+    assert "does not say which order" in says(Gate(LIMITS), wants(""))
+
+
+def test_open_orders_count_as_if_they_were_filled() -> None:
+    gate = Gate(LIMITS)
+    for key in "abcd":
+        let(gate, wants(key, amount="0.0125", price="40000"), 0)
+    assert says(gate, wants("e", amount="0.01")) == "the holding could move by 0.06 BTC, and position is 0.05 BTC"
+    let(gate, wants("f", Side.SELL))  # the other way
+
+
+def test_an_order_that_is_over_counts_no_more_and_what_it_filled_does() -> None:
+    gate = Gate(LIMITS)
+    first = let(gate, wants("a", amount="0.02"))
+    assert gate.heard(told(first, "0.005", status=OrderStatus.CANCELED), 0)
+    let(gate, wants("b", amount="0.02"))
+    let(gate, wants("c", amount="0.02"))
+    assert "0.055 BTC" in says(gate, wants("d"))
+
+
+def test_old_news_and_news_of_others_are_none() -> None:
+    gate = Gate(LIMITS)
+    request = let(gate, wants("a"))
+    assert gate.heard(told(request, "0.01", status=OrderStatus.CLOSED), 0)
+    assert not gate.heard(told(request, "0.005"), 0)
+    assert not gate.heard(told(request, "0.01", status=OrderStatus.CLOSED), 0)
+    assert not gate.heard(told(wants("somebody else's"), "0.01"), 0)
+
+
+def test_the_same_order_once_more_is_no_second_order_and_still_a_request() -> None:
+    gate = Gate(LIMITS)
+    request = wants("a", amount="0.02")
+    for _ in range(5):
+        let(gate, request)
+    assert says(gate, request) == "5 orders were sent within a minute, and orders_per_minute is 5"
+    assert says(gate, request, 61 * SECOND) == ""
+
+
+def test_an_edit_counts_with_whichever_is_more_until_the_venue_has_spoken() -> None:
+    gate = Gate(LIMITS)
+    let(gate, wants("a", amount="0.01"))
+    edit = let(gate, wants("a", amount="0.02", op=Op.ORDER_EDIT))
+    let(gate, wants("b", amount="0.02"))
+    assert "0.06 BTC" in says(gate, wants("c", amount="0.02"))
+    assert gate.heard(told(edit, "0.02", status=OrderStatus.CLOSED), 0)
+    let(gate, wants("d"))
+
+
+def test_cancels_always_pass() -> None:
+    gate = Gate(LIMITS)
+    gate.halt("because")
+    assert says(gate, Request(op=Op.ORDER_CANCEL, order_id="x")) == ""
+
+
+def test_a_loss_beyond_the_limit_is_a_breach_and_the_next_day_begins_anew() -> None:
+    gate = Gate(LIMITS)
+    assert gate.loss(0) == ""
+    bought = let(gate, wants("a", amount="0.02"))
+    gate.heard(told(bought, "0.02", status=OrderStatus.CLOSED, fee="10"), 0)
+    gate.priced("BTC/USD", Decimal(41_000))
+    assert gate.loss(0) == ""
+    gate.priced("BTC/USD", Decimal(40_000))
+    assert gate.loss(0) == "210 USD were lost today, and daily_loss is 200 USD"
+    assert "were lost today" in says(gate, wants("b"))
+    assert gate.loss(DAY_NS) == ""
+
+
+def test_what_was_lost_today_survives_a_restart() -> None:
+    gate = Gate(LIMITS)
+    assert gate.loss(0) == ""
+    bought = let(gate, wants("a", amount="0.02"))
+    gate.heard(told(bought, "0.02", status=OrderStatus.CLOSED), 0)
+    again = Gate(LIMITS)
+    again.resume(gate.standing())
+    again.sent(bought, 0)
+    again.heard(told(bought, "0.02", status=OrderStatus.CLOSED), 0)
+    again.priced("BTC/USD", Decimal(30_000))
+    assert "400 USD were lost today" in again.loss(0)
+
+
+ORDERS = st.lists(
+    st.tuples(st.sampled_from(list(Side)), st.integers(1, 40), st.integers(0, 40), st.booleans(), st.integers(0, 30)), max_size=40
+)
+
+
+@given(ORDERS)
+def test_whatever_fills_of_what_passes_no_limit_is_broken(steps: list[tuple[Side, int, int, bool, int]]) -> None:
+    """Each step wants an order, and fills it and the open ones before it as far as the draw says, in any order."""
+    gate, now_ns, holding, sent = Gate(LIMITS), 0, Decimal(0), list[int]()
+    open_orders: dict[str, tuple[Request, Decimal]] = {}
+    for number, (side, size, part, is_over, pause) in enumerate(steps):
+        now_ns += pause * SECOND
+        request = wants(str(number), side, amount=str(Decimal(size) / 1000), price="20000")
+        if says(gate, request, now_ns) == "":
+            gate.sent(request, now_ns)
+            sent.append(now_ns)
+            open_orders[str(number)] = (request, Decimal(0))
+            assert Decimal(size) / 1000 * 20_000 <= 1_000
+            assert len([each for each in sent if each > now_ns - 60 * SECOND]) <= 5
+        worst_buy = sum((each.order.amount - filled for each, filled in open_orders.values() if each.order.side is Side.BUY), Decimal(0))  # type: ignore[union-attr, operator, misc]
+        worst_sell = sum((each.order.amount - filled for each, filled in open_orders.values() if each.order.side is Side.SELL), Decimal(0))  # type: ignore[union-attr, operator, misc]
+        assert holding + worst_buy <= Decimal("0.05")
+        assert holding - worst_sell >= Decimal("-0.05")
+        for key, (each, filled) in list(open_orders.items()):
+            assert each.order is not None
+            assert each.order.amount is not None
+            more = min(each.order.amount - filled, Decimal(part) / 1000)
+            total = filled + more
+            is_done = is_over or total == each.order.amount
+            gate.heard(told(each, str(total), "20000", OrderStatus.CANCELED if is_done else OrderStatus.OPEN), now_ns)
+            holding += more if each.order.side is Side.BUY else -more
+            open_orders[key] = (each, total)
+            if is_done:
+                del open_orders[key]
+
+
+def test_an_order_of_a_cost_is_worth_that() -> None:
+    gate = Gate(LIMITS)
+    gate.priced("BTC/USD", Decimal(50_000))
+    request = wants("a", price=None)
+    assert request.order is not None
+    by_cost = msgspec.structs.replace(request, order=msgspec.structs.replace(request.order, amount=None, cost=Decimal(1_001)))
+    assert "it is worth 1001 USD" in says(gate, by_cost)
+
+
+@pytest.mark.parametrize("op", [Op.ORDER_CREATE, Op.ORDER_EDIT])
+def test_a_request_without_an_order_is_refused(op: Op) -> None:
+    assert "does not say which order" in says(Gate(LIMITS), Request(op=op, client_order_id="a"))
