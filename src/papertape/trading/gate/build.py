@@ -41,7 +41,7 @@ def build_live(parts: Parts) -> ResilientExchange:
         parts.on_halted()
 
     parts.keeper = keeper = Gatekeeper(
-        config.limits, audit, clock=parts.clock, halt_file=config.state_of(HALT), on_halted=halted
+        config.limits, audit, clock=parts.clock, until_ns=armed.until_ns, halt_file=config.state_of(HALT), on_halted=halted
     )  # fmt: skip
     parts.closing.callback(keeper.stopped)
     venue = config.venue

@@ -10,8 +10,9 @@ import msgspec
 
 from papertape.links.permits import Permits
 from papertape.model.errors import GateRefused
-from papertape.model.order import Order
+from papertape.model.order import Order, iso
 from papertape.model.request import Op, Request
+from papertape.model.units import Nanos
 from papertape.runtime.clock import Clock
 from papertape.trading.config import Limits
 from papertape.trading.gate.audit import Audit
@@ -27,13 +28,22 @@ class Gatekeeper:
     What the gate knew before a restart it learns from the log: all since the bot was armed last.
 
     Args:
+        until_ns: when what it was armed for is over, since 1970-01-01 UTC; trading is halted then.
         halt_file: trading is halted while it is there.
         on_halted: told why, once.
     """
 
     def __init__(
-        self, limits: Limits, audit: Audit, *, clock: Clock, halt_file: Path, on_halted: Callable[[str], object] = lambda why: None
+        self,
+        limits: Limits,
+        audit: Audit,
+        *,
+        clock: Clock,
+        until_ns: Nanos,
+        halt_file: Path,
+        on_halted: Callable[[str], object] = lambda why: None,
     ) -> None:
+        self._until_ns = until_ns
         self.permits = Permits()
         self._gate = Gate(limits)
         self._audit = audit
@@ -81,7 +91,9 @@ class Gatekeeper:
         self._check_loss()
 
     def look(self) -> None:
-        """Whether somebody has halted trading by the file."""
+        """Whether somebody has halted trading by the file, or its time is over."""
+        if self._clock.wall_ns() >= self._until_ns:
+            self.halt(f"it was armed until {iso(self._until_ns)}")
         if not self._gate.halted and self._halt_file.exists():
             self.halt(f"{self._halt_file.name} is there: {_first_line(self._halt_file)}")
 

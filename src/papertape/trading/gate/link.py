@@ -65,7 +65,10 @@ class GatedLink:
             if not self._is_known:
                 raise GateRefused("the gate: whose account this is was not seen yet; nothing was sent")
             self._keeper.admit(request)
-        answer = await self._link.request(request)
+        try:
+            answer = await self._link.request(request)
+        finally:
+            self._keeper.permits.revoke(request)
         if request.op is Op.MARKETS_FETCH:
             self._instruments.update({market.symbol: market.instrument for market in answer.markets})
         self._keeper.hear(answer.orders if answer.order is None else (answer.order,))
