@@ -171,10 +171,14 @@ def cut(folder: Path, server: Server, *, kills: int, seed: int) -> tuple[int, in
     if armed.returncode:
         raise SystemExit(f"not armed: {armed.stdout}{armed.stderr}")
     for kill in range(kills):
-        with subprocess.Popen([*command, "trade"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as life:
+        with (
+            open(folder / "said", "wb") as said,
+            subprocess.Popen([*command, "trade"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=said) as life,
+        ):
             assert life.stdout is not None
             if draw.random() < 0.8:  # most under load, some while it connects and reconciles
-                life.stdout.readline()
+                if not life.stdout.readline():
+                    raise SystemExit(f"a life ended before it had begun, exit code {life.wait()}: {(folder / 'said').read_text()[-2_000:]}")
                 time.sleep(draw.uniform(0, 1.0))  # noqa: TID251  # the machine's time: it is a process of its own
             else:
                 time.sleep(draw.uniform(0, 4.0))  # noqa: TID251  # likewise

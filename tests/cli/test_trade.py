@@ -118,7 +118,9 @@ def test_one_file_in_every_mode(folder: Path, server: Server, capsys: pytest.Cap
     assert (code, result["failures"], result["holds"]["BTC"]) == (0, [], "1.01"), said
     assert "[LIVE] LIVE: coinbase. The market is real, AND SO IS THE MONEY." in said
 
-    assert own_requests(Path("replay.jsonl")) == own_requests(Path("paper.jsonl"))
+    assert own_requests(Path("replay.jsonl")) == own_requests(Path("paper.jsonl")) == own_requests(Path("live.jsonl"))
+    assert main(["diff", "replay.jsonl", "paper.jsonl"]) == 3
+    assert main(["diff", "paper.jsonl", "live.jsonl"]) == 3
     for secret in (server.ready["api_secret"].splitlines()[1], server.ready["api_key"]):
         assert not [path for path in folder.rglob("*") if path.is_file() and secret in path.read_text(errors="replace")]
 

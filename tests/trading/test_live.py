@@ -13,6 +13,7 @@ import pytest
 from tests.trading.rehearsal import Notes, Stage, staged
 
 from papertape.exchanges.coinbase import CoinbaseExchange
+from papertape.journal import Journal
 from papertape.links.coinbase.link import CoinbaseLink
 from papertape.links.permits import Permits
 from papertape.model import errors as ccxt
@@ -60,8 +61,9 @@ def live(
             with Audit(folder / "audit.jsonl") as audit:
                 keeper = Gatekeeper(limits, audit, clock=stage.clock, until_ns=until_ns, halt_file=folder / "HALT", on_halted=halts.append)
                 link: Any = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock, permits=keeper.permits)
+                gated = GatedLink(link, keeper, objection, journal=Journal({}), clock=stage.clock)
                 exchange = CoinbaseExchange(
-                    GatedLink(link, keeper, objection), clock=stage.clock, chance=stage.chance, notes=Notes(), store=store,
+                    gated, clock=stage.clock, chance=stage.chance, notes=Notes(), store=store,
                     run_id=f"live{life}", settings=ShellSettings(), on_bot_error=lambda error: None,
                 )  # fmt: skip
                 async with exchange:
@@ -235,7 +237,8 @@ def test_before_the_account_was_seen_nothing_is_sent(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         with Audit(tmp_path / "audit.jsonl") as audit:
             keeper = Gatekeeper(LIMITS, audit, clock=stage.clock, until_ns=FOREVER, halt_file=tmp_path / "HALT")
-            link = GatedLink(CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock), keeper, lambda rights: "")
+            bare = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock)
+            link = GatedLink(bare, keeper, nothing, journal=Journal({}), clock=stage.clock)
             with pytest.raises(GateRefused, match="whose account this is was not seen yet"):
                 await link.request(Request(op=Op.ORDER_CANCEL, order_id="1"))
             await link.close(Lane.REST)

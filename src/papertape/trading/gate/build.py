@@ -49,7 +49,8 @@ def build_live(parts: Parts) -> ResilientExchange:
         keys, parts.clock, keeper.permits, rest=venue.rest, stream=venue.stream, user_stream=venue.user_stream,
         ca="" if venue.ca is None else str(venue.ca),
     )  # fmt: skip
-    exchange: ResilientExchange = kind(GatedLink(link, keeper, partial(wrong_key, account=armed.account)), **parts.options())
+    gated = GatedLink(link, keeper, partial(wrong_key, account=armed.account), journal=parts.journal, clock=parts.clock)
+    exchange: ResilientExchange = kind(gated, **parts.options())
     return exchange
 
 

@@ -49,8 +49,9 @@ class PaperExchange(ResilientExchange):
         super().__init__(link, clock=clock, chance=chance, on_bot_error=on_bot_error, **options)
 
     async def connect(self) -> None:
-        self._work = asyncio.ensure_future(self.market.run())
-        self._work.add_done_callback(self._ended)
+        if self._work is None:
+            self._work = asyncio.ensure_future(self.market.run())
+            self._work.add_done_callback(self._ended)
         await super().connect()
 
     async def disconnect(self) -> None:
