@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from papertape.exchanges.base import BaseExchange
@@ -28,6 +30,8 @@ class ExchangeFactory:
 
     _kinds: ClassVar[dict[str, type[BaseExchange]]] = {}
     _modules: ClassVar[dict[str, str]] = {"coinbase": "papertape.exchanges.coinbase", "simulated": "papertape.exchanges.simulated"}
+    _by_ccxt: ClassVar[dict[str, type[BaseExchange]]] = {}
+    _generic: ClassVar[str] = "papertape.exchanges.ccxt"
 
     @classmethod
     def register_exchange(cls, name: str, kind: type[BaseExchange]) -> None:
@@ -41,17 +45,26 @@ class ExchangeFactory:
 
     @classmethod
     def known(cls) -> list[str]:
-        """Names that `get_exchange` knows, sorted."""
+        """Names with an adapter of their own, sorted; `kind` knows each of ccxt's ids as well."""
         return sorted({**cls._kinds, **cls._modules})
 
     @classmethod
     def kind(cls, name: str) -> type[BaseExchange]:
-        """The adapter of a name; raises ConfigError naming the nearest."""
+        """The adapter of a name: its own, else the generic one if it is an id of ccxt's; raises ConfigError naming the nearest.
+
+        >>> ExchangeFactory.kind("kraken").__name__
+        'CcxtExchange[kraken]'
+        """
         name = canonical(name)
         if name not in cls._kinds and name in cls._modules:
             importlib.import_module(cls._modules[name])
+        if name not in cls._kinds and cls._generic and _is_ccxt_id(name):
+            if name not in cls._by_ccxt:
+                cls._by_ccxt[name] = importlib.import_module(cls._generic).CcxtExchange.of(name)
+            return cls._by_ccxt[name]
         if name not in cls._kinds:
-            raise ConfigError(f'no exchange is called "{name}"{_nearest(name, cls.known())} Known: {", ".join(cls.known())}.')
+            known = ", ".join(cls.known())
+            raise ConfigError(f'no exchange is called "{name}"{_nearest(name, cls.known())} Known: {known}, and any id of ccxt.')
         return cls._kinds[name]
 
     @classmethod
@@ -83,6 +96,14 @@ class ExchangeFactory:
             yield
         finally:
             _RUNNING.reset(token)
+
+
+def _is_ccxt_id(name: str) -> bool:
+    """Whether ccxt has an exchange of that name; looks for its file, since importing ccxt takes seconds."""
+    spec = importlib.util.find_spec("ccxt")
+    if not name.isidentifier() or spec is None or not spec.submodule_search_locations:
+        return False
+    return any((Path(folder) / "async_support" / f"{name}.py").is_file() for folder in spec.submodule_search_locations)
 
 
 def _nearest(name: str, names: list[str]) -> str:

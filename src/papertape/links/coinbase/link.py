@@ -15,9 +15,10 @@ import msgspec
 from papertape.links.base import Receiver
 from papertape.links.coinbase.connections import Connections
 from papertape.links.coinbase.memory import Memory
-from papertape.links.coinbase.rest import CoinbaseRest, Purse, Reply
+from papertape.links.coinbase.rest import CoinbaseRest, Reply
 from papertape.links.coinbase.stream import CoinbaseStream, OnClosed, OnFrame
 from papertape.links.permits import Permits
+from papertape.links.purse import Purse
 from papertape.links.refusal import error_of
 from papertape.model.account import KeyRights
 from papertape.model.errors import BadSymbol, BaseError, ExchangeError, ExchangeNotAvailable, NetworkError, NotSupported

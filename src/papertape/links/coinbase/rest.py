@@ -6,9 +6,7 @@ Importing this imports ccxt, which takes seconds; do it before a run in virtual 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -17,6 +15,8 @@ import ccxt.async_support
 import msgspec
 
 from papertape.links.coinbase.discreet import LOG
+from papertape.links.line_fault import bound_dials, is_being_cancelled, line_fault
+from papertape.links.purse import Purse, paying
 from papertape.links.refusal import error_of
 from papertape.model.errors import (
     AuthenticationError,
@@ -58,24 +58,6 @@ class Reply(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-class Purse:
-    """The budget of one call to the link, which may turn out to be several requests.
-
-    Attributes:
-        op: whose budget they come out of.
-        paid: requests that the shell has paid for before it called.
-    """
-
-    __slots__ = ("op", "paid")
-
-    def __init__(self, op: Op, paid: int = 1) -> None:
-        self.op = op
-        self.paid = paid
-
-
-_purse: ContextVar[Purse | None] = ContextVar("papertape_purse", default=None)
-
-
 class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-ignore]
     """ccxt's Coinbase on the clock and the budget that it is given; every HTTP answer is handed on as it is.
 
@@ -89,7 +71,7 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
 
     async def throttle(self, cost: Any = None) -> None:
         """Where ccxt would wait for a limiter of its own, which polls the machine's clock and knows nothing of the shell's."""
-        purse = _purse.get() or Purse(Op.ORDERS_FETCH, paid=0)  # a request that ccxt makes of its own accord is paid for as well
+        purse = paying.get() or Purse(Op.ORDERS_FETCH, paid=0)  # a request that ccxt makes of its own accord is paid for as well
         if purse.paid:
             purse.paid -= 1
         elif self.papertape_spend is not None:
@@ -99,7 +81,7 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
         super().open(lazy)
         if self.session is not None and self.session is not self._papertape_session:
             self._papertape_session = self.session
-            _bound_dials(self.session.connector, self.timeout / 1000 / DIAL_PART)
+            bound_dials(self.session.connector, self.timeout / 1000 / DIAL_PART)
             # aiohttp repeats a GET where a kept connection ends before the answer: unpaid, and unknown to whoever counts attempts.
             self.session._retry_connection = False
 
@@ -191,19 +173,19 @@ class CoinbaseRest:
         what, asked_ns = f"coinbase {call.method} {call.path}", self._clock.wall_ns()
         if self._client is None:
             raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
-        paying = _purse.set(purse)
+        token = paying.set(purse)
         try:
             reply: Reply = await self._client.request(call.path, API[call.is_private], call.method, call.params)
         except BaseError as error:
-            raise _line_fault(error, what) from error
+            raise line_fault(error, what) from error
         except asyncio.CancelledError as error:
-            if _is_being_cancelled():
+            if is_being_cancelled():
                 raise
             raise ExchangeNotAvailable(f"{what}: given up by the library, and not by us") from error
         except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
             raise ExchangeNotAvailable(f"{what}: {error!r}") from error
         finally:
-            _purse.reset(paying)
+            paying.reset(token)
         if reply.status == 401:
             raise self._unauthorized(reply, what, asked_ns)
         try:
@@ -250,35 +232,6 @@ class CoinbaseRest:
         return client
 
 
-class _ClosedMeanwhile(aiohttp.ClientConnectionError):
-    """There is no connection and will be none: a connector that is closed cancels its lookups, and so, unasked, whoever waits for one."""
-
-
-def _is_being_cancelled() -> bool:
-    """Whether whoever runs was told to stop; else it is something that it waits for that was."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _bound_dials(connector: Any, within_s: float) -> None:
-    """Let getting a connection, with name and TLS, take so long and no longer; aiohttp then says that it is this which took too long.
-
-    ccxt gives the whole of a request's time to the dial as well, and where both end at once nobody knows whether anything was sent.
-    """
-    connect = connector.connect
-
-    async def bounded(*args: Any, **named: Any) -> Any:
-        try:
-            async with asyncio.timeout(within_s):
-                return await connect(*args, **named)
-        except asyncio.CancelledError as error:
-            if _is_being_cancelled():
-                raise
-            raise _ClosedMeanwhile("the session was closed") from error
-
-    connector.connect = bounded
-
-
 def _readable(reply: Reply, what: str) -> Reply:
     """The reply, if it is the venue's word about the request; else the error that it stands for."""
     status = reply.status
@@ -302,15 +255,3 @@ def _date_ns(headers: dict[str, str]) -> Nanos | None:
         return int(parsedate_to_datetime(text).timestamp()) * SECOND
     except (ValueError, TypeError):
         return None
-
-
-def _line_fault(error: BaseError, what: str) -> BaseError:
-    """ccxt's error, as one that says truly whether the request can have reached the venue."""
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | socket.gaierror | _ClosedMeanwhile):
-        return as_never_sent(ExchangeNotAvailable(f"{what}: no connection: {cause}"))
-    if isinstance(error, RequestTimeout):
-        return RequestTimeout(f"{what}: no answer in time")
-    if cause is not None:
-        return ExchangeNotAvailable(f"{what}: the connection broke before the answer was complete: {cause!r}")
-    return error

@@ -1,0 +1,1 @@
+"""The link to any venue that ccxt knows, through its unified calls."""

@@ -1,0 +1,366 @@
+"""The link to any venue that ccxt knows. REST is its unified calls; the market lane is ccxt.pro where it has all that is asked for.
+
+Importing this imports ccxt, which takes seconds; do it before a run in virtual time begins, not inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from papertape.links.base import Receiver
+from papertape.links.ccxt.client import make_client
+from papertape.links.ccxt.manners import MANNERS, Manners, rules_for
+from papertape.links.ccxt.reading import (
+    read_balances,
+    read_book,
+    read_candle,
+    read_fill,
+    read_market,
+    read_order,
+    read_trade,
+)
+from papertape.links.ccxt.watch import LEVELS, METHOD, Watch
+from papertape.links.coinbase.memory import Memory
+from papertape.links.line_fault import is_being_cancelled, line_fault
+from papertape.links.permits import Permits
+from papertape.links.purse import Purse, paying
+from papertape.links.refusal import BANNED_NS
+from papertape.model.account import KeyRights
+from papertape.model.errors import (
+    BadSymbol,
+    BaseError,
+    DDoSProtection,
+    ExchangeError,
+    ExchangeNotAvailable,
+    NetworkError,
+    NotSupported,
+    OrderNotFound,
+    RateLimitExceeded,
+    as_never_sent,
+    retry_after_ns,
+    with_retry_after,
+)
+from papertape.model.instrument import Instrument
+from papertape.model.order import NewOrder, Order, OrderType, TimeInForce
+from papertape.model.request import Answer, Channel, Lane, Op, Request
+from papertape.model.units import MILLISECOND, SECOND, Nanos, plain
+from papertape.model.venue import Reconcile
+from papertape.runtime.clock import Clock
+
+SPANS: Final = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1h", 7200: "2h", 14400: "4h", 21600: "6h", 86400: "1d"}
+"""ccxt's names of bars, by seconds."""
+
+UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError)
+
+
+class CcxtLink:
+    """Three lanes to one venue by ccxt's unified interface; see `links.base.Link`.
+
+    An order is looked at once more after whatever changed it, since an acknowledgement says as little as each venue likes. The user lane
+    has no stream: ccxt.pro does not tell when one has begun, and what happens before it has is told by nobody; the shell polls it. A market
+    lane that lacks a stream for something a bot wants is polled as well, all of it.
+
+    One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
+    `spend_by` names.
+
+    Args:
+        name: ccxt's id of the venue.
+        key: `apiKey`, `secret` and `password`, as far as there are any.
+        permits: what may change something needs one of these; None where nothing behind the link is real.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: Clock,
+        key: Mapping[str, str] | None = None,
+        timeout_ns: Nanos = 10 * SECOND,
+        permits: Permits | None = None,
+        ca: str = "",
+    ) -> None:
+        self._name = name
+        self._clock = clock
+        self._key = dict(key or {})
+        self._timeout_ns = timeout_ns
+        self._permits = permits
+        self._ca = ca
+        self._manners = MANNERS.get(name, Manners())
+        self._client: Any = None
+        self._spare: Any = self._make()
+        self.rules = rules_for(name, float(self._spare.rateLimit))
+        self._watch: Watch | None = None
+        self._receiver: Receiver | None = None
+        self._memory = Memory()
+        self._instruments: dict[str, Instrument] = {}
+        self._spend: Callable[[Op], Awaitable[object]] | None = None
+        self._on_limited: Callable[[Nanos | None], object] = lambda _: None
+        self._loses_ids = False  # it was seen to forget a client order id
+
+    def _make(self) -> Any:
+        return make_client(
+            self._name, self._clock, key=self._key, timeout_ns=self._timeout_ns, options=self._manners.options, ca=self._ca
+        )  # fmt: skip
+
+    def bind(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def spend_by(self, spend: Callable[[Op], Awaitable[object]], on_limited: Callable[[Nanos | None], object]) -> None:
+        """Whose budget requests come out of, and who is told how long the venue wants quiet; to be told before a lane is opened."""
+        self._spend, self._on_limited = spend, on_limited
+
+    # Lanes
+
+    async def open(self, lane: Lane) -> None:
+        if lane is Lane.USER:
+            raise NotSupported(f"{self._name}: own orders are asked for by REST")
+        if lane is Lane.REST:
+            if self._client is None:
+                self._client, self._spare = self._spare or self._make(), None
+                self._client.papertape_spend = self._spend
+            if self._client.has.get("fetchTime"):
+                await self._call(Op.TIME_FETCH, Purse(Op.TIME_FETCH), "fetch_time")
+            return
+        receiver, client = self._receiver, self._client
+        assert receiver is not None, "bind a receiver before opening a stream lane"
+        if client is None or not client.markets:
+            raise NetworkError(f"{self._name}: its markets are not known yet")
+        streaming = self._make()
+        if not any(streaming.has.get(method) for method in METHOD.values()):
+            await streaming.close()
+            raise NotSupported(f"{self._name}: ccxt has no streams of it")
+        streaming.papertape_spend = self._spend
+        streaming.set_markets(client.markets, client.currencies)
+
+        def on_closed(reason: str) -> None:
+            self._watch = None
+            asyncio.get_running_loop().create_task(streaming.close(), name=f"{self._name} hangs up")
+            receiver.on_closed(lane, reason)
+
+        self._watch = Watch(
+            streaming, self._clock, beat_ns=self.rules.heartbeat_ns, on_closed=on_closed,
+            on_event=lambda event: receiver.on_message(lane, None, event),
+        )  # fmt: skip
+
+    async def close(self, lane: Lane) -> None:
+        if lane is Lane.MARKET:
+            watch, self._watch = self._watch, None
+            if watch is not None:
+                await watch.close()
+        elif lane is Lane.REST:
+            client, self._client = self._client, None
+            if client is not None:
+                await client.close()
+
+    def abandon(self) -> None:
+        self._client = self._watch = None
+
+    async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        watch = self._watching(lane)
+        if channel is not Channel.HEARTBEATS:
+            watch.begin(channel, self._instrument(symbol))
+
+    async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        self._watching(lane).end(channel, symbol)
+
+    def _watching(self, lane: Lane) -> Watch:
+        if lane is not Lane.MARKET or self._watch is None:
+            raise NetworkError(f"{self._name}: the {lane} lane is closed")
+        return self._watch
+
+    def _instrument(self, symbol: str) -> Instrument:
+        if symbol not in self._instruments:
+            raise BadSymbol(f"{self._name}: {symbol} is not among its spot markets")
+        return self._instruments[symbol]
+
+    # REST
+
+    async def key_rights(self) -> KeyRights:
+        """Raises NotSupported: ccxt has no unified way to ask what a key may do."""
+        raise NotSupported(f"{self._name}: ccxt cannot ask what this key may do, so that nobody can say that it may not withdraw")
+
+    async def request(self, request: Request) -> Answer:
+        if self._permits is not None:
+            self._permits.spend(request)
+        purse = Purse(request.op)
+        try:
+            return await self._ask(request, purse)
+        except UNREADABLE as error:
+            raise ExchangeNotAvailable(f"{self._name} {request.op}: an answer that cannot be read: {error!r}") from error
+
+    async def _ask(self, request: Request, purse: Purse) -> Answer:
+        op, symbol = request.op, request.symbol
+        since = None if request.since_ns is None else request.since_ns // MILLISECOND
+        now_ns = self._clock.wall_ns()
+        match op:
+            case Op.MARKETS_FETCH:
+                return await self._markets(purse)
+            case Op.ORDER_CREATE:
+                return Answer(order=await self._create(request, purse))
+            case Op.ORDER_CANCEL:
+                order_id, symbol = self._which(request)
+                await self._call(op, purse, "cancel_order", order_id, symbol)
+                return Answer(order=await self._shown(request, order_id, symbol, purse))
+            case Op.ORDER_FETCH:
+                return Answer(order=await self._look(request, purse))
+            case Op.ORDERS_OPEN:
+                told = await self._call(op, purse, "fetch_open_orders", symbol or None)
+                return Answer(orders=tuple(self._order(each) for each in told if self._is_ours(each)))
+            case Op.ORDERS_FETCH:
+                if self._client is not None and self._client.has.get("fetchOrders"):
+                    told = await self._call(op, purse, "fetch_orders", symbol or None, since, request.limit)
+                else:
+                    told = [
+                        *await self._call(op, purse, "fetch_open_orders", symbol or None),
+                        *await self._call(op, purse, "fetch_closed_orders", symbol or None, since, request.limit),
+                    ]
+                return Answer(orders=tuple(self._order(each) for each in told if self._is_ours(each)))
+            case Op.FILLS_FETCH:
+                told = await self._call(op, purse, "fetch_my_trades", symbol or None, since, request.limit)
+                return Answer(fills=tuple(self._memory.complete_fill(read_fill(each)) for each in told))
+            case Op.BALANCE_FETCH:
+                return Answer(balances=read_balances(await self._call(op, purse, "fetch_balance")))
+            case Op.OHLCV_FETCH:
+                span = SPANS.get(request.span_ns // SECOND, "")
+                if span not in (self._client.timeframes if self._client is not None else {}):
+                    raise NotSupported(f"{self._name}: no bars of {request.span_ns // SECOND} s")
+                rows = await self._call(op, purse, "fetch_ohlcv", symbol, span, since, request.limit)
+                return Answer(candles=tuple(read_candle(row) for row in rows))
+            case Op.TRADES_FETCH:
+                instrument = self._instrument(symbol)
+                told = await self._call(op, purse, "fetch_trades", symbol, since, request.limit)
+                best = await self._call(op, purse, "fetch_order_book", symbol, LEVELS)
+                trades = tuple(read_trade(each, instrument, now_ns) for each in told)
+                return Answer(trades=trades, books=(read_book(best, instrument, now_ns),))
+            case Op.BOOK_FETCH:
+                book = await self._call(op, purse, "fetch_order_book", symbol, LEVELS)
+                return Answer(books=(read_book(book, self._instrument(symbol), now_ns),))
+            case Op.TIME_FETCH:
+                await self._call(op, purse, "fetch_time")
+                return Answer()
+        raise NotSupported(f"{self._name}: {op} is not in ccxt's unified interface, or not as one step")
+
+    async def _markets(self, purse: Purse) -> Answer:
+        told = await self._call(Op.MARKETS_FETCH, purse, "load_markets", True)
+        mode = self._client.precisionMode
+        markets = tuple(market for each in told.values() if (market := read_market(each, mode)) is not None)
+        self._instruments = {market.symbol: market.instrument for market in markets}
+        return Answer(markets=markets)
+
+    async def _create(self, request: Request, purse: Purse) -> Order:
+        wanted = request.order
+        assert wanted is not None
+        if self._loses_ids:
+            raise NotSupported(
+                f"{self._name}: it forgets client order ids, so an order whose answer is lost could never be found; nothing was sent"
+            )
+        written = self._manners.written(request.client_order_id)
+        params = {"clientOrderId": written, **self._terms(wanted)}
+        self._memory.wanted(request.client_order_id, wanted)
+        if wanted.amount is None:
+            assert wanted.cost is not None, "one of both is wanted"
+            self._need("createMarketBuyOrderWithCost")
+            args: tuple[Any, ...] = ("create_market_buy_order_with_cost", wanted.symbol, plain(wanted.cost), params)
+        else:
+            price = None if wanted.price is None else plain(wanted.price)
+            args = ("create_order", wanted.symbol, str(wanted.type), str(wanted.side), plain(wanted.amount), price, params)
+        told = await self._call(request.op, purse, *args)
+        order = self._order({**told, "clientOrderId": written}, wanted)
+        if told.get("status") and told.get("clientOrderId") == written and wanted.type is OrderType.LIMIT:
+            return order
+        try:
+            seen = read_order(
+                await self._call(Op.ORDER_FETCH, purse, "fetch_order", order.id, wanted.symbol), self._clock.wall_ns(), wanted
+            )
+        except (BaseError, *UNREADABLE):
+            return order  # it was acknowledged; how it stands is asked for again
+        self._loses_ids = seen.client_order_id != written
+        return self._remember(msgspec.structs.replace(seen, client_order_id=request.client_order_id))
+
+    def _terms(self, wanted: NewOrder) -> dict[str, Any]:
+        """What ccxt must add; refused where it does not say that the venue takes it, since what a venue ignores would rest, or take."""
+        word = "PO" if wanted.post_only else str(wanted.time_in_force)
+        if wanted.type is OrderType.MARKET or word == TimeInForce.GTC:
+            return {}
+        features = ((self._client.features if self._client is not None else None) or {}).get("spot") or {}
+        if not ((features.get("createOrder") or {}).get("timeInForce") or {}).get(word):
+            raise NotSupported(f"{self._name}: ccxt does not say that it takes {word} orders; nothing was sent")
+        return {"postOnly": True} if wanted.post_only else {"timeInForce": word}
+
+    def _need(self, method: str) -> None:
+        if self._client is not None and not self._client.has.get(method):
+            raise NotSupported(f"{self._name}: ccxt has no {method} for it; nothing was sent")
+
+    def _which(self, request: Request) -> tuple[str, str]:
+        order_id = request.order_id or self._memory.id_of(request.client_order_id)
+        known = self._memory.order(order_id)
+        if not order_id:
+            raise OrderNotFound(f"{self._name} {request.op}: {request.client_order_id} has no id of the venue's that we know")
+        return order_id, request.symbol or ("" if known is None else known.symbol)
+
+    async def _look(self, request: Request, purse: Purse) -> Order:
+        if not request.order_id and self._manners.reconcile is Reconcile.LOOKUP:
+            params = {"clientOrderId": self._manners.written(request.client_order_id)}
+            return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", None, request.symbol, params))
+        order_id, symbol = self._which(request)
+        return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
+
+    async def _shown(self, request: Request, order_id: str, symbol: str, purse: Purse) -> Order:
+        try:
+            return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
+        except BaseError as error:  # the command itself was carried out
+            raise ExchangeNotAvailable(f"{self._name} {request.op}: it was taken, but the order was not shown: {error}") from error
+
+    def _is_ours(self, told: Mapping[str, Any]) -> bool:
+        """Whether it is an order of the kinds and markets that we know; stops and margin are somebody else's."""
+        return told.get("symbol") in self._instruments and told.get("type") in tuple(OrderType)
+
+    def _order(self, told: Mapping[str, Any], wanted: NewOrder | None = None) -> Order:
+        order = read_order(told, self._clock.wall_ns(), wanted)
+        return self._remember(msgspec.structs.replace(order, client_order_id=self._manners.told(order.client_order_id)))
+
+    def _remember(self, order: Order) -> Order:
+        known = self._memory.order(order.id)
+        if not order.client_order_id and known is not None:
+            order = msgspec.structs.replace(order, client_order_id=known.client_order_id)
+        return self._memory.complete(order)
+
+    async def _call(self, op: Op, purse: Purse, method: str, *args: Any) -> Any:
+        """One unified call, once; raises what it came to, as `links.base.Link.request` says."""
+        what, client = f"{self._name} {method}", self._client
+        if client is None:
+            raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
+        token = paying.set(purse)
+        try:
+            return await getattr(client, method)(*args)
+        except BaseError as error:
+            raise self._told(error, op, what) from error
+        except asyncio.CancelledError as error:
+            if is_being_cancelled():
+                raise
+            raise ExchangeNotAvailable(f"{what}: given up by the library, and not by us") from error
+        except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
+            raise ExchangeNotAvailable(f"{what}: {error!r}") from error
+        finally:
+            paying.reset(token)
+
+    def _told(self, error: BaseError, op: Op, what: str) -> BaseError:
+        if isinstance(error, RateLimitExceeded) or (isinstance(error, DDoSProtection) and self._client.papertape_status in (418, 429)):
+            limited = with_retry_after(RateLimitExceeded(f"{what}: {error}"), self._wait_ns())
+            self._on_limited(retry_after_ns(limited))
+            return limited
+        if type(error) is ExchangeError and op is Op.ORDER_CREATE:
+            # A no that ccxt has no class for may be a time-out of the venue's inside: whether there is an order now is to be found out.
+            return ExchangeNotAvailable(f"{what}: {error}")
+        return line_fault(error, what) if isinstance(error, NetworkError) else error
+
+    def _wait_ns(self) -> Nanos | None:
+        headers: Mapping[str, str] = self._client.last_response_headers or {}
+        text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+        if text.isdigit():
+            return int(text) * SECOND
+        return BANNED_NS if self._client.papertape_status == 418 else None

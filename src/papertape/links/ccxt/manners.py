@@ -1,0 +1,104 @@
+"""What ccxt does not say of a venue: how an unknown outcome is resolved, what a client order id may look like, which options are right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from papertape.model.errors import InvalidOrder
+from papertape.model.units import MILLISECOND, SECOND
+from papertape.model.venue import Quota, Reconcile, VenueRules
+from papertape.venues import VENUES
+
+WINDOW_NS: Final = 10 * SECOND
+"""ccxt knows a venue's limit as the time between two requests; ours is counted over so long."""
+
+COUNT_MIN: Final = 10
+"""What is reserved for cancels must fit into any quota."""
+
+RUN_DIGITS: Final = 16
+
+
+class Manners(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue's.
+
+    Attributes:
+        reconcile: `LOOKUP` only where ccxt's `fetch_order` was seen to find an order by `clientOrderId`; any venue can be scanned.
+        id_max: how long a client order id may be, as text.
+        takes_uuid: whether one may be a UUID as well, whatever its length.
+        options: ccxt's, over those that it comes with.
+    """
+
+    reconcile: Reconcile = Reconcile.SCAN_RECENT
+    id_max: int = 36
+    takes_uuid: bool = False
+    options: Mapping[str, Any] = {}
+
+    def written(self, client_order_id: str) -> str:
+        """The id as the venue gets it; one of ours that is too long is written as a UUID where it takes those.
+
+        Raises InvalidOrder for one that it would not take: a shortened id could be another order's.
+
+        >>> Manners(id_max=18, takes_uuid=True).written("pt00000000000000ff-12")
+        '00000000-0000-00ff-0000-00000000000c'
+        """
+        if len(client_order_id) <= self.id_max:
+            return client_order_id
+        run, dash, count = client_order_id.removeprefix("pt").partition("-")
+        if self.takes_uuid and dash and client_order_id == f"pt{run}-{count}" and len(run) == RUN_DIGITS and count.isdecimal():
+            try:
+                packed = UUID(int=(int(run, 16) << 64) + int(count))
+            except ValueError:
+                packed = None
+            if packed is not None and self.told(str(packed)) == client_order_id:
+                return str(packed)
+        raise InvalidOrder(f"client order id {client_order_id}: this venue takes at most {self.id_max} characters")
+
+    def told(self, client_order_id: str) -> str:
+        """The other way: the id as we know it, of one as the venue tells it.
+
+        >>> Manners(id_max=18, takes_uuid=True).told("00000000-0000-00ff-0000-00000000000c")
+        'pt00000000000000ff-12'
+        """
+        if not self.takes_uuid or len(client_order_id) != len(str(UUID(int=0))):
+            return client_order_id
+        try:
+            run, count = divmod(UUID(client_order_id).int, 1 << 64)
+        except ValueError:
+            return client_order_id
+        return f"pt{run:0{RUN_DIGITS}x}-{count}"
+
+
+MANNERS: Final[dict[str, Manners]] = {
+    "binance": Manners(
+        reconcile=Reconcile.LOOKUP,
+        options={
+            "defaultType": "spot",
+            "fetchMarkets": {"types": ["spot"]},
+            "fetchCurrencies": False,
+            "warnOnFetchOpenOrdersWithoutSymbol": False,
+            "adjustForTimeDifference": False,
+        },
+    ),
+    "kraken": Manners(id_max=18, takes_uuid=True),
+}
+"""By ccxt's name; a venue that is not here has the default ones, which are safe."""
+
+
+def rules_for(name: str, rate_limit_ms: float) -> VenueRules:
+    """What the shell goes by: the venue's own table where there is one, else ccxt's figure for its rate.
+
+    A generic link numbers nothing, lists no orders as a subscription begins, and shows a sign of life every ten seconds.
+    """
+    manners = MANNERS.get(name, Manners())
+    quota = Quota(count=max(COUNT_MIN, int(WINDOW_NS // max(1, int(rate_limit_ms * MILLISECOND)))), per_ns=WINDOW_NS)
+    if rate_limit_ms * COUNT_MIN * MILLISECOND > WINDOW_NS:
+        quota = Quota(count=COUNT_MIN, per_ns=int(rate_limit_ms * COUNT_MIN * MILLISECOND))
+    known = VENUES.get(name) or VenueRules(
+        name=name, reconcile=manners.reconcile, private_quota=quota, public_quota=quota, maker_bps=Decimal(0), taker_bps=Decimal(0)
+    )
+    return msgspec.structs.replace(known, reconcile=manners.reconcile, lists_own_orders=False, heartbeat_ns=10 * SECOND)
