@@ -14,6 +14,7 @@ import msgspec
 from papertape.links.base import Receiver
 from papertape.links.ccxt.client import make_client
 from papertape.links.ccxt.manners import MANNERS, Manners, rules_for
+from papertape.links.ccxt.own import Own
 from papertape.links.ccxt.reading import (
     read_balances,
     read_book,
@@ -44,8 +45,9 @@ from papertape.model.errors import (
     retry_after_ns,
     with_retry_after,
 )
+from papertape.model.event import Event, Side
 from papertape.model.instrument import Instrument
-from papertape.model.order import NewOrder, Order, OrderType, TimeInForce
+from papertape.model.order import NewOrder, Order, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, SECOND, Nanos, plain
 from papertape.model.venue import Reconcile
@@ -54,6 +56,12 @@ from papertape.runtime.clock import Clock
 SPANS: Final = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1h", 7200: "2h", 14400: "4h", 21600: "6h", 86400: "1d"}
 """ccxt's names of bars, by seconds."""
 
+OWN_EVERY_NS: Final[Nanos] = 1 * SECOND
+"""How often own orders are asked for."""
+
+OWN_PART: Final = 4
+"""Asking for own orders takes at most about one part in so many of the private quota."""
+
 UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError)
 
 
@@ -61,8 +69,7 @@ class CcxtLink:
     """Three lanes to one venue by ccxt's unified interface; see `links.base.Link`.
 
     An order is looked at once more after whatever changed it, since an acknowledgement says as little as each venue likes. The user lane
-    has no stream: ccxt.pro does not tell when one has begun, and what happens before it has is told by nobody; the shell polls it. A market
-    lane that lacks a stream for something a bot wants is polled as well, all of it.
+    asks by REST, see `Own`. A market lane that lacks a stream for something a bot wants is polled by the shell, all of it.
 
     One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
     `spend_by` names.
@@ -94,6 +101,8 @@ class CcxtLink:
         self._spare: Any = self._make()
         self.rules = rules_for(name, float(self._spare.rateLimit))
         self._watch: Watch | None = None
+        self._own: Own | None = None
+        self._fresh: dict[str, Order] = {}  # orders whose end nobody has told on the user lane yet
         self._receiver: Receiver | None = None
         self._memory = Memory()
         self._instruments: dict[str, Instrument] = {}
@@ -116,8 +125,6 @@ class CcxtLink:
     # Lanes
 
     async def open(self, lane: Lane) -> None:
-        if lane is Lane.USER:
-            raise NotSupported(f"{self._name}: own orders are asked for by REST")
         if lane is Lane.REST:
             if self._client is None:
                 self._client, self._spare = self._spare or self._make(), None
@@ -129,6 +136,9 @@ class CcxtLink:
         assert receiver is not None, "bind a receiver before opening a stream lane"
         if client is None or not client.markets:
             raise NetworkError(f"{self._name}: its markets are not known yet")
+        if lane is Lane.USER:
+            self._open_own(receiver)
+            return
         streaming = self._make()
         if not any(streaming.has.get(method) for method in METHOD.values()):
             await streaming.close()
@@ -146,11 +156,35 @@ class CcxtLink:
             on_event=lambda event: receiver.on_message(lane, None, event),
         )  # fmt: skip
 
+    def _open_own(self, receiver: Receiver) -> None:
+        def on_closed(reason: str) -> None:
+            self._own = None
+            receiver.on_closed(Lane.USER, reason)
+
+        def on_message(message: Event | OrderUpdate) -> None:
+            if isinstance(message, OrderUpdate) and message.order.status.is_final:
+                self._fresh.pop(message.order.id, None)
+            receiver.on_message(Lane.USER, None, message)
+
+        quota = self.rules.private_quota
+        self._own = Own(
+            self._clock, every_ns=max(OWN_EVERY_NS, OWN_PART * quota.per_ns // quota.count), spend=self._paid_for, ask=self.request,
+            followed=lambda: list(self._fresh.values()), on_message=on_message, on_closed=on_closed,
+        )  # fmt: skip
+
+    async def _paid_for(self, op: Op) -> None:
+        if self._spend is not None:
+            await self._spend(op)
+
     async def close(self, lane: Lane) -> None:
         if lane is Lane.MARKET:
             watch, self._watch = self._watch, None
             if watch is not None:
                 await watch.close()
+        elif lane is Lane.USER:
+            own, self._own = self._own, None
+            if own is not None:
+                own.close()
         elif lane is Lane.REST:
             client, self._client = self._client, None
             if client is not None:
@@ -160,15 +194,20 @@ class CcxtLink:
         self._client = self._watch = None
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
+        if lane is Lane.USER:
+            if self._own is None:
+                raise NetworkError(f"{self._name}: the user lane is closed")
+            return  # it tells all there is, from the start
         watch = self._watching(lane)
         if channel is not Channel.HEARTBEATS:
             watch.begin(channel, self._instrument(symbol))
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
-        self._watching(lane).end(channel, symbol)
+        if lane is Lane.MARKET:
+            self._watching(lane).end(channel, symbol)
 
     def _watching(self, lane: Lane) -> Watch:
-        if lane is not Lane.MARKET or self._watch is None:
+        if self._watch is None:
             raise NetworkError(f"{self._name}: the {lane} lane is closed")
         return self._watch
 
@@ -203,7 +242,15 @@ class CcxtLink:
                 return Answer(order=await self._create(request, purse))
             case Op.ORDER_CANCEL:
                 order_id, symbol = self._which(request)
-                await self._call(op, purse, "cancel_order", order_id, symbol)
+                try:
+                    await self._call(op, purse, "cancel_order", order_id, symbol or None)
+                except OrderNotFound:
+                    raise
+                except ExchangeError as error:  # many a venue says no more than no to whoever cancels what is gone, or never was
+                    order = await self._shown(request, order_id, symbol, purse)
+                    if order.status.is_final:
+                        raise OrderNotFound(f"{self._name} {op}: order {order_id} is {order.status}: {error}") from error
+                    raise
                 return Answer(order=await self._shown(request, order_id, symbol, purse))
             case Op.ORDER_FETCH:
                 return Answer(order=await self._look(request, purse))
@@ -259,13 +306,15 @@ class CcxtLink:
                 f"{self._name}: it forgets client order ids, so an order whose answer is lost could never be found; nothing was sent"
             )
         written = self._manners.written(request.client_order_id)
-        params = {"clientOrderId": written, **self._terms(wanted)}
+        params = {self._manners.id_key: written, **self._terms(wanted)}
         self._memory.wanted(request.client_order_id, wanted)
         if wanted.amount is None:
             assert wanted.cost is not None, "one of both is wanted"
             self._need("createMarketBuyOrderWithCost")
             args: tuple[Any, ...] = ("create_market_buy_order_with_cost", wanted.symbol, plain(wanted.cost), params)
         else:
+            if wanted.type is OrderType.MARKET and wanted.side is Side.BUY and self._buys_by_cost():
+                raise NotSupported(f"{self._name}: ccxt sends its market buys by cost only: place_order(cost=…); nothing was sent")
             price = None if wanted.price is None else plain(wanted.price)
             args = ("create_order", wanted.symbol, str(wanted.type), str(wanted.side), plain(wanted.amount), price, params)
         told = await self._call(request.op, purse, *args)
@@ -291,6 +340,10 @@ class CcxtLink:
             raise NotSupported(f"{self._name}: ccxt does not say that it takes {word} orders; nothing was sent")
         return {"postOnly": True} if wanted.post_only else {"timeInForce": word}
 
+    def _buys_by_cost(self) -> bool:
+        """Whether ccxt would take a market buy's amount for money."""
+        return self._client is not None and bool(self._client.options.get("createMarketBuyOrderRequiresPrice"))
+
     def _need(self, method: str) -> None:
         if self._client is not None and not self._client.has.get(method):
             raise NotSupported(f"{self._name}: ccxt has no {method} for it; nothing was sent")
@@ -312,6 +365,8 @@ class CcxtLink:
     async def _shown(self, request: Request, order_id: str, symbol: str, purse: Purse) -> Order:
         try:
             return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
+        except OrderNotFound:
+            raise
         except BaseError as error:  # the command itself was carried out
             raise ExchangeNotAvailable(f"{self._name} {request.op}: it was taken, but the order was not shown: {error}") from error
 
@@ -327,7 +382,12 @@ class CcxtLink:
         known = self._memory.order(order.id)
         if not order.client_order_id and known is not None:
             order = msgspec.structs.replace(order, client_order_id=known.client_order_id)
-        return self._memory.complete(order)
+        order = self._memory.complete(order)
+        if order.status.is_final and self._own is None:
+            self._fresh.pop(order.id, None)
+        else:
+            self._fresh[order.id] = order
+        return order
 
     async def _call(self, op: Op, purse: Purse, method: str, *args: Any) -> Any:
         """One unified call, once; raises what it came to, as `links.base.Link.request` says."""
@@ -353,6 +413,9 @@ class CcxtLink:
             limited = with_retry_after(RateLimitExceeded(f"{what}: {error}"), self._wait_ns())
             self._on_limited(retry_after_ns(limited))
             return limited
+        for words, kind in self._manners.words.items():
+            if words in str(error) and isinstance(error, ExchangeError):
+                return kind(f"{what}: {error}")
         if type(error) is ExchangeError and op is Op.ORDER_CREATE:
             # A no that ccxt has no class for may be a time-out of the venue's inside: whether there is an order now is to be found out.
             return ExchangeNotAvailable(f"{what}: {error}")

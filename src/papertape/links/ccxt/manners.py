@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from papertape.model.errors import InvalidOrder
+from papertape.model.errors import ExchangeError, InvalidOrder, OrderImmediatelyFillable, OrderNotFound
 from papertape.model.units import MILLISECOND, SECOND
 from papertape.model.venue import Quota, Reconcile, VenueRules
 from papertape.venues import VENUES
@@ -29,13 +29,17 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reconcile: `LOOKUP` only where ccxt's `fetch_order` was seen to find an order by `clientOrderId`; any venue can be scanned.
         id_max: how long a client order id may be, as text.
+        id_key: what `create_order` of ccxt takes it by; its Coinbase sends one of its own making for the unified name.
         takes_uuid: whether one may be a UUID as well, whatever its length.
+        words: what ccxt has no class for, by a part of the venue's words.
         options: ccxt's, over those that it comes with.
     """
 
     reconcile: Reconcile = Reconcile.SCAN_RECENT
     id_max: int = 36
+    id_key: str = "clientOrderId"
     takes_uuid: bool = False
+    words: Mapping[str, type[ExchangeError]] = {}
     options: Mapping[str, Any] = {}
 
     def written(self, client_order_id: str) -> str:
@@ -83,6 +87,11 @@ MANNERS: Final[dict[str, Manners]] = {
             "warnOnFetchOpenOrdersWithoutSymbol": False,
             "adjustForTimeDifference": False,
         },
+    ),
+    "coinbase": Manners(
+        id_key="client_order_id",
+        words={"NOT_FOUND": OrderNotFound, "POST_ONLY": OrderImmediatelyFillable},
+        options={"fetchBalance": "v3PrivateGetBrokerageAccounts", "createMarketBuyOrderRequiresPrice": True},
     ),
     "kraken": Manners(id_max=18, takes_uuid=True),
 }
