@@ -70,12 +70,15 @@ class Ours:
         return super().handle_errors(code, *rest)  # type: ignore[misc]  # ccxt's
 
 
-def make_client(name: str, clock: Clock, *, key: Mapping[str, str], timeout_ns: Nanos, options: Mapping[str, Any], ca: str = "") -> Any:
+def make_client(
+    name: str, clock: Clock, *, key: Mapping[str, str], timeout_ns: Nanos, options: Mapping[str, Any], is_stream: bool = False, ca: str = ""
+) -> Any:
     """A client of the venue that ccxt calls so, with streams where ccxt has them; raises NotSupported for a name that ccxt does not know.
 
     Args:
         key: `apiKey`, `secret` and `password`, as far as there are any.
         options: over ccxt's own.
+        is_stream: whether it is for `watch_…`; its books are kept in order by number, and a float prints as the venue wrote it.
     """
     base = getattr(ccxt.pro, name, None) or getattr(ccxt.async_support, name, None)
     if base is None or not isinstance(base, type):
@@ -84,7 +87,7 @@ def make_client(name: str, clock: Clock, *, key: Mapping[str, str], timeout_ns: 
     return kind(
         {
             **key,
-            "number": str,  # exact, as the venue wrote it
+            "number": float if is_stream else str,  # exact, as the venue wrote it, where ccxt does not sort by it
             "logger": LOG,
             "verbose": False,
             "enableRateLimit": True,  # by `throttle`, which is the shell's

@@ -24,7 +24,7 @@ from papertape.links.ccxt.reading import (
     read_order,
     read_trade,
 )
-from papertape.links.ccxt.watch import LEVELS, METHOD, Watch
+from papertape.links.ccxt.watch import METHOD, Watch
 from papertape.links.coinbase.memory import Memory
 from papertape.links.line_fault import is_being_cancelled, line_fault
 from papertape.links.permits import Permits
@@ -61,6 +61,9 @@ OWN_EVERY_NS: Final[Nanos] = 1 * SECOND
 
 OWN_PART: Final = 4
 """Asking for own orders takes at most about one part in so many of the private quota."""
+
+LEVELS: Final = 100
+"""How much of a book REST is asked for, from the best price down, on each side: as much as the venues have that give little."""
 
 UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError)
 
@@ -110,9 +113,10 @@ class CcxtLink:
         self._on_limited: Callable[[Nanos | None], object] = lambda _: None
         self._loses_ids = False  # it was seen to forget a client order id
 
-    def _make(self) -> Any:
+    def _make(self, *, is_stream: bool = False) -> Any:
         return make_client(
-            self._name, self._clock, key=self._key, timeout_ns=self._timeout_ns, options=self._manners.options, ca=self._ca
+            self._name, self._clock, key=self._key, timeout_ns=self._timeout_ns, options=self._manners.options, is_stream=is_stream,
+            ca=self._ca,
         )  # fmt: skip
 
     def bind(self, receiver: Receiver) -> None:
@@ -139,7 +143,7 @@ class CcxtLink:
         if lane is Lane.USER:
             self._open_own(receiver)
             return
-        streaming = self._make()
+        streaming = self._make(is_stream=True)
         if not any(streaming.has.get(method) for method in METHOD.values()):
             await streaming.close()
             raise NotSupported(f"{self._name}: ccxt has no streams of it")
@@ -372,7 +376,8 @@ class CcxtLink:
 
     def _is_ours(self, told: Mapping[str, Any]) -> bool:
         """Whether it is an order of the kinds and markets that we know; stops and margin are somebody else's."""
-        return told.get("symbol") in self._instruments and told.get("type") in tuple(OrderType)
+        is_plain = not any(told.get(price) for price in ("triggerPrice", "stopLossPrice", "takeProfitPrice"))
+        return is_plain and told.get("symbol") in self._instruments and told.get("type") in tuple(OrderType)
 
     def _order(self, told: Mapping[str, Any], wanted: NewOrder | None = None) -> Order:
         order = read_order(told, self._clock.wall_ns(), wanted)

@@ -17,9 +17,6 @@ from papertape.runtime.clock import Clock
 METHOD: Final = {Channel.TRADES: "watchTrades", Channel.BOOK: "watchOrderBook", Channel.TICKER: "watchTicker"}
 """ccxt's name for each channel that is streamed."""
 
-LEVELS: Final = 100
-"""How much of a book is kept, from the best price down, on each side: some venues stream no more."""
-
 
 def changes(before: BookSnapshot, now: BookSnapshot) -> BookUpdate:
     """What makes the one book the other.
@@ -101,8 +98,7 @@ class Watch:
                 elif channel is Channel.TICKER:
                     self._on_event(read_ticker(told, instrument, now_ns))
                 else:
-                    cut = {"timestamp": told.get("timestamp"), "bids": told["bids"][:LEVELS], "asks": told["asks"][:LEVELS]}
-                    book = read_book(cut, instrument, now_ns)
+                    book = read_book(told, instrument, now_ns)
                     self._on_event(book if before is None else changes(before, book))
                     before = book
         except asyncio.CancelledError:
