@@ -160,9 +160,7 @@ def test_an_installed_package_adds_an_exchange_and_a_broken_one_hides_no_other(m
     monkeypatch.setattr(ExchangeFactory, "_kinds", dict(ExchangeFactory._kinds))
     assert {"mine", "broken", "coinbase"} <= set(ExchangeFactory.known())
     assert ExchangeFactory.kind("mine") is SimulatedExchange
-    with pytest.raises(
-        ConfigError, match=r'exchange "broken": .* papertape\.nowhere:Nothing does not load: ModuleNotFoundError'
-    ):
+    with pytest.raises(ConfigError, match=r'exchange "broken": .* papertape\.nowhere:Nothing does not load: ModuleNotFoundError'):
         ExchangeFactory.kind("broken")
     with pytest.raises(ConfigError, match="is no BaseExchange"):
         ExchangeFactory.kind("odd")
