@@ -8,12 +8,16 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import ConfigError
 from papertape.venues import canonical
+
+OFFERS: Final = "papertape.exchanges"
+"""The group of entry points by which an installed package adds an exchange."""
 
 _MODES: Final = "papertape.trading.modes"
 
@@ -45,8 +49,17 @@ class ExchangeFactory:
 
     @classmethod
     def known(cls) -> list[str]:
-        """Names with an adapter of their own, sorted; `kind` knows each of ccxt's ids as well."""
-        return sorted({**cls._kinds, **cls._modules})
+        """Names with an adapter of their own, sorted: ours, registered ones, and those that installed packages offer; see `knows`."""
+        return sorted({**cls._kinds, **cls._modules, **_offered()})
+
+    @classmethod
+    def knows(cls, name: str) -> bool:
+        """Whether `kind` has an adapter for the name: one of its own, or the generic one, for each id of ccxt's. Imports none of them.
+
+        >>> [ExchangeFactory.knows(name) for name in ("coinbase", "kraken", "krakn")]
+        [True, True, False]
+        """
+        return (bool(cls._generic) and _is_ccxt_id(name)) or name in cls.known()
 
     @classmethod
     def kind(cls, name: str) -> type[BaseExchange]:
@@ -58,7 +71,9 @@ class ExchangeFactory:
         name = canonical(name)
         if name not in cls._kinds and name in cls._modules:
             importlib.import_module(cls._modules[name])
-        if name not in cls._kinds and cls._generic and _is_ccxt_id(name):
+        if name not in cls._kinds and name in _offered():
+            cls.register_exchange(name, _load(name))
+        if name not in cls._kinds and cls.knows(name):
             if name not in cls._by_ccxt:
                 cls._by_ccxt[name] = importlib.import_module(cls._generic).CcxtExchange.of(name)
             return cls._by_ccxt[name]
@@ -104,6 +119,22 @@ def _is_ccxt_id(name: str) -> bool:
     if not name.isidentifier() or spec is None or not spec.submodule_search_locations:
         return False
     return any((Path(folder) / "async_support" / f"{name}.py").is_file() for folder in spec.submodule_search_locations)
+
+
+def _offered() -> dict[str, EntryPoint]:
+    """Adapters of installed packages, by name: their entry points in the group `papertape.exchanges`."""
+    return {each.name: each for each in entry_points(group=OFFERS)}
+
+
+def _load(name: str) -> type[BaseExchange]:
+    entry = _offered()[name]
+    try:
+        kind: Any = entry.load()
+    except Exception as error:  # whatever somebody else's package raises
+        raise ConfigError(f'exchange "{name}": its entry point {entry.value} does not load: {type(error).__name__}: {error}') from error
+    if not (isinstance(kind, type) and issubclass(kind, BaseExchange)):
+        raise ConfigError(f'exchange "{name}": its entry point {entry.value} is no BaseExchange')
+    return kind
 
 
 def _nearest(name: str, names: list[str]) -> str:

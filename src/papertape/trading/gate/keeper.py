@@ -25,7 +25,7 @@ HALT: Final = "HALT"
 class Gatekeeper:
     """The one place where permits are issued.
 
-    What the gate knew before a restart it learns from the log: all since the bot was armed last.
+    What the gate knew before a restart it learns from the log.
 
     Args:
         until_ns: when what it was armed for is over, since 1970-01-01 UTC; trading is halted then.
@@ -50,7 +50,7 @@ class Gatekeeper:
         self._clock = clock
         self._halt_file = halt_file
         self._on_halted = on_halted
-        for record in since_armed(audit.records):
+        for record in audit.records:
             self._recall(record)
         self._standing = self._gate.standing()
         self._write("started", standing=self._standing)
@@ -122,6 +122,8 @@ class Gatekeeper:
 
     def _recall(self, record: dict[str, Any]) -> None:
         match record["kind"]:
+            case "armed":
+                self._gate.armed()
             case "passed":
                 self._gate.sent(msgspec.convert(record["request"], Request), record["at"])
             case "heard":
