@@ -6,6 +6,7 @@ Importing this imports ccxt, which takes seconds; do it before a run in virtual 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -64,6 +65,8 @@ OWN_PART: Final = 4
 
 LEVELS: Final = 100
 """How much of a book REST is asked for, from the best price down, on each side: as much as the venues have that give little."""
+
+QUERY: Final = re.compile(r"\?\S+")
 
 UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError)
 
@@ -403,7 +406,7 @@ class CcxtLink:
         try:
             return await getattr(client, method)(*args)
         except BaseError as error:
-            raise self._told(error, op, what) from error
+            raise self._told(error, op, what) from None  # whose words quote a signed address
         except asyncio.CancelledError as error:
             if is_being_cancelled():
                 raise
@@ -414,17 +417,23 @@ class CcxtLink:
             paying.reset(token)
 
     def _told(self, error: BaseError, op: Op, what: str) -> BaseError:
+        """ccxt's error as ours: what it means, and without the query of an address, which some venues sign in."""
+        text = f"{what}: {QUERY.sub('?…', str(error))}"
         if isinstance(error, RateLimitExceeded) or (isinstance(error, DDoSProtection) and self._client.papertape_status in (418, 429)):
-            limited = with_retry_after(RateLimitExceeded(f"{what}: {error}"), self._wait_ns())
+            limited = with_retry_after(RateLimitExceeded(text), self._wait_ns())
             self._on_limited(retry_after_ns(limited))
             return limited
         for words, kind in self._manners.words.items():
             if words in str(error) and isinstance(error, ExchangeError):
-                return kind(f"{what}: {error}")
+                return kind(text)
         if type(error) is ExchangeError and op is Op.ORDER_CREATE:
             # A no that ccxt has no class for may be a time-out of the venue's inside: whether there is an order now is to be found out.
-            return ExchangeNotAvailable(f"{what}: {error}")
-        return line_fault(error, what) if isinstance(error, NetworkError) else error
+            return ExchangeNotAvailable(text)
+        if isinstance(error, NetworkError):
+            found = line_fault(error, what)
+            if found is not error:
+                return found
+        return type(error)(text)
 
     def _wait_ns(self) -> Nanos | None:
         headers: Mapping[str, str] = self._client.last_response_headers or {}

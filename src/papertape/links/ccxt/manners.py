@@ -84,6 +84,7 @@ MANNERS: Final[dict[str, Manners]] = {
             "defaultType": "spot",
             "fetchMarkets": {"types": ["spot"]},
             "fetchCurrencies": False,
+            "fetchMargins": False,
             "warnOnFetchOpenOrdersWithoutSymbol": False,
             "adjustForTimeDifference": False,
         },

@@ -1,0 +1,179 @@
+"""The generic adapter at two more venues, in the shapes of ccxt's own fixtures, at their real hosts on the in-memory network."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.trading.rehearsal import Notes
+
+import papertape
+from links.small_venues import Small, SmallBinance, SmallKraken
+from papertape.exchanges.ccxt import CcxtExchange
+from papertape.exchanges.factory import ExchangeFactory
+from papertape.exchanges.keys import Keys, Secret
+from papertape.links.ccxt.link import CcxtLink
+from papertape.links.permits import Permits
+from papertape.model.errors import BaseError, ConfigError, GateRefused, NotSupported
+from papertape.model.order import OrderStatus
+from papertape.model.request import Op, Request
+from papertape.resilience.intents import MemoryIntents
+from papertape.resilience.settings import ShellSettings
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import VirtualClock
+
+SHAPES = json.loads((Path(__file__).parent / "ccxt_keys.json").read_text(encoding="utf-8"))
+VENUES: dict[str, tuple[str, type[Small]]] = {
+    "binance": ("https://api.binance.com/api/v3", SmallBinance),
+    "kraken": ("https://api.kraken.com/0", SmallKraken),
+}
+KEY = {"apiKey": "a-key", "secret": base64.b64encode(b"a secret").decode()}
+
+each_venue = pytest.mark.parametrize("name", VENUES)
+
+
+def at(name: str, story: Callable[[CcxtExchange, Any], Awaitable[None]], change: Callable[[Any], object] = lambda _: None) -> Any:
+    """Tell the story of a connected exchange; returns the venue."""
+    url, kind = VENUES[name]
+    venue = kind()
+    change(venue)
+
+    async def main(world: Any) -> None:
+        clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
+        errors: list[BaseException] = []
+        exchange = CcxtExchange.of(name)(
+            CcxtLink(name, clock=clock, key=KEY), clock=clock, chance=Chance(0), notes=Notes(), store=MemoryIntents(),
+            run_id="pt00000000000000ff", settings=ShellSettings(cancel_on_disconnect=False), on_bot_error=errors.append,
+        )  # fmt: skip
+        async with exchange:
+            await story(exchange, venue)
+        assert errors == []
+
+    papertape.simulate(main, servers={url: venue}).raise_for_failure()
+    return venue
+
+
+@each_venue
+def test_an_order_is_placed_seen_and_cancelled(name: str) -> None:
+    """Amount and price arrive as asked, its id is ours both ways, and what is cancelled is told on the user lane."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        heard: list[Any] = []
+        await exchange.subscribe_orders(heard.append)
+        order = await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50.01")
+        assert (order.client_order_id, order.status) == ("pt00000000000000ff-1", OrderStatus.OPEN)
+        assert (order.amount, order.price) == (Decimal("0.2"), Decimal("50.01"))
+        assert [each.client_order_id for each in await exchange.fetch_open_orders()] == ["pt00000000000000ff-1"]
+        assert (await exchange.cancel_order(order.id)).status is OrderStatus.CANCELED
+        await asyncio.sleep(10)
+        assert heard[-1].status is OrderStatus.CANCELED
+        balance = (await exchange.fetch_balance())["USDT"]
+        assert (balance.free, balance.used) == (Decimal("90.10"), Decimal("10.00"))
+
+    venue = at(name, story)
+    assert len(venue.orders) == 1
+
+
+@each_venue
+def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(name: str) -> None:
+    """By looking it up where that is sure, by scanning where it is not."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        venue.loses = 1
+        order = await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50.01")
+        assert order.client_order_id == "pt00000000000000ff-1"
+        assert order.id in venue.orders
+
+    venue = at(name, story)
+    assert len(venue.of("POST order") + venue.of("POST AddOrder")) == 1
+
+
+def test_a_request_has_the_names_that_ccxt_keeps() -> None:
+    """And, at Kraken, besides them its price and the client order id, which that fixture's market order has not."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        order = await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50")
+        await exchange.cancel_order(order.id)
+
+    (asked,) = at("binance", story).of("POST order")
+    assert sorted(asked) == SHAPES["requests"]["binance createOrder"]
+    kraken = at("kraken", story)
+    (asked,) = kraken.of("POST AddOrder")
+    assert set(asked) - {"price", "cl_ord_id"} == set(SHAPES["requests"]["kraken createOrder"])
+    assert asked["cl_ord_id"] == "00000000-0000-00ff-0000-000000000001"
+    (asked,) = kraken.of("POST CancelOrder")
+    assert sorted(asked) == SHAPES["requests"]["kraken cancelOrder"]
+
+
+def test_a_venue_that_forgets_client_order_ids_gets_one_order_and_no_more() -> None:
+    """An order of the next kind whose answer is lost could not be found again; the second is refused before it is sent."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50")
+        with pytest.raises(NotSupported, match="forgets client order ids"):
+            await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "49")
+
+    assert len(at("kraken", story, lambda venue: setattr(venue, "shows", False)).orders) == 1
+
+
+def test_small_answers_have_the_keys_of_real_ones() -> None:
+    """So that what is read here is what ccxt reads there."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50")
+
+    (order,) = at("binance", story).orders.values()
+    assert set(SHAPES["responses"]["binance createOrder"]) <= set(order)
+    (order,) = at("kraken", story).orders.values()
+    assert set(SHAPES["responses"]["kraken fetchOrder"]) - set(order) <= {"trades", "closetm"}  # of a closed one
+    assert all(len(url.split("/blob/")[1].split("/")[0]) == 40 for url in SHAPES["read_from"].values())
+
+
+def test_no_error_quotes_a_signature() -> None:
+    """Binance signs in the address, and ccxt's errors quote that."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        link: Any = exchange._line._link
+        with pytest.raises(BaseError) as caught:
+            await link.request(Request(op=Op.FILLS_FETCH, symbol="LTC/USDT"))
+        assert "signature" not in "".join(traceback.format_exception(caught.value))
+
+    assert "signature" in at("binance", story).of("GET myTrades")[0]
+
+
+def test_any_id_of_ccxt_is_an_exchange_and_ccxt_stays_unread() -> None:
+    """Until a link is made; a name that ccxt does not know is none."""
+    code = (
+        "import sys; from papertape.exchanges.factory import ExchangeFactory as F;"
+        "print([F.kind(n).venue for n in ('binance', 'kraken', 'okx')], 'ccxt' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "['binance', 'kraken', 'okx'] False"
+    assert ExchangeFactory.kind("kraken") is ExchangeFactory.kind("kraken")
+    with pytest.raises(ConfigError, match='no exchange is called "krakn"'):
+        ExchangeFactory.kind("krakn")
+
+
+def test_nothing_is_sent_without_a_permit_nor_to_addresses_of_ones_own() -> None:
+    """A generic link to a real venue stands behind the gate like any other."""
+    kind, keys = CcxtExchange.of("kraken"), Keys(api_key=Secret("k"), secret=Secret("c2VjcmV0"))
+
+    async def send() -> None:
+        link = kind.link_to_venue(keys, VirtualClock(None), Permits())  # type: ignore[arg-type]  # it is never asked
+        with pytest.raises(GateRefused):
+            await link.request(Request(op=Op.ORDER_CANCEL, order_id="1"))
+        with pytest.raises(NotSupported, match="what this key may do"):
+            await link.key_rights()
+
+    asyncio.run(send())
+    with pytest.raises(ConfigError, match="leave the address out"):
+        kind.link_to_venue(keys, VirtualClock(None), Permits(), rest="https://x")  # type: ignore[arg-type]  # it is never asked
