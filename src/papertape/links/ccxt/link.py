@@ -6,14 +6,12 @@ Importing this imports ccxt, which takes seconds; do it before a run in virtual 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from papertape.links.base import Receiver
-from papertape.links.ccxt.client import make_client
 from papertape.links.ccxt.manners import MANNERS, Manners, rules_for
 from papertape.links.ccxt.own import Own
 from papertape.links.ccxt.reading import (
@@ -25,26 +23,20 @@ from papertape.links.ccxt.reading import (
     read_order,
     read_trade,
 )
+from papertape.links.ccxt.rest import CcxtRest
 from papertape.links.ccxt.watch import METHOD, Watch
 from papertape.links.coinbase.memory import Memory
-from papertape.links.line_fault import is_being_cancelled, line_fault
 from papertape.links.permits import Permits
-from papertape.links.purse import Purse, paying
-from papertape.links.refusal import BANNED_NS
+from papertape.links.purse import Purse
 from papertape.model.account import KeyRights
 from papertape.model.errors import (
     BadSymbol,
     BaseError,
-    DDoSProtection,
     ExchangeError,
     ExchangeNotAvailable,
     NetworkError,
     NotSupported,
     OrderNotFound,
-    RateLimitExceeded,
-    as_never_sent,
-    retry_after_ns,
-    with_retry_after,
 )
 from papertape.model.event import Event, Side
 from papertape.model.instrument import Instrument
@@ -65,8 +57,6 @@ OWN_PART: Final = 4
 
 LEVELS: Final = 100
 """How much of a book REST is asked for, from the best price down, on each side: as much as the venues have that give little."""
-
-QUERY: Final = re.compile(r"\?\S+")
 
 UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError)
 
@@ -98,59 +88,43 @@ class CcxtLink:
     ) -> None:
         self._name = name
         self._clock = clock
-        self._key = dict(key or {})
-        self._timeout_ns = timeout_ns
         self._permits = permits
-        self._ca = ca
         self._manners = MANNERS.get(name, Manners())
-        self._client: Any = None
-        self._spare: Any = self._make()
-        self.rules = rules_for(name, float(self._spare.rateLimit))
+        self._rest = CcxtRest(name, clock, dict(key or {}), timeout_ns, self._manners, ca)
+        self.rules = rules_for(name, self._rest.rate_limit_ms)
         self._watch: Watch | None = None
         self._own: Own | None = None
         self._fresh: dict[str, Order] = {}  # orders whose end nobody has told on the user lane yet
         self._receiver: Receiver | None = None
         self._memory = Memory()
         self._instruments: dict[str, Instrument] = {}
-        self._spend: Callable[[Op], Awaitable[object]] | None = None
-        self._on_limited: Callable[[Nanos | None], object] = lambda _: None
         self._loses_ids = False  # it was seen to forget a client order id
-
-    def _make(self, *, is_stream: bool = False) -> Any:
-        return make_client(
-            self._name, self._clock, key=self._key, timeout_ns=self._timeout_ns, options=self._manners.options, is_stream=is_stream,
-            ca=self._ca,
-        )  # fmt: skip
 
     def bind(self, receiver: Receiver) -> None:
         self._receiver = receiver
 
     def spend_by(self, spend: Callable[[Op], Awaitable[object]], on_limited: Callable[[Nanos | None], object]) -> None:
         """Whose budget requests come out of, and who is told how long the venue wants quiet; to be told before a lane is opened."""
-        self._spend, self._on_limited = spend, on_limited
+        self._rest.spend, self._rest.on_limited = spend, on_limited
 
     # Lanes
 
     async def open(self, lane: Lane) -> None:
         if lane is Lane.REST:
-            if self._client is None:
-                self._client, self._spare = self._spare or self._make(), None
-                self._client.papertape_spend = self._spend
-            if self._client.has.get("fetchTime"):
-                await self._call(Op.TIME_FETCH, Purse(Op.TIME_FETCH), "fetch_time")
+            await self._rest.open()
             return
-        receiver, client = self._receiver, self._client
+        receiver, client = self._receiver, self._rest.client
         assert receiver is not None, "bind a receiver before opening a stream lane"
         if client is None or not client.markets:
             raise NetworkError(f"{self._name}: its markets are not known yet")
         if lane is Lane.USER:
             self._open_own(receiver)
             return
-        streaming = self._make(is_stream=True)
+        streaming = self._rest.make(is_stream=True)
         if not any(streaming.has.get(method) for method in METHOD.values()):
             await streaming.close()
             raise NotSupported(f"{self._name}: ccxt has no streams of it")
-        streaming.papertape_spend = self._spend
+        streaming.papertape_spend = self._rest.spend
         streaming.set_markets(client.markets, client.currencies)
 
         def on_closed(reason: str) -> None:
@@ -180,8 +154,8 @@ class CcxtLink:
         )  # fmt: skip
 
     async def _paid_for(self, op: Op) -> None:
-        if self._spend is not None:
-            await self._spend(op)
+        if self._rest.spend is not None:
+            await self._rest.spend(op)
 
     async def close(self, lane: Lane) -> None:
         if lane is Lane.MARKET:
@@ -193,12 +167,10 @@ class CcxtLink:
             if own is not None:
                 own.close()
         elif lane is Lane.REST:
-            client, self._client = self._client, None
-            if client is not None:
-                await client.close()
+            await self._rest.close()
 
     def abandon(self) -> None:
-        self._client = self._watch = None
+        self._rest.client = self._watch = None
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         if lane is Lane.USER:
@@ -250,7 +222,7 @@ class CcxtLink:
             case Op.ORDER_CANCEL:
                 order_id, symbol = self._which(request)
                 try:
-                    await self._call(op, purse, "cancel_order", order_id, symbol or None)
+                    await self._rest.call(op, purse, "cancel_order", order_id, symbol or None)
                 except OrderNotFound:
                     raise
                 except ExchangeError as error:  # many a venue says no more than no to whoever cancels what is gone, or never was
@@ -262,45 +234,45 @@ class CcxtLink:
             case Op.ORDER_FETCH:
                 return Answer(order=await self._look(request, purse))
             case Op.ORDERS_OPEN:
-                told = await self._call(op, purse, "fetch_open_orders", symbol or None)
+                told = await self._rest.call(op, purse, "fetch_open_orders", symbol or None)
                 return Answer(orders=tuple(self._order(each) for each in told if self._is_ours(each)))
             case Op.ORDERS_FETCH:
-                if self._client is not None and self._client.has.get("fetchOrders"):
-                    told = await self._call(op, purse, "fetch_orders", symbol or None, since, request.limit)
+                if self._rest.client is not None and self._rest.client.has.get("fetchOrders"):
+                    told = await self._rest.call(op, purse, "fetch_orders", symbol or None, since, request.limit)
                 else:
                     told = [
-                        *await self._call(op, purse, "fetch_open_orders", symbol or None),
-                        *await self._call(op, purse, "fetch_closed_orders", symbol or None, since, request.limit),
+                        *await self._rest.call(op, purse, "fetch_open_orders", symbol or None),
+                        *await self._rest.call(op, purse, "fetch_closed_orders", symbol or None, since, request.limit),
                     ]
                 return Answer(orders=tuple(self._order(each) for each in told if self._is_ours(each)))
             case Op.FILLS_FETCH:
-                told = await self._call(op, purse, "fetch_my_trades", symbol or None, since, request.limit)
+                told = await self._rest.call(op, purse, "fetch_my_trades", symbol or None, since, request.limit)
                 return Answer(fills=tuple(self._memory.complete_fill(read_fill(each)) for each in told))
             case Op.BALANCE_FETCH:
-                return Answer(balances=read_balances(await self._call(op, purse, "fetch_balance")))
+                return Answer(balances=read_balances(await self._rest.call(op, purse, "fetch_balance")))
             case Op.OHLCV_FETCH:
                 span = SPANS.get(request.span_ns // SECOND, "")
-                if span not in (self._client.timeframes if self._client is not None else {}):
+                if span not in (self._rest.client.timeframes if self._rest.client is not None else {}):
                     raise NotSupported(f"{self._name}: no bars of {request.span_ns // SECOND} s")
-                rows = await self._call(op, purse, "fetch_ohlcv", symbol, span, since, request.limit)
+                rows = await self._rest.call(op, purse, "fetch_ohlcv", symbol, span, since, request.limit)
                 return Answer(candles=tuple(read_candle(row) for row in rows))
             case Op.TRADES_FETCH:
                 instrument = self._instrument(symbol)
-                told = await self._call(op, purse, "fetch_trades", symbol, since, request.limit)
-                best = await self._call(op, purse, "fetch_order_book", symbol, LEVELS)
+                told = await self._rest.call(op, purse, "fetch_trades", symbol, since, request.limit)
+                best = await self._rest.call(op, purse, "fetch_order_book", symbol, LEVELS)
                 trades = tuple(read_trade(each, instrument, now_ns) for each in told)
                 return Answer(trades=trades, books=(read_book(best, instrument, now_ns),))
             case Op.BOOK_FETCH:
-                book = await self._call(op, purse, "fetch_order_book", symbol, LEVELS)
+                book = await self._rest.call(op, purse, "fetch_order_book", symbol, LEVELS)
                 return Answer(books=(read_book(book, self._instrument(symbol), now_ns),))
             case Op.TIME_FETCH:
-                await self._call(op, purse, "fetch_time")
+                await self._rest.call(op, purse, "fetch_time")
                 return Answer()
         raise NotSupported(f"{self._name}: {op} is not in ccxt's unified interface, or not as one step")
 
     async def _markets(self, purse: Purse) -> Answer:
-        told = await self._call(Op.MARKETS_FETCH, purse, "load_markets", True)
-        mode = self._client.precisionMode
+        told = await self._rest.call(Op.MARKETS_FETCH, purse, "load_markets", True)
+        mode = self._rest.client.precisionMode
         markets = tuple(market for each in told.values() if (market := read_market(each, mode)) is not None)
         self._instruments = {market.symbol: market.instrument for market in markets}
         return Answer(markets=markets)
@@ -324,13 +296,13 @@ class CcxtLink:
                 raise NotSupported(f"{self._name}: ccxt sends its market buys by cost only: place_order(cost=…); nothing was sent")
             price = None if wanted.price is None else plain(wanted.price)
             args = ("create_order", wanted.symbol, str(wanted.type), str(wanted.side), plain(wanted.amount), price, params)
-        told = await self._call(request.op, purse, *args)
+        told = await self._rest.call(request.op, purse, *args)
         order = self._order({**told, "clientOrderId": written}, wanted)
         if told.get("status") and told.get("clientOrderId") == written and wanted.type is OrderType.LIMIT:
             return order
         try:
             seen = read_order(
-                await self._call(Op.ORDER_FETCH, purse, "fetch_order", order.id, wanted.symbol), self._clock.wall_ns(), wanted
+                await self._rest.call(Op.ORDER_FETCH, purse, "fetch_order", order.id, wanted.symbol), self._clock.wall_ns(), wanted
             )
         except (BaseError, *UNREADABLE):
             return order  # it was acknowledged; how it stands is asked for again
@@ -342,17 +314,17 @@ class CcxtLink:
         word = "PO" if wanted.post_only else str(wanted.time_in_force)
         if wanted.type is OrderType.MARKET or word == TimeInForce.GTC:
             return {}
-        features = ((self._client.features if self._client is not None else None) or {}).get("spot") or {}
+        features = ((self._rest.client.features if self._rest.client is not None else None) or {}).get("spot") or {}
         if not ((features.get("createOrder") or {}).get("timeInForce") or {}).get(word):
             raise NotSupported(f"{self._name}: ccxt does not say that it takes {word} orders; nothing was sent")
         return {"postOnly": True} if wanted.post_only else {"timeInForce": word}
 
     def _buys_by_cost(self) -> bool:
         """Whether ccxt would take a market buy's amount for money."""
-        return self._client is not None and bool(self._client.options.get("createMarketBuyOrderRequiresPrice"))
+        return self._rest.client is not None and bool(self._rest.client.options.get("createMarketBuyOrderRequiresPrice"))
 
     def _need(self, method: str) -> None:
-        if self._client is not None and not self._client.has.get(method):
+        if self._rest.client is not None and not self._rest.client.has.get(method):
             raise NotSupported(f"{self._name}: ccxt has no {method} for it; nothing was sent")
 
     def _which(self, request: Request) -> tuple[str, str]:
@@ -365,13 +337,13 @@ class CcxtLink:
     async def _look(self, request: Request, purse: Purse) -> Order:
         if not request.order_id and self._manners.reconcile is Reconcile.LOOKUP:
             params = {"clientOrderId": self._manners.written(request.client_order_id)}
-            return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", None, request.symbol, params))
+            return self._order(await self._rest.call(Op.ORDER_FETCH, purse, "fetch_order", None, request.symbol, params))
         order_id, symbol = self._which(request)
-        return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
+        return self._order(await self._rest.call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
 
     async def _shown(self, request: Request, order_id: str, symbol: str, purse: Purse) -> Order:
         try:
-            return self._order(await self._call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
+            return self._order(await self._rest.call(Op.ORDER_FETCH, purse, "fetch_order", order_id, symbol or None))
         except OrderNotFound:
             raise
         except BaseError as error:  # the command itself was carried out
@@ -396,48 +368,3 @@ class CcxtLink:
         else:
             self._fresh[order.id] = order
         return order
-
-    async def _call(self, op: Op, purse: Purse, method: str, *args: Any) -> Any:
-        """One unified call, once; raises what it came to, as `links.base.Link.request` says."""
-        what, client = f"{self._name} {method}", self._client
-        if client is None:
-            raise as_never_sent(ExchangeNotAvailable(f"{what}: the rest lane is closed"))
-        token = paying.set(purse)
-        try:
-            return await getattr(client, method)(*args)
-        except BaseError as error:
-            raise self._told(error, op, what) from None  # whose words quote a signed address
-        except asyncio.CancelledError as error:
-            if is_being_cancelled():
-                raise
-            raise ExchangeNotAvailable(f"{what}: given up by the library, and not by us") from error
-        except (OSError, RuntimeError) as error:  # what aiohttp lets through, such as a session closed meanwhile
-            raise ExchangeNotAvailable(f"{what}: {error!r}") from error
-        finally:
-            paying.reset(token)
-
-    def _told(self, error: BaseError, op: Op, what: str) -> BaseError:
-        """ccxt's error as ours: what it means, and without the query of an address, which some venues sign in."""
-        text = f"{what}: {QUERY.sub('?…', str(error))}"
-        if isinstance(error, RateLimitExceeded) or (isinstance(error, DDoSProtection) and self._client.papertape_status in (418, 429)):
-            limited = with_retry_after(RateLimitExceeded(text), self._wait_ns())
-            self._on_limited(retry_after_ns(limited))
-            return limited
-        for words, kind in self._manners.words.items():
-            if words in str(error) and isinstance(error, ExchangeError):
-                return kind(text)
-        if type(error) is ExchangeError and op is Op.ORDER_CREATE:
-            # A no that ccxt has no class for may be a time-out of the venue's inside: whether there is an order now is to be found out.
-            return ExchangeNotAvailable(text)
-        if isinstance(error, NetworkError):
-            found = line_fault(error, what)
-            if found is not error:
-                return found
-        return type(error)(text)
-
-    def _wait_ns(self) -> Nanos | None:
-        headers: Mapping[str, str] = self._client.last_response_headers or {}
-        text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-        if text.isdigit():
-            return int(text) * SECOND
-        return BANNED_NS if self._client.papertape_status == 418 else None
