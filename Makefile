@@ -29,7 +29,7 @@ bench: $(VENV)/.ready
 bench-quick:
 	PAPERTAPE_BENCH_EVENTS=100_000 $(MAKE) bench
 
-# Thousands of seeds and what they prove, as a table in proof.md: make proof PROOF="--seeds 500". Stopped and started again it goes on.
+# Thousands of seeds and what they prove, as a table in proof.md: make proof PROOF="--seeds 500", or "--depth wire". Stopped and started again it goes on.
 PROOF ?=
 proof: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.proof $(PROOF)

@@ -8,7 +8,10 @@ was caught in the same distribution. The tape is a real capture where $PAPERTAPE
 
 What is done is kept in the folder, in blocks: stopped and started again it goes on where it was. `--shard 1/4` does every fourth block, so
 that several machines can share the work; put their `blocks` into one folder and start again for the table. A folder belongs to one state of
-the code: what another one found proves nothing of this.
+the code, and to one depth: what another one found proves nothing of this.
+
+With `--depth wire` the same is asked of the live Coinbase adapter, over ccxt, websockets and the real URLs, under the faults of the network
+as well: a thousand seeds of the market maker, of four virtual minutes each. A seed takes a second and a half.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from papertape.scenario.swarm import kinds_drawn
 from papertape.scenario.sweep import Shard, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
 from papertape.session.result import Status
+from papertape.session.spec import Depth
 from papertape.version import VERSION
 
 BOTS: Final = {
@@ -45,6 +49,15 @@ BOTS: Final = {
     "momentum_taker": 'bot = "papertape.bots:MomentumTaker"\nbot_config = { trigger_bps = "0.3", rest = "3s" }',
 }
 """What each scenario says of its bot."""
+
+LENGTHS: Final = {Depth.INTERFACE: "10m", Depth.WIRE: "4m"}
+"""Of tape, for one seed."""
+
+BOTS_AT: Final = {Depth.INTERFACE: tuple(BOTS), Depth.WIRE: ("market_maker", "momentum_taker")}
+"""Which of them are run at which depth."""
+
+SEEDS: Final = {Depth.INTERFACE: 10_000, Depth.WIRE: 1_000}
+"""Of each bot, unless told otherwise."""
 
 FEWER: Final = {"momentum_taker": 10}
 """Who runs only one in so many of the seeds: the other two hear no trades, and what goes wrong with those must be seen as well."""
@@ -63,10 +76,11 @@ BLOCK: Final = 250
 """Seeds in one file: what is lost if the proof is stopped."""
 
 SCENARIO: Final = """title = "The proof: {name}"
+depth = "{depth}"
 {bot}
 
 [venue.coinbase]
-feed = {{ tape = "{tape}", start = "0s", end = "10m" }}
+feed = {{ tape = "{tape}", start = "0s", end = "{end}" }}
 account = {{ USD = "100000", BTC = "1" }}
 
 [expect]
@@ -78,37 +92,45 @@ def main(words: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(words)
     folder: Path = args.folder
     (folder / "blocks").mkdir(parents=True, exist_ok=True)
-    code = _code()
+    depth = Depth(args.depth)
+    seeds = SEEDS[depth] if args.seeds is None else args.seeds
+    code = _code() + (f" {depth.value}" if depth is not Depth.INTERFACE else "")
     made_by = folder / "code"
     if made_by.is_file() and made_by.read_text(encoding="utf-8") != code:
-        print(f"proof: {folder} holds seeds that other code has run; name another --folder, or remove it", file=sys.stderr)
+        print(
+            f"proof: {folder} holds seeds that other code has run, or at another depth; name another --folder, or remove it",
+            file=sys.stderr,
+        )
         return 2
     made_by.write_text(code, encoding="utf-8")
     tape, about = _tape(folder)
     about = f"code {code[:12]}; {about}"
     expect = f'recovers_within = "{args.recovers_within}"\n' if args.recovers_within else ""
     bases = {}
-    for name, bot in BOTS.items():
+    for name in BOTS_AT[depth]:
         path = folder / f"{name}.toml"
-        path.write_text(SCENARIO.format(name=name, bot=bot, tape=tape, expect=expect), encoding="utf-8")
+        told = SCENARIO.format(name=name, bot=BOTS[name], tape=tape, expect=expect, depth=depth.value, end=LENGTHS[depth])
+        path.write_text(told, encoding="utf-8")
         bases[name] = Base(path.as_posix())
     with Crew(args.workers) as crew:
-        _sweep(bases, args.seeds, args.shard, folder, crew)
+        _sweep(bases, seeds, args.shard, folder, crew)
         hunts = _canaries(bases["market_maker"], args.canary_seeds, folder, crew) if args.shard.number == 1 else []
     results = [result for path in sorted((folder / "blocks").glob("*.jsonl")) for result in read_lines(path)]
-    text, is_proof = table(results, hunts, seeds=args.seeds, canary_seeds=args.canary_seeds, about=about, recovers=args.recovers_within)
+    text, is_proof = table(
+        results, hunts, seeds=seeds, canary_seeds=args.canary_seeds, about=about, recovers=args.recovers_within, depth=depth
+    )
     args.table.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     return 0 if is_proof else 1
 
 
 def table(
-    results: Sequence[SeedResult], hunts: Sequence[Hunt], *, seeds: int, canary_seeds: int, about: str, recovers: str
+    results: Sequence[SeedResult], hunts: Sequence[Hunt], *, seeds: int, canary_seeds: int, about: str, recovers: str, depth: Depth
 ) -> tuple[str, bool]:
     """The table as Markdown, and whether it proves anything."""
-    kinds = kinds_drawn(is_wire=False)
+    kinds = kinds_drawn(is_wire=depth is Depth.WIRE)
     whole = summarize(results, kinds)
-    wanted = sum(_seeds_of(name, seeds) for name in BOTS)
+    wanted = sum(_seeds_of(name, seeds) for name in BOTS_AT[depth])
     lacking = [] if len(results) == wanted else [f"{len(results):,} of {wanted:,} runs are done"]
     lacking += whole.shortfalls(at_least=HITS_MIN, must_happen=MARKS_ONCE_ALL)
     lacking += [f"{name} was judged in no seed" for name in whole.never_judged()]
@@ -117,9 +139,9 @@ def table(
     judged = f"all invariants, and well again within {recovers} of every fault" if recovers else "all invariants"
     parts = [
         "# Proof",
-        f"papertape {VERSION}, Python {platform.python_version()}; {about}; ten virtual minutes a seed at interface depth; {judged}.",
+        f"papertape {VERSION}, Python {platform.python_version()}; {about}, {LENGTHS[depth]} of it a seed; depth {depth.value}; {judged}.",
         _verdict(broken, lacking),
-        _bots(results),
+        _bots(results, depth),
         _faults(whole),
         _marks(whole),
         _invariants(whole),
@@ -136,7 +158,8 @@ def table(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proof", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10_000, help="of each bot; of the momentum taker a tenth")
+    parser.add_argument("--depth", choices=[depth.value for depth in Depth], default=Depth.INTERFACE.value)
+    parser.add_argument("--seeds", type=int, help="of each bot, 10,000 or at wire depth 1,000; of the momentum taker a tenth")
     parser.add_argument("--canary-seeds", type=int, default=CANARY_SEEDS, help="with how many each canary is tried at most")
     parser.add_argument("--folder", type=Path, default=Path("proof"), help="where what is done is kept")
     parser.add_argument("--table", type=Path, default=Path("proof.md"), help="the table")
@@ -221,9 +244,9 @@ def _verdict(broken: Sequence[SeedResult], lacking: Sequence[str]) -> str:
     return "\n".join(said) if lacking else said[0]
 
 
-def _bots(results: Sequence[SeedResult]) -> str:
+def _bots(results: Sequence[SeedResult], depth: Depth) -> str:
     rows: list[tuple[object, ...]] = []
-    for name in BOTS:
+    for name in BOTS_AT[depth]:
         own = [result for result in results if Path(result.scenario).stem == name]
         counts = [sum(result.status is status for result in own) for status in Status]
         rows.append((name, len(own), *counts, *(sum(getattr(result, what) for result in own) for what in ("events", "orders", "fills"))))

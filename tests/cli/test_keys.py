@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.serving.process import Server, serving
 
 from papertape.cli.main import main
 from papertape.exchanges import key_file
+from papertape.exchanges.keys import KeyManager
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,40 @@ def test_keys_are_added_listed_and_removed(monkeypatch: pytest.MonkeyPatch, caps
     assert "coinbase     no keys" in out
 
 
+def test_a_pem_may_come_with_its_line_breaks_and_must_come_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    pem = ["-----BEGIN EC PRIVATE KEY-----", "hunter2", "-----END EC PRIVATE KEY-----"]
+    typed(monkeypatch, "name", *pem)
+    assert main(["keys", "add", "coinbase"]) == 0
+    assert KeyManager().keys("coinbase").secret.reveal() == "\n".join(pem)
+    typed(monkeypatch, "name", *pem[:2])
+    assert main(["keys", "add", "coinbase"]) == 2
+    assert "the secret begins as PEM and does not end; nothing was written" in capsys.readouterr().err
+    assert KeyManager().keys("coinbase").secret.reveal() == "\n".join(pem)
+
+
+def test_the_keyrings_key_is_removed_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    ring = {"coinbase": '{"api_key": "k", "secret": "s"}'}
+    fake = SimpleNamespace(get_password=lambda service, venue: ring.get(venue), delete_password=lambda service, venue: ring.pop(venue))
+    monkeypatch.setitem(sys.modules, "keyring", fake)
+    monkeypatch.setenv("COINBASE_API_KEY", "environment")
+    monkeypatch.delenv("PAPERTAPE_KEYS_PASSWORD")
+    assert main(["keys", "remove", "coinbase"]) == 0
+    assert ring == {}
+
+
+def test_two_who_add_keys_at_once_both_have_them(folder: Path) -> None:
+    code = (
+        "import io, sys\nfrom papertape.exchanges import key_file\nkey_file.SCRYPT = (2, 8, 1)\nfrom papertape.cli import keys\n"
+        "keys._known = lambda venue: venue\nsys.stdin = io.StringIO('k\\ns\\n')\nkeys.add(sys.argv[1])"
+    )
+    adding = [subprocess.Popen([sys.executable, "-c", code, f"venue{number}"], stdout=subprocess.DEVNULL) for number in range(4)]
+    assert [each.wait() for each in adding] == [0, 0, 0, 0]
+    assert key_file.venues_in(folder / "keys.json") == ("venue0", "venue1", "venue2", "venue3")
+    assert sorted(each.name for each in folder.iterdir()) == ["keys.json", "keys.json.lock"]
+
+
 @pytest.mark.parametrize(
     ("words", "lines", "complaint"),
     [
@@ -59,7 +97,7 @@ def test_keys_are_added_listed_and_removed(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_mistake_is_one_sentence(
     words: list[str], lines: list[str], complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "keyring", None)
+    monkeypatch.setitem(sys.modules, "keyring", None)
     typed(monkeypatch, *lines)
     assert main(["keys", *words]) == 2
     assert complaint in capsys.readouterr().err
@@ -109,3 +147,10 @@ def test_doctor_says_which_layer_a_setting_comes_from(monkeypatch: pytest.Monkey
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["mode", "replay", "$PAPERTAPE_MODE"] in lines
     assert ["exchange", "coinbase", "left", "out"] in lines
+
+
+def test_doctor_shows_no_value_of_the_bots_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--set", "bot_config.telegram_token=hunter2"]) == 0
+    out = capsys.readouterr().out
+    assert "telegram_token" in out
+    assert "hunter2" not in out

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from tests.serving.process import Server, serving
@@ -117,7 +118,9 @@ def test_one_file_in_every_mode(folder: Path, server: Server, capsys: pytest.Cap
     assert (code, result["failures"], result["holds"]["BTC"]) == (0, [], "1.01"), said
     assert "[LIVE] LIVE: coinbase. The market is real, AND SO IS THE MONEY." in said
 
-    assert own_requests(Path("replay.jsonl")) == own_requests(Path("paper.jsonl"))
+    assert own_requests(Path("replay.jsonl")) == own_requests(Path("paper.jsonl")) == own_requests(Path("live.jsonl"))
+    assert main(["diff", "replay.jsonl", "paper.jsonl"]) == 3
+    assert main(["diff", "paper.jsonl", "live.jsonl"]) == 3
     for secret in (server.ready["api_secret"].splitlines()[1], server.ready["api_key"]):
         assert not [path for path in folder.rglob("*") if path.is_file() and secret in path.read_text(errors="replace")]
 
@@ -151,19 +154,29 @@ def test_a_halt_by_hand_refuses_live_until_armed_anew(folder: Path, capsys: pyte
     assert "it was never armed" in said
 
 
-def test_the_first_ctrl_c_ends_a_bot_in_order(folder: Path) -> None:
-    Path("mybot.py").write_text(
-        BOT.replace('"50000")\n    await asyncio.sleep(1)', '"50000")\n    print("resting", flush=True)\n    await asyncio.sleep(600)')
-    )
-    command = [sys.executable, "-m", "papertape", "trade", "--mode", "paper"]
+def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_order(folder: Path) -> None:
+    rests = '"50000")\n    print("resting", flush=True)\n    await asyncio.sleep(600)'
+    Path("mybot.py").write_text(BOT.replace('"50000")\n    await asyncio.sleep(1)', rests))
+    command = [sys.executable, "-m", "papertape", "trade", "--mode", "paper", "--status", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(3)]
+        url = said[2].split()[4].partition("/health")[0]
         assert process.stdout.readline() == "resting\n"
+        health = json.loads(urlopen(f"{url}/health").read())
+        figures = urlopen(f"{url}/metrics").read().decode()
+        events = urlopen(f"{url}/events")
         process.send_signal(signal.SIGTERM)
-        out, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-    assert "ending: no new orders" in said
+        told = [json.loads(line) for line in events]
+        out, rest = process.communicate(timeout=30)
+    assert process.returncode == 0, rest
+    assert "ending: no new orders" in rest
     assert "PAPER coinbase: mybot.py:main ran" in out
+    assert (health["mode"], health["is_healthy"], [lane["state"] for lane in health["lanes"]]) == ("paper", True, ["up", "up", "up"])
+    assert 'papertape_lane_up{exchange="coinbase",lane="rest",mode="paper"} 1.0' in figures
+    assert {each["mode"] for each in told} == {"paper"}
+    assert [each["op"] for each in told if each["kind"] == "command"] == ["balance.fetch", "order.cancel"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import pickle
 import traceback
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,19 @@ def test_both_kinds_of_cloud_keys_are_taken() -> None:
 
 def _scenario(raw: dict[str, object]) -> Scenario:
     return make_scenario(raw, source="here", folder=Path())
+
+
+def test_an_installed_package_adds_an_exchange_and_a_broken_one_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = [
+        EntryPoint("mine", "papertape.exchanges.simulated:SimulatedExchange", "papertape.exchanges"),
+        EntryPoint("broken", "papertape.nowhere:Nothing", "papertape.exchanges"),
+        EntryPoint("odd", "papertape.version:VERSION", "papertape.exchanges"),
+    ]
+    monkeypatch.setattr("papertape.exchanges.factory.entry_points", lambda group: offered)
+    monkeypatch.setattr(ExchangeFactory, "_kinds", dict(ExchangeFactory._kinds))
+    assert {"mine", "broken", "coinbase"} <= set(ExchangeFactory.known())
+    assert ExchangeFactory.kind("mine") is SimulatedExchange
+    with pytest.raises(ConfigError, match=r'exchange "broken": .* papertape\.nowhere:Nothing does not load: ModuleNotFoundError'):
+        ExchangeFactory.kind("broken")
+    with pytest.raises(ConfigError, match="is no BaseExchange"):
+        ExchangeFactory.kind("odd")

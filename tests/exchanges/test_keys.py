@@ -107,7 +107,7 @@ def test_the_order_is_given_environment_keyring_file(path: Path, monkeypatch: py
         return manager.origin("coinbase"), manager.keys(name).api_key.reveal()
 
     found = [look(KeyManager(given, environment)), look(KeyManager(None, environment))]
-    del environment["COINBASE_API_KEY"]
+    del environment["COINBASE_API_KEY"], environment["COINBASE_API_SECRET"]
     found.append(look(KeyManager(None, environment)))
     ring.clear()
     found.append(look(KeyManager(None, environment), "coinbaseadvanced"))
@@ -146,3 +146,37 @@ def test_keys_are_not_shown_pickled_or_serialised() -> None:
         pickle.dumps(keys)
     with pytest.raises(TypeError):
         msgspec.json.encode(keys)
+
+
+def test_half_of_an_environment_is_a_mistake_and_no_other_key_is_taken(path: Path) -> None:
+    write_keys(path, "p", PARTS)
+    environment = {"COINBASE_API_SECRET": "s", "PAPERTAPE_KEYS_FILE": str(path), "PAPERTAPE_KEYS_PASSWORD": "p"}
+    with pytest.raises(ConfigError, match=r"^keys for coinbase: COINBASE_API_KEY not set in the environment$"):
+        KeyManager(environment=environment).keys("coinbase")
+
+
+def test_a_keyring_that_does_not_open_is_said_and_no_other_key_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_keys(path, "p", PARTS)
+
+    class KeyringLocked(Exception):
+        pass
+
+    class NoKeyringError(RuntimeError):
+        pass
+
+    def asked(error: type[Exception]) -> KeyManager:
+        def get_password(service: str, venue: str) -> str:
+            raise error
+
+        monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=get_password))
+        return KeyManager(environment={"PAPERTAPE_KEYS_FILE": str(path), "PAPERTAPE_KEYS_PASSWORD": "p"})
+
+    with pytest.raises(ConfigError, match=r"the keyring of this machine does not open \(KeyringLocked\)"):
+        asked(KeyringLocked).keys("coinbase")
+    assert asked(NoKeyringError).keys("coinbase").api_key.reveal() == "name"
+
+
+def test_empty_parts_are_no_keys(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=lambda service, venue: "{}"))
+    with pytest.raises(ConfigError, match="`api_key` and `secret` empty; add them anew"):
+        KeyManager(environment={"PAPERTAPE_KEYS_FILE": str(path)}).keys("coinbase")

@@ -82,6 +82,11 @@ def test_the_environment_lies_over_the_file_and_the_command_line_over_both() -> 
         ('[venue.coinbase]\nrest = "http://example.com"', "[venue.coinbase], key `rest`: is no address that may be used"),
         ('[venue.coinbase]\nrest = "https://me:secret@example.com"', "is no address that may be used"),
         ('[venue.coinbase]\naccount = { USD = "lots" }', "[venue.coinbase.account], key `USD`"),
+        ('[venue.coinbas]\nrest = "https://x"', '[venue], key `coinbas`: no venue is called "coinbas"; did you mean "coinbase"?'),
+        (
+            '[venue.coinbase]\nrest = "https://x"\n[venue.coinbaseadvanced]\nrest = "https://y"',
+            'key `coinbaseadvanced`: is another name of the venue "coinbase", and both say `rest`',
+        ),
         ('[venue.coinbase]\nca = "ca.pem"', "there is no file ca.pem"),
         ("cancel_on_exit = 1", "key `cancel_on_exit`: holds 1; expected true or false"),
         ("mode = ", "papertape.toml: is no valid TOML"),
@@ -100,6 +105,8 @@ def test_a_mistake_in_the_file_is_named(text: str, complaint: str) -> None:
         ("PAPERTAPE_MOOD", '$PAPERTAPE_MOOD: there is no setting "mood"; did you mean "mode"?'),
         ("PAPERTAPE_LIMIT__POSITION", 'there is no setting "limit"; did you mean "limits"?'),
         ("PAPERTAPE_LIMITS", '$PAPERTAPE_LIMITS: "limits" is a table; say which of its settings'),
+        ("PAPERTAPE_LIMITS_POSITION", "two underscores lead into a table; did you mean $PAPERTAPE_LIMITS__POSITION?"),
+        ("PAPERTAPE_CONFIGG", '$PAPERTAPE_CONFIGG: there is no setting "configg"'),
         ("PAPERTAPE_MODE__X", '"mode" is one setting'),
         ("PAPERTAPE_LIMITS__POSITON", "set over it: limits.positon by $PAPERTAPE_LIMITS__POSITON"),
     ],
@@ -112,6 +119,22 @@ def test_a_mistake_in_the_environment_is_named_by_its_variable(variable: str, co
 
 def test_variables_that_are_no_settings_are_left_alone() -> None:
     assert load(WHOLE, PAPERTAPE_TRACEBACK="1", PAPERTAPE_REALDATA="/x", OTHER="1").mode is Mode.PAPER
+
+
+def test_variables_mean_what_the_file_spells_otherwise_and_an_alias_adds_to_the_venues_own_table() -> None:
+    config = load(
+        WHOLE, PAPERTAPE_VENUE__COINBASE__ACCOUNT__USD="7", PAPERTAPE_VENUE__COINBASE__ACCOUNT__BTC="2",
+        PAPERTAPE_VENUE__COINBASEADVANCED__STREAM="wss://x",
+    )  # fmt: skip
+    assert config.venue.account == {"USD": 7, "BTC": 2}
+    assert (config.venue.rest, config.venue.stream) == ("http://127.0.0.1:8000", "wss://x")
+
+
+def test_another_file_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text('mode = "replay"')
+    (tmp_path / "third.toml").write_text('mode = "live"')
+    assert load(WHOLE, PAPERTAPE_CONFIG="other.toml").mode is Mode.REPLAY
+    assert load_config(Path("third.toml"), environment={"PAPERTAPE_CONFIG": "other.toml"}).mode is Mode.LIVE
 
 
 def test_an_alias_of_a_venue_is_that_venue() -> None:

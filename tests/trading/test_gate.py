@@ -151,6 +151,21 @@ def test_what_was_lost_today_survives_a_restart() -> None:
     assert "400 USD were lost today" in again.loss(0)
 
 
+def test_arming_anew_forgets_what_was_lost_and_no_order_that_is_open() -> None:
+    gate = Gate(LIMITS)
+    done, still_open = let(gate, wants("a", amount="0.02")), let(gate, wants("b", amount="0.02"))
+    gate.heard(told(done, "0.02", status=OrderStatus.CLOSED), 0)
+    gate.heard(told(still_open, "0.01"), 0)
+    gate.halt("because")
+    gate.armed()
+    assert gate.halted == ""
+    for key in "cd":
+        let(gate, wants(key, amount="0.02"))
+    assert says(gate, wants("e")) == "the holding could move by 0.06 BTC, and position is 0.05 BTC"
+    assert gate.heard(told(still_open, "0.02", status=OrderStatus.CLOSED), 0)
+    assert says(gate, wants("e")) == "the holding could move by 0.06 BTC, and position is 0.05 BTC"
+
+
 ORDERS = st.lists(
     st.tuples(st.sampled_from(list(Side)), st.integers(1, 40), st.integers(0, 40), st.booleans(), st.integers(0, 30)), max_size=40
 )

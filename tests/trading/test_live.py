@@ -13,6 +13,7 @@ import pytest
 from tests.trading.rehearsal import Notes, Stage, staged
 
 from papertape.exchanges.coinbase import CoinbaseExchange
+from papertape.journal import Journal
 from papertape.links.coinbase.link import CoinbaseLink
 from papertape.links.permits import Permits
 from papertape.model import errors as ccxt
@@ -21,6 +22,7 @@ from papertape.model.errors import GateRefused
 from papertape.model.event import Side
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType
 from papertape.model.request import Lane, Op, Request
+from papertape.model.units import SECOND
 from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
 from papertape.session.spec import Quantity
@@ -39,20 +41,29 @@ LIMITS = Limits(
 Bot = Callable[[CoinbaseExchange, Gatekeeper, Stage], Awaitable[object]]
 
 
+FOREVER = 1 << 62
+
+
+def nothing(rights: KeyRights) -> str:
+    """Whoever it is may trade."""
+    return ""
+
+
 def live(
-    folder: Path, *bots: Bot, limits: Limits = LIMITS, objection: Callable[[KeyRights], str] = lambda rights: "", cancels: bool = True
+    folder: Path, *bots: Bot, limits: Limits = LIMITS, objection: Callable[[KeyRights], str] = nothing, lasts_ns: int = FOREVER
 ) -> list[str]:
     """Run bots one after another, each in a life of its own on one state and one market; returns why trading was halted, if it was."""
     halts: list[str] = []
 
     async def play(stage: Stage) -> None:
-        store = MemoryIntents()
+        store, until_ns = MemoryIntents(), min(FOREVER, stage.clock.wall_ns() + lasts_ns)
         for life, bot in enumerate(bots):
             with Audit(folder / "audit.jsonl") as audit:
-                keeper = Gatekeeper(limits, audit, clock=stage.clock, halt_file=folder / "HALT", on_halted=halts.append)
+                keeper = Gatekeeper(limits, audit, clock=stage.clock, until_ns=until_ns, halt_file=folder / "HALT", on_halted=halts.append)
                 link: Any = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock, permits=keeper.permits)
+                gated = GatedLink(link, keeper, objection, journal=Journal({}), clock=stage.clock)
                 exchange = CoinbaseExchange(
-                    GatedLink(link, keeper, objection), clock=stage.clock, chance=stage.chance, notes=Notes(), store=store,
+                    gated, clock=stage.clock, chance=stage.chance, notes=Notes(), store=store,
                     run_id=f"live{life}", settings=ShellSettings(), on_bot_error=lambda error: None,
                 )  # fmt: skip
                 async with exchange:
@@ -145,6 +156,17 @@ def test_a_burst_is_stopped_by_the_file_and_no_order_leaves_after_it(tmp_path: P
     assert 5 <= before[0] < 45
 
 
+def test_what_was_armed_for_a_while_is_over_then_also_for_a_bot_that_trades(tmp_path: Path) -> None:
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        await buy()(exchange, keeper, stage)
+        await asyncio.sleep(10)
+        with pytest.raises(GateRefused, match="trading is halted: it was armed until "):
+            await exchange.place_order(SYMBOL, "limit", "buy", "0.001", "60000")
+
+    (why,) = live(tmp_path, bot, lasts_ns=10 * SECOND)
+    assert why.startswith("it was armed until ")
+
+
 def test_cancels_pass_while_trading_is_halted(tmp_path: Path) -> None:
     async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
         order = await exchange.place_order(SYMBOL, "limit", "buy", "0.001", "60000")
@@ -173,6 +195,10 @@ def test_a_permit_is_for_one_sending_of_one_request() -> None:
     with pytest.raises(GateRefused):
         permits.spend(Request(op=Op.ORDER_CANCEL, order_id="2"))
     permits.spend(request)
+    with pytest.raises(GateRefused):
+        permits.spend(request)
+    permits.issue(request)
+    permits.revoke(request)
     with pytest.raises(GateRefused):
         permits.spend(request)
 
@@ -210,8 +236,9 @@ def test_the_right_key_is_the_one_that_the_venue_says_opens_the_account(tmp_path
 def test_before_the_account_was_seen_nothing_is_sent(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         with Audit(tmp_path / "audit.jsonl") as audit:
-            keeper = Gatekeeper(LIMITS, audit, clock=stage.clock, halt_file=tmp_path / "HALT")
-            link = GatedLink(CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock), keeper, lambda rights: "")
+            keeper = Gatekeeper(LIMITS, audit, clock=stage.clock, until_ns=FOREVER, halt_file=tmp_path / "HALT")
+            bare = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock)
+            link = GatedLink(bare, keeper, nothing, journal=Journal({}), clock=stage.clock)
             with pytest.raises(GateRefused, match="whose account this is was not seen yet"):
                 await link.request(Request(op=Op.ORDER_CANCEL, order_id="1"))
             await link.close(Lane.REST)

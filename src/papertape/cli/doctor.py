@@ -92,7 +92,8 @@ def doctor(*, config: Path | None = None, set: list[str] | None = None) -> int:
 
 def _settings(config: Config) -> list[tuple[str, str]]:
     found: list[tuple[str, Any]] = [
-        ("mode", config.mode), ("exchange", config.exchange), ("bot", config.bot or "(none)"), ("bot_config", config.bot_config or "{}"),
+        ("mode", config.mode), ("exchange", config.exchange), ("bot", config.bot or "(none)"),
+        ("bot_config", ", ".join(config.bot_config) or "(none)"),  # people keep tokens in there
         ("state", config.state.as_posix()), ("cancel_on_exit", config.cancel_on_exit), ("cancel_on_halt", config.cancel_on_halt),
     ]  # fmt: skip
     for name, venue in config.venues.items():

@@ -13,8 +13,8 @@ import msgspec
 
 from papertape.cli.tape import Flag
 from papertape.exchanges.factory import ExchangeFactory
-from papertape.exchanges.key_file import read_keys, write_keys
-from papertape.exchanges.keys import KEYRING_SERVICE, THREE_PARTS, KeyManager, Origin, keyring
+from papertape.exchanges.key_file import changing, read_keys, venues_in, write_keys
+from papertape.exchanges.keys import KEYRING_SERVICE, THREE_PARTS, KeyManager, Origin, in_keyring, keyring
 from papertape.links.permits import Permits
 from papertape.model.account import KeyRights
 from papertape.model.errors import BaseError, ConfigError
@@ -27,6 +27,9 @@ from papertape.venues import canonical
 
 COINBASE_FILE: Final = ("name", "privateKey")
 """What the file holds that Coinbase gives a key out as."""
+
+PEM_BEGINS: Final = "-----BEGIN"
+PEM_ENDS: Final = "-----END"
 
 
 def add(venue: str, /, *, file: Path | None = None, in_keyring: Flag = False) -> int:
@@ -54,8 +57,9 @@ def add(venue: str, /, *, file: Path | None = None, in_keyring: Flag = False) ->
         print(f"{venue}: in {Origin.KEYRING}")
         return ExitCode.PASSED
     manager = asking_manager()
-    kept = read_keys(manager.path, password := _password_of(manager))
-    write_keys(manager.path, password, {**kept, venue: parts})
+    with changing(manager.path):
+        kept = read_keys(manager.path, password := _password_of(manager))
+        write_keys(manager.path, password, {**kept, venue: parts})
     print(f"{venue}: in {manager.path}")
     return ExitCode.PASSED
 
@@ -76,12 +80,13 @@ def remove(venue: str, /) -> int:
     venue = _known(venue)
     manager, was_there = asking_manager(), False
     ring = keyring()
-    if manager.origin(venue) is Origin.KEYRING and ring is not None:
+    if ring is not None and in_keyring(venue) is not None:
         ring.delete_password(KEYRING_SERVICE, venue)
         was_there = True
-    kept = read_keys(manager.path, password := manager.password()) if manager.path.exists() else {}
-    if venue in kept:
-        write_keys(manager.path, password, {name: parts for name, parts in kept.items() if name != venue})
+    if venue in venues_in(manager.path):
+        with changing(manager.path):
+            kept = read_keys(manager.path, password := manager.password())
+            write_keys(manager.path, password, {name: parts for name, parts in kept.items() if name != venue})
         was_there = True
     print(f"{venue}: removed" if was_there else f"{venue}: there were none")
     return ExitCode.PASSED
@@ -163,12 +168,23 @@ def _parts_asked(venue: str) -> dict[str, str]:
     parts = {}
     for name in wanted:
         parts[name] = _line(f"{venue} {name.replace('_', ' ')}: ", is_secret=name != "api_key").strip().replace("\\n", "\n")
+        if parts[name].startswith(PEM_BEGINS) and PEM_ENDS not in parts[name]:
+            raise ConfigError(f"keys: the {name.replace('_', ' ')} begins as PEM and does not end; nothing was written")
         if not parts[name]:
             raise ConfigError(f"keys: the {name.replace('_', ' ')} is empty; expected a line each: {', '.join(wanted)}")
     return parts
 
 
 def _line(words: str, *, is_secret: bool) -> str:
+    """One answer: a line, or where that begins a PEM all up to its end, whoever pastes it with its line breaks."""
+    lines = [_ask(words, is_secret=is_secret)]
+    if lines[0].strip().startswith(PEM_BEGINS):
+        while PEM_ENDS not in lines[-1] and (more := _ask("", is_secret=is_secret)):
+            lines.append(more)
+    return "\n".join(line.strip() for line in lines)
+
+
+def _ask(words: str, *, is_secret: bool) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline()
     return getpass.getpass(words) if is_secret else input(words)

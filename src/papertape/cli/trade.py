@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from papertape.trading.modes import build
 from papertape.trading.paper.account import reset as reset_account
 from papertape.trading.paper.build import ACCOUNT
 from papertape.trading.parts import Parts
+from papertape.trading.status import Status
 from papertape.trading.trade import Trade
 from papertape.version import VERSION
 
@@ -51,6 +52,7 @@ def trade(
     reset: Flag = False,
     lasts: str | None = None,
     journal: Path | None = None,
+    status: int | None = None,
     json: Flag = False,
 ) -> int:
     """Trade with the bot and in the mode that papertape.toml says: replay, paper or live.
@@ -72,6 +74,8 @@ def trade(
         End after so long, such as 10m.
     journal
         Write what happens, line by line, to this file.
+    status
+        Answer on this port of loopback how it goes: /health, /events, /metrics; 0 picks a free one.
     json
         What came of it as one JSON object on stdout instead of text.
     """
@@ -87,10 +91,10 @@ def trade(
     bot = load_bot(loaded.bot, loaded.layers.folder)
     if reset and reset_account(loaded.state_of(ACCOUNT)):
         _tell(loaded, "the paper account was put aside; a new one begins")
-    return asyncio.run(_trade(loaded, bot, journal, lasts_s, json=json))
+    return asyncio.run(_trade(loaded, bot, journal, lasts_s, status, json=json))
 
 
-async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: float | None, *, json: bool) -> int:
+async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: float | None, status_port: int | None, *, json: bool) -> int:
     loop = asyncio.get_running_loop()
     began_s = wall_seconds()
     header = {
@@ -110,7 +114,11 @@ async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: f
         _obey_signals(loop, trading, config, parts.keeper)
         if lasts_s is not None:
             loop.call_later(lasts_s, trading.drain)
-        async with halting:
+        async with AsyncExitStack() as beside:
+            await beside.enter_async_context(halting)
+            if status_port is not None:
+                status = await beside.enter_async_context(Status(exchange, parts, port=status_port))
+                _tell(config, f"how it goes: {status.url}/health, /events, /metrics")
             await trading.run(exchange)
     _say_result(config, trading, wall_seconds() - began_s, json=json)
     return ExitCode.FAILED if trading.failures else ExitCode.PASSED

@@ -7,11 +7,15 @@ import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Final
 
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import ConfigError
 from papertape.venues import canonical
+
+OFFERS: Final = "papertape.exchanges"
+"""The group of entry points by which an installed package adds an exchange."""
 
 _MODES: Final = "papertape.trading.modes"
 
@@ -41,8 +45,8 @@ class ExchangeFactory:
 
     @classmethod
     def known(cls) -> list[str]:
-        """Names that `get_exchange` knows, sorted."""
-        return sorted({**cls._kinds, **cls._modules})
+        """Names that `get_exchange` knows, sorted: ours, registered ones, and those that installed packages offer."""
+        return sorted({**cls._kinds, **cls._modules, **_offered()})
 
     @classmethod
     def kind(cls, name: str) -> type[BaseExchange]:
@@ -50,6 +54,8 @@ class ExchangeFactory:
         name = canonical(name)
         if name not in cls._kinds and name in cls._modules:
             importlib.import_module(cls._modules[name])
+        if name not in cls._kinds and name in _offered():
+            cls.register_exchange(name, _load(name))
         if name not in cls._kinds:
             raise ConfigError(f'no exchange is called "{name}"{_nearest(name, cls.known())} Known: {", ".join(cls.known())}.')
         return cls._kinds[name]
@@ -83,6 +89,22 @@ class ExchangeFactory:
             yield
         finally:
             _RUNNING.reset(token)
+
+
+def _offered() -> dict[str, EntryPoint]:
+    """Adapters of installed packages, by name: their entry points in the group `papertape.exchanges`."""
+    return {each.name: each for each in entry_points(group=OFFERS)}
+
+
+def _load(name: str) -> type[BaseExchange]:
+    entry = _offered()[name]
+    try:
+        kind: Any = entry.load()
+    except Exception as error:  # whatever somebody else's package raises
+        raise ConfigError(f'exchange "{name}": its entry point {entry.value} does not load: {type(error).__name__}: {error}') from error
+    if not (isinstance(kind, type) and issubclass(kind, BaseExchange)):
+        raise ConfigError(f'exchange "{name}": its entry point {entry.value} is no BaseExchange')
+    return kind
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -36,7 +36,7 @@ class IntentFile:
             self._file.close()
             raise
         if is_new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def append(self, record: Record, *, durable: bool) -> None:
         self._file.write(_ENCODER.encode(record) + b"\n")
@@ -89,7 +89,8 @@ def _lock(descriptor: int, path: Path) -> None:
         raise ConfigError(f"{path}: another process uses this log of intents; stop it, or give this bot a log of its own") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """From here on a power cut loses no name in this folder."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -10,12 +10,15 @@ import base64
 import json
 import os
 import stat
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from papertape.exchanges.intent_file import sync_folder
 from papertape.model.errors import ConfigError
 
 FORMAT: Final = "papertape keys, 1"
@@ -80,13 +83,29 @@ def write_keys(path: Path, password: str, keys: Mapping[str, Mapping[str, str]])
     data = AESGCM(_key(password, salt, n, r, p)).encrypt(nonce, json.dumps(keys).encode(), _vouched(venues))
     sealed = Sealed(format=FORMAT, venues=venues, n=n, r=r, p=p, salt=_text(salt), nonce=_text(nonce), data=_text(data))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f"{path.name}.part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(msgspec.json.format(msgspec.json.encode(sealed)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone, and a file of ours
+    try:
+        with open(number, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(sealed)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """While it lasts, nobody else changes the file: two who add keys at once would lose one of them."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.with_name(f"{path.name}.lock").open("ab") as file:
+        with suppress(ImportError):  # no such thing on Windows
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path) -> Sealed | None:

@@ -105,7 +105,7 @@ class KeyManager:
             case Origin.GIVEN:
                 return _whole(venue, ours, self._given.get(venue) or self._given[ours])
             case Origin.KEYRING:
-                return _whole(venue, ours, _of_parts(_in_keyring(ours) or {}))
+                return _whole(venue, ours, _of_parts(in_keyring(ours) or {}))
             case Origin.FILE:
                 return _whole(venue, ours, _of_parts(read_keys(self.path, self.password()).get(ours, {})))
         return self._from_environment(venue, ours)
@@ -117,9 +117,9 @@ class KeyManager:
     def _origin(self, venue: str, ours: str) -> Origin | None:
         if venue in self._given or ours in self._given:
             return Origin.GIVEN
-        if any(self._environment.get(f"{_prefix(each)}_API_KEY") for each in (venue, ours)):
-            return Origin.ENVIRONMENT
-        if _in_keyring(ours) is not None:
+        if any(self._environment.get(name) for each in (venue, ours) for name in _variables(_prefix(each))):
+            return Origin.ENVIRONMENT  # half of it too: what is missing is a mistake, and no other key is meant
+        if in_keyring(ours) is not None:
             return Origin.KEYRING
         return Origin.FILE if ours in venues_in(self.path) else None
 
@@ -133,19 +133,23 @@ class KeyManager:
         return self._ask(why or f"Password of {self.path}: ")
 
     def _from_environment(self, venue: str, ours: str) -> Keys:
-        prefix = next((each for each in map(_prefix, (venue, ours)) if self._environment.get(f"{each}_API_KEY")), _prefix(ours))
+        held = [each for each in map(_prefix, (venue, ours)) if any(self._environment.get(name) for name in _variables(each))]
+        prefix = held[0] if held else _prefix(ours)
         passphrase = self._environment.get(f"{prefix}_PASSPHRASE") or self._environment.get(f"{prefix}_API_PASSPHRASE")
         missing = [name for name in (f"{prefix}_API_KEY", f"{prefix}_API_SECRET") if not self._environment.get(name)]
         missing += [f"{prefix}_PASSPHRASE"] if ours in THREE_PARTS and not passphrase else []
         if missing:
             why = f"; {WHY_THREE}" if missing[-1].endswith("PASSPHRASE") else ""
-            elsewhere = "" if why else f"; nor does the keyring or {self.path} have any (`papertape keys add {ours}`)"
+            elsewhere = "" if why or held else f"; nor does the keyring or {self.path} have any (`papertape keys add {ours}`)"
             raise ConfigError(f"keys for {venue}: {' and '.join(missing)} not set in the environment{why or elsewhere}")
         api_key, secret = (Secret(self._environment[f"{prefix}_{part}"].replace("\\n", "\n")) for part in ("API_KEY", "API_SECRET"))
         return Keys(api_key=api_key, secret=secret, passphrase=Secret(passphrase) if passphrase else None)
 
 
 def _whole(venue: str, ours: str, keys: Keys) -> Keys:
+    empty = [name for name, part in (("api_key", keys.api_key), ("secret", keys.secret)) if not part.reveal()]
+    if empty:
+        raise ConfigError(f"keys for {venue}: `{'` and `'.join(empty)}` empty; add them anew (`papertape keys add {ours}`)")
     if ours in THREE_PARTS and keys.passphrase is None:
         raise ConfigError(f"keys for {venue}: `passphrase` is missing; {WHY_THREE}")
     return keys
@@ -163,16 +167,26 @@ def _of_parts(parts: Mapping[str, str]) -> Keys:
 KEYRING_SERVICE: Final = "papertape"
 
 
-def _in_keyring(venue: str) -> dict[str, str] | None:
-    """Parts of a venue's keys in the machine's keyring, if the package `keyring` is installed and has them."""
+def in_keyring(venue: str) -> dict[str, str] | None:
+    """Parts of a venue's keys in the machine's keyring; None where it has none, or where this machine has no keyring.
+
+    Raises `ConfigError` where there is one and it does not open: another key than the one in it must not be taken for it.
+    """
     ring = keyring()
     if ring is None:
         return None
     try:
         kept = ring.get_password(KEYRING_SERVICE, venue)
+    except Exception as error:  # whatever a desktop's keyring does
+        if type(error).__name__ == "NoKeyringError":
+            return None
+        raise ConfigError(f"{Origin.KEYRING} does not open ({type(error).__name__}); unlock it, or uninstall the package keyring") from None
+    try:
         return None if kept is None else msgspec.json.decode(kept, type=dict[str, str])
-    except Exception:  # whatever a desktop's keyring does: there is no key then
-        return None
+    except msgspec.DecodeError:
+        raise ConfigError(
+            f"{Origin.KEYRING} holds something for {venue} that papertape did not put there; remove and add the keys"
+        ) from None
 
 
 def keyring() -> Any:
@@ -185,3 +199,7 @@ def keyring() -> Any:
 
 def _prefix(venue: str) -> str:
     return venue.upper().replace("-", "_")
+
+
+def _variables(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}_{part}" for part in ("API_KEY", "API_SECRET", "PASSPHRASE", "API_PASSPHRASE"))

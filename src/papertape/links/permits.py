@@ -43,6 +43,10 @@ class Permits:
         if left > 1:
             self._open[key] = left - 1
 
+    def revoke(self, request: Request) -> None:
+        """The sending that it was for is over, whatever came of it: one that was not spent is good for nothing any more."""
+        self._open.pop(_key(request), None)
+
 
 def _key(request: Request) -> bytes:
     return msgspec.json.encode(request)

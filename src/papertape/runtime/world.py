@@ -76,9 +76,9 @@ def virtual_world(
     asyncio._set_running_loop(None)
     collecting = gc.isenabled()
     gc.disable()  # finalizers would run at instants that depend on the process
-    gc.freeze()  # what was there before is not ours to collect
     try:
         with _patched(loop, seed, is_deep, roots) if patch else nullcontext() as run:
+            gc.freeze()  # what was there before is not ours to collect; after the patches, which would have to thaw it and count it
             try:
                 yield run
             finally:

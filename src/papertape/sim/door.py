@@ -16,7 +16,7 @@ from papertape.journal import Journal
 from papertape.model.interference import Crash, Interference, Moment, Outsider
 from papertape.model.order import NewOrder, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
-from papertape.model.units import Nanos, plain
+from papertape.model.units import Nanos
 from papertape.model.view import Truth
 from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
@@ -28,10 +28,11 @@ from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.hiding import Hiding
 from papertape.sim.latency import LatencyLaw
 from papertape.sim.outsider import wanted_by
-from papertape.sim.pending import Done, Lost, Pending, ignore, in_words, seen
+from papertape.sim.pending import Done, Lost, Pending, ignore, seen
 from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
+from papertape.sim.written import command_facts, in_words, order_facts, outcome_facts
 
 _NEIGHBOUR: Final = Neighbour()
 
@@ -271,18 +272,11 @@ class Door:
         pending.done(how)
 
     def _write_command(self, pending: Pending, answer: Answer) -> None:
-        request = pending.request
-        fields: dict[str, object] = {"request": pending.number, "op": request.op, "attempt": request.attempt}
-        for key in ("client_order_id", "order_id", "symbol"):
-            if value := getattr(request, key):
-                fields[key] = value
-        if request.order is not None:
-            fields["order"] = in_words(request.order)
+        fields = command_facts(pending.number, pending.request)
         if answer.refusal is not None:
             fields["refusal"] = answer.refusal.code
         elif answer.order is not None:
-            order = answer.order
-            fields |= {"id": order.id, "status": order.status, "filled": plain(order.filled)}
+            fields |= outcome_facts(answer.order)
         if pending.client.asked_at:
             fields["line"] = pending.client.asked_at
         self._journal.write(self._timeline.now_ns, "command", **fields)
@@ -306,17 +300,7 @@ class Door:
     def tell(self, update: OrderUpdate) -> None:
         """The venue has news of an order of ours."""
         self._told += 1
-        order, fill = update.order, update.fill
-        fields: dict[str, object] = {
-            "id": order.id,
-            "client_order_id": order.client_order_id,
-            "status": order.status,
-            "filled": plain(order.filled),
-        }
-        if fill is not None:
-            fields |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
-            fields |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
-        self._journal.write(self._timeline.now_ns, "order", **fields)
+        self._journal.write(self._timeline.now_ns, "order", **order_facts(update))
         self.broadcast.tell(update, self._answer_law.ns(self._chance.keyed(f"latency/user/{self._name}", self._told)))
 
     def _way_in_ns(self) -> Nanos:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from papertape.model.order import NewOrder, OrderType
 from papertape.model.request import PUBLIC_OPS, Answer, Refusal, Request
-from papertape.model.units import Nanos, plain
+from papertape.model.units import Nanos
 from papertape.model.view import RequestSeen
 from papertape.sim.client import Client
 from papertape.sim.timeline import Handle
@@ -59,20 +58,6 @@ class Pending:
         self.told_ns: Nanos | None = None
         self.retry_after_ns: Nanos | None = None
         self.timer: Handle | None = None
-
-
-def in_words(order: NewOrder) -> dict[str, object]:
-    """What was asked for, in the journal's form: numbers as canonical text, nothing that was left out."""
-    table: dict[str, object] = {"symbol": order.symbol, "type": order.type, "side": order.side}
-    for key in ("amount", "price", "cost"):
-        value = getattr(order, key)
-        if value is not None:
-            table[key] = plain(value)
-    if order.type is OrderType.LIMIT:
-        table["time_in_force"] = order.time_in_force
-    if order.post_only:
-        table["post_only"] = True
-    return table
 
 
 def seen(pending: Pending) -> RequestSeen:

@@ -33,6 +33,7 @@ class Parts:
     Attributes:
         closing: closes what was opened for the exchange; whoever had it built enters it, or leaves that to the end of the process.
         on_halted: called as trading is halted.
+        notes: what the shell says of itself.
         keeper: who stands at the gate in mode live.
     """
 
@@ -44,6 +45,7 @@ class Parts:
         self.on_error = on_error
         self.tell = tell
         self.closing = ExitStack()
+        self.notes = TradingNotes(journal, clock, venue=config.exchange, tell=tell)
         self.on_halted: Callable[[], object] = lambda: None
         self.keeper: Gatekeeper | None = None
 
@@ -54,7 +56,7 @@ class Parts:
         return {
             "clock": self.clock,
             "chance": Chance(seed),
-            "notes": TradingNotes(self.journal, self.clock, venue=config.exchange, tell=self.tell),
+            "notes": self.notes,
             "store": self.closing.enter_context(IntentFile(config.state_of(INTENTS))),
             "run_id": f"pt{seed:016x}",
             "settings": ShellSettings(cancel_on_disconnect=config.cancel_on_exit),

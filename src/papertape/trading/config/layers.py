@@ -22,8 +22,13 @@ KEYS: Final = ("mode", "exchange", "bot", "bot_config", "state", "cancel_on_exit
 
 TABLES: Final = ("bot_config", "venue", "limits")
 
-OTHERS: Final = ("BENCH_", "PYTHONS", "REALDATA", "TRACE", "TRACEBACK", "KEYS_FILE", "KEYS_PASSWORD", "CONFIG")
-"""What else begins with `PREFIX`, and is no setting of the file."""
+OTHERS: Final = ("PYTHONS", "REALDATA", "TRACE", "TRACEBACK", "KEYS_FILE", "KEYS_PASSWORD", "CONFIG")
+"""What else there is behind `PREFIX`, and is no setting of the file; so is all that begins with one of `OTHER_BEGINNINGS`."""
+
+OTHER_BEGINNINGS: Final = ("BENCH_", "TRACE_")
+
+CURRENCIES: Final = "account"
+"""A table whose keys are currencies, which people write in capitals."""
 
 
 class Layered(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,20 +56,23 @@ def layered(path: Path | None, environment: Mapping[str, str], settings: Sequenc
     """What is in force.
 
     Args:
-        path: the file; None for `papertape.toml` in the current folder, which need not be there.
+        path: the file; None for $PAPERTAPE_CONFIG, or else `papertape.toml` in the current folder, which need not be there.
         environment: `PAPERTAPE_MODE`, `PAPERTAPE_LIMITS__POSITION` and the like; words that TOML does not know are text.
         settings: "limits.position=0.1 BTC" and the like, from the command line.
 
     Raises:
         ConfigError: the file is missing or no TOML, or something names no setting.
     """
+    named = environment.get(f"{PREFIX}CONFIG")
+    path = Path(named) if path is None and named else path
     file = Path(FILE) if path is None else path
     has_file = path is not None or file.is_file()
     raw = read_toml(file) if has_file else {}
     origins = {name: file.as_posix() for name in _names(raw)}
     for name in environment:
-        if name.startswith(PREFIX) and not name.removeprefix(PREFIX).startswith(OTHERS):
-            _put(raw, origins, _place(name), environment[name], f"${name}")
+        rest = name.removeprefix(PREFIX)
+        if rest != name and rest not in OTHERS and not rest.startswith(OTHER_BEGINNINGS):
+            _put(raw, origins, _spelt(_place(name), raw), environment[name], f"${name}")
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip():
@@ -81,9 +89,26 @@ def _place(variable: str) -> list[str]:
     return place
 
 
+def _spelt(place: list[str], raw: Mapping[str, Any]) -> list[str]:
+    """Variables are written in capitals: what the file has already is meant as the file spells it."""
+    within: Any = raw
+    found: list[str] = []
+    for key in place:
+        names = list(within) if isinstance(within, dict) else []
+        otherwise = key.upper() if found[-1:] == [CURRENCIES] else key
+        name = next((each for each in names if each.lower() == key), otherwise)
+        within = within.get(name) if isinstance(within, dict) else None
+        found.append(name)
+    return found
+
+
 def _check_first(place: list[str], where: str) -> None:
     if place[0] not in KEYS:
         near = difflib.get_close_matches(place[0], KEYS, n=1)
+        table = next((each for each in TABLES if where.startswith("$") and place[0].startswith(f"{each}_")), "")
+        if table:
+            variable = f"{PREFIX}{table}__{place[0].removeprefix(table + '_')}".upper()
+            raise ConfigError(f"{where}: two underscores lead into a table; did you mean ${variable}?")
         hint = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(KEYS)}"
         raise ConfigError(f'{where}: there is no setting "{place[0]}"{hint}')
     is_table = place[0] in TABLES

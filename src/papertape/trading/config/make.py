@@ -126,12 +126,7 @@ def _made(layers: Layered) -> Config:
     if bot and ":" not in bot:
         raise top.problem("bot", f'holds "{bot}"; expected "module:Name", such as "papertape.bots:MarketMaker", or "bot.py:main"')
     config = top.table("bot_config")
-    section = top.table("venue")
-    venues = (
-        {}
-        if section is None
-        else {canonical(name): _venue(section.within(name, value), layers.folder) for name, value in section.raw.items()}
-    )
+    venues = _venues(top, known, layers.folder)
     return Config(
         mode=top.choice("mode", Mode, Mode.PAPER),
         exchange=exchange,
@@ -146,8 +141,24 @@ def _made(layers: Layered) -> Config:
     )
 
 
-def _venue(section: Table, folder: Path) -> VenueConfig:
-    venue = Table(section.raw, section.source, f"[venue.{section.where[1:-1].rpartition('.')[2]}]")
+def _venues(top: Table, known: list[str], folder: Path) -> dict[str, VenueConfig]:
+    """Each venue once, under whichever of its names; the environment may use another than the file."""
+    section = top.table("venue")
+    if section is None:
+        return {}
+    raw: dict[str, dict[str, Any]] = {}
+    for written, value in section.raw.items():
+        name = canonical(written)
+        section.known(written, name, known, "venue", "papertape doctor")
+        table = section.within(written, value).raw
+        both = sorted(set(raw.get(name, {})) & set(table))
+        if both:
+            raise section.problem(written, f'is another name of the venue "{name}", and both say `{both[0]}`; keep one')
+        raw[name] = {**raw.get(name, {}), **table}
+    return {name: _venue(Table(table, top.source, f"[venue.{name}]"), folder) for name, table in raw.items()}
+
+
+def _venue(venue: Table, folder: Path) -> VenueConfig:
     venue.allow("feed", "account", "model", *ENDPOINTS, "ca")
     ca = venue.text("ca")
     if ca is not None and not (folder / ca).is_file():

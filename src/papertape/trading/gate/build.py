@@ -41,7 +41,7 @@ def build_live(parts: Parts) -> ResilientExchange:
         parts.on_halted()
 
     parts.keeper = keeper = Gatekeeper(
-        config.limits, audit, clock=parts.clock, halt_file=config.state_of(HALT), on_halted=halted
+        config.limits, audit, clock=parts.clock, until_ns=armed.until_ns, halt_file=config.state_of(HALT), on_halted=halted
     )  # fmt: skip
     parts.closing.callback(keeper.stopped)
     venue = config.venue
@@ -49,7 +49,8 @@ def build_live(parts: Parts) -> ResilientExchange:
         keys, parts.clock, keeper.permits, rest=venue.rest, stream=venue.stream, user_stream=venue.user_stream,
         ca="" if venue.ca is None else str(venue.ca),
     )  # fmt: skip
-    exchange: ResilientExchange = kind(GatedLink(link, keeper, partial(wrong_key, account=armed.account)), **parts.options())
+    gated = GatedLink(link, keeper, partial(wrong_key, account=armed.account), journal=parts.journal, clock=parts.clock)
+    exchange: ResilientExchange = kind(gated, **parts.options())
     return exchange
 
 

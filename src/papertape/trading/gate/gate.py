@@ -103,6 +103,13 @@ class Gate:
             ours.left = ours.worth = Decimal(0)
         return True
 
+    def armed(self) -> None:
+        """The bot was armed anew: what moved and what was lost count from here, a halt is lifted; open orders still count."""
+        self.halted = ""
+        self._passed = {key: each for key, each in self._passed.items() if not each.is_over}
+        self._moved, self._held, self._cash = {}, {}, Decimal(0)
+        self._day, self._opening = -1, Decimal(0)
+
     def priced(self, symbol: str, price: Decimal) -> None:
         """Something was traded at that price."""
         self.prices[symbol] = price

@@ -10,8 +10,9 @@ import msgspec
 
 from papertape.links.permits import Permits
 from papertape.model.errors import GateRefused
-from papertape.model.order import Order
+from papertape.model.order import Order, iso
 from papertape.model.request import Op, Request
+from papertape.model.units import Nanos
 from papertape.runtime.clock import Clock
 from papertape.trading.config import Limits
 from papertape.trading.gate.audit import Audit
@@ -24,23 +25,32 @@ HALT: Final = "HALT"
 class Gatekeeper:
     """The one place where permits are issued.
 
-    What the gate knew before a restart it learns from the log: all since the bot was armed last.
+    What the gate knew before a restart it learns from the log.
 
     Args:
+        until_ns: when what it was armed for is over, since 1970-01-01 UTC; trading is halted then.
         halt_file: trading is halted while it is there.
         on_halted: told why, once.
     """
 
     def __init__(
-        self, limits: Limits, audit: Audit, *, clock: Clock, halt_file: Path, on_halted: Callable[[str], object] = lambda why: None
+        self,
+        limits: Limits,
+        audit: Audit,
+        *,
+        clock: Clock,
+        until_ns: Nanos,
+        halt_file: Path,
+        on_halted: Callable[[str], object] = lambda why: None,
     ) -> None:
+        self._until_ns = until_ns
         self.permits = Permits()
         self._gate = Gate(limits)
         self._audit = audit
         self._clock = clock
         self._halt_file = halt_file
         self._on_halted = on_halted
-        for record in since_armed(audit.records):
+        for record in audit.records:
             self._recall(record)
         self._standing = self._gate.standing()
         self._write("started", standing=self._standing)
@@ -81,7 +91,9 @@ class Gatekeeper:
         self._check_loss()
 
     def look(self) -> None:
-        """Whether somebody has halted trading by the file."""
+        """Whether somebody has halted trading by the file, or its time is over."""
+        if self._clock.wall_ns() >= self._until_ns:
+            self.halt(f"it was armed until {iso(self._until_ns)}")
         if not self._gate.halted and self._halt_file.exists():
             self.halt(f"{self._halt_file.name} is there: {_first_line(self._halt_file)}")
 
@@ -110,6 +122,8 @@ class Gatekeeper:
 
     def _recall(self, record: dict[str, Any]) -> None:
         match record["kind"]:
+            case "armed":
+                self._gate.armed()
             case "passed":
                 self._gate.sent(msgspec.convert(record["request"], Request), record["at"])
             case "heard":

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
+from papertape.journal import Journal
 from papertape.links.base import Link, Receiver
 from papertape.links.permits import MUTATING
 from papertape.model.account import KeyRights
-from papertape.model.errors import GateRefused, PermissionDenied
+from papertape.model.errors import BaseError, GateRefused, PermissionDenied
 from papertape.model.event import BookSnapshot, Event, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import OpenOrders, OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Op, Request
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
+from papertape.runtime.clock import Clock
+from papertape.sim.written import command_facts, order_facts, outcome_facts
 from papertape.trading.gate.keeper import Gatekeeper
+
+PRICE_WITHIN_NS: Final[Nanos] = 10 * SECOND
+"""How old a market's last price may be that a market order is valued by."""
 
 
 class VenueLink(Link, Protocol):
@@ -28,10 +35,17 @@ class GatedLink:
 
     Args:
         objection: why this key must not be traded with, in words; empty if it may. Asked as REST is opened for the first time.
+        journal: gets a line for each request and each news of an order, as a simulated venue's would.
     """
 
-    def __init__(self, link: VenueLink, keeper: Gatekeeper, objection: Callable[[KeyRights], str]) -> None:
+    def __init__(
+        self, link: VenueLink, keeper: Gatekeeper, objection: Callable[[KeyRights], str], *, journal: Journal, clock: Clock
+    ) -> None:
         self.rules = link.rules
+        self._journal = journal
+        self._clock = clock
+        self._count = 0
+        self._priced_ns: dict[str, Nanos] = {}
         self._objection = objection
         self._is_known = False
         self._link = link
@@ -64,8 +78,19 @@ class GatedLink:
         if request.op in MUTATING:
             if not self._is_known:
                 raise GateRefused("the gate: whose account this is was not seen yet; nothing was sent")
+            await self._look_up_price(request)
             self._keeper.admit(request)
-        answer = await self._link.request(request)
+        self._count += 1
+        facts = command_facts(self._count, request)
+        try:
+            answer = await self._link.request(request)
+            facts |= {} if answer.order is None else outcome_facts(answer.order)
+        except BaseError as error:
+            facts["refusal"] = type(error).__name__
+            raise
+        finally:
+            self._keeper.permits.revoke(request)
+            self._journal.write(self._clock.now_ns(), "command", **facts)
         if request.op is Op.MARKETS_FETCH:
             self._instruments.update({market.symbol: market.instrument for market in answer.markets})
         self._keeper.hear(answer.orders if answer.order is None else (answer.order,))
@@ -101,6 +126,7 @@ class GatedLink:
             self._price(message)
         elif type(message) is OrderUpdate:
             self._keeper.hear((message.order,))
+            self._journal.write(self._clock.now_ns(), "order", **order_facts(message))
         elif type(message) is OpenOrders:
             self._keeper.hear(message.orders)
         elif type(message) is BookSnapshot and message.bids and message.asks:
@@ -112,10 +138,23 @@ class GatedLink:
         if self._receiver is not None:
             self._receiver.on_closed(lane, reason)
 
+    async def _look_up_price(self, request: Request) -> None:
+        """What a market order is worth goes by its market's last price: one that was not heard of late is asked for."""
+        order = request.order
+        if order is None or order.price is not None:
+            return
+        if self._clock.now_ns() - self._priced_ns.get(order.symbol, -PRICE_WITHIN_NS) < PRICE_WITHIN_NS:
+            return
+        with suppress(BaseError):  # then it is not known, and the gate says so
+            answer = await self._link.request(Request(op=Op.TRADES_FETCH, symbol=order.symbol, limit=1))
+            for trade in answer.trades[-1:]:
+                self._price(trade)
+
     def _price(self, trade: Trade) -> None:
         self._price_at(trade.symbol, trade.price_ticks)
 
     def _price_at(self, symbol: str, ticks: int) -> None:
         instrument = self._instruments.get(symbol)
         if instrument is not None:
+            self._priced_ns[symbol] = self._clock.now_ns()
             self._keeper.priced(symbol, instrument.price(ticks))

@@ -32,7 +32,7 @@ def build_paper(parts: Parts) -> ResilientExchange:
     public = kind.public_link(parts.clock, rest=venue.rest, stream=venue.stream, ca="" if venue.ca is None else str(venue.ca))
     account = PaperAccount(path, venue=config.exchange, opening=venue.account)
     try:
-        return PaperExchange(public, account, journal=parts.journal, **parts.options())
+        return PaperExchange(public, account, journal=parts.journal, model=venue.model, **parts.options())
     except BaseException:
         account.close()
         raise

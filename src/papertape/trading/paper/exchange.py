@@ -12,6 +12,7 @@ from papertape.links.base import Link
 from papertape.model.errors import PapertapeError
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import Clock
+from papertape.session.spec import ModelSpec
 from papertape.trading.paper.account import PaperAccount
 from papertape.trading.paper.link import PaperLink
 from papertape.trading.paper.market import PaperMarket
@@ -24,6 +25,7 @@ class PaperExchange(ResilientExchange):
         public: a link to the real venue that has no key, and so can place no order.
         account: the paper account; it is closed as the exchange disconnects.
         journal: of the paper venue.
+        model: how it fills and charges; as any simulated one if left out.
         options: those of `ResilientExchange`.
     """
 
@@ -36,18 +38,20 @@ class PaperExchange(ResilientExchange):
         clock: Clock,
         chance: Chance,
         on_bot_error: Callable[[BaseException], None],
+        model: ModelSpec | None = None,
         **options: Any,
     ) -> None:
         self.account = account
-        self.market = PaperMarket(public, account, clock=clock, chance=chance, journal=journal)
+        self.market = PaperMarket(public, account, clock=clock, chance=chance, journal=journal, model=model)
         self._failed = on_bot_error
         self._work: asyncio.Task[None] | None = None
         link = PaperLink(self.market, public)
         super().__init__(link, clock=clock, chance=chance, on_bot_error=on_bot_error, **options)
 
     async def connect(self) -> None:
-        self._work = asyncio.ensure_future(self.market.run())
-        self._work.add_done_callback(self._ended)
+        if self._work is None:
+            self._work = asyncio.ensure_future(self.market.run())
+            self._work.add_done_callback(self._ended)
         await super().connect()
 
     async def disconnect(self) -> None:

@@ -22,6 +22,7 @@ from papertape.recorder import Recorder, RecorderSettings
 from papertape.recorder.spool import Row
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import Clock
+from papertape.session.spec import ModelSpec
 from papertape.tape.stamping import UNTIMED
 from papertape.trading.paper.account import PaperAccount
 from papertape.trading.paper.latency import RoundTrips
@@ -37,6 +38,7 @@ class PaperMarket:
     Args:
         link: to the real venue, with no key.
         account: the paper account.
+        model: how the paper venue fills and charges.
         chance: for jitter, and for which round trip an order takes.
 
     Attributes:
@@ -45,7 +47,10 @@ class PaperMarket:
         rows, path, spooled_bytes: a recorder's sink has them.
     """
 
-    def __init__(self, link: Link, account: PaperAccount, *, clock: Clock, chance: Chance, journal: Journal) -> None:
+    def __init__(
+        self, link: Link, account: PaperAccount, *, clock: Clock, chance: Chance, journal: Journal, model: ModelSpec | None = None
+    ) -> None:
+        self._model = model or ModelSpec()
         self.latency = RoundTrips()
         self.venue: PaperVenue | None = None
         self.rows = 0
@@ -136,8 +141,8 @@ class PaperMarket:
 
     def _begin(self, epoch_ns: Nanos) -> None:
         self.venue = PaperVenue(
-            self._link.rules, list(self._instruments.values()), self._account, latency=self.latency, epoch_ns=epoch_ns,
-            journal=self._journal, chance=self._chance,
+            self._link.rules, list(self._instruments.values()), self._account, model=self._model, latency=self.latency,
+            epoch_ns=epoch_ns, journal=self._journal, chance=self._chance,
         )  # fmt: skip
         for symbol in self.venue.open_symbols:
             self.follow(symbol)

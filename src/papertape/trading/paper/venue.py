@@ -33,6 +33,7 @@ class PaperVenue:
 
     Args:
         account: written, and on the disk, before anybody is told what changed it.
+        model: how it fills and charges; its latency is of no account.
         latency: how long an order takes. What the bot hears has had its way already, so nothing else takes time.
         epoch_ns: what time it is at the real venue.
 
@@ -45,6 +46,7 @@ class PaperVenue:
         instruments: Sequence[Instrument],
         account: PaperAccount,
         *,
+        model: ModelSpec,
         latency: RoundTrips,
         epoch_ns: Nanos,
         journal: Journal,
@@ -55,7 +57,7 @@ class PaperVenue:
         self._time = FedTime(epoch_ns=epoch_ns)
         kept = account.kept
         at_once = ConstantLatency(value="0s")
-        model = ModelSpec(latency=LatencySpec(market=at_once, order=latency, answer=at_once))
+        model = ModelSpec(fills=model.fills, fees=model.fees, latency=LatencySpec(market=at_once, order=latency, answer=at_once))
         spec = VenueSpec(feed=(), account=kept.money, model=model)
         self._venue, self._door, _ = open_door(
             rules.name, spec, list(instruments), (), time=self._time, epoch_ns=epoch_ns, journal=journal, chance=chance,
