@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo incidents test check bench proof compat pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test check bench proof compat conformance pythons bench-quick format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -41,6 +41,10 @@ pythons: $(VENV)/.ready
 # Each library, old and new, on each Python: writes docs/compatibility.md.
 compat: $(VENV)/.ready
 	$(BIN)/python tests/compat/table.py $(BIN)/python $$(.ci/pythons | tr : ' ')
+
+# Real clients, each in an environment of its own, at `papertape serve`: writes docs/conformance.md.
+conformance: $(VENV)/.ready
+	$(BIN)/python tests/conformance/table.py
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix
