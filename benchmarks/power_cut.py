@@ -143,6 +143,9 @@ def main() -> int:
         if refused.exists():
             kinds = sorted({line.partition(":")[0] for line in refused.read_text().splitlines()})
             print(f"what the bot was told now and then: {', '.join(kinds)}")
+        code, said = server.end()
+        if code or said:
+            print(f"the server ended with {code}: {said}")
     print(found or "no difference")
     return 1 if found or not orders else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.request import urlopen
 
@@ -19,7 +21,10 @@ from tests.serving.process import Server, serving
 
 from papertape.cli.arm import CONSENT
 from papertape.cli.main import main
+from papertape.cli.trade import _obey_signals
+from papertape.trading.config import load_config
 from papertape.trading.paper.account import PaperAccount
+from papertape.trading.trade import Trade
 
 BOT = """
 import asyncio
@@ -31,6 +36,19 @@ async def main(exchange, size="0.01"):
     await exchange.place_order("BTC/USD", "limit", "buy", size, "50000")
     await asyncio.sleep(1)
     await following.unsubscribe()
+"""
+STUBBORN = """
+import asyncio
+
+async def main(exchange):
+    await exchange.place_order("BTC/USD", "market", "buy", "0.01")
+    await exchange.place_order("BTC/USD", "limit", "buy", "0.01", "50000")
+    print("resting", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(600)
+        except BaseException:
+            pass
 """
 FILE = """
 exchange = "coinbase"
@@ -177,6 +195,43 @@ def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_ord
     assert 'papertape_lane_up{exchange="coinbase",lane="rest",mode="paper"} 1.0' in figures
     assert {each["mode"] for each in told} == {"paper"}
     assert [each["op"] for each in told if each["kind"] == "command"] == ["balance.fetch", "order.cancel"]
+
+
+def test_the_second_ctrl_c_ends_at_once_and_the_next_start_takes_up_what_was_under_way(folder: Path) -> None:
+    """The bot will not end; its resting order is still there afterwards, and is known."""
+    Path("mybot.py").write_text(STUBBORN)
+    command = [sys.executable, "-m", "papertape", "trade", "--mode", "paper"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "resting\n"
+        process.send_signal(signal.SIGINT)
+        while "ending: no new orders" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        assert "a second signal: ended at once" in process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    with PaperAccount(folder / ".papertape/paper/coinbase/account.sqlite", venue="coinbase", opening={}) as account:
+        assert [order.status for order in account.kept.orders] == ["closed", "open"]
+    Path("mybot.py").write_text("async def main(exchange):\n    print([order.id for order in exchange.own_open], flush=True)\n")
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert again.stdout.startswith("['o-000002']\n"), again.stderr
+
+
+def test_a_signal_halts_trading() -> None:
+    """SIGUSR1 to the process of a live bot, as `kill -USR1` sends it."""
+    halted: list[str] = []
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        _obey_signals(loop, Trade(None, {}, name="x", tell=print), load_config(environment={}), SimpleNamespace(halt=halted.append))  # type: ignore[arg-type]  # a gate
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0.05)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            loop.remove_signal_handler(number)
+
+    asyncio.run(play())
+    assert halted == ["signal SIGUSR1"]
 
 
 @pytest.mark.parametrize(
