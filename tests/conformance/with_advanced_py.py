@@ -353,13 +353,14 @@ def user(ready: Any) -> None:
 
 @check("streams")
 def unsubscribe(ready: Any) -> None:
-    """After it, nothing more of that channel comes, while heartbeats go on."""
+    """Answered, and from the next heartbeat on nothing more of that channel comes; what was on its way until then may."""
     with streaming(WSClient, ready, "ticker", "heartbeats") as stream:
         until(lambda: stream.of("ticker"), "a ticker")
         stream.client.unsubscribe([PRODUCT], ["ticker"])
         until(lambda: stream.of("subscriptions") and "ticker" not in stream.events("subscriptions")[-1]["subscriptions"], "the answer")
-        before = len(stream.of("ticker"))
         beats = len(stream.of("heartbeats"))
+        until(lambda: len(stream.of("heartbeats")) > beats, "a heartbeat")
+        before = len(stream.of("ticker"))
         until(lambda: len(stream.of("heartbeats")) > beats + 2, "heartbeats")
         assert len(stream.of("ticker")) == before
 

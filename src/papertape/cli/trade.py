@@ -110,7 +110,7 @@ async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: f
         exchange = build(parts)
         halting = Halting(exchange, parts, is_cancelling=config.cancel_on_halt)
         _tell(config, BANNERS[config.mode].format(exchange=config.exchange))
-        _tell(config, f"{config.bot}; state in {config.state_of('').as_posix()}; Ctrl-C ends it")
+        _tell(config, f"{config.bot}; state in {config.state_of('').as_posix()}; connecting; Ctrl-C ends it")
         _obey_signals(loop, trading, config, parts.keeper)
         if lasts_s is not None:
             loop.call_later(lasts_s, trading.drain)
@@ -170,10 +170,9 @@ def _say_result(config: Config, trading: Trade, took_s: float, *, json: bool) ->
         about = {"mode": str(config.mode), "exchange": config.exchange, "bot": config.bot, "seconds": round(took_s, 3), "holds": held}
         print(msgspec.json.encode({**about, "failures": trading.failures}).decode(), flush=True)
         return
-    money = ", ".join(f"{amount} {currency}" for currency, amount in held.items()) or "nobody was told any more what"
-    print(
-        f"{str(config.mode).upper()} {config.exchange}: {config.bot} ran {format_duration(int(took_s) * SECOND)}; the account holds {money}"
-    )
+    money = ", ".join(f"{amount} {currency}" for currency, amount in held.items()) or "nothing"
+    told = f"the account holds {money}" if trading.balances is not None else "what the account holds was not told any more"
+    print(f"{str(config.mode).upper()} {config.exchange}: {config.bot} ran {format_duration(int(took_s) * SECOND)}; {told}")
     for failure in trading.failures:
         print(f"  {failure}")
 

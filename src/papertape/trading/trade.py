@@ -77,6 +77,8 @@ class Trade:
                 connecting.cancel()
                 await asyncio.wait([connecting])
         if connecting.cancelled():
+            self.failures.append(f"it ended before the exchange was connected: {exchange.health.why}")
+            self._tell(self.failures[-1])
             return False
         error = connecting.exception()
         if error is not None:
