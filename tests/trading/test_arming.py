@@ -49,6 +49,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+LOG = [{"kind": "armed", "at": NOW}]
+"""What the gate's log holds of it."""
+
+
 def config() -> Config:
     return load_config(settings=["mode=live"], environment={})
 
@@ -57,6 +61,7 @@ def arm(**changes: object) -> None:
     now = config()
     armed = Armed(
         format=FORMAT, exchange="coinbase", account="mine", endpoints=endpoints_of(now), code=code_hash(now), config=config_hash(now),
+        limits=now.limits,
         scenarios=(Vouched(path="ok.scenario.toml", content=content_hash(Path("ok.scenario.toml")), digest="d"),),
         armed_ns=NOW, until_ns=NOW + 3_600 * SECOND,
     )  # fmt: skip
@@ -64,7 +69,7 @@ def arm(**changes: object) -> None:
 
 
 def missing(now_ns: int = NOW, halted: str = "", **environment: str) -> list[str]:
-    return missing_for_live(config(), now_ns=now_ns, environment=environment, halted=halted)
+    return missing_for_live(config(), now_ns=now_ns, environment=environment, halted=halted, records=LOG)
 
 
 def test_nothing_is_missing_right_after_arming() -> None:
@@ -122,7 +127,9 @@ def test_a_changed_endpoint_is_named_beside_the_changed_configuration() -> None:
 def test_a_setting_over_the_file_is_a_change_too() -> None:
     arm()
     changed = load_config(settings=["mode=live", "limits.orders_per_minute=31"], environment={})
-    assert missing_for_live(changed, now_ns=NOW, environment={}, halted="") == ["the configuration has changed since it was armed"]
+    assert missing_for_live(changed, now_ns=NOW, environment={}, halted="", records=LOG) == [
+        "the configuration has changed since it was armed"
+    ]
 
 
 def test_only_the_mode_may_differ() -> None:
@@ -136,6 +143,21 @@ def test_it_was_armed_without_scenarios_or_for_something_else() -> None:
     assert missing() == ["it was armed without a scenario that has passed"]
     arm(exchange="kraken")
     assert "is for kraken" in missing()[0]
+
+
+def test_a_log_that_knows_nothing_of_it_was_lost() -> None:
+    arm()
+    (why,) = missing_for_live(config(), now_ns=NOW, environment={}, halted="", records=[{"kind": "armed", "at": NOW - 1}])
+    assert why.startswith("the gate's log knows nothing of this arming")
+
+
+def test_another_authority_behind_the_same_name_is_another_configuration() -> None:
+    Path("ca.pem").write_text("one")
+    edit("papertape.toml", "[limits]", 'ca = "ca.pem"\n[limits]')()
+    arm()
+    assert missing() == []
+    Path("ca.pem").write_text("two")
+    assert missing() == ["the configuration has changed since it was armed"]
 
 
 def test_ci_trades_nowhere_but_on_loopback() -> None:

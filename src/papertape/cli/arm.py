@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from papertape.cli.keys import asking_manager
 from papertape.cli.progress import Progress
 from papertape.cli.run import attempt
@@ -89,11 +91,12 @@ def arm(*scenarios: Path, config: Path | None = None, set: list[str] | None = No
         return ExitCode.FAILED
     armed = Armed(
         format=FORMAT, exchange=loaded.exchange, account=rights.account, endpoints=endpoints_of(loaded), code=code_hash(loaded),
-        config=config_hash(loaded), scenarios=tuple(vouched), armed_ns=now_ns, until_ns=now_ns + lasts_ns,
+        config=config_hash(loaded), limits=loaded.limits, scenarios=tuple(vouched), armed_ns=now_ns, until_ns=now_ns + lasts_ns,
     )  # fmt: skip
+    limits = msgspec.to_builtins(loaded.limits, str_keys=True)
     with Audit(loaded.state_of(AUDIT)) as audit:
         (loaded.state_of(HALT)).unlink(missing_ok=True)
-        audit.write(now_ns, "armed", account=rights.account, until=armed.until_ns, config=armed.config, code=armed.code)
+        audit.write(now_ns, "armed", account=rights.account, until=armed.until_ns, config=armed.config, code=armed.code, limits=limits)
         write_armed(armed_path(loaded), armed)
     print(f"armed until {iso(armed.until_ns)}: papertape trade --mode live")
     return ExitCode.PASSED

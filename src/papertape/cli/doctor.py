@@ -153,17 +153,17 @@ def _paper(config: Config) -> str:
 
 
 def _missing(config: Config) -> list[str]:
-    halted = ""
+    halted, records = "", list[dict[str, Any]]()
     path = config.state / "live" / config.exchange / AUDIT
     if path.exists():
         try:
             with Audit(path) as audit:
-                halted = halted_in(config, audit)
+                halted, records = halted_in(config, audit), audit.records
         except ConfigError as error:
             return [str(error)]
     with suppress(ConfigError):
         load_bot(config.bot, config.layers.folder)
-    found = missing_for_live(config, now_ns=wall_ns(), environment=os.environ, halted=halted)
+    found = missing_for_live(config, now_ns=wall_ns(), environment=os.environ, halted=halted, records=records)
     with suppress(ConfigError):
         if KeyManager().origin(config.exchange) is None:
             found.append(f"there are no keys for {config.exchange}: papertape keys add {config.exchange}")

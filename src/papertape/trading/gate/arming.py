@@ -18,7 +18,7 @@ import papertape
 from papertape.model.errors import ConfigError
 from papertape.model.order import iso
 from papertape.model.units import Nanos
-from papertape.trading.config import Config
+from papertape.trading.config import Config, Limits
 
 ARMED: Final = "armed.json"
 
@@ -47,6 +47,7 @@ class Armed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         endpoints: where orders go, by kind; empty for the venue's own.
         code: hash of the bot's files and of papertape's.
         config: hash of all settings but the mode.
+        limits: as they were shown.
         armed_ns, until_ns: from when to when, since 1970-01-01 UTC.
     """
 
@@ -56,6 +57,7 @@ class Armed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     endpoints: dict[str, str]
     code: str
     config: str
+    limits: Limits
     scenarios: tuple[Vouched, ...]
     armed_ns: Nanos
     until_ns: Nanos
@@ -76,11 +78,14 @@ def read_armed(path: Path) -> Armed | None:
         raise ConfigError(f"{path}: is not what `papertape arm` writes ({error}); arm anew") from None
 
 
-def missing_for_live(config: Config, *, now_ns: Nanos, environment: Mapping[str, str], halted: str) -> list[str]:
+def missing_for_live(
+    config: Config, *, now_ns: Nanos, environment: Mapping[str, str], halted: str, records: Sequence[Mapping[str, Any]]
+) -> list[str]:
     """What keeps this from trading live, each in a sentence; the account itself is looked at once the venue can be asked.
 
     Args:
         halted: why trading is halted; empty where it is not.
+        records: what the gate's log holds.
     """
     found = []
     if environment.get("CI") and not all(is_loopback(url) for url in endpoints_of(config).values()):
@@ -102,6 +107,8 @@ def missing_for_live(config: Config, *, now_ns: Nanos, environment: Mapping[str,
         return [*found, f"{path.as_posix()} is for {armed.exchange} by another papertape; arm anew"]
     if not armed.armed_ns <= now_ns < armed.until_ns:
         found.append(f"it was armed from {iso(armed.armed_ns)} to {iso(armed.until_ns)}, and it is {iso(now_ns)}")
+    if not any(each["kind"] == "armed" and each.get("at") == armed.armed_ns for each in records):
+        found.append("the gate's log knows nothing of this arming: it was lost or put aside, and with it what the bot has sent")
     if armed.endpoints != endpoints_of(config):
         found.append(f"endpoints have changed: armed for {_said(armed.endpoints)}, now {_said(endpoints_of(config))}")
     if armed.config != config_hash(config):
@@ -143,9 +150,10 @@ def is_loopback(url: str) -> bool:
 
 
 def config_hash(config: Config) -> str:
-    """Of all settings in force but the mode, wherever they come from."""
+    """Of all settings in force but the mode, wherever they come from, and of the authorities that they name."""
     raw = {key: value for key, value in config.layers.raw.items() if key != "mode"}
-    return _hash([msgspec.json.encode(_ordered(raw))])
+    trusted = [config.venues[name].ca for name in sorted(config.venues)]
+    return _hash([msgspec.json.encode(_ordered(raw)), *(each.read_bytes() for each in trusted if each is not None)])
 
 
 def code_hash(config: Config) -> str:

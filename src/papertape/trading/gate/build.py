@@ -28,7 +28,9 @@ def build_live(parts: Parts) -> ResilientExchange:
         raise ConfigError(f"{config.layers.source}: key `exchange`: {config.exchange} has no adapter that trades live")
     keys = parts.keys.keys(config.exchange)
     audit = parts.closing.enter_context(Audit(config.state_of(AUDIT)))
-    missing = missing_for_live(config, now_ns=parts.clock.wall_ns(), environment=os.environ, halted=halted_in(config, audit))
+    missing = missing_for_live(
+        config, now_ns=parts.clock.wall_ns(), environment=os.environ, halted=halted_in(config, audit), records=audit.records
+    )
     if missing:
         audit.write(parts.clock.wall_ns(), "live refused", missing=missing)
         raise ConfigError("live is refused:" + "".join(f"\n  - {each}" for each in missing))
