@@ -33,6 +33,17 @@ from papertape.trading.paper.account import PaperAccount
 from papertape.trading.paper.exchange import PaperExchange
 
 
+def ends_with(own: BaseExchange, adapter: BaseExchange) -> None:
+    """The contract leaves an adapter as it is; it is disconnected before the session's own exchange."""
+    disconnect = own.disconnect
+
+    async def both() -> None:
+        await adapter.disconnect()
+        await disconnect()
+
+    own.disconnect = both  # type: ignore[method-assign]  # of this one object
+
+
 class OnPaper(Subject):
     """A paper exchange beside the session's own; the session's venue is its real market."""
 
@@ -53,6 +64,7 @@ class OnPaper(Subject):
             clock=VirtualClock(asyncio.get_running_loop()), chance=Chance(0), notes=Notes(), store=MemoryIntents(), run_id="paper",  # type: ignore[arg-type]  # it is ours
             settings=ShellSettings(), on_bot_error=self.errors.append,
         )  # fmt: skip
+        ends_with(exchange, self.paper)
         await self.paper.connect()
         self.paper.market.follow(self.symbol)
         await self.paper.market.knows(self.symbol, 5 * SECOND)
@@ -113,10 +125,12 @@ class Gated(Subject):
         self.audit = Audit(self.folder / "audit.jsonl")
         keeper = Gatekeeper(WIDE, self.audit, clock=clock, until_ns=1 << 62, halt_file=self.folder / "HALT")
         link: Any = CoinbaseLink(own._credentials, rules=own.rules, clock=clock, permits=keeper.permits)
+        gated = GatedLink(link, keeper, lambda rights: "", journal=Journal({}), clock=clock)
         adapter = CoinbaseExchange(
-            GatedLink(link, keeper, lambda rights: "", journal=Journal({}), clock=clock), clock=clock, chance=Chance(0), notes=Notes(),
+            gated, clock=clock, chance=Chance(0), notes=Notes(),
             store=MemoryIntents(), run_id="gated", settings=ShellSettings(), on_bot_error=lambda error: None,
         )  # fmt: skip
+        ends_with(exchange, adapter)
         await adapter.connect()
         return adapter
 
