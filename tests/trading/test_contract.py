@@ -35,13 +35,14 @@ from papertape.trading.paper.exchange import PaperExchange
 
 def ends_with(own: BaseExchange, adapter: BaseExchange) -> None:
     """The contract leaves an adapter as it is; it is disconnected before the session's own exchange."""
-    disconnect = own.disconnect
+    line: Any = own._line  # type: ignore[attr-defined]  # the fixture stands for another exchange in each test; its line is this one's
+    disconnect = line.disconnect
 
     async def both() -> None:
         await adapter.disconnect()
         await disconnect()
 
-    own.disconnect = both  # type: ignore[method-assign]  # of this one object
+    line.disconnect = both
 
 
 class OnPaper(Subject):
