@@ -142,7 +142,11 @@ def test_an_alias_of_a_venue_is_that_venue() -> None:
     assert (config.exchange, config.venue.account) == ("coinbase", {"USD": Decimal(1)})
 
 
-@given(st.dictionaries(st.text("abcdefghij_", min_size=1, max_size=8), st.integers() | st.text(max_size=5) | st.booleans(), max_size=4))
+@given(
+    st.dictionaries(
+        st.text("abcdefghij_", min_size=1, max_size=8), st.integers() | st.text('abc "\\ü{[', max_size=5) | st.booleans(), max_size=4
+    )
+)
 def test_whatever_the_file_holds_is_a_configuration_or_one_sentence(raw: dict[str, object]) -> None:
     layers = Layered(raw=dict(raw), origins={}, folder=Path(), source="x.toml")
     said = ""
