@@ -25,7 +25,12 @@ HERE: Final = Path(__file__).resolve().parent
 KEPT: Final = ROOT / ".conformance"
 PAGE: Final = ROOT / "docs" / "conformance.md"
 SERVE: Final = ("serve", "coinbase", "--tls", "--loop", "--dates", "now", "--with-parent", "--tape", "fixtures/btc-usd-30s.parquet")
-NOT_TO_BE_HAD: Final = ("Could not find a version that satisfies", "No matching distribution found", "NewConnectionError", "ConnectTimeoutError")
+NOT_TO_BE_HAD: Final = (
+    "Could not find a version that satisfies",
+    "No matching distribution found",
+    "NewConnectionError",
+    "ConnectTimeoutError",
+)
 """Of pip's words, those that say so."""
 
 CLIENT_ENDS_WITHIN_S: Final = 300
