@@ -160,6 +160,9 @@ def test_what_a_run_leaves_behind_is_no_reason_to_look_again(searches: list[int]
     for _ in range(3):
         deep(lambda: left.append((copies.Holder(), functools.partial(copies.Drawing.generator.getrandbits, 32), random.random)))
     assert searches == []
+    left.append(left[0][1].func.__self__)  # one more who refers to the generator
+    del left[1:3]
+    gc.collect()
     assert deep(lambda: left[0][1](), seed=1) == deep(lambda: left[0][1](), seed=1)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from papertape.runtime.ordered import OrderedSet
 from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, generators, late, leaving, loops, order, users, waits
 from papertape.runtime.patch.active import Run, enter, leave
-from papertape.runtime.patch.deep import Search, key_of
+from papertape.runtime.patch.deep import Search, key_of, thawed
 from papertape.runtime.patch.scan import Scanner
 
 if TYPE_CHECKING:
@@ -208,17 +208,13 @@ class Patches:
     def _look_through_memory(self, pairs: list[tuple[Any, Any]], every: list[tuple[Any, Any]]) -> Search:
         spared = [vars(self), self._pairs, self._frozen, self._clocks, self._undo, pairs, every]
         spared += [*every, *self._clocks, *self._undo, *(args for _, args in self._undo)]
-        frozen = gc.get_freeze_count()
-        gc.unfreeze()  # what is frozen is not looked through
         search = Search(pairs, self._generators.known(), spared)
         try:
-            search.replace()
+            with thawed():
+                search.replace()
         except BaseException:
             search.put_back()
             raise
-        finally:
-            if frozen:
-                gc.freeze()
         search.settle(self._held())
         self._search = search
         return search

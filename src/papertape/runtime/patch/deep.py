@@ -13,7 +13,8 @@ import functools
 import gc
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import BuiltinMethodType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
@@ -107,8 +108,13 @@ class Search:
         self._held_between = self._holders_of_generators()
 
     def is_untouched(self) -> bool:
-        """Whether nobody has taken a generator, or a method of one, since `leave`; what a run takes asks for the next one in its turn."""
-        return self._held_between == self._holders_of_generators()
+        """Whether nobody has taken a method of a generator since `leave`; what a run takes asks for the next run in its turn."""
+        if self._held_between == self._holders_of_generators():
+            return True
+        known = self._exchange.keys() | {id(thing) for thing in self._looked_for}
+        with thawed():
+            holders = gc.get_referrers(*self._drawn_from)
+        return all(id(held) in known or not generators.is_draw(held) or generators.asks_for_run(held) for held in holders)
 
     def put_back(self) -> None:
         """Undo all that was changed."""
@@ -214,6 +220,18 @@ class Search:
                 self._change(Slot(owner, name), value, self._new(value))
             except (AttributeError, TypeError):  # an empty or read-only slot
                 continue
+
+
+@contextmanager
+def thawed() -> Iterator[None]:
+    """Let what is frozen be looked through too."""
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        if frozen:
+            gc.freeze()
 
 
 def _binds(value: Any) -> bool:
