@@ -16,7 +16,7 @@ from papertape.model.lazy_book import Ladder
 from papertape.model.units import MILLISECOND, Nanos
 from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
 from papertape.sim.prints import Fact
-from papertape.sim.side import BookSide
+from papertape.sim.side import FAR, BookSide
 from papertape.sim.venue import TRADES_MAX
 from papertape.tape.block import Block, Lane
 from papertape.tape.schema import TRADE
@@ -27,7 +27,10 @@ TAIL_NS: Final = 150 * MILLISECOND
 FEW: Final = 128
 """So few rows are not worth the trouble of many at a time."""
 
-LOOK_MIN: Final = 1_024
+LISTED_MAX: Final = 1_024
+"""So few rows Python looks through sooner than Arrow."""
+
+LOOK_MIN: Final = 256
 LOOK_MAX: Final = 16_384
 """How many messages ahead are searched at a time for one that an order of ours minds: few first, then more."""
 
@@ -224,6 +227,10 @@ def _at(
     low, high = lane.between(begin, end)
     if low == high or (not prices and at_least is None and at_most is None):
         return iter(())
+    if high - low <= LISTED_MAX:
+        least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
+        rows = enumerate(_numbers(lane.prices, low, high), low)
+        return (lane.places[row] for row, price in rows if price >= least or price <= most or price in prices)
     import pyarrow as pa
     import pyarrow.compute as pc
 

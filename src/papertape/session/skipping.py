@@ -32,7 +32,7 @@ KINDS: Final[dict[type, int]] = {
 }
 """How a tape numbers what streams bring."""
 
-MADE_AT_ONCE: Final = 2_048
+MADE_AT_ONCE: Final = 1_024
 """So many messages are made into events at a time for a client that wants them."""
 
 
@@ -110,6 +110,7 @@ class SkippingCursors:
         self._reached.on_leave = self.keeper.leave
         self._broadcast = broadcast
         self._minds: tuple[Minds, ...] = ()
+        self._is_minded = False
         self._stops: list[int] = []  # numbers of the messages that an order minds, from the next one on, latest first
         self._searched = 0  # messages before this one have been searched for such
         self._ahead = Tuning.look_min
@@ -199,7 +200,7 @@ class SkippingCursors:
     def _look_who_minds(self) -> None:
         minds = self.keeper.minds()
         if minds != self._minds:
-            self._minds = minds
+            self._minds, self._is_minded = minds, any(each is not NOTHING for each in minds)
             self._searched, self._stops, self._ahead = self._reached.settle(), [], Tuning.look_min
         self._find_stop()
 
@@ -208,7 +209,7 @@ class SkippingCursors:
         block = self._reached.block
         if self._stops:
             self._stop_ns = self._run_ns(self._stops[-1])
-        elif block is None or all(each is NOTHING for each in self._minds):
+        elif block is None or not self._is_minded:
             self._stop_ns = FOREVER_NS
         else:
             begin = max(self._searched, self._reached.count)
@@ -224,12 +225,17 @@ class SkippingCursors:
             self._searched = end
             self._stop_ns = self._run_ns(self._stops[-1] if found else end - 1)
 
-    def _run_ns(self, index: int) -> Nanos:
+    def _place(self, index: int) -> tuple[Block, int]:
+        """Where a message is that has not been passed."""
         block = self._reached.block
         while block is not None and index >= block.end:
             block = block.following()
         assert block is not None, "what is searched is there"
-        return max(block.reaches[index - block.first] - self._origin_ns, 0)
+        return block, index - block.first
+
+    def _run_ns(self, index: int) -> Nanos:
+        block, place = self._place(index)
+        return max(block.reaches[place] - self._origin_ns, 0)
 
     def _stop(self, stop_ns: Nanos) -> None:
         """Tell the venue what an order minds; or, where the search has come to its end, let all of that reach it."""
@@ -241,14 +247,10 @@ class SkippingCursors:
         index = self._stops.pop()
         reached = self._reached
         reached.count = max(reached.count, index)
-        reached.settle()
-        block = reached.block
-        assert block is not None, "it has not reached the venue yet"
-        place = index - block.first
+        block, place = self._place(index)
         event = next(iter(block.messages(place, place + 1)))[3]
         reached.count = index + 1
         self.keeper.happen(index, event, stop_ns)
-        reached.settle()
         self._look_who_minds()
 
     # What the client must be told

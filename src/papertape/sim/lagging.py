@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -71,6 +72,11 @@ class LaggingVenue(SimVenue):
 
     lag: Lag | None = None
 
+    @cached_property
+    def _minded(self) -> dict[str, tuple[tuple[int, int, bool, int], Minds]]:
+        """What each instrument's orders minded when that was last asked, and what it depended on."""
+        return {}
+
     _books: dict[str, Book]
     _trades: dict[str, deque[Trade]]
     _candles: dict[str, Candles]
@@ -129,11 +135,16 @@ class LaggingVenue(SimVenue):
     # What whoever keeps count asks and tells
 
     def minds(self, symbol: str) -> Minds:
-        """Which rows of an instrument must be told in their time."""
+        """Which rows of an instrument must be told in their time; the same object while nothing has changed."""
         matcher = self._matchers[symbol]
+        key = matcher.bids.changes, matcher.asks.changes, matcher.is_unsettled, len(self._settlement.open)
+        known = self._minded.get(symbol)
+        if known is None or known[0] != key:
+            known = self._minded[symbol] = (key, self._minds(symbol, matcher))
+        return known[1]
+
+    def _minds(self, symbol: str, matcher: Matcher) -> Minds:
         bids, asks = matcher.bids, matcher.asks
-        if not (bids.own or asks.own or bids.taken or asks.taken or self._settlement.open):
-            return NOTHING
         for order in self._settlement.open.values():
             if order.instrument.symbol == symbol and not _only_rests(order):
                 return Minds(all=True)

@@ -24,6 +24,11 @@ BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
 
 
+PAGE: Final = 256
+PAGES_MAX: Final = 16
+"""Messages that are made at a time, and how many times so many a block keeps."""
+
+
 class Lane(msgspec.Struct):
     """One kind of rows of one instrument: changed bids, changed asks, trades whose taker bought, or sold.
 
@@ -122,6 +127,7 @@ class Rows(Block):
         self._tape = tape
         self._timed = timed
         self._lanes: dict[int, tuple[Lane, Lane, Lane, Lane]] = {}
+        self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
         lasts = pc.greater_equal(flags, pa.scalar(schema.LAST, pa.int8()))
         firsts = pc.equal(pc.bit_wise_and(flags, pa.scalar(schema.FIRST, pa.int8())), pa.scalar(schema.FIRST, pa.int8()))
@@ -179,13 +185,26 @@ class Rows(Block):
         return pc.add(kinds, self._timed.arrow.column("side").cast("int32"))
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
-        if begin >= end:
-            return ()
-        row = self._ends[begin - 1] + 1 if begin else 0
-        return self._made(_slice(self._timed, row, self._ends[end - 1] + 1))
+        first, last = begin // PAGE, (end - 1) // PAGE
+        if first == last:
+            return self._page(first)[begin - first * PAGE : end - first * PAGE]
+        return itertools.islice(
+            itertools.chain.from_iterable(map(self._page, range(first, last + 1))), begin - first * PAGE, end - first * PAGE
+        )
+
+    def _page(self, number: int) -> list[Message]:
+        """Some messages, made once for all who ask for them now: venue and client do, one soon after the other."""
+        page = self._pages.get(number)
+        if page is None:
+            begin, end = number * PAGE, min(number * PAGE + PAGE, self.count)
+            row = self._ends[begin - 1] + 1 if begin else 0
+            page = self._pages[number] = list(self._made(_slice(self._timed, row, self._ends[end - 1] + 1)))
+            if len(self._pages) > PAGES_MAX:
+                del self._pages[next(iter(self._pages))]
+        return page
 
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
-        if not self._is_plain or begin >= end:
+        if not self._is_plain or begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
             return super().chosen(begin, end, kinds)
         import pyarrow as pa
         import pyarrow.compute as pc
