@@ -1,6 +1,6 @@
 """Which engine walks the tapes: the plain one stops at each row, the fast one only where somebody must be told. Their journals are equal.
 
-The plain engine is the reference. $PAPERTAPE_ENGINE asks for it; nothing in a run, and no digest, knows of that.
+The plain engine is the reference, and what runs unless $PAPERTAPE_ENGINE asks for "fast"; nothing in a run, and no digest, knows of that.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Engine(StrEnum):
 
 
 def engine() -> Engine:
-    """The one that the environment asks for; FAST if it does not say."""
-    asked = os.environ.get(VARIABLE) or Engine.FAST
+    """The one that the environment asks for; PLAIN if it does not say."""
+    asked = os.environ.get(VARIABLE) or Engine.PLAIN
     try:
         return Engine(asked)
     except ValueError:
-        raise ConfigError(f'${VARIABLE} holds "{asked}"; expected "fast" (which it is without it) or "plain"') from None
+        raise ConfigError(f'${VARIABLE} holds "{asked}"; expected "fast" or "plain" (which it is without it)') from None

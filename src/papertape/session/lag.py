@@ -136,6 +136,11 @@ class Keeper:
         self._books.at += 1
         self.venue.apply(event, now_ns)
 
+    def tell(self, block: Block, place: int, event: MarketEvent, now_ns: Nanos) -> None:
+        """A message reaches the venue, and so has each before it been told."""
+        self._books.block, self._books.at = block, place + 1
+        self.venue.apply(event, now_ns)
+
     # How rows are worked in
 
     def _work_in(self, block: Block, begin: int, end: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, MarketEvent, Ticker, Trade
 from papertape.model.request import Lane
@@ -34,6 +34,10 @@ KINDS: Final[dict[type, int]] = {
 
 MADE_AT_ONCE: Final = 1_024
 """So many messages are made into events at a time for a client that wants them."""
+
+
+END: Final[Any] = (FOREVER_NS, None)
+"""After the last message."""
 
 
 class Passed:
@@ -111,6 +115,10 @@ class SkippingCursors:
         self._broadcast = broadcast
         self._minds: tuple[Minds, ...] = ()
         self._is_minded = False
+        self._wants_changes = False
+        self._is_dense = False  # so many rows matter that each is told in its time
+        self._each: Iterator[tuple[Nanos, tuple[int, Block, int, MarketEvent]]] = iter(())
+        self._next: Any = None
         self._stops: list[int] = []  # numbers of the messages that an order minds, from the next one on, latest first
         self._searched = 0  # messages before this one have been searched for such
         self._ahead = Tuning.look_min
@@ -149,6 +157,7 @@ class SkippingCursors:
     def walk(self, loop: Road, until: Key) -> bool:
         agenda, ready, deliver = loop.agenda, loop.ready, self._broadcast.deliver
         origin_ns, reached, delivered = self._origin_ns, self._reached, self._delivered
+        tell = self.keeper.tell
         self._look_who_wants()
         self._look_who_minds()
         head = None
@@ -167,7 +176,13 @@ class SkippingCursors:
                     if stop_ns > loop.now_ns:
                         loop.now_ns = stop_ns
                     delivered.ns = stop_ns + origin_ns - 1
-                    self._stop(stop_ns)
+                    if self._is_dense:
+                        index, block, place, event = self._next
+                        reached.count = index + 1
+                        tell(block, place, event, stop_ns)
+                        self._stop_ns, self._next = next(self._each, END)
+                    else:
+                        self._stop(stop_ns)
                 else:
                     if due_ns >= limit_ns and (due_ns > limit_ns or limit_rank < DELIVERY):
                         self._pass(limit)
@@ -202,7 +217,27 @@ class SkippingCursors:
         if minds != self._minds:
             self._minds, self._is_minded = minds, any(each is not NOTHING for each in minds)
             self._searched, self._stops, self._ahead = self._reached.settle(), [], Tuning.look_min
-        self._find_stop()
+        is_dense = self._is_minded and (self._wants_changes or any(each.all for each in minds))
+        if is_dense != self._is_dense:
+            self._is_dense = is_dense
+            self._searched, self._stops = self._reached.settle(), []
+            if is_dense:
+                self.keeper.tell_books()
+                self._each = self._all_from(self._searched)
+                self._stop_ns, self._next = next(self._each, END)
+        if not is_dense:
+            self._find_stop()
+
+    def _all_from(self, index: int) -> Iterator[tuple[Nanos, tuple[int, Block, int, MarketEvent]]]:
+        """Each message, with when it reaches the venue, run time."""
+        block, origin_ns = self._reached.block, self._origin_ns
+        while block is not None:
+            first = block.first
+            for low in range(max(index - first, 0), block.count, MADE_AT_ONCE):
+                high = min(low + MADE_AT_ONCE, block.count)
+                for place, (_, reach_ns, _, event) in zip(range(low, high), block.messages(low, high), strict=True):
+                    yield max(reach_ns - origin_ns, 0), (first + place, block, place, event)
+            block = block.following()
 
     def _find_stop(self) -> None:
         """See where the next stop is: a message that an order minds, or the end of what has been searched."""
@@ -263,6 +298,7 @@ class SkippingCursors:
         wanted += [(kind, symbol) for kind, channel in CHANNEL_OF.items() for each, symbol in broadcast.silent if each is channel]
         if wanted != self._wanted:
             self._wanted = wanted
+            self._wants_changes = any(kind is BookUpdate for kind, _ in wanted)
             self._coming = self._all_wanted()
             self._due = next(self._coming, None)
 

@@ -204,17 +204,21 @@ class Rows(Block):
         return page
 
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
-        if not self._is_plain or begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
+        if begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
             return super().chosen(begin, end, kinds)
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        part = _slice(self._timed, begin, end)
+        row = self._ends[begin - 1] + 1 if begin else 0
+        part = _slice(self._timed, row, self._ends[end - 1] + 1)
         mask = pc.is_in(part.arrow.column("kind"), pa.array(kinds, pa.int8()))
         found = Timed(
             part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
         )
-        return zip((begin + place for place in _words(pc.indices_nonzero(mask))), (message[3] for message in self._made(found)), strict=False)
+        lasts = pc.greater_equal(part.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8()))
+        ends = _words(pc.indices_nonzero(pc.and_(mask, lasts)))
+        places = (self._place(row + each) for each in ends)
+        return zip(places, (message[3] for message in self._made(found)), strict=False)
 
     def _made(self, part: Timed) -> Iterator[Message]:
         symbols = [instrument.symbol for instrument in self._tape.instruments]
@@ -222,7 +226,7 @@ class Rows(Block):
 
     def _place(self, row: int) -> int:
         """Of the message that a row belongs to."""
-        return bisect_left(self._ends, row)
+        return row if self._is_plain else bisect_left(self._ends, row)
 
 
 _APART: Final = 64
