@@ -167,6 +167,30 @@ def test_what_was_armed_for_a_while_is_over_then_also_for_a_bot_that_trades(tmp_
     assert why.startswith("it was armed until ")
 
 
+def test_a_sale_far_below_its_market_is_worth_what_the_market_pays(tmp_path: Path) -> None:
+    """0.04 BTC at a price of 1 would be sold for some 2600 USD, not for four cents; nothing of the market was subscribed to."""
+
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        with pytest.raises(GateRefused, match=r"it is worth 2\d{3}\.?\d* USD, and order_notional is 2000 USD"):
+            await exchange.place_order(SYMBOL, "limit", "sell", "0.04", "100")
+        assert not stage.world.venue.truth_orders()
+
+    (why,) = live(tmp_path, bot)
+    assert why.startswith("a limit: it is worth 2")
+
+
+def test_orders_that_the_venue_refuses_use_up_no_limit(tmp_path: Path) -> None:
+    """A market maker whose post-only orders would take is told no all day; nothing of that is at stake."""
+
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        for _ in range(10):
+            with pytest.raises(ccxt.OrderImmediatelyFillable):
+                await exchange.place_order(SYMBOL, "limit", "buy", "0.02", "90000", post_only=True)
+        await buy("0.02")(exchange, keeper, stage)
+
+    assert live(tmp_path, bot) == []
+
+
 def test_cancels_pass_while_trading_is_halted(tmp_path: Path) -> None:
     async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
         order = await exchange.place_order(SYMBOL, "limit", "buy", "0.001", "60000")

@@ -178,7 +178,8 @@ def _say_result(config: Config, trading: Trade, took_s: float, *, json: bool) ->
 
 
 def _tell(config: Config, words: str) -> None:
-    print(f"[{str(config.mode).upper()}] {words}", file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # a terminal that was closed must not keep anybody from trading in order, or from halting
+        print(f"[{str(config.mode).upper()}] {words}", file=sys.stderr, flush=True)
 
 
 def _seconds(text: str) -> float:

@@ -39,8 +39,8 @@ def build_live(parts: Parts) -> ResilientExchange:
     assert config.limits is not None, "they are not missing"
 
     def halted(why: str) -> None:
+        parts.on_halted()  # whoever is told by `tell` may not be there any more
         parts.tell(f"HALTED: {why}; no new order leaves until the bot is armed anew")
-        parts.on_halted()
 
     parts.keeper = keeper = Gatekeeper(
         config.limits, audit, clock=parts.clock, until_ns=armed.until_ns, halt_file=config.state_of(HALT), on_halted=halted
