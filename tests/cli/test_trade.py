@@ -191,8 +191,7 @@ def test_arming_lifts_the_halt_that_it_has_shown_as_the_last_thing_it_does_and_n
         assert not (state / "armed.json").exists()
     with monkeypatch.context() as broken:
         broken.setattr("papertape.cli.arm._lift", ended)
-        with pytest.raises(SystemExit, match="130"):
-            main(["arm", "ok.scenario.toml", "--consent", CONSENT])
+        assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 130
         assert "HALTED     HALT is there: stop it all; this lifts it" in capsys.readouterr().out
         assert (state / "HALT").exists()
     before = (state / "armed.json").read_bytes()
