@@ -59,11 +59,11 @@ class Table:
         self.steps = _steps(said)
         self._columns = dict(_BY_COLUMNS).get(self.kind, ())
         numbers = [name for name in self._columns if _is_number(name)]
-        widths = {_width(layout.field(name).type) for name in numbers}
-        if self.kind != "instrument" and kinds and (len(widths) != 1 or widths == {None}):
+        widths = list(dict.fromkeys(_width(layout.field(name).type) for name in numbers))
+        if self.kind != "instrument" and kinds and (len(widths) != 1 or widths == [None]):
             held = ", ".join(f"{name} {layout.field(name).type}" for name in numbers[:2])
             raise TapeError(f"{path}: {held}: prices and sizes should be whole numbers of 16, 8 or fixed bytes, as nautilus writes them.")
-        width = next(iter(widths), None)
+        width = widths[0] if widths else None
         self.scale = SCALES.get(width or 0, _INTEGER_SCALE)
         self.first_ns = self._first() if kinds and self.kind != "instrument" else 0
 
