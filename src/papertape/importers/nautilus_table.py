@@ -49,8 +49,8 @@ class Table:
         except (OSError, pa.ArrowException) as error:
             raise TapeError(f"{path}: does not read: {str(error).splitlines()[0]}. Fetch it again, or leave it out.") from error
         layout = self._file.schema_arrow
-        names = set(layout.names)
-        kinds = [kind for kind, columns in _BY_COLUMNS if names.issuperset(columns) and (kind == "instrument" or names.issuperset(_TIMES))]
+        there = set(layout.names)
+        kinds = [kind for kind, columns in _BY_COLUMNS if there.issuperset(columns) and (kind == "instrument" or there.issuperset(_TIMES))]
         self.kind = kinds[0] if kinds else path.parent.parent.name or path.name
         self.rows: int = self._file.metadata.num_rows
         said = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in (layout.metadata or {}).items()}
