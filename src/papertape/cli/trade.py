@@ -31,7 +31,7 @@ from papertape.trading.gate.keeper import Gatekeeper
 from papertape.trading.modes import BANNERS, build
 from papertape.trading.paper.account import reset as reset_account
 from papertape.trading.paper.build import ACCOUNT
-from papertape.trading.parts import Parts
+from papertape.trading.parts import INTENTS, Parts
 from papertape.trading.status import Status
 from papertape.trading.trade import Trade
 from papertape.version import VERSION
@@ -84,7 +84,7 @@ def trade(
         return _replay(loaded, journal, json=json)
     lasts_s = None if lasts is None else _seconds(lasts)
     bot = load_bot(loaded.bot, loaded.layers.folder)
-    if reset and reset_account(loaded.state_of(ACCOUNT)):
+    if reset and reset_account(loaded.state_of(ACCOUNT), loaded.state_of(INTENTS)):
         _tell(loaded, "the paper account was put aside; a new one begins")
     return asyncio.run(_trade(loaded, bot, journal, lasts_s, status, json=json))
 

@@ -9,7 +9,7 @@ from papertape.model.errors import ConfigError
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, TimeInForce
-from papertape.model.units import Nanos
+from papertape.model.units import EXACT, Nanos
 from papertape.sim.fills.base import Place
 
 
@@ -93,15 +93,25 @@ class LiveOrder:
 
 
 def resumed(kept: Iterable[Order], instruments: Mapping[str, Instrument]) -> Iterator[LiveOrder]:
-    """Orders as another venue of the account kept them; `ConfigError` for one that is open in a market that is not among `instruments`."""
+    """Orders as another venue of the account kept them; `ConfigError` for one that is open in a market that is not among `instruments`, or
+    whose steps it does not fit.
+    """
     for order in kept:
         instrument = instruments.get(order.symbol)
-        if instrument is None:
+        if instrument is None and order.status is OrderStatus.OPEN:
+            raise ConfigError(f"order {order.id} is open, and {order.symbol} is not traded any more")
+        if instrument is None or not fits(order, instrument):
             if order.status is OrderStatus.OPEN:
-                raise ConfigError(f"order {order.id} is open, and {order.symbol} is not traded any more")
+                raise ConfigError(f"order {order.id} is open, and does not fit the steps that {order.symbol} has now")
             steps = _step(order.price), _step(order.amount, order.filled)  # its own figures', as nothing else is left of its market
             instrument = Instrument(symbol=order.symbol, venue_symbol=order.symbol, tick=steps[0], lot=steps[1])
         yield _resumed(order, instrument)
+
+
+def fits(order: Order, instrument: Instrument) -> bool:
+    """Whether an order's price and amounts are whole steps of its market."""
+    steps = ((order.price or Decimal(0), instrument.tick), (order.amount, instrument.lot), (order.filled, instrument.lot))
+    return not any(EXACT.remainder(figure, step) for figure, step in steps)
 
 
 def _resumed(kept: Order, instrument: Instrument) -> LiveOrder:
