@@ -182,7 +182,7 @@ def reset(path: Path, *others: Path) -> bool:
     """
     if path.exists():
         _refuse_if_used(path)
-    found = [each for each in (*others, path.with_name(f"{path.name}-journal"), path) if each.exists()]  # the account goes last
+    found = [each for each in (*others, path) if each.exists()]  # the account goes last
     number = 1
     while any(_aside(each, number).exists() for each in (*others, path)):
         number += 1
@@ -192,10 +192,10 @@ def reset(path: Path, *others: Path) -> bool:
 
 
 def _aside(path: Path, number: int) -> Path:
-    """Its place beside; SQLite finds its journal by the account's name.
+    """Its place beside.
 
-    >>> _aside(Path("account.sqlite-journal"), 2).name
-    'account.2.sqlite-journal'
+    >>> _aside(Path("account.sqlite"), 2).name
+    'account.2.sqlite'
     """
     return path.with_name(f"{path.stem}.{number}{path.suffix}")
 
