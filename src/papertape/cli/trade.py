@@ -130,7 +130,9 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Confi
         _tell(config, "ending: no new orders, what is on its way is waited for; once more ends at once")
         trading.drain()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hangup = getattr(signal, "SIGHUP", None)  # a terminal that is closed, or a line to it; `nohup` means what it says
+    ends = [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN else [])]
+    for number in ends:
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
             loop.add_signal_handler(number, obey, number)
     if keeper is not None and hasattr(signal, "SIGUSR1"):
