@@ -40,8 +40,9 @@ def audit(truth: Truth, fees: FeeModel) -> list[str]:
 
 def _limit_at(truth: Truth, order: Order, place: int) -> Decimal | None:
     """The limit that an order had when the fill at `place` was made; an order shows its last one."""
-    later = (move.before for move in truth.moves if move.order_id == order.id and move.after_fills > place)
-    return next(later, order.price)
+    moves = [move for move in truth.moves if move.order_id == order.id]
+    last = order.price if not moves or moves[-1].since is None else moves[-1].since
+    return next((move.before for move in moves if move.after_fills > place), last)
 
 
 def _check_fill(fill: Fill, order: Order, limit: Decimal | None, fees: FeeModel) -> list[str]:

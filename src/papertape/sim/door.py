@@ -96,6 +96,7 @@ class Door:
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
         self._held: list[tuple[Pending, Answer]] = []
         self._seen: list[Pending] = []
+        venue.on_end_set = self._wake_venue_at
 
     # ---- requests
 
@@ -280,6 +281,11 @@ class Door:
         if pending.client.asked_at:
             fields["line"] = pending.client.asked_at
         self._journal.write(self._timeline.now_ns, "command", **fields)
+
+    def _wake_venue_at(self, when_ns: Nanos) -> None:
+        """An order ends by itself then, whether or not anything else happens."""
+        now_ns = self._timeline.now_ns
+        self._timeline.schedule_ns(max(when_ns, now_ns), COMMAND, lambda: self.venue.advance(self._timeline.now_ns))
 
     # ---- streams
 
