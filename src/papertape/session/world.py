@@ -32,7 +32,7 @@ from papertape.session.watching import Watching
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
 from papertape.sim.fills import QueueFills
-from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency
+from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, RecordedLine
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 from papertape.tape.builtin import resolve
@@ -184,6 +184,10 @@ def open_door(
     """
     rules, latency = VENUES[name], spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
+    line = None
+    if isinstance(order_law, RecordedLatency) or isinstance(answer_law, RecordedLatency):
+        line = RecordedLine()
+        order_law, answer_law = (line if isinstance(law, RecordedLatency) else law for law in (order_law, answer_law))
     fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
     told: list[Callable[[OrderUpdate], object]] = []
 
@@ -204,6 +208,7 @@ def open_door(
         venue, name=name, timeline=time, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
         heartbeat_ns=rules.heartbeat_ns, epoch_ns=epoch_ns,
     )  # fmt: skip
+    door.line = line
     told += [door.tell] if on_update is None else [on_update, door.tell]
     return venue, door, fees
 
@@ -252,6 +257,8 @@ def walked(
         return index
 
     deliver = broadcast.deliver if outages is None else outages.deliver
+    if door.line is not None:
+        rows = door.line.listening(rows)
     return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=deliver)
 
 

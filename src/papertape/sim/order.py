@@ -11,6 +11,7 @@ from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, TimeInForce
 from papertape.model.units import Nanos
+from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import Place
 
 
@@ -22,6 +23,7 @@ class LiveOrder:
         amount_lots: asked for; for a market buy by cost, what the cost bought.
         left_lots: not yet executed.
         arrived_ns: when it took its place in the queue, venue clock; trades up to then are not for it. Losing priority renews it.
+        rates: what its fills are charged: those of the time when it was placed.
         held: what the ledger holds for it, quote for a buy, base for a sell.
         place: its place in the queue while it rests.
         expires_ns: when it ends by itself, venue clock; None where it does not.
@@ -33,8 +35,9 @@ class LiveOrder:
 
     __slots__ = (
         "amount_lots", "arrived_ns", "client_order_id", "cost", "created_ns", "exit_ticks", "expires_ns", "fee", "filled_lots",
-        "fills_count", "held", "id", "instrument", "is_by_cost", "is_triggered", "left_lots", "limit_ticks", "place", "post_only", "reason",
-        "shown_ticks", "side", "status", "stop_direction", "stop_ticks", "time_in_force", "trigger_ticks", "type", "updated_ns",
+        "fills_count", "held", "id", "instrument", "is_by_cost", "is_triggered", "left_lots", "limit_ticks", "place", "post_only",
+        "rates", "reason", "shown_ticks", "side", "status", "stop_direction", "stop_ticks", "time_in_force", "trigger_ticks", "type",
+        "updated_ns",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +49,9 @@ class LiveOrder:
         limit_ticks: int | None,
         lots: int,
         now_ns: Nanos,
+        rates: FeeModel,
     ) -> None:
+        self.rates = rates
         self.id = order_id
         self.client_order_id = client_order_id
         self.instrument = instrument
@@ -142,7 +147,7 @@ def exit_of(stop_ticks: int) -> int:
     return max(stop_ticks * (100 - EXIT_PERCENT) // 100, 1)
 
 
-def resumed(kept: Iterable[Order], instruments: Mapping[str, Instrument]) -> Iterator[LiveOrder]:
+def resumed(kept: Iterable[Order], instruments: Mapping[str, Instrument], rates: FeeModel) -> Iterator[LiveOrder]:
     """Orders as another venue of the account kept them; `ConfigError` for one that is open in a market that is not among `instruments`."""
     for order in kept:
         instrument = instruments.get(order.symbol)
@@ -152,10 +157,10 @@ def resumed(kept: Iterable[Order], instruments: Mapping[str, Instrument]) -> Ite
             prices = order.price, order.trigger_price, order.stop_loss_price
             steps = _step(*prices), _step(order.amount, order.filled)  # its own figures', as nothing else is left of its market
             instrument = Instrument(symbol=order.symbol, venue_symbol=order.symbol, tick=steps[0], lot=steps[1])
-        yield _resumed(order, instrument)
+        yield _resumed(order, instrument, rates)
 
 
-def _resumed(kept: Order, instrument: Instrument) -> LiveOrder:
+def _resumed(kept: Order, instrument: Instrument, rates: FeeModel) -> LiveOrder:
     wanted = NewOrder(
         symbol=kept.symbol, type=kept.type, side=kept.side, amount=kept.amount, price=kept.price, time_in_force=kept.time_in_force,
         post_only=kept.post_only, expires_ns=kept.expires_ns, trigger_price=kept.trigger_price, stop_direction=kept.stop_direction,
@@ -163,7 +168,7 @@ def _resumed(kept: Order, instrument: Instrument) -> LiveOrder:
     )  # fmt: skip
     limit_ticks = None if kept.price is None else instrument.to_ticks(kept.price)
     lots = _lots(instrument, kept.amount)
-    order = LiveOrder(kept.id, kept.client_order_id, wanted, instrument, limit_ticks, lots, kept.created_ns)
+    order = LiveOrder(kept.id, kept.client_order_id, wanted, instrument, limit_ticks, lots, kept.created_ns, rates)
     order.filled_lots = _lots(instrument, kept.filled)
     order.left_lots = lots - order.filled_lots
     order.cost, order.fee, order.fills_count = kept.cost, kept.fee, kept.fills_count

@@ -15,7 +15,6 @@ from papertape.model.request import Answer, Op, RefusalCode, Request
 from papertape.model.venue import VenueRules
 from papertape.sim.candles import Candles
 from papertape.sim.checks import Refused
-from papertape.sim.fees.base import FeeModel
 from papertape.sim.orders import Orders
 from papertape.sim.settlement import Settlement
 
@@ -31,7 +30,6 @@ class Records:
         rules: VenueRules,
         instruments: Mapping[str, Instrument],
         *,
-        fees: FeeModel,
         orders: Orders,
         settlement: Settlement,
         books: Mapping[str, Book],
@@ -40,7 +38,6 @@ class Records:
     ) -> None:
         self._rules = rules
         self._instruments = instruments
-        self._fees = fees
         self._orders = orders
         self._settlement = settlement
         self._books = books
@@ -103,7 +100,8 @@ class Records:
         return Answer(fills=tuple(found[len(found) - limit :] if request.since_ns is None else found[:limit]))
 
     def _fetch_markets(self, request: Request) -> Answer:
-        maker, taker = self._fees.bps(Liquidity.MAKER), self._fees.bps(Liquidity.TAKER)
+        rates = self._settlement.rates
+        maker, taker = rates.bps(Liquidity.MAKER), rates.bps(Liquidity.TAKER)
         markets = [Market(instrument=it, maker_bps=maker, taker_bps=taker) for it in self._instruments.values()]
         return Answer(markets=tuple(market for market in markets if request.symbol in ("", market.symbol)))
 

@@ -76,7 +76,6 @@ class SimVenue:
         currencies = [currency for it in self.instruments.values() for currency in (it.base, it.quote)]
         self.ledger = Ledger(account, currencies=currencies, at_ns=epoch_ns)
         self.opening = self.ledger.balances()
-        self._fees = fees
         self._settlement = Settlement(self.ledger, fees, emit, lambda: self.epoch_ns + self.now_ns)
         self._matchers = {symbol: Matcher(it, fills, self._settlement.fill) for symbol, it in self.instruments.items()}
         self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
@@ -84,7 +83,7 @@ class SimVenue:
         self.candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
         self._orders = Orders(rules)
         self._records = Records(
-            rules, self.instruments, fees=fees, orders=self._orders, settlement=self._settlement, books=self.books, trades=self.trades,
+            rules, self.instruments, orders=self._orders, settlement=self._settlement, books=self.books, trades=self.trades,
             candles=self.candles,
         )  # fmt: skip
         self._conditions = Conditions()
@@ -146,14 +145,14 @@ class SimVenue:
         An order that was open rests again, behind whatever stands at its price by then, and fills as a maker at its limit: a book or a
         trade beyond its price shows that it would have been filled. `ConfigError` where its market is no more, or the money is not there.
         """
-        for order in resumed(orders, self.instruments):
+        self._settlement.fills += fills
+        for order in resumed(orders, self.instruments, self._settlement.rates):
             self._orders.add(order)
             if order.status is OrderStatus.OPEN:
                 self._settlement.resume(order)
                 if not order.is_dormant:
                     self._matchers[order.instrument.symbol].resume(order)
                 self._await(order)
-        self._settlement.fills += fills
 
     # What only the observer may know
 
@@ -218,19 +217,19 @@ class SimVenue:
         it = self._records.instrument(wanted.symbol)
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
-        trades = self.trades[it.symbol]
+        trades, rates = self.trades[it.symbol], self._settlement.rates
         check_terms(wanted, measured, it, self.rules, trades[-1].price_ticks if trades else None, self._settlement.at_ns)
         levels = matcher.open_levels(wanted.side, measured.limit_ticks)
         if wanted.trigger_price is not None:
             taking = NOTHING  # it meets the book when its stop is set off
         else:
-            taking = take_cost(measured.cost, levels, it, self._fees) if measured.cost is not None else take_lots(measured.lots, levels)
+            taking = take_cost(measured.cost, levels, it, rates) if measured.cost is not None else take_lots(measured.lots, levels)
             check_book(wanted, measured, taking, matcher.own_best_against(wanted.side), it)
         if wanted.type is OrderType.LIMIT and wanted.time_in_force is TimeInForce.FOK and not taking.is_whole:
             taking = NOTHING
         lots = measured.lots or taking.lots
         now_ns = self._settlement.at_ns
-        return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns), taking
+        return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns, rates), taking
 
     def _edit(self, request: Request) -> Answer:
         """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""
@@ -283,7 +282,7 @@ class SimVenue:
             order, taking = self._weighed(request.order)
             self._settlement.afford(order, self._settlement.demanded(order, taking))
             limit_ticks, left = order.limit_ticks, order.left_lots
-        preview = foreseen(order, limit_ticks, left, taking, self._fees)
+        preview = foreseen(order, limit_ticks, left, taking)
         return Answer(preview=preview, books=(self._records.book(order.instrument.symbol, 1),))
 
     def _cancel(self, request: Request) -> Answer:
