@@ -93,11 +93,12 @@ class OrdersContract(Contract):
         """A sell far under the market, which would fill at once, does not while its stop is not reached; and it can be cancelled."""
         exchange = await self.opened(sim_exchange)
         await sim_clock.sleep("2s")
-        place = partial(exchange.place_order, self.symbol, "limit", "sell", self.amount, self.far(venue), trigger_price=self.far(venue))
+        stop = self.far(venue)
+        place = partial(exchange.place_order, self.symbol, "limit", "sell", self.amount, stop, trigger_price=stop)
         await self.need_or_refuse("stop_limit", place)
         order = await place()
         await sim_clock.sleep("2s")
-        assert [(each.id, each.trigger_price, each.is_dormant) for each in venue.open_orders] == [(order.id, self.far(venue), True)]
+        assert [(each.id, each.trigger_price, each.is_dormant) for each in venue.open_orders] == [(order.id, stop, True)]
         assert venue.fills == ()
         assert (await exchange.cancel_order(order.id, self.symbol)).status is OrderStatus.CANCELED
 
