@@ -10,16 +10,20 @@ from typing import Final
 
 from papertape.importers.hftbacktest import HftbacktestSource
 from papertape.importers.importer import ImportReport
+from papertape.importers.nautilus import NautilusSource
 from papertape.importers.source import Ledger, Source
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.instrument import Instrument
 from papertape.tape.stamping import Stamping
 from papertape.tape.writer import TapeWriter
 
-FORMATS: Final[dict[str, Callable[[Sequence[Path], str, Sequence[Instrument]], Source]]] = {"hftbacktest": HftbacktestSource}
+FORMATS: Final[dict[str, Callable[[Sequence[Path], str, Sequence[Instrument]], Source]]] = {
+    "hftbacktest": HftbacktestSource,
+    "nautilus": NautilusSource,
+}
 """What `papertape import --format` knows: made of (paths, venue, instruments that the user named)."""
 
-FOLDERS: Final[frozenset[str]] = frozenset()
+FOLDERS: Final[frozenset[str]] = frozenset(("nautilus",))
 """Those that keep a folder, not files."""
 
 
