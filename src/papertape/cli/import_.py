@@ -36,8 +36,8 @@ def import_capture(
     ----------
     captures
         The recording's files in the order of time: lines `<recv_ns> <frame>` or JSON lines; plain, .gz or .zst. With `--format` what that
-        system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files), CSV files of tardis or of
-        Binance's archive (binance-vision), plain or packed.
+        system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files), CSV files of tardis
+        or of Binance's archive (binance-vision), plain or packed.
     venue
         Whose frames: coinbase, coinbase-exchange or binance. With `--format` any venue's name.
     out
