@@ -81,7 +81,7 @@ class Matcher:
     def on_trade(self, trade: Trade) -> None:
         maker_side, taker_side = (self.asks, self.bids) if trade.taker is Side.BUY else (self.bids, self.asks)
         ticks = trade.price_ticks
-        if not taker_side.low < ticks < taker_side.high:
+        if not taker_side.low < ticks < taker_side.high and self._fills.counts_trades:
             self._share(trade, maker_side)
         maker_side.printed(trade)
 

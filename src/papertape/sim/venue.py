@@ -46,6 +46,7 @@ class SimVenue:
     """One account at one venue.
 
     Attributes:
+        fills: how resting orders get filled.
         instruments: those that are valid as the run begins, by symbol.
         books: the recorded books by symbol, as the market lane shows them.
         trades: the last `TRADES_MAX` public trades by symbol, oldest first.
@@ -68,6 +69,7 @@ class SimVenue:
         emit: Callable[[OrderUpdate], None],
     ) -> None:
         self.rules = rules
+        self.fills = fills
         self.epoch_ns = epoch_ns
         self.now_ns: Nanos = 0
         self.instruments = {it.symbol: it for it in instruments if _is_valid(it, epoch_ns)}

@@ -1,13 +1,15 @@
 """The shelf of fill models: when a resting order fills.
 
 From the kindest to the most cautious: each fills whatever the next one fills, and not later. `touch`, then the queues of which some cancel
-ahead (`squared_queue`, `power_queue`, `log_queue`; of these none is always kinder than another), then `queue`, `cross`, `through`.
+ahead (`squared_queue`, `power_queue`, `log_queue`; of these none is always kinder than another), then `queue`, `cross`, `through`. `bars`
+stands apart: it is for tapes that have neither trades nor books.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from papertape.sim.fills.bars import BarFills
 from papertape.sim.fills.base import FillModel, Place
 from papertape.sim.fills.cross import CrossFills
 from papertape.sim.fills.log_queue import LogQueueFills
@@ -18,8 +20,8 @@ from papertape.sim.fills.through import ThroughFills
 from papertape.sim.fills.touch import TouchFills
 
 __all__ = [
-    "FILLS", "AnyFills", "CrossFills", "FillModel", "LogQueueFills", "Place", "PowerQueueFills", "QueueFills", "SquaredQueueFills",
-    "ThroughFills", "TouchFills",
+    "FILLS", "AnyFills", "BarFills", "CrossFills", "FillModel", "LogQueueFills", "Place", "PowerQueueFills", "QueueFills",
+    "SquaredQueueFills", "ThroughFills", "TouchFills",
 ]  # fmt: skip
 
 FILLS: Final[dict[str, type[FillModel]]] = {
@@ -30,8 +32,9 @@ FILLS: Final[dict[str, type[FillModel]]] = {
     "queue": QueueFills,
     "cross": CrossFills,
     "through": ThroughFills,
+    "bars": BarFills,
 }
 """By the word that a scenario's `kind` holds."""
 
-AnyFills = TouchFills | SquaredQueueFills | PowerQueueFills | LogQueueFills | QueueFills | CrossFills | ThroughFills
+AnyFills = TouchFills | SquaredQueueFills | PowerQueueFills | LogQueueFills | QueueFills | CrossFills | ThroughFills | BarFills
 """What a scenario's `fills` table may be; `msgspec.convert({"kind": "queue"}, AnyFills)` reads it."""

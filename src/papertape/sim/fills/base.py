@@ -55,9 +55,11 @@ class FillModel(msgspec.Struct, frozen=True, tag_field="kind"):
 
     Attributes:
         meets_levels: whether a level of the other side that arrives at or through an order's price fills it.
+        counts_trades: whether trades do.
     """
 
     meets_levels: ClassVar[bool] = True
+    counts_trades: ClassVar[bool] = True
 
     def join(self, lots: int | None, mark: int, instrument: Instrument) -> Place:
         """A place behind `lots` of others, by what was told before `mark`; None where the tape has told no book, so nobody knows."""
