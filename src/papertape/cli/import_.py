@@ -36,13 +36,14 @@ def import_capture(
     ----------
     captures
         The recording's files in the order of time: lines `<recv_ns> <frame>` or JSON lines; plain, .gz or .zst. With `--format` what that
-        system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files).
+        system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files), CSV files of tardis
+        or of Binance's archive (binance-vision), plain or packed.
     venue
         Whose frames: coinbase, coinbase-exchange or binance. With `--format` any venue's name.
     out
         Where the tape goes.
     format
-        Of which system the files are: hftbacktest or nautilus. A venue's own frames if left out.
+        Of which system the files are: hftbacktest, nautilus, tardis or binance-vision. A venue's own frames if left out.
     instrument
         SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001, for an instrument whose steps are in no product list; with `--format` the SYMBOL
         alone where papertape has a table of the venue. May be given several times.

@@ -30,7 +30,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ti
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import OpenOrders, Order, OrderUpdate
-from papertape.model.request import Lane, Op, Request
+from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import format_duration
 from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
@@ -262,6 +262,10 @@ class Line:
         if self._said != (is_healthy, why):
             self._said = (is_healthy, why)
             self._notes.health_changed(is_healthy, why)
+
+    def wanted(self) -> list[tuple[Channel, str]]:
+        """The market channels that callbacks want, oldest first."""
+        return self._streams.wanted()
 
     def health(self) -> Health:
         """The state of everything, right now."""

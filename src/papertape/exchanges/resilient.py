@@ -24,7 +24,7 @@ from papertape.model.account import Balances, Candle, Market, Position
 from papertape.model.errors import OrderNotFound, OutcomeUnknown
 from papertape.model.notes import Notes
 from papertape.model.order import Order
-from papertape.model.request import Op, Request
+from papertape.model.request import Channel, Op, Request
 from papertape.model.units import MILLISECOND, Nanos
 from papertape.model.view import BotView
 from papertape.resilience.bars import span_of
@@ -173,6 +173,10 @@ class ResilientExchange(BaseExchange):
     def own_open(self) -> list[Order]:
         """Orders of our own that are open as far as we know, oldest first; no question to the venue."""
         return [intent.order for intent in self._line.account.tracker.unsettled() if intent.order is not None]
+
+    def wanted(self) -> list[tuple[Channel, str]]:
+        """The market channels that callbacks want, oldest first, whether or not the venue has them yet."""
+        return self._line.wanted()
 
     @property
     def is_subscribed(self) -> bool:

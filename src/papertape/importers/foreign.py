@@ -12,6 +12,8 @@ from papertape.importers.hftbacktest import HftbacktestSource
 from papertape.importers.importer import ImportReport
 from papertape.importers.nautilus import NautilusSource
 from papertape.importers.source import Ledger, Source
+from papertape.importers.tardis import TardisSource
+from papertape.importers.vision import VisionSource
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.instrument import Instrument
 from papertape.tape.stamping import Stamping
@@ -20,6 +22,8 @@ from papertape.tape.writer import TapeWriter
 FORMATS: Final[dict[str, Callable[[Sequence[Path], str, Sequence[Instrument]], Source]]] = {
     "hftbacktest": HftbacktestSource,
     "nautilus": NautilusSource,
+    "tardis": TardisSource,
+    "binance-vision": VisionSource,
 }
 """What `papertape import --format` knows: made of (paths, venue, instruments that the user named)."""
 
