@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -221,6 +222,10 @@ def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_ord
         assert process.stdout.readline() == "resting\n"
         health = json.loads(urlopen(f"{url}/health").read())
         figures = urlopen(f"{url}/metrics").read().decode()
+        with urlopen(f"{url}/market") as market, urlopen(f"{url}/market?symbol=BTC/USD") as same:
+            seen = [json.loads(next(market)) for _ in range(5)] + [json.loads(next(same))]
+        with pytest.raises(HTTPError, match="Not Found"):
+            urlopen(f"{url}/market?symbol=BTC/UDS")
         events = urlopen(f"{url}/events")
         process.send_signal(signal.SIGTERM)
         told = [json.loads(line) for line in events]
@@ -230,6 +235,9 @@ def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_ord
     assert "PAPER coinbase: mybot.py:main ran" in out
     assert (health["mode"], health["is_healthy"], [lane["state"] for lane in health["lanes"]]) == ("paper", True, ["up", "up", "up"])
     assert 'papertape_lane_up{exchange="coinbase",lane="rest",mode="paper"} 1.0' in figures
+    assert health["symbols"] == ["BTC/USD"]
+    assert {each["symbol"] for each in seen if "symbol" in each} == {"BTC/USD"}
+    assert any(Decimal(each["bids"][0][0]) < Decimal(each["asks"][0][0]) for each in seen if each["kind"] == "book")
     assert {each["mode"] for each in told} == {"paper"}
     assert [each["op"] for each in told if each["kind"] == "command"] == ["balance.fetch", "order.cancel"]
 

@@ -102,18 +102,19 @@ def _lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
     for path in paths:
         number = 0
         try:
-            with _open(path) as stream:
+            with open_bytes(path) as stream:
                 for number, text in enumerate(stream, 1):
                     stripped = text.strip()
                     if stripped:
                         yield str(path), number, stripped
-        except _unreadable() as error:
+        except unreadable() as error:
             what = getattr(error, "strerror", None) or str(error) or type(error).__name__
             where = f" after line {number}" if number else ""
             raise TapeError(f"{path}: the capture does not read{where}: {what}. Fetch it again, or leave it out.") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file's content, whether plain, .gz or .zst; what is damaged raises one of `unreadable()` as it is read."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:2] == b"\x1f\x8b":
@@ -158,7 +159,7 @@ class _Zstandard(io.RawIOBase):
         return count
 
 
-def _unreadable() -> tuple[type[Exception], ...]:
+def unreadable() -> tuple[type[Exception], ...]:
     """What the readers raise for a file that is cut short or damaged."""
     import zstandard
 
