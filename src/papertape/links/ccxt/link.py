@@ -310,6 +310,8 @@ class CcxtLink:
 
     def _terms(self, wanted: NewOrder) -> dict[str, Any]:
         """What ccxt must add; refused where it does not say that the venue takes it, since what a venue ignores would rest, or take."""
+        if wanted.extras:
+            raise NotSupported(f"{self._name}: {wanted.extras[0]} orders cannot be written for ccxt; nothing was sent")
         word = "PO" if wanted.post_only else str(wanted.time_in_force)
         if wanted.type is OrderType.MARKET or word == TimeInForce.GTC:
             return {}
