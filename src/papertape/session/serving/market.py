@@ -106,7 +106,7 @@ class ServedMarket:
         self._armed: dict[int, Armed] = {}
         self._numbers = itertools.count(1)
         self.venue, self.door, _ = open_door(
-            spec.venue, with_fills(spec.venue_spec, feeds), instruments, (), time=self.time, epoch_ns=epoch_ns, journal=journal,
+            spec.venue, with_fills(spec.venue_spec, feeds, f"serve {spec.venue}, model"), instruments, (), time=self.time, epoch_ns=epoch_ns, journal=journal,
             chance=self._chance,
         )  # fmt: skip
         rules = VENUES[spec.venue]
