@@ -28,7 +28,7 @@ from papertape.model.errors import BadSymbol, InvalidOrder, NotSupported
         ({"cost": "5"}, InvalidOrder, "market buys"),
         ({"reduce_only": True}, NotSupported, "reduce_only"),
         ({"trigger_price": "5"}, NotSupported, "does not offer stop-limit orders; nothing was sent"),
-        ({"side": "sell", "stop_loss_price": "5"}, NotSupported, "does not offer bracket orders; nothing was sent"),
+        ({"stop_loss_price": "5"}, InvalidOrder, "a bracket sells"),
         ({"time_in_force": "GTD", "expires_at": 10**19}, NotSupported, "does not offer good till date orders; nothing was sent"),
         ({"params": {"stopPrice": 5}}, NotSupported, "params"),
     ],

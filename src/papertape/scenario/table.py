@@ -24,7 +24,8 @@ _WITHIN: re.Pattern[str] = re.compile(r" - at `\$\.(\w+)\[(\d+)\](?:\.(\w+))?`$"
 _UNKNOWN: re.Pattern[str] = re.compile(r"Object (contains unknown|missing required) field `(\w+)`")
 _NAMED: re.Pattern[str] = re.compile(r"key `(\w+)`: (.*)")
 _CALLED: Mapping[type, str] = {
-    str: "text", int: "a whole number", bool: "true or false", float: "a number", dict: "a table", list: "a list", tuple: "a list", Decimal: "a number",
+    str: "text", int: "a whole number", bool: "true or false", float: "a number", dict: "a table", list: "a list", tuple: "a list",
+    Decimal: "a number",
 }  # fmt: skip
 
 
