@@ -72,5 +72,5 @@ def test_a_bot_trades_on_bars(tmp_path: Path, depth: str) -> None:
 def test_bars_are_refused_where_the_tape_says_more() -> None:
     """Before anything runs, by name."""
     venue = {"feed": {"tape": "builtin:btc-usd", "end": "5s"}, "account": {"USD": "1"}, "model": {"fills": "bars"}}
-    with pytest.raises(ConfigError, match='key `fills`: "bars" is for tapes that hold bars alone'):
+    with pytest.raises(ConfigError, match=r'\[venue.coinbase.model\], key `fills`: holds "bars", which is for tapes of bars alone'):
         papertape.simulate(lambda exchange: None, venues={"coinbase": venue})

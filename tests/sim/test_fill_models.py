@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+import tomllib
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from papertape.model.event import Side
 from papertape.model.units import MILLISECOND
+from papertape.scenario.make import make_scenario
 from papertape.sim.fills import FILLS, AnyFills, FillModel, LogQueueFills, PowerQueueFills, SquaredQueueFills
 from papertape.sim.fills.cancelling import CancellingPlace
 from papertape.sim.fills.queue import QueuePlace
@@ -212,6 +216,30 @@ def test_the_estimate_is_hftbacktests(open_desk: Callable[..., Any], which: int,
             changes += 1
         front = max(min(front, level), 0)
         assert abs(place.ahead - front) <= 2 * changes + 1e-6, f"{place.ahead} ahead, {front} by the formula"
+
+
+# The page
+
+
+PAGE = (Path(__file__).parents[2] / "docs/fills.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_every_model_and_its_figures() -> None:
+    """In the order of the shelf, and the figures are of all that can play a book; its settings are such as a scenario takes."""
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+)(?: \(the default\))? \| ", PAGE.partition("## On a real tape")[0], flags=re.MULTILINE)
+    assert [*re.findall(r"`(\w+)`", " ".join(rows)), "bars"] == list(FILLS)
+    figures = PAGE.partition("<!-- figures")[2].partition("<!-- end")[0]
+    assert [kind for kind in FILLS if figures.count(f"| `{kind}` |") != 2] == ["bars"]
+    tables = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)]
+    for table in tables:
+        assert make_scenario(merged(table), source="docs/fills.md", folder=Path()).venues
+
+
+def merged(table: dict[str, Any]) -> dict[str, Any]:
+    """A scenario around what a block of the page says."""
+    given = table["venue"]["coinbase"]
+    venue = {"feed": {"tape": "builtin:btc-usd"}, "account": {"USD": "1"}} | given
+    return {"title": "of the page", "bot": "papertape.bots:MarketMaker", "venue": {"coinbase": venue}}
 
 
 # Broken on purpose

@@ -153,7 +153,7 @@ def build_venue(
     scenario: Scenario, name: str, spec: VenueSpec, feeds: list[Feed], *, loop: VirtualLoop, journal: Journal, chance: Chance
 ) -> VenueWorld:
     """The venue, its door with its share of the faults, and the observer between both sides."""
-    rules, spec = VENUES[name], with_fills(spec, feeds)
+    rules, spec = VENUES[name], with_fills(spec, feeds, f"{scenario.name}: [venue.{name}.model]")
     observer = Observer(name, loop, journal)
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
@@ -168,15 +168,15 @@ def build_venue(
     return world
 
 
-def with_fills(spec: VenueSpec, feeds: Sequence[Feed]) -> VenueSpec:
+def with_fills(spec: VenueSpec, feeds: Sequence[Feed], where: str) -> VenueSpec:
     """The venue with a fill model that can do something with its tapes, where none was asked for: of bars alone only one can.
 
-    Raises `ConfigError` where that one was asked for, and a tape holds more than bars.
+    Raises `ConfigError` where that one was asked for, and a tape holds more than bars; it begins with `where`.
     """
     whole = [feed.tape for feed in feeds if not _has_only_bars(feed.tape)]
     if isinstance(spec.model.fills, BarFills) and whole:
-        what = f"{whole[0].path.name} holds more, or none"
-        raise ConfigError(f'model, key `fills`: "bars" is for tapes that hold bars alone, and {what}; leave it out, or name another model')
+        name = whole[0].path.name
+        raise ConfigError(f'{where}, key `fills`: holds "bars", which is for tapes of bars alone, and {name} is none; name another model')
     if spec.model.fills is not None or not feeds or whole:
         return spec
     return msgspec.structs.replace(spec, model=msgspec.structs.replace(spec.model, fills=BarFills()))

@@ -105,10 +105,10 @@ class ServedMarket:
         instruments = [valid_from_then(each, shift_ns, is_endless=spec.loop) for each in instruments_of(feeds)]
         self._armed: dict[int, Armed] = {}
         self._numbers = itertools.count(1)
+        played = with_fills(spec.venue_spec, feeds, f"serve {spec.venue}, model")
         self.venue, self.door, _ = open_door(
-            spec.venue, with_fills(spec.venue_spec, feeds), instruments, (), time=self.time, epoch_ns=epoch_ns, journal=journal,
-            chance=self._chance,
-        )  # fmt: skip
+            spec.venue, played, instruments, (), time=self.time, epoch_ns=epoch_ns, journal=journal, chance=self._chance
+        )
         rules = VENUES[spec.venue]
         self.port = DoorPort(self.door, rules, self.time, self._arrive)
         if spec.has_magic:
