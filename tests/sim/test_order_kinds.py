@@ -279,6 +279,33 @@ def test_an_edit_never_makes_us_trade_with_ourselves(desk: Any) -> None:
     assert desk.now(order) == order
 
 
+# A venue that goes on
+
+
+def test_a_venue_that_goes_on_minds_what_orders_wait_for(open_desk: Callable[..., Any]) -> None:
+    """As paper does after a restart: a stop is still in no book, a bracket that was set off still gets out, an end still comes."""
+    desk = set_up(open_desk)
+    waiting, ending = desk.sell(2, 90, **stop(95)), desk.buy(3, 91, **gtd(5000))
+    rests, out = desk.sell(4, 106, **bracket(94)), desk.sell(40, 105, **bracket(98))
+    desk.sold(98, 1)
+    assert desk.now(out).is_triggered
+    before = desk.venue.truth()
+    money = {currency: balance.total for currency, balance in before.balances.currencies.items()}
+    again = open_desk(rules=ALL, account=money)
+    again.venue.resume(before.orders, before.fills)
+    assert again.venue.truth_orders() == before.orders
+    assert held(again) == held(desk)
+    again.now_ns = desk.now_ns
+    again.snapshot([(93, 4), (92, 9)], [(101, 10)])
+    again.sold(93, 50)
+    assert again.now(waiting).is_triggered
+    assert again.now(rests).is_triggered
+    again.bought(93, 50, at=again.now_ns + 500 * MILLISECOND)
+    assert again.now(out).status is OrderStatus.CLOSED, "what was left of it stood at 93"
+    again.venue.advance(5000 * MILLISECOND)
+    assert again.now(ending).status is OrderStatus.EXPIRED
+
+
 # Whatever happens
 
 

@@ -328,7 +328,7 @@ class SimVenue:
     def _end_orders(self) -> None:
         for order in self._conditions.ended(self._settlement.at_ns):
             self._matchers[order.instrument.symbol].remove(order)
-            self._settlement.finish(order, OrderStatus.EXPIRED, "its time was over")
+            self._settlement.finish(order, OrderStatus.EXPIRED, "its time was over", order.expires_ns)
         self._end_ns = self._conditions.next_end_ns - self.epoch_ns
 
     def _trigger(self, order: LiveOrder) -> None:
