@@ -185,6 +185,14 @@ def test_a_stop_that_is_set_off_never_trades_with_our_own_order(desk: Any) -> No
     assert (desk.now(order).status, desk.now(resting).status, desk.fills()) == (OrderStatus.CANCELED, OrderStatus.OPEN, [])
 
 
+def test_a_stop_that_is_done_before_our_own_price_is_no_self_trade(desk: Any) -> None:
+    """As for any order: it is what it reaches that counts, not how far it might go."""
+    resting = desk.buy(3, 91)
+    order = desk.sell(5, 90, **stop(99))
+    desk.sold(99, 1)
+    assert (desk.now(order).status, desk.now(resting).status, desk.fills()) == (OrderStatus.CLOSED, OrderStatus.OPEN, [(99, 5, "taker")])
+
+
 def test_a_cancelled_stop_is_never_set_off(desk: Any) -> None:
     order = desk.cancel(desk.sell(5, 98, **stop(99)))
     desk.sold(90, 1)
