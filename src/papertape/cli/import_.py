@@ -40,7 +40,7 @@ def import_capture(
         system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files), CSV files of tardis
         or of Binance's archive (binance-vision), plain or packed.
     venue
-        Whose frames: coinbase, coinbase-exchange or binance. With `--format` any venue's name.
+        Whose frames: coinbase, coinbase-exchange, binance, binanceusdm or kraken. With `--format` any venue's name.
     out
         Where the tape goes.
     format
