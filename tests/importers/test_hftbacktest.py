@@ -15,13 +15,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from importers.markets import Arrived, book, books, delivered, tapes, trades, write
 from papertape.cli.main import main
 from papertape.importers import ImportReport, import_capture, import_foreign
 from papertape.importers.npy import read_table
 from papertape.importers.source import FloatSteps
 from papertape.model.errors import TapeError
-from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Ticker, Trade
-from papertape.tape import TapeWriter, open_tape
+from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Ticker
+from papertape.tape import open_tape
 from papertape.tape.export import EXPORTERS, Export
 from papertape.tape.export.exporter import COUNT_MAX, Floats
 from papertape.tape.export.hftbacktest import BEST, BUY, CLEAR, DEPTH, EXCH, FIELDS, LAYOUT, LOCAL, SELL, SNAPSHOT, TRADE, Row
@@ -30,45 +31,6 @@ from tape.strategies import BTC
 
 BOTH = EXCH | LOCAL
 MS = 1_000_000
-
-lots = st.integers(1, COUNT_MAX - 1)
-ticks = st.integers(1, 60)
-changes = st.dictionaries(ticks, st.integers(0, 9) | lots, max_size=4)
-heard = st.one_of(
-    st.tuples(st.just("trade"), ticks, lots, st.sampled_from(Side), st.just("") | st.integers(1, 2**64 - 1).map(str)),
-    st.tuples(st.just("update"), changes, changes).filter(lambda each: bool(each[1] or each[2])),
-    st.tuples(st.just("snapshot"), changes, changes),
-)
-
-
-def event_of(each: tuple, venue_ns: int, local_ns: int) -> MarketEvent:
-    times = {"venue_ns": venue_ns, "local_ns": local_ns, "symbol": "BTC/USD"}
-    if each[0] == "trade":
-        return Trade(**times, price_ticks=each[1], qty_lots=each[2], taker=each[3], trade_id=each[4])
-    if each[0] == "update":
-        return BookUpdate(**times, bids=tuple(each[1].items()), asks=tuple(each[2].items()))
-    sides = [
-        tuple(sorted(((at, many) for at, many in side.items() if many), reverse=is_bid))
-        for side, is_bid in zip(each[1:], (True, False), strict=True)
-    ]
-    return BookSnapshot(**times, bids=sides[0], asks=sides[1])
-
-
-@st.composite
-def tapes(draw: st.DrawFn) -> list[tuple[MarketEvent, int]]:
-    """What two connections brought: no two at one time, in the order of arrival, with lags that let one overtake the other."""
-    local_ns, out = 10**9, []
-    for each in draw(st.lists(heard, min_size=1, max_size=25)):
-        local_ns += draw(st.integers(1, 5 * MS))
-        out.append((event_of(each, local_ns - draw(st.integers(0, 400 * MS)), local_ns), draw(st.integers(0, 1))))
-    return out
-
-
-def write(path: Path, arrived: list[tuple[MarketEvent, int]]) -> Path:
-    with TapeWriter(path, venue="coinbase", instruments=[BTC], connections=("one", "two")) as writer:
-        for each, connection in arrived:
-            writer.write(each, connection)
-    return path
 
 
 def export(path: Path, out: Path) -> list[Row]:
@@ -80,19 +42,9 @@ def bring(table: Path, out: Path) -> ImportReport:
     return import_foreign("hftbacktest", [table], out, venue="coinbase", instruments=[BTC])
 
 
-def content(event: MarketEvent) -> MarketEvent:
-    return msgspec.structs.replace(event, venue_ns=0, local_ns=0)
-
-
-def delivered(path: Path) -> list[tuple[int, MarketEvent]]:
-    """What a client hears, and when, in its order."""
-    messages = sorted((deliver_ns, row, content(event)) for row, _, deliver_ns, event in open_tape(path).messages())
-    return [(deliver_ns, event) for deliver_ns, _, event in messages]
-
-
 @given(tapes())
-@settings(deadline=None, max_examples=50)
-def test_what_goes_out_comes_back(arrived: list[tuple[MarketEvent, int]]) -> None:
+@settings(deadline=None, max_examples=30)
+def test_what_goes_out_comes_back(arrived: Arrived) -> None:
     """A client of the tape that comes back hears the same at the same times; the table is sorted for both of its readers, and holds what
     each of them would see of the tape. Sent out again, the client's rows are the same.
     """
@@ -127,8 +79,8 @@ def unmarked(row: Row) -> tuple:
 
 
 @given(tapes())
-@settings(deadline=None, max_examples=20)
-def test_one_connection_comes_back_whole(arrived: list[tuple[MarketEvent, int]]) -> None:
+@settings(deadline=None, max_examples=12)
+def test_one_connection_comes_back_whole(arrived: Arrived) -> None:
     """Where nothing overtakes, the table of the tape that comes back is the same file, though messages of one time have become one."""
     with tempfile.TemporaryDirectory() as folder:
         export(write(Path(folder) / "a.parquet", [(each, 0) for each, _ in arrived]), Path(folder) / "a.npz")
@@ -157,19 +109,6 @@ def imported(tmp_path: Path) -> Callable[..., tuple[ImportReport, list[MarketEve
 
 
 Make = Callable[..., tuple[ImportReport, list[MarketEvent]]]
-
-
-def book(rows: list[MarketEvent]) -> tuple[dict[int, int], dict[int, int]]:
-    """What a client's book holds after them."""
-    bids: dict[int, int] = {}
-    asks: dict[int, int] = {}
-    for each in rows:
-        if isinstance(each, BookSnapshot):
-            bids, asks = dict(each.bids), dict(each.asks)
-        elif isinstance(each, BookUpdate):
-            for side, levels in ((bids, each.bids), (asks, each.asks)):
-                side.update(levels)
-    return {at: many for at, many in bids.items() if many}, {at: many for at, many in asks.items() if many}
 
 
 def test_a_clear_goes_as_deep_as_it_says(imported: Make) -> None:
@@ -309,18 +248,6 @@ def test_a_real_market_goes_out_and_comes_back(realdata: Callable[[str], Path], 
     first = import_capture("binance", [realdata("hftbacktest/spot/btcusdt_20240808.gz")], tmp_path / "a.parquet", instruments=[steps])
     export(first.out, tmp_path / "a.npz")
     second = import_foreign("hftbacktest", [tmp_path / "a.npz"], tmp_path / "b.parquet", venue="binance", instruments=[steps])
-    kept = [each for each in delivered(first.out) if not isinstance(each[1], Ticker)]
-    assert [each for each in kept if isinstance(each[1], Trade)] == [each for each in delivered(second.out) if isinstance(each[1], Trade)]
-    states = [{at_ns: None for at_ns, _ in kept} for _ in range(2)]
-    for state, events in zip(states, (kept, delivered(second.out)), strict=True):
-        bids, asks = {}, {}
-        for at_ns, each in events:
-            if isinstance(each, BookSnapshot):
-                bids, asks = dict(each.bids), dict(each.asks)
-            elif isinstance(each, BookUpdate):
-                for side, levels in ((bids, each.bids), (asks, each.asks)):
-                    for at, many in levels:
-                        side.pop(at, None) if not many else side.__setitem__(at, many)
-            state[at_ns] = (max(bids, default=None), min(asks, default=None), len(bids), len(asks))
-    assert states[0] == states[1]
+    assert trades(first.out) == trades(second.out)
+    assert books(first.out) == books(second.out)
     assert second.counts["trade"] == first.counts["trade"] > 1_000

@@ -21,9 +21,9 @@ def export(path: str, out: Path, /, *, format: str, symbol: str | None = None, s
     path
         The tape, or builtin:NAME.
     out
-        Where it goes: for hftbacktest a file that ends in .npz or .npy.
+        Where it goes: for hftbacktest a file that ends in .npz or .npy, for nautilus a catalog's folder.
     format
-        Of which system: hftbacktest.
+        Of which system: hftbacktest or nautilus.
     symbol
         Of which instrument, where the tape has several and the format takes one.
     start
