@@ -25,6 +25,14 @@ HERE: Final = Path(__file__).resolve().parent
 KEPT: Final = ROOT / ".conformance"
 PAGE: Final = ROOT / "docs" / "conformance.md"
 SERVE: Final = ("serve", "coinbase", "--tls", "--loop", "--dates", "now", "--with-parent", "--tape", "fixtures/btc-usd-30s.parquet")
+NOT_TO_BE_HAD: Final = (
+    "Could not find a version that satisfies",
+    "No matching distribution found",
+    "NewConnectionError",
+    "ConnectTimeoutError",
+)
+"""Of pip's words, those that say so."""
+
 CLIENT_ENDS_WITHIN_S: Final = 300
 SERVER_ENDS_WITHIN_S: Final = 20
 
@@ -80,6 +88,10 @@ class Found:
         return words + self.trouble + ([] if self.claims else ["made no check"])
 
 
+class NotToBeHad(Exception):
+    """A client's package, or the index that would have it, is not there for this machine."""
+
+
 def environment(client: Client) -> Path:
     """The client's interpreter; its environment is made if it is not there, or was made for other constraints."""
     folder = KEPT / client.environment
@@ -89,8 +101,12 @@ def environment(client: Client) -> Path:
     if not mark.exists() or mark.read_text() != constraints.read_text():
         KEPT.mkdir(exist_ok=True)
         subprocess.run([ROOT / ".ci" / "venv", folder], check=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, "--constraint", constraints, client.package], check=True)
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", constraints, client.package]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            # Anything else, constraints that contradict each other above all, is a fault of ours.
+            kind = NotToBeHad if any(words in done.stderr for words in NOT_TO_BE_HAD) else SystemExit
+            raise kind(f"{client.package} cannot be installed:\n{done.stderr}")
         mark.write_text(constraints.read_text())
     return python
 
@@ -107,7 +123,11 @@ def serving(found: Found) -> Iterator[dict[str, Any]]:
             raise SystemExit(f"the server said:\n{server.communicate()[1]}")
         yield json.loads(line)
         server.send_signal(signal.SIGTERM)
-        errors = server.communicate(timeout=SERVER_ENDS_WITHIN_S)[1]
+        try:
+            errors = server.communicate(timeout=SERVER_ENDS_WITHIN_S)[1]
+        except subprocess.TimeoutExpired:
+            server.kill()
+            errors = f"(it had not ended {SERVER_ENDS_WITHIN_S} s after SIGTERM)\n{server.communicate()[1]}"
         if server.returncode or "Traceback" in errors:
             found.trouble.append(f"the server ended with {server.returncode}, and said:\n{errors}")
     finally:
@@ -128,7 +148,10 @@ def run(client: Client, python: Path) -> Found:
         except subprocess.TimeoutExpired as late:
             lines, errors, code = (late.stdout or b"").decode(), "", f"nothing for {CLIENT_ENDS_WITHIN_S} s"
     for line in lines.splitlines():
-        found.take(json.loads(line))
+        try:
+            found.take(json.loads(line))
+        except (ValueError, TypeError, KeyError):
+            found.trouble.append(f"the client said what is no line of a check: {line[:200]}")
     if code:
         found.trouble.append(f"the client ended with {code}:\n{errors[-2_000:]}")
     return found
@@ -162,8 +185,8 @@ def main() -> int:
     begun = time.perf_counter()
     try:
         pythons = {client.environment: environment(client) for client in CLIENTS}
-    except subprocess.CalledProcessError as error:  # no index, or one without these packages
-        print(f"NOTHING WAS CHECKED: a client's environment cannot be made here: {error}")
+    except NotToBeHad as error:
+        print(f"NOTHING WAS CHECKED: {error}")
         return 0 if given.check else 1
     with ThreadPoolExecutor(given.jobs) as pool:
         found = list(pool.map(lambda client: run(client, pythons[client.environment]), CLIENTS))

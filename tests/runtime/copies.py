@@ -75,6 +75,45 @@ CLOCKS: dict[str, Callable[[], float]] = {
 }
 
 
+def _with_default() -> Callable[[], float]:
+    def clock(read: Callable[[], float] = time.time) -> float:
+        return read()
+
+    return clock
+
+
+def _of_class() -> Callable[[], float]:
+    kind = type("Late", (), {"clock": staticmethod(time.time)})
+    return lambda: kind.clock()  # type: ignore[attr-defined, no-any-return]
+
+
+def _of_object() -> Callable[[], float]:
+    late = Slotted()
+    return lambda: late.clock()
+
+
+def _in(kind: Callable[[list[Any]], Any]) -> Callable[[], Callable[[], float]]:
+    def make() -> Callable[[], float]:
+        held = [kind([time.time])]  # a tuple cannot be changed, but the list can
+        return lambda: held[0][0]()  # type: ignore[no-any-return]
+
+    return make
+
+
+NEW_CLOCKS: dict[str, Callable[[], Callable[[], float]]] = {
+    "a default argument": _with_default,
+    "an attribute of a class": _of_class,
+    "a slot": _of_object,
+    "a list": _in(list),
+    "a tuple": _in(tuple),
+    "a dict": _in(lambda clocks: dict(enumerate(clocks))),
+    "a closure": closure,
+    "a partial": lambda: functools.partial(time.time),
+    "a partial's argument": lambda: functools.partial(call, time.time),
+}
+"""Each makes a copy in a place that was not there before."""
+
+
 def draw_by_default(generator: random.Random = random.Random()) -> float:  # noqa: B008
     return generator.random()
 

@@ -2,6 +2,7 @@
 
 # ruff: noqa: TID251 - what is banned elsewhere is what is tested here.
 
+import functools
 import gc
 import random
 import sys
@@ -15,6 +16,7 @@ import pytest
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.patch import patched
 from papertape.runtime.patch.active import aside
+from papertape.runtime.patch.deep import Search
 from runtime import copies
 
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -81,6 +83,87 @@ def test_a_second_search_finds_what_the_first_did() -> None:
         assert deep(lambda: time.time(), is_deep=False) == 1_700_000_000.0
         assert time.time is sys.modules["time"].time
         assert time.time() > 1_750_000_000
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for each search through memory."""
+    made: list[int] = []
+    replace = Search.replace
+
+    def counted(search: Search) -> None:
+        made.append(len(made))
+        replace(search)
+
+    monkeypatch.setattr(Search, "replace", counted)
+    return made
+
+
+def test_a_run_after_another_looks_through_memory_no_more(searches: list[int]) -> None:
+    """Where nobody has taken a clock or a generator since, all is replaced, and put back, without a search."""
+    before = copies.state()
+    deep(lambda: None)
+    del searches[:]
+    for seed in range(3):
+        assert {name: deep(clock) for name, clock in copies.CLOCKS.items()} == dict.fromkeys(copies.CLOCKS, 1_700_000_000.0)
+        for draw in copies.DRAWS.values():
+            assert deep(draw, seed=seed) == deep(draw, seed=seed)
+        deep(lambda: random.random(), is_deep=False)
+    assert copies.state() == before
+    assert searches == []
+
+
+@pytest.mark.parametrize("place", copies.NEW_CLOCKS)
+def test_a_clock_taken_since_the_last_run_is_found(searches: list[int], place: str) -> None:
+    """One more place than the last search found, of any kind: it counts, and all of memory is looked through again."""
+    deep(lambda: None)
+    del searches[:]
+    clock = copies.NEW_CLOCKS[place]()
+    assert deep(clock) == 1_700_000_000.0
+    assert clock() > 1_750_000_000
+    assert searches == [0]
+
+
+def test_a_clock_that_went_from_one_place_to_another_is_found() -> None:
+    """As many hold it as before, but not the same."""
+    first, second = copies.Holder(), copies.Holder()
+    del second.of_object
+    deep(lambda: None)
+    del first.of_object
+    second.of_object = time.time
+    assert deep(lambda: second.of_object()) == 1_700_000_000.0
+    assert second.of_object() > 1_750_000_000
+
+
+def test_a_draw_taken_since_the_last_run_is_found(searches: list[int]) -> None:
+    """A generator that was found in memory, and a method of it that somebody took afterwards."""
+    deep(lambda: None)
+    del searches[:]
+    draws = [copies.Drawing.generator.random, functools.partial(copies.Drawing.generator.getrandbits, 32)]
+    drawn = [deep(lambda: [draw() for draw in draws], seed=seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert searches == [0]
+
+
+def test_a_generator_made_since_the_last_run_is_found() -> None:
+    """Its class counts those that a run does not know yet."""
+    deep(lambda: None)
+    held = [[random.Random()]]
+    assert deep(lambda: held[0][0].random(), seed=1) == deep(lambda: held[0][0].random(), seed=1)
+
+
+def test_what_a_run_leaves_behind_is_no_reason_to_look_again(searches: list[int]) -> None:
+    """Objects of the last run, not collected yet, hold its clock and methods that know runs."""
+    left: list[Any] = []
+    deep(lambda: None)
+    del searches[:]
+    for _ in range(3):
+        deep(lambda: left.append((copies.Holder(), functools.partial(copies.Drawing.generator.getrandbits, 32), random.random)))
+    assert searches == []
+    left.append(left[0][1].func.__self__)  # one more who refers to the generator
+    del left[1:3]
+    gc.collect()
+    assert deep(lambda: left[0][1](), seed=1) == deep(lambda: left[0][1](), seed=1)
 
 
 def test_a_run_that_looks_deeper_inside_one_that_does_not() -> None:

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from papertape.runtime.ordered import OrderedSet
 from papertape.runtime.patch import clocks, connect, entropy, escapes, fiat, generators, late, leaving, loops, order, users, waits
 from papertape.runtime.patch.active import Run, enter, leave
-from papertape.runtime.patch.deep import Search
+from papertape.runtime.patch.deep import Search, key_of, thawed
 from papertape.runtime.patch.scan import Scanner
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Patches:
         self._lock = RLock()
         self._users = 0
         self._is_deep = False
+        self._search: Search | None = None
+        self._is_search_good = False
         self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._pairs: _Pairs = {}
         for part in (clocks, entropy, escapes, fiat, leaving, loops, waits):
@@ -57,6 +60,7 @@ class Patches:
             try:
                 is_first = self._users == 1
                 if is_first:
+                    self._is_search_good = self._search is not None and self._search.is_untouched()
                     self._replace()
                 users.all_of(users.Walk(self._new, self._later), roots, with_modules=is_first)
                 if is_deep and not self._is_deep:
@@ -193,22 +197,34 @@ class Patches:
         """Where no module holds it by name; see `patch.deep`."""
         every = [*self._pairs.values(), *self._frozen.values()]
         pairs = [pair for pair in every if pair[1] is not pair[0] and not isinstance(pair[0], type) and pair[0] not in waits.POLLED]
-        spared = [vars(self), self._pairs, self._frozen, self._clocks, self._undo, pairs, every]
-        spared += [*every, *self._clocks, *self._undo, *(args for _, args in self._undo)]
-        frozen = gc.get_freeze_count()
-        gc.unfreeze()  # what is frozen is not looked through
-        try:
-            search = Search(pairs, self._generators.known(), spared)
-            self._later(search.put_back)
-            search.replace()
-        finally:
-            if frozen:
-                gc.freeze()
+        search = self._search
+        if search is None or not self._is_search_good or not search.again(key_of(pairs, self._generators.known()), self._held()):
+            search = self._search = None  # what was found for the last run lives no longer
+            search = self._look_through_memory(pairs, every)
+        self._later(search.put_back)
         for generator in search.generators:
             self._generators.add(None, generator)
 
+    def _look_through_memory(self, pairs: list[tuple[Any, Any]], every: list[tuple[Any, Any]]) -> Search:
+        spared = [vars(self), self._pairs, self._frozen, self._clocks, self._undo, pairs, every]
+        spared += [*every, *self._clocks, *self._undo, *(args for _, args in self._undo)]
+        search = Search(pairs, self._generators.known(), spared)
+        try:
+            with thawed():
+                search.replace()
+        except BaseException:
+            search.put_back()
+            raise
+        search.settle(self._held())
+        self._search = search
+        return search
+
+    def _held(self) -> dict[int, int]:
+        """How often what puts things back refers to each, by its id."""
+        return Counter(id(arg) for _, args in self._undo for arg in args)
+
     def _restore(self) -> None:
-        self._is_deep = False
+        was_deep, self._is_deep = self._is_deep, False
         failed: BaseException | None = None
         while self._undo:
             function, args = self._undo.pop()
@@ -218,6 +234,8 @@ class Patches:
                 failed = error
         self._frozen = {}
         self._put_right_what_was_imported()
+        if was_deep and self._search is not None:
+            self._search.leave()
         if failed is not None:
             raise failed
 

@@ -2,6 +2,9 @@
 
 The garbage collector knows who refers to a thing. What cannot be changed in place (a tuple of defaults, a static method) is made anew, and
 its own holders are looked up in another round.
+
+That takes a tenth of a second where libraries are loaded, so the next run uses what this one found (`Search.again`), as long as every place
+still holds what it held and nothing that was looked for is referred to by anybody new.
 """
 
 from __future__ import annotations
@@ -10,16 +13,26 @@ import functools
 import gc
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import BuiltinMethodType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from papertape.runtime.patch import generators
 from papertape.runtime.patch.active import Generator
+from papertape.runtime.patch.places import Arguments, Attribute, Change, ClassAttribute, InDict, InList, Place, Slot
 
-Undo = Callable[[], object]
 _ROUNDS_MAX: Final = 3
 _OURS: Final = ("papertape.runtime.patch", "papertape.runtime.clock", "papertape.runtime.sequenced")
+
+
+Key = tuple[int, ...]
+"""Ids of what is looked for; they stay taken for as long as the search that has them is kept."""
+
+
+def key_of(pairs: Iterable[tuple[Any, Any]], known: Iterable[Generator]) -> Key:
+    """Of the arguments of a `Search`. A key refers to nothing, so that it does not count where references are counted."""
+    return (*(id(real) for real, _ in pairs), *map(id, known))
 
 
 class Search:
@@ -31,10 +44,15 @@ class Search:
 
     def __init__(self, pairs: Iterable[tuple[Any, Any]], known: Iterable[Generator], spared: Iterable[object]) -> None:
         """`known`: generators whose class has been changed already; `spared`: containers of ours, which must keep what they hold."""
-        self._undo: list[Undo] = []
+        self._changes: list[Change] = []
         self.generators: list[Generator] = []
         self._exchange: dict[int, tuple[Any, Any]] = {id(pair[0]): pair for pair in pairs}
         self._targets: list[Any] = [real for real, _ in self._exchange.values()] + [Generator, *known]
+        self._key = key_of(self._exchange.values(), self._targets[len(self._exchange) + 1 :])
+        self._looked_for: list[Any] = []
+        self._residue: list[int] = []
+        self._drawn_from: list[Generator] = []
+        self._held_between: list[int] = []
         self._class_dicts: dict[int, dict[Any, Any]] = {}
         self._spared = {id(held) for held in spared} | _own_containers(replacement for _, replacement in self._exchange.values())
 
@@ -45,6 +63,10 @@ class Search:
             targets, self._targets = [*self._targets, *class_dicts.values()], []
             if not targets:
                 return
+            for target in targets[: len(targets) - len(class_dicts)]:
+                (self._drawn_from if generators.is_generator(target) else self._looked_for).append(target)
+            target = None
+            self._spared |= {id(self._drawn_from), id(self._looked_for)}
             self._spared |= {id(targets), id(class_dicts)}
             holders = gc.get_referrers(*targets)
             self._spared.add(id(holders))
@@ -54,10 +76,56 @@ class Search:
             for names in class_dicts.values():
                 self._in_dict(names)  # no class's after all
 
+    def settle(self, ours: dict[int, int]) -> None:
+        """Take down who still refers to what was looked for, now that all that can be changed has been; `ours` as in `again`."""
+        self._residue = self._count(ours)
+
+    def again(self, key: Key, ours: dict[int, int]) -> bool:
+        """Do once more what `replace` did, for the same things; False, and nothing done, where it would have to be done anew.
+
+        Args:
+            key: of what is to be looked for now, see `key_of`.
+            ours: how often the caller itself refers to a thing, by its id, for as long as the run lasts.
+
+        What is referred to as often as after the search, once every place has been changed, is held by nobody new: a place that took it
+        since would count. (One that took it while another, which no search can change, let go of it would not; nothing does that.)
+        Generators are what a run's own objects may refer to, so they are counted between runs, see `is_untouched`.
+        """
+        if key != self._key:
+            return False
+        for generator in self.generators:
+            generators.share(generator)
+        is_whole = all(change.place.swap(change.old, change.new) for change in self._changes)
+        if is_whole and self._count(ours) == self._residue:
+            return True
+        self.put_back()
+        for generator in self.generators:
+            generators.part(generator)
+        return False
+
+    def leave(self) -> None:
+        """The run is over, all is as it was before it."""
+        self._held_between = self._holders_of_generators()
+
+    def is_untouched(self) -> bool:
+        """Whether nobody has taken a method of a generator since `leave`; what a run takes asks for the next run in its turn."""
+        if self._held_between == self._holders_of_generators():
+            return True
+        known = self._exchange.keys() | {id(thing) for thing in self._looked_for}
+        with thawed():
+            holders = gc.get_referrers(*self._drawn_from)
+        return all(id(held) in known or not generators.is_draw(held) or generators.asks_for_run(held) for held in holders)
+
     def put_back(self) -> None:
         """Undo all that was changed."""
-        while self._undo:
-            self._undo.pop()()
+        for change in reversed(self._changes):
+            change.place.swap(change.new, change.old)
+
+    def _holders_of_generators(self) -> list[int]:
+        return [sys.getrefcount(generator) for generator in self._drawn_from]
+
+    def _count(self, ours: dict[int, int]) -> list[int]:
+        return [sys.getrefcount(thing) - ours.get(id(thing), 0) for thing in self._looked_for]
 
     def _look_into(self, holder: Any, class_dicts: dict[int, dict[Any, Any]]) -> None:
         kind = type(holder)
@@ -85,7 +153,7 @@ class Search:
         elif kind in (staticmethod, classmethod):
             self._anew(holder, kind(self._new(holder.__func__)))
         elif kind in (BuiltinMethodType, MethodType):
-            if generators.is_draw(holder):
+            if generators.is_draw(holder) and not generators.asks_for_run(holder):
                 self._anew(holder, getattr(holder.__self__, holder.__name__))
         elif kind is FunctionType:
             self._set(holder, "__defaults__", holder.__defaults__)
@@ -95,7 +163,7 @@ class Search:
             self._targets.append(holder)
         elif isinstance(holder, functools.partial):
             self._in_partial(holder)
-        elif not isinstance(holder, ModuleType):
+        elif not isinstance(holder, (ModuleType, Change)):
             self._in_object(holder)
 
     def _new(self, value: Any) -> Any:
@@ -111,41 +179,37 @@ class Search:
         self._spared.add(id(pair))
         self._targets.append(old)
 
+    def _change(self, place: Place, old: Any, new: Any) -> None:
+        if new is not old and place.swap(old, new):
+            self._changes.append(Change(place, old, new))
+
     def _set(self, owner: Any, name: str, value: Any) -> None:
-        new = self._new(value)
-        if new is not value:
-            setattr(owner, name, new)
-            self._undo.append(lambda: setattr(owner, name, value))
+        self._change(Attribute(owner, name), value, self._new(value))
 
     def _in_dict(self, names: dict[Any, Any]) -> None:
         for key, value in list(names.items()):
-            new = self._new(value)
-            if new is not value:
-                dict.__setitem__(names, key, new)
-                self._undo.append(functools.partial(dict.__setitem__, names, key, value))
+            self._change(InDict(names, key), value, self._new(value))
 
     def _in_list(self, items: list[Any]) -> None:
-        for index, value in enumerate(items):
-            new = self._new(value)
-            if new is not value:
-                items[index] = new
-                self._undo.append(functools.partial(_put_into, items, value, new))
+        for value in list(items):
+            self._change(InList(items), value, self._new(value))
 
     def _in_class(self, kind: type) -> None:
         for name, value in list(vars(kind).items()):
             new = self._new(value)
             if new is not value:
                 # A function written in C is no method of its class; one written in Python would be.
-                type.__setattr__(kind, name, staticmethod(new) if isinstance(new, FunctionType) and not _binds(value) else new)
-                self._undo.append(functools.partial(type.__setattr__, kind, name, value))
+                self._change(
+                    ClassAttribute(kind, name), value, staticmethod(new) if isinstance(new, FunctionType) and not _binds(value) else new
+                )
 
     def _in_partial(self, partial: functools.partial[Any]) -> None:
-        state: Any = partial.__reduce__()[2]
-        function, args, *rest = state
-        new = (self._new(function), tuple(self._new(arg) for arg in args), *rest)
-        if new[0] is not function or new[1] != args:
-            partial.__setstate__(new)  # type: ignore[attr-defined]
-            self._undo.append(lambda: partial.__setstate__(state))  # type: ignore[attr-defined]
+        function, args = partial.func, partial.args
+        new = (self._new(function), tuple(self._new(arg) for arg in args))
+        if new[0] is not function or any(item is not other for item, other in zip(args, new[1], strict=True)):
+            old = (function, args)
+            self._spared |= {id(old), id(new)}
+            self._change(Arguments(partial), old, new)
 
     def _in_object(self, owner: Any) -> None:
         names = [slot for kind in type(owner).__mro__ for slot in _slots(kind)]
@@ -153,12 +217,21 @@ class Search:
         for name in names:
             try:
                 value = object.__getattribute__(owner, name)
-                new = self._new(value)
-                if new is not value:
-                    object.__setattr__(owner, name, new)
-                    self._undo.append(functools.partial(object.__setattr__, owner, name, value))
+                self._change(Slot(owner, name), value, self._new(value))
             except (AttributeError, TypeError):  # an empty or read-only slot
                 continue
+
+
+@contextmanager
+def thawed() -> Iterator[None]:
+    """Let what is frozen be looked through too."""
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        if frozen:
+            gc.freeze()
 
 
 def _binds(value: Any) -> bool:
@@ -168,14 +241,6 @@ def _binds(value: Any) -> bool:
 def _slots(kind: type) -> tuple[str, ...]:
     slots = vars(kind).get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)
-
-
-def _put_into(items: list[Any], value: Any, new: Any) -> None:
-    """Where `new` is now: the list may have changed meanwhile."""
-    for index, item in enumerate(items):
-        if item is new:
-            items[index] = value
-            return
 
 
 def _own_containers(replacements: Iterable[Any]) -> set[int]:

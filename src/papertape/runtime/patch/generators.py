@@ -43,6 +43,7 @@ Shared: Final[type[random.Random]] = type(
 )
 """What a generator is an instance of while patches are in place."""
 
+_knowing: Final = {value: None for value in vars(Shared).values() if callable(value)}
 _names: dict[int, str] = {}
 
 
@@ -80,11 +81,22 @@ def is_draw(value: Any) -> bool:
     return bool(type(value) in (BuiltinMethodType, MethodType) and is_generator(value.__self__) and value.__name__ in _PUBLIC)
 
 
+def asks_for_run(draw: Any) -> bool:
+    """Whether a method of a generator was taken while that had another class: it knows runs."""
+    return getattr(draw, "__func__", None) in _knowing
+
+
 def share(generator: random.Random) -> bool:
     """Let a generator answer runs from twins; False if it is of a user's own class."""
     if type(generator) is random.Random:
         generator.__class__ = Shared
     return type(generator) is Shared
+
+
+def part(generator: random.Random) -> None:
+    """Undo `share`."""
+    if type(generator) is Shared:
+        generator.__class__ = random.Random
 
 
 class Generators:
@@ -106,7 +118,7 @@ class Generators:
     def put_back(self) -> None:
         """Let all be what they were."""
         for generator in self._shared.values():
-            generator.__class__ = random.Random
+            part(generator)
             _names.pop(id(generator), None)
         self._shared, self._others = {}, {}
 
