@@ -25,6 +25,9 @@ GAP: Final = 34
 """Pixels between two rows."""
 
 BANDS_MAX: Final = 60
+REQUESTS_MAX: Final = 1200
+"""Of each kind; a browser draws them one by one."""
+
 MARKETS_MAX: Final = 3
 """How many instruments get rows of their own; those with the most orders come first."""
 
@@ -116,13 +119,13 @@ def _requests(venue: VenueChronicle, lives: Sequence[Life], told: list[str], nam
     for kind, ops, symbol, color in _KINDS:
         mine = [each for each in heard if (each.op in ops if ops else each.op not in named)]
         if mine:
-            slow = sorted((_took_ns(each) for each in mine), reverse=True)[min(len(mine) - 1, 500)]
-            shown = thinned(mine, matters=lambda each, slow=slow: _took_ns(each) > slow)  # type: ignore[misc]  # bound at once
+            slow = sorted((_took_ns(each) for each in mine), reverse=True)[min(len(mine) - 1, 300)]
+            shown = thinned(mine, REQUESTS_MAX, lambda each, slow=slow: _took_ns(each) > slow)  # type: ignore[misc]  # bound at once
             if len(shown) < len(mine):
                 told.append(f"{name}requests: {len(shown):,} of {len(mine):,} answers to a {kind} are drawn, the slowest all")
             traces.append(_asked(shown, f"{kind}: answered", symbol, color, end_ns))
     if unheard:
-        traces.append(_asked(thinned(unheard), "no answer: given up or cut", "x", DOUBT, end_ns))
+        traces.append(_asked(thinned(unheard, REQUESTS_MAX), "no answer: given up or cut", "x", DOUBT, end_ns))
     if traces:
         axis = _axis(f"{name}request took<br>(ms)", type="log", dtick=1, tickformat=",~r")
         rows.append(_Row(height=150, traces=traces, axis=axis))
@@ -148,7 +151,7 @@ def _took_ns(asked: Asked) -> Nanos:
 def _asked(requests: Sequence[Asked], name: str, symbol: str, color: str, end_ns: Nanos) -> dict[str, Any]:
     took = [(end_ns if each.ended_ns is None else each.ended_ns) - each.sent_ns for each in requests]
     return {
-        "type": "scattergl" if len(requests) > 1000 else "scatter", "mode": "markers", "name": name,
+        "type": "scatter", "mode": "markers", "name": name,
         "x": [at(each.sent_ns) for each in requests], "y": [max(ns, 1000) / MILLISECOND for ns in took],
         "marker": {"symbol": symbol, "size": 8, "color": color, "line": {"width": 1.2}},
         "text": [_of_request(each) for each in requests],
