@@ -172,6 +172,42 @@ def test_a_halt_by_hand_refuses_live_until_armed_anew(folder: Path, capsys: pyte
     assert "it was never armed" in said
 
 
+def test_arming_lifts_the_halt_that_it_has_shown_as_the_last_thing_it_does_and_no_file_put_back_arms(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that comes while a person is asked stands; so does any if arming is ended halfway, as by Ctrl-C or a kill."""
+    state = folder / ".papertape/live/coinbase"
+
+    def halts_meanwhile(consent: str | None) -> bool:
+        return main(["halt", "stop it all"]) == 0
+
+    def ended(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("papertape.cli.arm._agreed", halts_meanwhile)
+        assert main(["arm", "ok.scenario.toml"]) == 2
+        assert "not armed: trading was halted meanwhile: HALT is there: stop it all" in capsys.readouterr().err
+        assert not (state / "armed.json").exists()
+    with monkeypatch.context() as broken:
+        broken.setattr("papertape.cli.arm._lift", ended)
+        assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 130
+        assert "HALTED     HALT is there: stop it all; this lifts it" in capsys.readouterr().out
+        assert (state / "HALT").exists()
+    before = (state / "armed.json").read_bytes()
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 0
+    assert not (state / "HALT").exists()
+
+    after = (state / "armed.json").read_bytes()
+    (state / "armed.json").write_bytes(before)
+    assert main(["doctor", "--set", "mode=live"]) == 2
+    assert "armed.json is that of an earlier arming" in capsys.readouterr().out
+    assert main(["disarm"]) == 0
+    (state / "armed.json").write_bytes(after)
+    assert main(["doctor", "--set", "mode=live"]) == 2
+    assert "it was disarmed at" in capsys.readouterr().out
+
+
 def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_order(folder: Path) -> None:
     rests = '"50000")\n    print("resting", flush=True)\n    await asyncio.sleep(600)'
     Path("mybot.py").write_text(BOT.replace('"50000")\n    await asyncio.sleep(1)', rests))

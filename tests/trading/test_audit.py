@@ -73,3 +73,83 @@ def test_two_processes_on_one_log_are_refused(tmp_path: Path) -> None:
         code = "import sys\nfrom pathlib import Path\nfrom papertape.trading.gate.audit import Audit\nAudit(Path(sys.argv[1]))"
         second = subprocess.run([sys.executable, "-c", code, str(audit.path)], capture_output=True, text=True, check=False)
     assert "another process trades live with this state" in second.stderr
+
+
+@pytest.mark.parametrize("left", range(5))
+def test_a_log_that_has_lost_its_end_is_noticed(tmp_path: Path, left: int) -> None:
+    """Truncated at a line's end its hashes are in order; the count beside it says how many lines there were."""
+    path = tmp_path / "audit.jsonl"
+    lines = written(path).splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:left]))
+    with pytest.raises(
+        ConfigError, match=rf"has lost its end: 5 lines were written, and {left} are there\. .* put audit\.jsonl and audit\.count"
+    ):
+        Audit(path)
+    path.write_bytes(b"".join(lines[:left]) + lines[left][:-1])
+    with pytest.raises(ConfigError, match="has lost its end"):
+        Audit(path)
+    path.unlink()
+    with pytest.raises(ConfigError, match="has lost its end: 5 lines were written, and 0 are there"):
+        Audit(path)
+
+
+@pytest.mark.parametrize("words", [None, b"", b"000000000005", b"x y\n", b"\xff\xfe", b"-00000000001 0000000000000000\n"])
+def test_a_count_that_was_lost_or_spoilt_is_noticed(tmp_path: Path, words: bytes | None) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path)
+    count = path.with_suffix(".count")
+    count.unlink() if words is None else count.write_bytes(words)
+    with pytest.raises(ConfigError, match="the gate's log "):
+        Audit(path)
+
+
+def test_the_log_of_another_account_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    written(tmp_path / "a.jsonl")
+    with Audit(tmp_path / "b.jsonl") as other:
+        for number in range(7):
+            other.write(number + 100, "passed")
+    (tmp_path / "b.jsonl").replace(tmp_path / "a.jsonl")
+    with pytest.raises(ConfigError, match=r"is not the one that a\.count counts"):
+        Audit(tmp_path / "a.jsonl")
+
+
+def test_a_kill_between_a_line_and_its_count_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 3)
+    before = path.with_suffix(".count").read_bytes()
+    written(path, 1)
+    path.with_suffix(".count").write_bytes(before)
+    with Audit(path) as audit:
+        assert len(audit.records) == 4
+    assert path.with_suffix(".count").read_bytes() != before
+
+
+def test_a_disk_that_is_full_tears_no_line_and_a_later_line_follows(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with Audit(path) as audit:
+        audit.write(1, "passed")
+        whole, real = path.read_bytes(), audit._file
+
+        class Full:
+            """Takes half of a line."""
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(real, name)
+
+            def write(self, line: bytes) -> int:
+                return real.write(line[: len(line) // 2])  # type: ignore[attr-defined]  # a file
+
+        audit._file = Full()  # type: ignore[assignment]  # as good as one
+        with pytest.raises(ConfigError, match="cannot be written: No space left on device; nothing more is sent"):
+            audit.write(2, "passed")
+        assert path.read_bytes() == whole
+        audit._file = real
+        audit.write(3, "passed")
+    with Audit(path) as audit:
+        assert [each["at"] for each in audit.records] == [1, 3]
+
+
+def test_a_log_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").mkdir()
+    with pytest.raises(ConfigError, match="cannot be opened: Is a directory; nothing is sent without it"):
+        Audit(tmp_path / "audit.jsonl")

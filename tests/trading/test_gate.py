@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import msgspec
 import pytest
@@ -42,7 +42,14 @@ def told(request: Request, filled: str = "0", price: str = "50000", status: Orde
 
 
 def says(gate: Gate, request: Request, now_ns: int = 0) -> str:
-    return gate.unknown(request) or gate.breach(request, now_ns)
+    return gate.unknown(request, now_ns) or gate.breach(request, now_ns)
+
+
+def at(price: int, now_ns: int = 0, gate: Gate | None = None, limits: Limits = LIMITS) -> Gate:
+    """A gate that has heard of the market."""
+    gate = gate or Gate(limits)
+    gate.priced("BTC/USD", Decimal(price), now_ns)
+    return gate
 
 
 def let(gate: Gate, request: Request, now_ns: int = 0) -> Request:
@@ -61,10 +68,10 @@ def test_an_order_that_is_worth_too_much_does_not() -> None:
 
 def test_a_market_order_is_worth_what_was_last_heard_of_its_market() -> None:
     gate = Gate(LIMITS)
-    assert "nothing of BTC/USD was heard yet" in says(gate, wants("a", price=None))
-    gate.priced("BTC/USD", Decimal(90_000))
+    assert "nothing of BTC/USD was heard of late" in says(gate, wants("a", price=None))
+    gate.priced("BTC/USD", Decimal(90_000), 0)
     let(gate, wants("a", price=None))
-    gate.priced("BTC/USD", Decimal(110_000))
+    gate.priced("BTC/USD", Decimal(110_000), 0)
     assert says(gate, wants("b", price=None)) == "it is worth 1100 USD, and order_notional is 1000 USD"
 
 
@@ -75,7 +82,7 @@ def test_what_the_limits_say_nothing_of_is_refused() -> None:
 
 
 def test_open_orders_count_as_if_they_were_filled() -> None:
-    gate = Gate(LIMITS)
+    gate = at(50_000)
     for key in "abcd":
         let(gate, wants(key, amount="0.0125", price="40000"), 0)
     assert says(gate, wants("e", amount="0.01")) == "the holding could move by 0.06 BTC, and position is 0.05 BTC"
@@ -83,7 +90,7 @@ def test_open_orders_count_as_if_they_were_filled() -> None:
 
 
 def test_an_order_that_is_over_counts_no_more_and_what_it_filled_does() -> None:
-    gate = Gate(LIMITS)
+    gate = at(50_000)
     first = let(gate, wants("a", amount="0.02"))
     assert gate.heard(told(first, "0.005", status=OrderStatus.CANCELED), 0)
     let(gate, wants("b", amount="0.02"))
@@ -101,7 +108,7 @@ def test_old_news_and_news_of_others_are_none() -> None:
 
 
 def test_the_same_order_once_more_is_no_second_order_and_still_a_request() -> None:
-    gate = Gate(LIMITS)
+    gate = at(50_000)
     request = wants("a", amount="0.02")
     for _ in range(5):
         let(gate, request)
@@ -110,7 +117,7 @@ def test_the_same_order_once_more_is_no_second_order_and_still_a_request() -> No
 
 
 def test_an_edit_counts_with_whichever_is_more_until_the_venue_has_spoken() -> None:
-    gate = Gate(LIMITS)
+    gate = at(50_000)
     let(gate, wants("a", amount="0.01"))
     edit = let(gate, wants("a", amount="0.02", op=Op.ORDER_EDIT))
     let(gate, wants("b", amount="0.02"))
@@ -130,9 +137,9 @@ def test_a_loss_beyond_the_limit_is_a_breach_and_the_next_day_begins_anew() -> N
     assert gate.loss(0) == ""
     bought = let(gate, wants("a", amount="0.02"))
     gate.heard(told(bought, "0.02", status=OrderStatus.CLOSED, fee="10"), 0)
-    gate.priced("BTC/USD", Decimal(41_000))
+    gate.priced("BTC/USD", Decimal(41_000), 0)
     assert gate.loss(0) == ""
-    gate.priced("BTC/USD", Decimal(40_000))
+    gate.priced("BTC/USD", Decimal(40_000), 0)
     assert gate.loss(0) == "210 USD were lost today, and daily_loss is 200 USD"
     assert "were lost today" in says(gate, wants("b"))
     assert gate.loss(DAY_NS) == ""
@@ -147,12 +154,12 @@ def test_what_was_lost_today_survives_a_restart() -> None:
     again.resume(gate.standing())
     again.sent(bought, 0)
     again.heard(told(bought, "0.02", status=OrderStatus.CLOSED), 0)
-    again.priced("BTC/USD", Decimal(30_000))
+    again.priced("BTC/USD", Decimal(30_000), 0)
     assert "400 USD were lost today" in again.loss(0)
 
 
 def test_arming_anew_forgets_what_was_lost_and_no_order_that_is_open() -> None:
-    gate = Gate(LIMITS)
+    gate = at(50_000)
     done, still_open = let(gate, wants("a", amount="0.02")), let(gate, wants("b", amount="0.02"))
     gate.heard(told(done, "0.02", status=OrderStatus.CLOSED), 0)
     gate.heard(told(still_open, "0.01"), 0)
@@ -174,10 +181,11 @@ ORDERS = st.lists(
 @given(ORDERS)
 def test_whatever_fills_of_what_passes_no_limit_is_broken(steps: list[tuple[Side, int, int, bool, int]]) -> None:
     """Each step wants an order, and fills it and the open ones before it as far as the draw says, in any order."""
-    gate, now_ns, holding, sent = Gate(LIMITS), 0, Decimal(0), list[int]()
+    gate, now_ns, holding, sent = at(20_000), 0, Decimal(0), list[int]()
     open_orders: dict[str, tuple[Request, Decimal]] = {}
     for number, (side, size, part, is_over, pause) in enumerate(steps):
         now_ns += pause * SECOND
+        at(20_000, now_ns, gate)
         request = wants(str(number), side, amount=str(Decimal(size) / 1000), price="20000")
         if says(gate, request, now_ns) == "":
             gate.sent(request, now_ns)
@@ -204,11 +212,142 @@ def test_whatever_fills_of_what_passes_no_limit_is_broken(steps: list[tuple[Side
 
 def test_an_order_of_a_cost_is_worth_that() -> None:
     gate = Gate(LIMITS)
-    gate.priced("BTC/USD", Decimal(50_000))
+    gate.priced("BTC/USD", Decimal(50_000), 0)
     request = wants("a", price=None)
     assert request.order is not None
     by_cost = msgspec.structs.replace(request, order=msgspec.structs.replace(request.order, amount=None, cost=Decimal(1_001)))
     assert "it is worth 1001 USD" in says(gate, by_cost)
+
+
+IN_QUOTE = msgspec.structs.replace(LIMITS, position=Quantity(Decimal(1_500), "USD"))
+
+
+def test_a_sale_is_worth_what_its_market_pays_however_low_its_price() -> None:
+    """A limit far below the market executes at the market: a sale of 9 BTC at 0.01 is no order of nine cents."""
+    low = wants("a", Side.SELL, amount="9", price="0.01")
+    assert "nobody knows what a sale there is worth" in says(Gate(IN_QUOTE), low)
+    assert says(at(50_000, limits=IN_QUOTE), low) == "it is worth 450000 USD, and order_notional is 1000 USD"
+    gate = at(50_000, limits=IN_QUOTE)
+    let(gate, wants("b", Side.SELL, amount="0.02", price="1"))
+    assert "could move by 2000 USD, and position is 1500 USD" in says(gate, wants("c", Side.SELL, amount="0.02", price="1"))
+    edit = wants("b", Side.SELL, amount="0.021", price="1", op=Op.ORDER_EDIT)
+    assert says(gate, edit) == "it is worth 1050 USD, and order_notional is 1000 USD"
+
+
+def test_a_price_that_is_ten_seconds_old_values_nothing() -> None:
+    gate = at(50_000)
+    bought = let(gate, wants("a", price=None))
+    gate.heard(told(bought, "0.01", status=OrderStatus.CLOSED), 0)
+    let(gate, wants("b"), 10 * SECOND - 1)
+    assert gate.unpriced(wants("c"), 10 * SECOND) == ["BTC/USD"]
+    assert "what is held cannot be valued" in says(gate, wants("c"), 10 * SECOND)
+    assert "what a market order there is worth" in says(Gate(LIMITS), wants("c", price=None))
+
+
+def test_an_id_that_is_known_lets_no_other_order_through() -> None:
+    """Only the very same order is no second one; one that is over is judged as if it were new."""
+    gate = at(50_000)
+    first = let(gate, wants("a", amount="0.001"))
+    assert "is the client order id of another order" in says(gate, wants("a", amount="0.5"))
+    let(gate, first)
+    gate.heard(told(first, status=OrderStatus.CANCELED), 0)
+    assert "order_notional is 1000 USD" in says(gate, wants("a", amount="0.5"))
+    again = let(gate, wants("a", amount="0.02"))
+    let(gate, wants("b", amount="0.02"))
+    assert "0.06 BTC" in says(gate, wants("c", amount="0.02"))
+    assert gate.heard(told(again, "0.02", status=OrderStatus.CLOSED), 0)
+    assert "0.06 BTC" in says(gate, wants("c", amount="0.02"))
+
+
+def test_an_edit_of_an_order_that_did_not_pass_is_refused() -> None:
+    gate = at(50_000)
+    one, _ = let(gate, wants("a", amount="0.001")), let(gate, wants("b", amount="0.001"))
+    gate.heard(told(one), 0)
+    edit = wants("a", op=Op.ORDER_EDIT)
+    assert "c is no open order that was let through" in says(gate, wants("c", op=Op.ORDER_EDIT))
+    assert "a is order id-a at the venue, not id-b" in says(gate, msgspec.structs.replace(edit, order_id="id-b"))
+    assert "no open order" in says(gate, wants("a", Side.SELL, op=Op.ORDER_EDIT))
+    let(gate, msgspec.structs.replace(edit, order_id="id-a"))
+
+
+def test_what_came_to_nothing_counts_no_more_unless_an_earlier_sending_may_live_or_the_venue_says_otherwise() -> None:
+    gate = at(50_000)
+    for number in range(20):  # each would be half of the position
+        refused = let(gate, wants(str(number), amount="0.02"), number * 60 * SECOND)
+        assert gate.declined(refused.client_order_id)
+    twice = let(gate, wants("twice", amount="0.02"), 3_600 * SECOND)
+    let(gate, twice, 3_600 * SECOND)
+    assert not gate.declined("twice")
+    shown = let(gate, wants("shown", amount="0.02"), 3_600 * SECOND)
+    gate.heard(msgspec.structs.replace(told(shown), updated_ns=1), 3_600 * SECOND)
+    assert not gate.declined("shown")
+    assert "0.06 BTC" in says(gate, wants("x", amount="0.02"), 3_600 * SECOND)
+    assert gate.heard(msgspec.structs.replace(told(refused), updated_ns=1), 3_600 * SECOND)
+    assert "0.07 BTC" in says(gate, wants("x"), 3_600 * SECOND)
+
+
+def test_an_order_that_was_over_and_is_open_again_counts_again() -> None:
+    gate = at(50_000)
+    request = let(gate, wants("a", amount="0.02"))
+    gate.heard(msgspec.structs.replace(told(request, status=OrderStatus.CANCELED), updated_ns=5), 0)
+    assert not gate.heard(msgspec.structs.replace(told(request), updated_ns=4), 0)  # old
+    let(gate, wants("b", amount="0.02"))
+    assert gate.heard(msgspec.structs.replace(told(request), updated_ns=6), 0)
+    assert "0.06 BTC" in says(gate, wants("c", amount="0.02"))
+
+
+def test_what_is_left_of_a_purchase_counts_in_money_too() -> None:
+    gate = at(50_000, limits=IN_QUOTE)
+    request = let(gate, wants("a", amount="0.02"))
+    gate.heard(told(request, "0.019"), 0)
+    let(gate, wants("b"))  # 950 spent, 50 left, 500 more
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"type": OrderType.MARKET, "price": Decimal("0.01")}, "a market order has no price"),
+        ({"price": None}, "a limit order has a price"),
+        ({"amount": Decimal("-0.01")}, "its amount is -0.01"),
+        ({"amount": Decimal("NaN")}, "its amount is NaN"),
+        ({"price": Decimal("Infinity")}, "its price is Infinity"),
+        ({"cost": Decimal(1)}, "either an amount or a cost"),
+        ({"amount": None}, "either an amount or a cost"),
+        ({"amount": None, "cost": Decimal(1)}, "a cost is for market buys"),
+        ({"symbol": "BTC/USD:USD"}, "is no spot market"),
+        ({"symbol": "ETH/USD"}, "names two markets"),
+    ],
+)
+def test_an_order_that_could_be_read_in_two_ways_is_not_judged(changes: dict[str, object], why: str) -> None:
+    request = wants("a")
+    assert request.order is not None
+    assert why in says(at(50_000), msgspec.structs.replace(request, order=msgspec.structs.replace(request.order, **changes)))
+
+
+def test_the_bot_s_decimal_context_rounds_nothing_here() -> None:
+    with localcontext(prec=2, rounding="ROUND_DOWN"):
+        assert "order_notional" in says(Gate(LIMITS), wants("a", amount="0.02019"))
+
+
+def test_a_clock_that_goes_back_forgives_no_loss() -> None:
+    gate = at(50_000)
+    assert gate.loss(DAY_NS) == ""
+    bought = let(gate, wants("a", amount="0.02"), DAY_NS)
+    gate.heard(told(bought, "0.02", status=OrderStatus.CLOSED), DAY_NS)
+    gate.priced("BTC/USD", Decimal(30_000), DAY_NS)
+    assert "400 USD" in gate.loss(DAY_NS)
+    assert "400 USD" in gate.loss(DAY_NS - 1)
+    assert "400 USD" in gate.loss(DAY_NS)
+
+
+def test_arming_anew_drops_what_is_open_nowhere_but_here() -> None:
+    """An order of which nobody ever told counts until the venue was asked which are open."""
+    gate = at(50_000)
+    let(gate, wants("lost", amount="0.02"))
+    let(gate, wants("there", amount="0.02"))
+    gate.armed({"there"})
+    let(gate, wants("c", amount="0.02"))
+    assert "0.06 BTC" in says(gate, wants("d", amount="0.02"))
 
 
 @pytest.mark.parametrize("op", [Op.ORDER_CREATE, Op.ORDER_EDIT])

@@ -167,6 +167,30 @@ def test_what_was_armed_for_a_while_is_over_then_also_for_a_bot_that_trades(tmp_
     assert why.startswith("it was armed until ")
 
 
+def test_a_sale_far_below_its_market_is_worth_what_the_market_pays(tmp_path: Path) -> None:
+    """0.04 BTC at a price of 1 would be sold for some 2600 USD, not for four cents; nothing of the market was subscribed to."""
+
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        with pytest.raises(GateRefused, match=r"it is worth 2\d{3}\.?\d* USD, and order_notional is 2000 USD"):
+            await exchange.place_order(SYMBOL, "limit", "sell", "0.04", "100")
+        assert not stage.world.venue.truth_orders()
+
+    (why,) = live(tmp_path, bot)
+    assert why.startswith("a limit: it is worth 2")
+
+
+def test_orders_that_the_venue_refuses_use_up_no_limit(tmp_path: Path) -> None:
+    """A market maker whose post-only orders would take is told no all day; nothing of that is at stake."""
+
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        for _ in range(10):
+            with pytest.raises(ccxt.OrderImmediatelyFillable):
+                await exchange.place_order(SYMBOL, "limit", "buy", "0.02", "90000", post_only=True)
+        await buy("0.02")(exchange, keeper, stage)
+
+    assert live(tmp_path, bot) == []
+
+
 def test_cancels_pass_while_trading_is_halted(tmp_path: Path) -> None:
     async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
         order = await exchange.place_order(SYMBOL, "limit", "buy", "0.001", "60000")
@@ -185,6 +209,24 @@ def test_who_goes_round_the_exchange_to_its_link_has_no_permit(tmp_path: Path, o
         with pytest.raises(GateRefused, match="no permit for it"):
             await bare.request(Request(op=op, client_order_id="mine", order_id="o-1", symbol=SYMBOL, order=wanted))
         assert not [request for _, request in stage.world.door.executed if request.op is op]
+
+    live(tmp_path, bot)
+
+
+def test_who_takes_the_library_s_own_client_out_of_the_link_sends_nothing_by_it(tmp_path: Path) -> None:
+    """Also not after a request of the exchange's own, made by the same task."""
+
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        order = await exchange.place_order(SYMBOL, "limit", "buy", "0.001", "60000")
+        await exchange.fetch_balance()
+        library = exchange._line._link._link._rest._client
+        await library.fetch_time()
+        library.options["fetchMarkets"] = library.markets = {}
+        for post in (lambda: library.cancel_orders([order.id]), lambda: library.request("brokerage/orders", ["v3", "private"], "POST", {})):
+            with pytest.raises(GateRefused, match="this client belongs to a link"):
+                await post()
+        assert len(stage.world.venue.truth_open()) == 1
+        await exchange.cancel_order(order.id)
 
     live(tmp_path, bot)
 
@@ -237,7 +279,7 @@ def test_before_the_account_was_seen_nothing_is_sent(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         with Audit(tmp_path / "audit.jsonl") as audit:
             keeper = Gatekeeper(LIMITS, audit, clock=stage.clock, until_ns=FOREVER, halt_file=tmp_path / "HALT")
-            bare = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock)
+            bare = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock, permits=keeper.permits)
             link = GatedLink(bare, keeper, nothing, journal=Journal({}), clock=stage.clock)
             with pytest.raises(GateRefused, match="whose account this is was not seen yet"):
                 await link.request(Request(op=Op.ORDER_CANCEL, order_id="1"))

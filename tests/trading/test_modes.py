@@ -40,6 +40,18 @@ def test_paper_is_a_paper_exchange_whose_link_has_no_key() -> None:
     exchange.account.close()
 
 
+def test_whoever_disconnects_may_ask_for_another_and_is_told_the_mode(caplog: pytest.LogCaptureFixture) -> None:
+    """The account, and the log of intents, are let go of."""
+
+    async def main() -> None:
+        for _ in range(2):
+            exchange = ExchangeFactory.get_exchange("coinbase", settings=['venue.coinbase.account={ USD = "10" }'])
+            await exchange.disconnect()
+
+    asyncio.run(main())
+    assert caplog.messages[0] == "[PAPER] PAPER: coinbase. The market is real, the money is not."
+
+
 def test_live_wants_keys_then_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="keys for coinbase: COINBASE_API_KEY and COINBASE_API_SECRET"):
         ask(settings=["mode=live"])

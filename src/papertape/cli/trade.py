@@ -28,7 +28,7 @@ from papertape.session.result import ExitCode
 from papertape.trading.config import Config, Mode, load_config
 from papertape.trading.gate.halting import Halting
 from papertape.trading.gate.keeper import Gatekeeper
-from papertape.trading.modes import build
+from papertape.trading.modes import BANNERS, build
 from papertape.trading.paper.account import reset as reset_account
 from papertape.trading.paper.build import ACCOUNT
 from papertape.trading.parts import Parts
@@ -37,11 +37,6 @@ from papertape.trading.trade import Trade
 from papertape.version import VERSION
 
 ABORTED: Final = 130
-
-BANNERS: Final = {
-    Mode.PAPER: "PAPER: {exchange}. The market is real, the money is not.",
-    Mode.LIVE: "LIVE: {exchange}. The market is real, AND SO IS THE MONEY.",
-}
 
 
 def trade(
@@ -178,7 +173,8 @@ def _say_result(config: Config, trading: Trade, took_s: float, *, json: bool) ->
 
 
 def _tell(config: Config, words: str) -> None:
-    print(f"[{str(config.mode).upper()}] {words}", file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # a terminal that was closed must not keep anybody from trading in order, or from halting
+        print(f"[{str(config.mode).upper()}] {words}", file=sys.stderr, flush=True)
 
 
 def _seconds(text: str) -> float:

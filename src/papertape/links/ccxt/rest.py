@@ -13,6 +13,7 @@ from typing import Any, Final
 from papertape.links.ccxt.client import make_client
 from papertape.links.ccxt.manners import Manners
 from papertape.links.line_fault import is_being_cancelled, line_fault
+from papertape.links.permits import Permits
 from papertape.links.purse import Purse, paying
 from papertape.links.refusal import BANNED_NS
 from papertape.model.errors import (
@@ -26,7 +27,7 @@ from papertape.model.errors import (
     retry_after_ns,
     with_retry_after,
 )
-from papertape.model.request import Op
+from papertape.model.request import Op, Request
 from papertape.model.units import SECOND, Nanos
 from papertape.runtime.clock import Clock
 
@@ -57,10 +58,10 @@ class CcxtRest:
         self.on_limited: Callable[[Nanos | None], object] = lambda _: None
 
     def make(self, *, is_stream: bool = False) -> Any:
-        """Another client, for the streams or for this; nothing is opened."""
+        """Another client, for the streams or for this; nothing is opened. Streams here are public, and have no key to place orders with."""
         return make_client(
-            self._name, self._clock, key=self._key, timeout_ns=self._timeout_ns, options=self._manners.options, is_stream=is_stream,
-            ca=self._ca,
+            self._name, self._clock, key={} if is_stream else self._key, timeout_ns=self._timeout_ns, options=self._manners.options,
+            is_stream=is_stream, ca=self._ca,
         )  # fmt: skip
 
     async def open(self) -> None:
@@ -69,7 +70,8 @@ class CcxtRest:
             self.client, self._spare = self._spare or self.make(), None
             self.client.papertape_spend = self.spend
         if self.client.has.get("fetchTime"):
-            await self.call(Op.TIME_FETCH, Purse(Op.TIME_FETCH), "fetch_time")
+            with Permits().sending(Request(op=Op.TIME_FETCH)):
+                await self.call(Op.TIME_FETCH, Purse(Op.TIME_FETCH), "fetch_time")
 
     async def close(self) -> None:
         client, self.client = self.client, None

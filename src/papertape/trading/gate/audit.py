@@ -2,12 +2,18 @@
 
 It is what the gate knows after a restart, so a line that was changed, left out or torn away is an error and not a guess. Only a last line
 without its end is cut off: it was never on the disk whole, so nothing was sent for it.
+
+A chain of hashes does not show that its end is missing. So a small file beside the log, its count, holds how many lines there are and
+the hash of the last; it is overwritten after each line, and a log that has fewer is refused. It is not forced onto the disk: a kill
+takes nothing of it, and after a power cut it may be some lines behind, which then is how far it vouches.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,6 +25,9 @@ from papertape.model.units import Nanos
 
 FIRST: Final = "0" * 16
 """What the first line holds instead of a hash."""
+
+COUNT: Final = ".count"
+"""How the name of the count ends."""
 
 
 class Audit:
@@ -33,14 +42,20 @@ class Audit:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._last = FIRST
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+b")
-        os.chmod(path, 0o600)
+        self._lines = self._size = 0
+        self._is_torn = False
+        self._count = -1
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b", buffering=0)
+            os.chmod(path, 0o600)
+        except OSError as error:
+            raise ConfigError(f"{path}: the gate's log cannot be opened: {error.strerror}; nothing is sent without it") from None
         try:
             _lock(self._file.fileno(), path)
             self.records = self._read()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def write(self, wall_ns: Nanos, kind: str, **facts: Any) -> dict[str, Any]:
@@ -48,17 +63,28 @@ class Audit:
         record = {"at": wall_ns, "kind": kind, **facts}
         line = _line(self._last, record)
         try:
-            self._file.write(line)
-            self._file.flush()
+            if self._is_torn:
+                self._mend()
+            self._is_torn = True
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise ConfigError(f"{self.path}: the gate's log cannot be written: {error.strerror}; nothing more is sent") from None
-        self._last = _hash(line)
+            self._is_torn = False
+            self._last, self._lines, self._size = _hash(line), self._lines + 1, self._size + len(line)
+            self._note_count()
+        except (OSError, ValueError) as error:  # ValueError: it was closed
+            with suppress(OSError, ValueError):
+                self._mend()
+            why = getattr(error, "strerror", None) or str(error)
+            raise ConfigError(f"{self.path}: the gate's log cannot be written: {why}; nothing more is sent") from None
         return msgspec.json.decode(line)  # type: ignore[no-any-return]  # as it will be read
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; doing so twice changes nothing."""
         self._file.close()
+        if self._count >= 0:
+            os.close(self._count)
+            self._count = -1
 
     def __enter__(self) -> Self:
         return self
@@ -68,26 +94,65 @@ class Audit:
 
     def _read(self) -> list[dict[str, Any]]:
         self._file.seek(0)
-        content = self._file.read()
+        content = self._file.readall()
         whole, newline, torn = content.rpartition(b"\n")
         records: list[dict[str, Any]] = []
+        hashes = [FIRST]
         for number, line in enumerate(whole.split(b"\n") if newline else (), start=1):
             try:
                 record = msgspec.json.decode(line)
-                before = record["before"]
+                before, _, _ = record["before"], record["at"] + 0, record["kind"] + ""
             except (msgspec.DecodeError, KeyError, TypeError):
                 raise self._damaged(number, "is no line of it") from None
-            if before != self._last:
+            if before != hashes[-1]:
                 raise self._damaged(number, "does not follow the line before it: something was changed or taken out")
-            self._last = _hash(line + b"\n")
+            hashes.append(_hash(line + b"\n"))
             records.append(record)
+        self._check_count(hashes)
+        self._last, self._lines, self._size = hashes[-1], len(records), len(content) - len(torn)
         if torn:
-            self._file.truncate(len(content) - len(torn))
+            self._file.truncate(self._size)
+        if records:
+            self._note_count()
         return records
+
+    def _check_count(self, hashes: list[str]) -> None:
+        """Whether what the count knows of is there; `hashes` begins with that of nothing."""
+        path = self._count_path
+        try:
+            words = path.read_text(encoding="ascii").split()
+            count, last = int(words[0]), words[1]
+        except FileNotFoundError:
+            if len(hashes) > 1:
+                raise self._damaged(
+                    len(hashes) - 1, f"may have lost its end: {path.name}, which says how long it is, is not there"
+                ) from None
+            return
+        except (OSError, ValueError, IndexError):
+            raise self._damaged(len(hashes) - 1, f"may have lost its end: {path.name}, which says how long it is, cannot be read") from None
+        if count >= len(hashes):
+            raise self._damaged(len(hashes) - 1, f"has lost its end: {count} lines were written, and {len(hashes) - 1} are there")
+        if count < 0 or hashes[count] != last:
+            raise self._damaged(max(count, 0), f"is not the one that {path.name} counts")
+
+    def _note_count(self) -> None:
+        if self._count < 0:
+            self._count = os.open(self._count_path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.pwrite(self._count, f"{self._lines:012d} {self._last}\n".encode(), 0)  # as long each time: it is replaced at once
+
+    def _mend(self) -> None:
+        """Take back what was written of a line."""
+        self._file.truncate(self._size)
+        self._is_torn = False
+
+    @property
+    def _count_path(self) -> Path:
+        return self.path.with_suffix(COUNT)
 
     def _damaged(self, number: int, why: str) -> ConfigError:
         return ConfigError(
-            f"{self.path}:{number}: the gate's log {why}. Look at the account at the venue, put this file aside, and arm anew"
+            f"{self.path}:{number}: the gate's log {why}. Look at the account at the venue, put {self.path.name} and "
+            f"{self._count_path.name} aside, and arm anew"
         )
 
 

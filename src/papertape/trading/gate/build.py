@@ -13,7 +13,7 @@ from papertape.model.errors import ConfigError
 from papertape.trading.config import Config
 from papertape.trading.gate.arming import armed_path, missing_for_live, read_armed
 from papertape.trading.gate.audit import Audit
-from papertape.trading.gate.keeper import HALT, Gatekeeper, since_armed
+from papertape.trading.gate.keeper import HALT, Gatekeeper, halt_file_says, since_armed
 from papertape.trading.gate.link import GatedLink
 from papertape.trading.parts import Parts
 
@@ -39,8 +39,8 @@ def build_live(parts: Parts) -> ResilientExchange:
     assert config.limits is not None, "they are not missing"
 
     def halted(why: str) -> None:
+        parts.on_halted()  # whoever is told by `tell` may not be there any more
         parts.tell(f"HALTED: {why}; no new order leaves until the bot is armed anew")
-        parts.on_halted()
 
     parts.keeper = keeper = Gatekeeper(
         config.limits, audit, clock=parts.clock, until_ns=armed.until_ns, halt_file=config.state_of(HALT), on_halted=halted
@@ -58,9 +58,9 @@ def build_live(parts: Parts) -> ResilientExchange:
 
 def halted_in(config: Config, audit: Audit) -> str:
     """Why trading is halted, by the file or by the log; empty where it is not."""
-    file = config.state / "live" / config.exchange / HALT
-    if file.exists():
-        return f"{file.as_posix()} is there"
+    why = halt_file_says(config.state / "live" / config.exchange / HALT)
+    if why:
+        return why
     return next((str(each["why"]) for each in since_armed(audit.records) if each["kind"] == "halted"), "")
 
 

@@ -3,13 +3,15 @@
 It keeps its own count, from the venue's words about the orders that it let through: how far the holding has moved since arming, what open
 orders could still add to that, what was lost today, and how many orders went out within a minute. Whatever it cannot judge it refuses.
 Cancels always pass: they can only make what is at stake smaller.
+
+A sale is worth what its market pays, however low its own price: it executes there. A purchase is worth no more than its price.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Collection, Mapping
+from decimal import Context, Decimal
 from typing import Any, Final
 
 import msgspec
@@ -20,27 +22,54 @@ from papertape.model.request import Op, Request
 from papertape.model.units import EXACT, SECOND, Nanos, plain
 from papertape.session.spec import Quantity
 from papertape.trading.config import Limits
+from papertape.trading.gate.plainness import why_not_plain
 
 MINUTE_NS: Final = 60 * SECOND
 DAY_NS: Final = 24 * 60 * MINUTE_NS
+
+PRICE_WITHIN_NS: Final[Nanos] = 10 * SECOND
+"""How old a market's last price may be that an order, or what is held, is valued by."""
+
+_CENTS: Final = Context(prec=60)  # not the current one, which is the bot's to change
 
 
 class Passed(msgspec.Struct, kw_only=True):
     """One order that the gate let through, as far as the venue has told of it.
 
     Attributes:
+        order: as it was wanted first.
+        order_id: the venue's own name for it; empty until it told.
         left: base that may still be executed; all of it until the venue says otherwise.
-        worth: quote that this may cost.
+        price: what that is worth at most, quote per base, as it was let through.
+        sendings: requests to create it that were let through.
+        is_over: nothing of it is at stake any more, unless the venue says later that it is open.
+        updated_ns: the venue's time of what is known of it.
     """
 
-    symbol: str
-    side: Side
+    order: NewOrder
     left: Decimal
-    worth: Decimal
+    price: Decimal
+    order_id: str = ""
+    sendings: int = 0
     filled: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
     is_over: bool = False
+    updated_ns: Nanos = 0
+
+    @property
+    def worth(self) -> Decimal:
+        """Quote that may still change hands."""
+        if self.order.cost is not None:
+            return max(Decimal(0), EXACT.subtract(self.order.cost, self.cost))
+        return EXACT.multiply(self.left, self.price)
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """What a market was at, quote, and when that was heard."""
+
+    at: Decimal
+    heard_ns: Nanos
 
 
 class Gate:
@@ -48,12 +77,12 @@ class Gate:
 
     Attributes:
         halted: why nothing more may be sent but cancels; empty while it may.
-        prices: the last price of each symbol, quote.
+        prices: the last price of each symbol.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.halted = ""
-        self.prices: dict[str, Decimal] = {}
+        self.prices: dict[str, Price] = {}
         self._limits = limits
         self._passed: dict[str, Passed] = {}
         self._sent: deque[Nanos] = deque()
@@ -72,47 +101,65 @@ class Gate:
         self._sent.append(now_ns)
         key = request.client_order_id
         known = self._passed.get(key)
-        if known is None or request.op is Op.ORDER_EDIT:
-            amount, worth = self._size(request.order)
-            if known is None:
-                self._passed[key] = Passed(symbol=request.order.symbol, side=request.order.side, left=amount, worth=worth)
-            else:  # whichever of the two is more: nobody knows yet whether the venue takes the edit
-                known.left, known.worth = max(known.left, amount - known.filled), max(known.worth, worth)
+        amount, price = self._size(request.order)
+        if known is None:
+            self._passed[key] = known = Passed(order=request.order, left=amount, price=price)
+        elif request.op is Op.ORDER_EDIT:  # whichever of the two is more: nobody knows yet whether the venue takes the edit
+            known.left, known.price = max(known.left, EXACT.subtract(amount, known.filled)), max(known.price, price)
+        elif known.is_over:
+            known.order, known.left, known.price, known.is_over = request.order, amount, price, False
+        known.sendings += request.op is Op.ORDER_CREATE
+
+    def declined(self, client_order_id: str) -> bool:
+        """A request to create an order certainly came to nothing; whether that is the end of it. One of an earlier sending may live."""
+        ours = self._passed.get(client_order_id)
+        if ours is None or ours.sendings != 1 or ours.updated_ns or ours.is_over:
+            return False
+        ours.left, ours.is_over, ours.sendings = Decimal(0), True, 0
+        return True
 
     def heard(self, order: Order, now_ns: Nanos) -> bool:
         """The venue told how an order stands; whether it is one of ours and that is news. What is older than what is known is no news."""
         ours = self._passed.get(order.client_order_id)
-        if ours is None or order.filled < ours.filled or (ours.is_over and order.filled == ours.filled):
+        if ours is None or order.filled < ours.filled:
             return False
+        is_back = ours.is_over and not order.status.is_final and order.updated_ns > ours.updated_ns
+        if ours.is_over and order.filled == ours.filled and not is_back:
+            return False
+        ours.order_id, ours.updated_ns = order.id, max(ours.updated_ns, order.updated_ns)
         base, quote = order.symbol.split("/")[0], order.symbol.split("/")[1].split(":")[0]
         sign = 1 if order.side is Side.BUY else -1
         amount, cost = EXACT.subtract(order.filled, ours.filled), EXACT.subtract(order.cost, ours.cost)
         paid = EXACT.subtract(order.fee, ours.fee)
         if not amount and not cost and not paid and ours.is_over == order.status.is_final:
             return False
-        if amount:
-            self.prices[order.symbol] = cost / amount
-        self._move(base, sign * amount)
-        self._move(quote, -sign * cost - paid)
-        self._held[order.symbol] = self._held.get(order.symbol, Decimal(0)) + sign * amount
-        self._cash += -sign * cost - paid
+        brought = EXACT.subtract(EXACT.multiply(-sign, cost), paid)
+        self._move(base, EXACT.multiply(sign, amount))
+        self._move(quote, brought)
+        self._held[order.symbol] = EXACT.add(self._held.get(order.symbol, Decimal(0)), EXACT.multiply(sign, amount))
+        self._cash = EXACT.add(self._cash, brought)
         ours.filled, ours.cost, ours.fee, ours.is_over = order.filled, order.cost, order.fee, order.status.is_final
-        if order.amount:
-            ours.left = max(Decimal(0), EXACT.subtract(order.amount, order.filled))
         if ours.is_over:
-            ours.left = ours.worth = Decimal(0)
+            ours.left = Decimal(0)
+        elif order.amount:
+            ours.left = max(Decimal(0), EXACT.subtract(order.amount, order.filled))
         return True
 
-    def armed(self) -> None:
-        """The bot was armed anew: what moved and what was lost count from here, a halt is lifted; open orders still count."""
+    def armed(self, still_open: Collection[str] | None = None) -> None:
+        """The bot was armed anew: what moved and what was lost count from here, a halt is lifted; open orders still count.
+
+        Args:
+            still_open: client order ids of those that were open at the venue; None where nobody asked it.
+        """
         self.halted = ""
-        self._passed = {key: each for key, each in self._passed.items() if not each.is_over}
+        left = {key: each for key, each in self._passed.items() if not each.is_over}
+        self._passed = {key: each for key, each in left.items() if still_open is None or key in still_open}
         self._moved, self._held, self._cash = {}, {}, Decimal(0)
         self._day, self._opening = -1, Decimal(0)
 
-    def priced(self, symbol: str, price: Decimal) -> None:
-        """Something was traded at that price."""
-        self.prices[symbol] = price
+    def priced(self, symbol: str, price: Decimal, now_ns: Nanos) -> None:
+        """That is what a market is at."""
+        self.prices[symbol] = Price(price, now_ns)
 
     def halt(self, why: str) -> None:
         """Nothing more, but cancels."""
@@ -120,23 +167,37 @@ class Gate:
 
     # What is asked
 
-    def unknown(self, request: Request) -> str:
+    def unpriced(self, request: Request, now_ns: Nanos) -> list[str]:
+        """Markets whose price must be known before this is judged, and was not heard of late."""
+        order = request.order
+        if request.op is Op.ORDER_CANCEL or order is None:
+            return []
+        needed = [symbol for symbol, held in self._held.items() if held]
+        if order.price is None or order.side is Side.SELL:
+            needed.append(order.symbol)
+        return [symbol for symbol in dict.fromkeys(needed) if not self._is_fresh(symbol, now_ns)]
+
+    def unknown(self, request: Request, now_ns: Nanos) -> str:
         """What is not known that would have to be, for this to be sent, in words; empty if all is."""
         order = request.order
         if request.op is Op.ORDER_CANCEL:
             return ""
         if order is None or not request.client_order_id:
             return "it does not say which order it is about"
+        why = why_not_plain(request, order) or self._not_that_order(request, order)
+        if why:
+            return why
         base, _, quote = order.symbol.partition("/")
-        quote, limits = quote.split(":")[0], self._limits
+        limits = self._limits
         if quote != limits.order_notional.currency or quote != limits.daily_loss.currency:
             return f"order_notional and daily_loss must be in {quote} to say anything of {order.symbol}"
         if limits.position.currency not in (base, quote):
             return f"position is in {limits.position.currency}, so it says nothing of {order.symbol}"
-        if order.price is None and order.symbol not in self.prices:
-            return f"nothing of {order.symbol} was heard yet, so nobody knows what a market order there is worth"
-        if self._worth() is None:
-            return "what is held cannot be valued, as nothing of its market was heard yet"
+        for symbol in self.unpriced(request, now_ns):
+            if symbol == order.symbol and (order.price is None or order.side is Side.SELL):
+                what = "a market order" if order.price is None else "a sale"
+                return f"nothing of {symbol} was heard of late, so nobody knows what {what} there is worth"
+            return f"what is held cannot be valued, as nothing of {symbol} was heard of late"
         return ""
 
     def breach(self, request: Request, now_ns: Nanos) -> str:
@@ -144,7 +205,8 @@ class Gate:
         order = request.order
         if request.op is Op.ORDER_CANCEL or order is None:
             return ""
-        again = request.op is Op.ORDER_CREATE and request.client_order_id in self._passed
+        known = self._passed.get(request.client_order_id)
+        again = request.op is Op.ORDER_CREATE and known is not None and not known.is_over  # the very same, or it would not be known
         return self._too_many(now_ns) or ("" if again else self._too_large(order) or self._too_far(request, order)) or self.loss(now_ns)
 
     def loss(self, now_ns: Nanos) -> str:
@@ -154,9 +216,9 @@ class Gate:
         if worth is None:
             return ""
         day = now_ns // DAY_NS
-        if day != self._day:
+        if day > self._day:
             self._day, self._opening = day, worth
-        lost = self._opening - worth
+        lost = EXACT.subtract(self._opening, worth)
         return f"{plain(_cents(lost))} {limit.currency} were lost today, and daily_loss is {_said(limit)}" if lost > limit.amount else ""
 
     def standing(self) -> dict[str, Any]:
@@ -177,7 +239,8 @@ class Gate:
 
     def _too_large(self, order: NewOrder) -> str:
         limit = self._limits.order_notional
-        _, worth = self._size(order)
+        amount, price = self._size(order)
+        worth = Passed(order=order, left=amount, price=price).worth
         return f"it is worth {plain(_cents(worth))} {limit.currency}, and order_notional is {_said(limit)}" if worth > limit.amount else ""
 
     def _too_far(self, request: Request, order: NewOrder) -> str:
@@ -185,22 +248,50 @@ class Gate:
         limit = self._limits.position
         more = less = self._moved.get(limit.currency, Decimal(0))
         pending = {key: each for key, each in self._passed.items() if not each.is_over}
-        amount, worth = self._size(order)
-        pending[request.client_order_id] = Passed(symbol=order.symbol, side=order.side, left=amount, worth=worth)
+        amount, price = self._size(order)
+        known = pending.get(request.client_order_id)
+        if known is not None:  # an edit; until the venue has spoken it may be as it was
+            amount, price = max(known.left, EXACT.subtract(amount, known.filled)), max(known.price, price)
+        pending[request.client_order_id] = Passed(order=order, left=amount, price=price)
         for each in pending.values():
-            at_stake = each.left if each.symbol.partition("/")[0] == limit.currency else each.worth
-            gains = (each.side is Side.BUY) == (each.symbol.partition("/")[0] == limit.currency)
-            more, less = (more + at_stake, less) if gains else (more, less - at_stake)
+            is_base = each.order.symbol.partition("/")[0] == limit.currency
+            at_stake = each.left if is_base else each.worth
+            if (each.order.side is Side.BUY) == is_base:
+                more = EXACT.add(more, at_stake)
+            else:
+                less = EXACT.subtract(less, at_stake)
         worst = max(more, -less)
         return f"the holding could move by {plain(worst)} {limit.currency}, and position is {_said(limit)}" if worst > limit.amount else ""
 
     def _size(self, order: NewOrder) -> tuple[Decimal, Decimal]:
-        """What an order may execute at most, base, and what that is worth, quote."""
-        price = order.price if order.price is not None else self.prices.get(order.symbol, Decimal(0))
+        """What an order may execute at most, base, and the most that each of it is worth, quote."""
+        price = order.price or Decimal(0)
+        last = self.prices.get(order.symbol)
+        if last is not None and (order.price is None or order.side is Side.SELL):
+            price = max(price, last.at)
         if order.cost is not None:
-            return (order.cost / price if price else Decimal(0)), order.cost
-        amount = order.amount or Decimal(0)
-        return amount, amount * price
+            return (EXACT.divide(order.cost, price) if price else Decimal(0)), price
+        return order.amount or Decimal(0), price
+
+    def _not_that_order(self, request: Request, order: NewOrder) -> str:
+        """Why a request is not about the order whose name it bears; empty if it is."""
+        known = self._passed.get(request.client_order_id)
+        if request.op is Op.ORDER_CREATE:
+            is_other = known is not None and not known.is_over and known.order != order
+            return (
+                f"{request.client_order_id} is the client order id of another order, which was let through and is not over"
+                if is_other
+                else ""
+            )
+        if known is None or known.is_over or (order.symbol, order.side) != (known.order.symbol, known.order.side):
+            return f"{request.client_order_id} is no open order that was let through, so nobody knows what changing it comes to"
+        if request.order_id not in ("", known.order_id):
+            return f"{request.client_order_id} is order {known.order_id or 'without a name yet'} at the venue, not {request.order_id}"
+        return ""
+
+    def _is_fresh(self, symbol: str, now_ns: Nanos) -> bool:
+        last = self.prices.get(symbol)
+        return last is not None and now_ns - last.heard_ns < PRICE_WITHIN_NS
 
     def _worth(self) -> Decimal | None:
         """What all that moved since arming is worth in quote; None where a price is missing."""
@@ -209,11 +300,11 @@ class Gate:
             if held:
                 if symbol not in self.prices:
                     return None
-                total += held * self.prices[symbol]
+                total = EXACT.add(total, EXACT.multiply(held, self.prices[symbol].at))
         return total
 
     def _move(self, currency: str, amount: Decimal) -> None:
-        self._moved[currency] = self._moved.get(currency, Decimal(0)) + amount
+        self._moved[currency] = EXACT.add(self._moved.get(currency, Decimal(0)), amount)
 
 
 def _said(quantity: Quantity) -> str:
@@ -221,4 +312,4 @@ def _said(quantity: Quantity) -> str:
 
 
 def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"))
+    return amount.quantize(Decimal("0.01"), context=_CENTS)

@@ -6,7 +6,6 @@ import asyncio
 from typing import Final, Self
 
 from papertape.exchanges.resilient import ResilientExchange
-from papertape.model.errors import BaseError
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.trading.parts import Parts
 
@@ -19,6 +18,8 @@ AGAIN_AFTER_NS: Final[Nanos] = 2 * SECOND
 
 class Halting:
     """While it lasts, watches for a halt; nothing to do where there is no gate.
+
+    An order that was on its way as trading was halted may show up later, so it goes on looking.
 
     Args:
         is_cancelling: whether a halt withdraws the bot's own open orders; those that somebody else placed are never touched.
@@ -33,14 +34,23 @@ class Halting:
         parts.on_halted = self._halted.set
 
     async def __aenter__(self) -> Self:
-        if self._parts.keeper is not None:
-            self._work = asyncio.ensure_future(self._watch())
+        self.begin()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait([self._work])
+        await self.end()
+
+    def begin(self) -> None:
+        """Watch from now on; for who has no block that it could last for, until the loop ends."""
+        if self._parts.keeper is not None:
+            self._work = asyncio.ensure_future(self._watch())
+
+    async def end(self) -> None:
+        """Watch no longer; doing so twice changes nothing."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
 
     async def _watch(self) -> None:
         keeper, clock = self._parts.keeper, self._parts.clock
@@ -48,14 +58,13 @@ class Halting:
         while not self._halted.is_set():
             keeper.look()
             await clock.sleep_ns(LOOK_EVERY_NS)
-        while self._is_cancelling and not await self._all_withdrawn():
+        while self._is_cancelling:
+            await self._withdraw()
             await clock.sleep_ns(AGAIN_AFTER_NS)
 
-    async def _all_withdrawn(self) -> bool:
-        left = self._exchange.own_open
-        for order in left:
+    async def _withdraw(self) -> None:
+        for order in self._exchange.own_open:
             try:
                 await self._exchange.cancel_order(order.id, order.symbol)
-            except BaseError as error:
+            except Exception as error:  # whatever it is, the others are to be cancelled, and this one is tried again
                 self._parts.tell(f"order {order.id} could not be cancelled yet: {error}")
-        return not left

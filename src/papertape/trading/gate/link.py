@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -10,7 +11,15 @@ from papertape.journal import Journal
 from papertape.links.base import Link, Receiver
 from papertape.links.permits import MUTATING
 from papertape.model.account import KeyRights
-from papertape.model.errors import BaseError, GateRefused, PermissionDenied
+from papertape.model.errors import (
+    BaseError,
+    DuplicateOrderId,
+    ExchangeError,
+    GateRefused,
+    PermissionDenied,
+    RateLimitExceeded,
+    never_sent,
+)
 from papertape.model.event import BookSnapshot, Event, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import OpenOrders, OrderUpdate
@@ -20,8 +29,8 @@ from papertape.runtime.clock import Clock
 from papertape.sim.written import command_facts, order_facts, outcome_facts
 from papertape.trading.gate.keeper import Gatekeeper
 
-PRICE_WITHIN_NS: Final[Nanos] = 10 * SECOND
-"""How old a market's last price may be that a market order is valued by."""
+LOOK_WITHIN_NS: Final[Nanos] = 3 * SECOND
+"""How long an order waits for the price that it is valued by."""
 
 
 class VenueLink(Link, Protocol):
@@ -45,7 +54,8 @@ class GatedLink:
         self._journal = journal
         self._clock = clock
         self._count = 0
-        self._priced_ns: dict[str, Nanos] = {}
+        self._looking = asyncio.Lock()
+        self._spend: Callable[[Op], Awaitable[object]] | None = None
         self._objection = objection
         self._is_known = False
         self._link = link
@@ -78,7 +88,7 @@ class GatedLink:
         if request.op in MUTATING:
             if not self._is_known:
                 raise GateRefused("the gate: whose account this is was not seen yet; nothing was sent")
-            await self._look_up_price(request)
+            await self._look_up_prices(request)
             self._keeper.admit(request)
         self._count += 1
         facts = command_facts(self._count, request)
@@ -87,6 +97,8 @@ class GatedLink:
             facts |= {} if answer.order is None else outcome_facts(answer.order)
         except BaseError as error:
             facts["refusal"] = type(error).__name__
+            if request.op in MUTATING and _had_no_effect(error):
+                self._keeper.declined(request, type(error).__name__)
             raise
         finally:
             self._keeper.permits.revoke(request)
@@ -110,6 +122,7 @@ class GatedLink:
 
     def spend_by(self, spend: Callable[[Op], Awaitable[object]], on_limited: Callable[[Nanos | None], object]) -> None:
         """Handed on, as is `admit_by`."""
+        self._spend = spend
         inner: Any = getattr(self._link, "spend_by", None)
         if inner is not None:
             inner(spend, on_limited)
@@ -129,8 +142,8 @@ class GatedLink:
             self._journal.write(self._clock.now_ns(), "order", **order_facts(message))
         elif type(message) is OpenOrders:
             self._keeper.hear(message.orders)
-        elif type(message) is BookSnapshot and message.bids and message.asks:
-            self._price_at(message.symbol, (message.bids[0][0] + message.asks[0][0]) // 2)
+        elif type(message) is BookSnapshot:
+            self._price_by_book(message)
         if self._receiver is not None:
             self._receiver.on_message(lane, sequence, message)
 
@@ -138,23 +151,38 @@ class GatedLink:
         if self._receiver is not None:
             self._receiver.on_closed(lane, reason)
 
-    async def _look_up_price(self, request: Request) -> None:
-        """What a market order is worth goes by its market's last price: one that was not heard of late is asked for."""
-        order = request.order
-        if order is None or order.price is not None:
+    async def _look_up_prices(self, request: Request) -> None:
+        """What is to be sent, and what is held, goes by its market's last price: one that was not heard of late is asked for."""
+        if not self._keeper.unpriced(request):
             return
-        if self._clock.now_ns() - self._priced_ns.get(order.symbol, -PRICE_WITHIN_NS) < PRICE_WITHIN_NS:
-            return
-        with suppress(BaseError):  # then it is not known, and the gate says so
-            answer = await self._link.request(Request(op=Op.TRADES_FETCH, symbol=order.symbol, limit=1))
-            for trade in answer.trades[-1:]:
-                self._price(trade)
+        with suppress(BaseError, TimeoutError):  # then it is not known, and the gate says so
+            async with asyncio.timeout(LOOK_WITHIN_NS / SECOND), self._looking:  # one asks, and all who wait have the answer
+                for symbol in self._keeper.unpriced(request):
+                    if self._spend is not None:
+                        await self._spend(Op.TRADES_FETCH)
+                    answer = await self._link.request(Request(op=Op.TRADES_FETCH, symbol=symbol, limit=1))
+                    for book in answer.books:
+                        self._price_by_book(book)
+                    for trade in answer.trades[-1:]:
+                        self._price(trade)
 
     def _price(self, trade: Trade) -> None:
         self._price_at(trade.symbol, trade.price_ticks)
 
+    def _price_by_book(self, book: BookSnapshot) -> None:
+        if book.bids and book.asks:
+            self._price_at(book.symbol, (book.bids[0][0] + book.asks[0][0]) // 2)
+
     def _price_at(self, symbol: str, ticks: int) -> None:
         instrument = self._instruments.get(symbol)
-        if instrument is not None:
-            self._priced_ns[symbol] = self._clock.now_ns()
+        if instrument is not None and ticks > 0:
             self._keeper.priced(symbol, instrument.price(ticks))
+
+
+def _had_no_effect(error: BaseError) -> bool:
+    """Whether a request certainly came to nothing: it never left, or the venue said no to this one."""
+    return (
+        never_sent(error)
+        or isinstance(error, RateLimitExceeded)
+        or (isinstance(error, ExchangeError) and not isinstance(error, DuplicateOrderId))
+    )
