@@ -1,11 +1,11 @@
-# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.  make proof: ten thousand seeds, three quarters of an hour.
+# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick, peers: how fast.  make proof: ten thousand seeds, three quarters of an hour.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo incidents test check bench proof compat conformance pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test check bench proof peers compat conformance pythons bench-quick format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -28,6 +28,11 @@ bench: $(VENV)/.ready
 
 bench-quick:
 	PAPERTAPE_BENCH_EVENTS=100_000 $(MAKE) bench
+
+# papertape beside hftbacktest and nautilus_trader, each in an environment of its own: writes benchmarks/peers.md. make peers PEERS="--check" compares fills only.
+PEERS ?=
+peers: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.peers $(PEERS)
 
 # Thousands of seeds and what they prove, as a table in proof.md: make proof PROOF="--seeds 500", or "--depth wire". Stopped and started again it goes on.
 PROOF ?=

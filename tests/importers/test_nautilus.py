@@ -47,6 +47,7 @@ def test_what_goes_out_comes_back(arrived: Arrived) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tape, back = write(Path(folder) / "a.parquet", arrived), Path(folder) / "b.parquet"
         messages = list(open_tape(tape).messages())
+        assume(any(isinstance(each, Trade | BookSnapshot) for each, _ in arrived))  # only deletes of nothing are nothing to export
         assume(len({deliver_ns for _, _, deliver_ns, _ in messages}) == len(messages))  # what is of one time has no order there
         export(tape, Path(folder) / "catalog")
         report = bring(Path(folder) / "catalog", back)

@@ -45,7 +45,7 @@ class BookShot(msgspec.Struct, frozen=True, kw_only=True):
     """The top of a book, as it was delivered to the bot's side.
 
     Attributes:
-        venue_ns: of its last change, run time in a simulation, else since 1970-01-01 UTC.
+        venue_ns: of its last change, venue clock, since 1970-01-01 UTC.
         bids, asks: (price, amount), best first.
     """
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from papertape.importers.importer import Tally, Unparsed
+from papertape.importers.reading import Steps
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
 from papertape.model.units import plain
@@ -107,6 +108,51 @@ class FloatSteps:
         if count >= 2**63:
             raise ValueError(f"{number!r} is out of all proportion")
         return count, exact - count
+
+
+class TextSteps:
+    """Counts texts in steps: exact, or within a millionth of a step as a float may have left it, or ValueError.
+
+    >>> ticks = TextSteps(Decimal("0.1"))
+    >>> ticks("64000.1"), ticks("0.30000000000000004")
+    (640001, 3)
+    >>> ticks("0.25")
+    Traceback (most recent call last):
+    ValueError: 0.25 is not a multiple of 0.1
+    """
+
+    def __init__(self, step: Decimal) -> None:
+        self._steps = Steps(step)
+        self._step = step
+
+    def __call__(self, text: str) -> int:
+        try:
+            return self._steps(text)
+        except ValueError:
+            count, rest = self._steps.split(text)  # raises again unless the text is a number
+            off = rest / self._step
+            if off <= _NEAR:
+                return count
+            if 1 - off <= _NEAR:
+                return count + 1
+            raise
+
+
+class TextLots:
+    """Counts amounts in lots; what lies between two is rounded down but never to nothing, and counted: see `reading.Lots`."""
+
+    def __init__(self, lot: Decimal) -> None:
+        self._steps = TextSteps(lot)
+        self._whole = Steps(lot)
+        self.rounded = 0
+
+    def __call__(self, text: str) -> int:
+        try:
+            return self._steps(text)
+        except ValueError:
+            count, _ = self._whole.split(text)
+            self.rounded += 1
+            return max(1, count)
 
 
 class FloatLots:
