@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -312,3 +313,40 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert report.rows == count
     assert peaks[1] < 30_000_000
+
+
+BARS = [[BEGIN_US // 1_000 + at * 60_000, 100, 102.5, 99.5, 101, 3.5] for at in range(5)]
+
+
+@pytest.mark.parametrize("name", ["bars.json", "bars.jsonl", "bars.csv", "bars.csv.gz"])
+@pytest.mark.parametrize("has_header", [False, True])
+def test_bars_of_ccxt_are_seen_when_they_are_over(tmp_path: Path, name: str, has_header: bool) -> None:
+    """As lists or as CSV; how long they are is told from them, and the last is left out, since it may not have been over."""
+    path = tmp_path / name
+    if "json" in name:
+        path.write_bytes(msgspec.json.encode(BARS) if name.endswith("json") else b"\n".join(map(msgspec.json.encode, BARS)))
+    else:
+        written(path, ["time", "o", "h", "l", "c", "v"] if has_header else None, BARS)
+    report = bring("ohlcv", [path], tmp_path / "tape.parquet")
+    told = [each for each in events(tmp_path / "tape.parquet") if isinstance(each, CandleEvent)]
+    assert [each.venue_ns - each.open_ns for each in told] == [MINUTE] * 4
+    assert (told[0].open_ticks, told[0].high_ticks, told[0].low_ticks, told[0].close_ticks) == (10_000, 10_250, 9_950, 10_100)
+    assert list(report.skipped.values()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("bar", "why"),
+    [
+        ([BEGIN_US // 1_000 + 60_000, 100, 99, 99.5, 101, 3.5], "are in no order"),
+        ([5, 100, 102, 99.5, 101, 3.5], "is no time in seconds"),
+        ([BEGIN_US // 1_000 + 60_000, 100, 102, None, 101, 3.5], "is no number from 0 up"),
+        ([BEGIN_US // 1_000 + 60_000, 100], "2 numbers; expected 6"),
+        ({"open": 1}, "0 numbers; expected 6"),
+    ],
+)
+def test_a_bar_that_makes_no_sense_is_told_of(tmp_path: Path, bar: Any, why: str) -> None:
+    """By its place in the list."""
+    path = tmp_path / "bars.json"
+    path.write_bytes(msgspec.json.encode([BARS[0], bar, *BARS[2:]]))
+    report = bring("ohlcv", [path], tmp_path / "tape.parquet")
+    assert [(each.line, why in each.why) for each in report.unparsed] == [(2, True)]

@@ -28,7 +28,7 @@ class Generic(Subject):
     """The session's own exchange, which is the generic one here; so the session's invariants judge it as well."""
 
     depth: ClassVar[str] = "wire"
-    can: ClassVar[frozenset[str]] = Subject.can - {"edit"}
+    can: ClassVar[frozenset[str]] = Subject.can - {"edit", "gtd", "stop_limit", "bracket"}
 
 
 class TestCcxtExchange(ExchangeContract):

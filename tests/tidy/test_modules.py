@@ -66,6 +66,7 @@ SHELVES = {
 }
 FOUNDATIONS = (
     "base",
+    "cancelling",
     "network",
     "on_stream",
     "on_subscription",

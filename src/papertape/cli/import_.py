@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from papertape.importers import FORMATS, IMPORTERS, ImportReport, import_foreign
+from papertape.importers import COLUMNS, FORMATS, IMPORTERS, ImportReport, import_foreign
 from papertape.importers import import_capture as run_import
 from papertape.model.errors import ConfigError
 from papertape.model.instrument import Instrument
@@ -27,6 +27,7 @@ def import_capture(
     out: Path,
     format: str | None = None,
     instrument: Annotated[list[str] | None, Parameter(negative="")] = None,
+    columns: Path | None = None,
 ) -> int:
     """Make a tape from a venue's recorded frames, or from files of another system.
 
@@ -39,24 +40,30 @@ def import_capture(
         system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files), CSV files of tardis
         or of Binance's archive (binance-vision), plain or packed.
     venue
-        Whose frames: coinbase, coinbase-exchange or binance. With `--format` any venue's name.
+        Whose frames: coinbase, coinbase-exchange, binance, binanceusdm or kraken. With `--format` any venue's name.
     out
         Where the tape goes.
     format
-        Of which system the files are: hftbacktest, nautilus, tardis or binance-vision. A venue's own frames if left out.
+        Of which system the files are: hftbacktest, nautilus, tardis, binance-vision, ohlcv (bars as ccxt has them), or columns: any CSV
+        or Parquet, by the file of `--columns`. A venue's own frames if left out.
     instrument
         SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001, for an instrument whose steps are in no product list; with `--format` the SYMBOL
         alone where papertape has a table of the venue. May be given several times.
+    columns
+        With `--format columns`, a TOML file that says which column is what; docs/importing.md shows some.
     """
     if format is not None:
-        if format not in FORMATS:
-            raise ConfigError(f'--format: no format is called "{format}"; there are {", ".join(FORMATS)}{_near(format, FORMATS)}')
+        formats = [*FORMATS, COLUMNS]
+        if format not in formats:
+            raise ConfigError(f'--format: no format is called "{format}"; there are {", ".join(formats)}{_near(format, formats)}')
         known = [*IMPORTERS, *VENUES]
         if venue not in known and (hint := _near(venue, known)):
             raise ConfigError(f'--venue: no venue is called "{venue}"{hint}')
         given = [parse_instrument(text, venue, may_be_known=True) for text in instrument or []]
-        _say(import_foreign(format, captures, out, venue=venue, instruments=given), "rows")
+        _say(import_foreign(format, captures, out, venue=venue, instruments=given, columns=columns), "rows")
         return 0
+    if columns is not None:
+        raise ConfigError(f"--columns: goes with `--format {COLUMNS}`")
     if venue not in IMPORTERS:
         raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}{_near(venue, IMPORTERS)}')
     given = [parse_instrument(text, venue) for text in instrument or []]

@@ -52,6 +52,7 @@ class Line:
     """The inside of a `ResilientExchange`; its parts are public because that is what it is for.
 
     Attributes:
+        rules: the venue's.
         instruments: what can be traded, by symbol; known once the REST lane is live.
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
@@ -72,6 +73,7 @@ class Line:
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
         self._link = link
+        self.rules = link.rules
         self.clock = clock = self._time = VenueTime(clock, notes)
         self._notes = notes
         self.settings = settings

@@ -16,7 +16,7 @@ from papertape.exchanges.base import (
     TickerCallback,
     TradeCallback,
 )
-from papertape.exchanges.drafting import draft, known, new_amount, new_price, refuse_unbuilt
+from papertape.exchanges.drafting import draft, known, new_amount, new_price, refuse_unbuilt, refuse_unoffered
 from papertape.exchanges.insight import Insight
 from papertape.exchanges.line import Line
 from papertape.links.base import Link
@@ -81,12 +81,15 @@ class ResilientExchange(BaseExchange):
         post_only: bool = False,
         reduce_only: bool = False,
         trigger_price: Number | None = None,
+        stop_loss_price: Number | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Order:
-        refuse_unbuilt(expires_at=expires_at, reduce_only=reduce_only, trigger_price=trigger_price, params=params)
+        refuse_unbuilt(reduce_only=reduce_only, params=params)
         wanted = draft(
-            self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only
+            self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only,
+            expires_at=expires_at, trigger_price=trigger_price, stop_loss_price=stop_loss_price, now_ns=self._line.clock.wall_ns(),
         )  # fmt: skip
+        refuse_unoffered(self._line.rules, wanted)
         intent = self._line.placing.take_in(wanted, client_order_id)
         task = self._line.spawn(f"place {intent.client_order_id}", self._line.placing.see_through(intent))
         try:  # where the user lane tells of it and no answer comes, the answer is lost

@@ -54,7 +54,7 @@ class Record(msgspec.Struct, frozen=True):
 
 def stamped_lines(paths: Sequence[Path]) -> Iterator[Record]:
     """Captures of lines `<recv_ns> <frame>`."""
-    for file, line, text in _lines(paths):
+    for file, line, text in raw_lines(paths):
         stamp, space, payload = text.partition(b" ")
         if not space or not stamp.isdigit():
             why = b"expected `<recv_ns> <frame>`"
@@ -84,7 +84,7 @@ _KINDS: Final = {
 def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
     """Captures of one JSON object a line: `t` says what, `ts` when (seconds), `conn` where, `data` what was said."""
     decoder = msgspec.json.Decoder(_Line)
-    for file, line, text in _lines(paths):
+    for file, line, text in raw_lines(paths):
         try:
             it = decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -98,7 +98,8 @@ def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
             yield Record(kind, file, line, int(it.ts * SECOND), it.conn, it.data.encode())
 
 
-def _lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+def raw_lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+    """(file, number of the line, its text) of every line that is not empty; `TapeError` where a file does not read."""
     for path in paths:
         number = 0
         try:

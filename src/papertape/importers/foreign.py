@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from papertape.importers.columns import ColumnsSource
 from papertape.importers.hftbacktest import HftbacktestSource
 from papertape.importers.importer import ImportReport
 from papertape.importers.nautilus import NautilusSource
+from papertape.importers.ohlcv import OhlcvSource
 from papertape.importers.source import Ledger, Source
 from papertape.importers.tardis import TardisSource
 from papertape.importers.vision import VisionSource
@@ -24,15 +27,25 @@ FORMATS: Final[dict[str, Callable[[Sequence[Path], str, Sequence[Instrument]], S
     "nautilus": NautilusSource,
     "tardis": TardisSource,
     "binance-vision": VisionSource,
+    "ohlcv": OhlcvSource,
 }
 """What `papertape import --format` knows: made of (paths, venue, instruments that the user named)."""
+
+COLUMNS: Final = "columns"
+"""Any table, by a file that says which column is what."""
 
 FOLDERS: Final[frozenset[str]] = frozenset(("nautilus",))
 """Those that keep a folder, not files."""
 
 
 def import_foreign(
-    format: str, paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], *, venue: str, instruments: Sequence[Instrument] = ()
+    format: str,
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    venue: str,
+    instruments: Sequence[Instrument] = (),
+    columns: Path | None = None,
 ) -> ImportReport:
     """Make a tape of files that are no capture.
 
@@ -41,15 +54,18 @@ def import_foreign(
         paths: the files in the order of time.
         venue: whose market it was; any name.
         instruments: their steps, where the format does not tell them.
+        columns: of format "columns", the file that says which column is what.
 
     Raises `ConfigError` for an unknown format or an instrument that is missing, `TapeError` where a file does not read or holds nothing. A
     row that makes no sense is counted and reported, nothing more.
     """
-    make = FORMATS.get(format)
+    make = partial(ColumnsSource, columns=columns) if format == COLUMNS else FORMATS.get(format)
     if make is None:
-        near = difflib.get_close_matches(format, FORMATS, 1)
+        near = difflib.get_close_matches(format, (*FORMATS, COLUMNS), 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise ConfigError(f'--format: no format is called "{format}"; there are {", ".join(FORMATS)}.{hint}')
+        raise ConfigError(f'--format: no format is called "{format}"; there are {", ".join((*FORMATS, COLUMNS))}.{hint}')
+    if columns is not None and format != COLUMNS:
+        raise ConfigError(f"--columns: goes with `--format {COLUMNS}`, and the format is {format}")
     places = [Path(path) for path in paths]
     if not places:
         raise ConfigError("papertape import: name at least one file.")

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.faults.base import Fault
 from papertape.faults.network import NetworkFault
@@ -31,8 +33,8 @@ from papertape.session.spec import Depth, Scenario, VenueSpec
 from papertape.session.watching import Watching
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
-from papertape.sim.fills import QueueFills
-from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency
+from papertape.sim.fills import BarFills, QueueFills
+from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, RecordedLine
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 from papertape.tape.builtin import resolve
@@ -151,7 +153,7 @@ def build_venue(
     scenario: Scenario, name: str, spec: VenueSpec, feeds: list[Feed], *, loop: VirtualLoop, journal: Journal, chance: Chance
 ) -> VenueWorld:
     """The venue, its door with its share of the faults, and the observer between both sides."""
-    rules = VENUES[name]
+    rules, spec = VENUES[name], with_fills(spec, feeds, f"{scenario.name}: [venue.{name}.model]")
     observer = Observer(name, loop, journal)
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
@@ -164,6 +166,24 @@ def build_venue(
     world.watching = Watching(world, loop, scenario.expect.invariants)
     observer.on_books_wrong = world.watching.forget_what_passed
     return world
+
+
+def with_fills(spec: VenueSpec, feeds: Sequence[Feed], where: str) -> VenueSpec:
+    """The venue with a fill model that can do something with its tapes, where none was asked for: of bars alone only one can.
+
+    Raises `ConfigError` where that one was asked for, and a tape holds more than bars; it begins with `where`.
+    """
+    whole = [feed.tape for feed in feeds if not _has_only_bars(feed.tape)]
+    if isinstance(spec.model.fills, BarFills) and whole:
+        name = whole[0].path.name
+        raise ConfigError(f'{where}, key `fills`: holds "bars", which is for tapes of bars alone, and {name} is none; name another model')
+    if spec.model.fills is not None or not feeds or whole:
+        return spec
+    return msgspec.structs.replace(spec, model=msgspec.structs.replace(spec.model, fills=BarFills()))
+
+
+def _has_only_bars(tape: Tape) -> bool:
+    return "candle" in tape.counts and not any(kind in tape.counts for kind in ("trade", "snapshot", "delta"))
 
 
 def open_door(
@@ -184,6 +204,10 @@ def open_door(
     """
     rules, latency = VENUES[name], spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
+    line = None
+    if isinstance(order_law, RecordedLatency) or isinstance(answer_law, RecordedLatency):
+        line = RecordedLine()
+        order_law, answer_law = (line if isinstance(law, RecordedLatency) else law for law in (order_law, answer_law))
     fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
     told: list[Callable[[OrderUpdate], object]] = []
 
@@ -204,6 +228,7 @@ def open_door(
         venue, name=name, timeline=time, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
         heartbeat_ns=rules.heartbeat_ns, epoch_ns=epoch_ns,
     )  # fmt: skip
+    door.line = line
     told += [door.tell] if on_update is None else [on_update, door.tell]
     return venue, door, fees
 
@@ -252,6 +277,10 @@ def walked(
         return index
 
     deliver = broadcast.deliver if outages is None else outages.deliver
+    if isinstance(door.venue.fills, BarFills):
+        rows = door.venue.fills.played(rows, door.venue.instruments)
+    if door.line is not None:
+        rows = door.line.listening(rows)
     return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=deliver)
 
 

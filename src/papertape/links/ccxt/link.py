@@ -91,7 +91,7 @@ class CcxtLink:
         self._permits = permits_for(name, permits, has_key=bool(key))
         self._manners = MANNERS.get(name, Manners())
         self._rest = CcxtRest(name, clock, dict(key or {}), timeout_ns, self._manners, ca)
-        self.rules = rules_for(name, self._rest.rate_limit_ms)
+        self.rules = rules_for(name, self._rest.rate_limit_ms, *self._rest.fees_bps)
         self._watch: Watch | None = None
         self._own: Own | None = None
         self._fresh: dict[str, Order] = {}  # orders whose end nobody has told on the user lane yet
@@ -310,6 +310,8 @@ class CcxtLink:
 
     def _terms(self, wanted: NewOrder) -> dict[str, Any]:
         """What ccxt must add; refused where it does not say that the venue takes it, since what a venue ignores would rest, or take."""
+        if wanted.extras:
+            raise NotSupported(f"{self._name}: {wanted.extras[0]} orders cannot be written for ccxt; nothing was sent")
         word = "PO" if wanted.post_only else str(wanted.time_in_force)
         if wanted.type is OrderType.MARKET or word == TimeInForce.GTC:
             return {}

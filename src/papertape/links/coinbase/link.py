@@ -335,4 +335,8 @@ def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nan
         status=OrderStatus.OPEN,
         created_ns=now_ns,
         updated_ns=now_ns,
+        expires_ns=wanted.expires_ns,
+        trigger_price=wanted.trigger_price,
+        stop_direction=wanted.stop_direction,
+        stop_loss_price=wanted.stop_loss_price,
     )
