@@ -143,5 +143,6 @@ def _lanes(story: Story, begin_ns: Nanos) -> Iterator[tuple[Nanos, Line]]:
     standing: dict[str, tuple[str, str]] = {}
     for at_ns, group in groupby(changes, key=itemgetter(0)):
         standing |= {name: (state, meanwhile) for _, name, state, meanwhile in group}
-        told = [f"{name} {state}{f' ({meanwhile})' if meanwhile else ''}" for name, (state, meanwhile) in standing.items() if state != "up"]
+        wrong = {name: how for name, how in standing.items() if how[0] not in ("up", "closed")}
+        told = [f"{name} {state}{f' ({meanwhile})' if meanwhile else ''}" for name, (state, meanwhile) in wrong.items()]
         yield begin_ns + at_ns, {"kind": "lanes", "ns": begin_ns + at_ns, "lanes": dict(standing), "why": "; ".join(told)}

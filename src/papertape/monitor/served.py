@@ -16,6 +16,8 @@ from papertape.model.errors import BaseError, ConfigError
 from papertape.monitor.source import Line, Taken
 
 AGAIN_AFTER_S: Final = 2.0
+PAST: Final = 120
+"""How many candles from before are asked for."""
 
 
 class Served:
@@ -88,7 +90,10 @@ class Served:
         async with self._exchange(on_error) as exchange:
             symbol = self._symbol or next(iter(market.symbol for market in await exchange.fetch_markets()), "")
             collector = DataCollector(exchange, symbol)
+            past = [(symbol, candle) for candle in await exchange.fetch_ohlcv(symbol, "1m", limit=PAST)]
             self._mailbox = Mailbox(collector, wake=self._wake)
+            for candle in past:
+                collector.candles.emit(candle)
             async with collector:
                 self._say("")
                 await failed

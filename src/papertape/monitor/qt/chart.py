@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QColor, QPainter, QPicture
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPicture
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from papertape.model.units import SECOND
 from papertape.monitor.qt import theme
 from papertape.monitor.screen import Bar, Screen
 
-_PRINTS_SHOWN = 400
+_PRINTS_SHOWN: Final = 400
+_SHOWN_MIN: Final = 40
+_SHOWN_MAX: Final = 150
+"""How many candles fit into the window, at least and at most, until somebody zooms."""
+
+
+class Prices(pg.AxisItem):
+    """An axis of prices, with as many digits as tell neighbours apart."""
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:  # noqa: N802 - pyqtgraph's name
+        digits = max(0, -math.floor(math.log10(spacing) + 1e-9)) if spacing > 0 else 2
+        return [f"{value * scale:,.{digits}f}" for value in values]
 
 
 class Candles(pg.GraphicsObject):
@@ -90,11 +102,14 @@ class Chart(QWidget):
             plot.getAxis("left").hide()
             plot.showAxis("right")
             axis = plot.getAxis("right")
-            axis.setWidth(78)
+            axis.setWidth(96)
             axis.enableAutoSIPrefix(False)
             axis.setLabel(label)
             axis.setTickFont(theme.digits(11))
-        self._prices.getViewBox().setDefaultPadding(0.06)
+        view = self._prices.getViewBox()
+        view.setAutoVisible(y=True)
+        view.sigRangeChangedManually.connect(self._moved)
+        self._follows = True
         self._candles = Candles()
         self._prices.addItem(self._candles)
         self._bars = pg.BarGraphItem(x=[], height=[], width=1, brush=theme.LINE, pen=None)
@@ -105,6 +120,7 @@ class Chart(QWidget):
         self._fills = pg.ScatterPlotItem(size=13, pen=pg.mkPen(theme.BACK, width=1))
         for item in (self._trades, self._gone, self._limits, self._fills):
             self._prices.addItem(item)
+        self._faults: list[Any] = []
         self._empty = pg.TextItem("no price yet", color=theme.DIM, anchor=(0.5, 0.5))
         self._prices.addItem(self._empty, ignoreBounds=True)
 
@@ -112,7 +128,16 @@ class Chart(QWidget):
     def _axes() -> dict[str, Any]:
         axis = pg.DateAxisItem(orientation="bottom", utcOffset=0)
         axis.setTickFont(theme.digits(11))
-        return {"bottom": axis}
+        return {"bottom": axis, "right": Prices("right")}
+
+    def _moved(self, *_: Any) -> None:
+        """Somebody looks elsewhere; a double click goes back to the newest."""
+        self._follows = False
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        self._follows = True
+        self._prices.getViewBox().enableAutoRange(y=True)
+        super().mouseDoubleClickEvent(event)
 
     def show_market(self, screen: Screen, symbol: str) -> None:
         """Draw a market as it is now."""
@@ -130,7 +155,14 @@ class Chart(QWidget):
             x=[each.ns / SECOND for each in prints], y=[each.price for each in prints],
             brush=[pg.mkBrush(theme.UP if each.side == "buy" else theme.DOWN) for each in prints],
         )  # fmt: skip
+        self._volumes.setVisible(any(bar.volume for bar in bars))
+        self._prices.getAxis("bottom").setStyle(showValues=not self._volumes.isVisible())
         self._show_own(screen, symbol)
+        self._show_faults(screen)
+        if bars and self._follows:
+            last_s = bars[-1].open_ns / SECOND + span_s
+            first_s = max(bars[0].open_ns / SECOND, last_s - _SHOWN_MAX * span_s)
+            self._prices.setXRange(min(first_s, last_s - _SHOWN_MIN * span_s), last_s + 2 * span_s, padding=0)
 
     def _show_own(self, screen: Screen, symbol: str) -> None:
         open_x: list[float] = []
@@ -138,6 +170,8 @@ class Chart(QWidget):
         gone_x: list[float] = []
         gone_y: list[float] = []
         for order in screen.own(symbol):
+            if not order.limits:
+                continue  # a market order rests nowhere
             xs, ys = (open_x, open_y) if order.is_open else (gone_x, gone_y)
             until_ns = screen.now_ns if order.is_open else order.ns
             ends = [*(at_ns for at_ns, _ in order.limits[1:]), until_ns]
@@ -152,3 +186,21 @@ class Chart(QWidget):
             symbol=["t1" if fill.side == "buy" else "t" for fill in fills],
             brush=[pg.mkBrush(theme.UP if fill.side == "buy" else theme.DOWN) for fill in fills],
         )  # fmt: skip
+
+    def _show_faults(self, screen: Screen) -> None:
+        """Bands, each with its name at the top; those that are there already are only moved."""
+        while len(self._faults) > len(screen.faults):
+            for item in self._faults.pop():
+                self._prices.removeItem(item)
+        while len(self._faults) < len(screen.faults):
+            band = pg.LinearRegionItem(
+                brush=pg.mkBrush(255, 111, 89, 34), pen=pg.mkPen(theme.BAD, style=Qt.PenStyle.DotLine), movable=False
+            )
+            name = pg.InfLineLabel(band.lines[0], "", position=0.97, anchors=[(0, 0), (0, 0)], color=theme.BAD)
+            self._prices.addItem(band, ignoreBounds=True)
+            self._faults.append((band,))
+            band.name = name
+        for fault, (band,) in zip(screen.faults, self._faults, strict=True):
+            end_ns = screen.now_ns if fault.end_ns is None else fault.end_ns
+            band.setRegion((fault.begin_ns / SECOND, max(end_ns, fault.begin_ns) / SECOND))
+            band.name.setFormat(fault.kind)

@@ -65,11 +65,12 @@ class Health(QWidget):
             painter.setPen(QColor(colour))
             painter.drawText(QRect(4, top, 18, ROW), Qt.AlignmentFlag.AlignCenter, sign)
             painter.setPen(QColor(theme.DIM))
-            painter.drawText(QRect(24, top, self.width() // 2, ROW), Qt.AlignmentFlag.AlignVCenter, name)
+            painter.drawText(QRect(24, top, self.width() - 32, ROW), Qt.AlignmentFlag.AlignVCenter, name)
             painter.setPen(QColor(theme.TEXT))
-            width = self.width() // 2
-            text = painter.fontMetrics().elidedText(state, Qt.TextElideMode.ElideRight, width - 14)
-            painter.drawText(QRect(width, top, width - 8, ROW), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+            left = 24 + painter.fontMetrics().horizontalAdvance(name) + 10
+            width = max(20, self.width() - 8 - left)
+            text = painter.fontMetrics().elidedText(state, Qt.TextElideMode.ElideRight, width)
+            painter.drawText(QRect(left, top, width, ROW), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
             top += ROW
 
 

@@ -87,7 +87,8 @@ def order_rows(orders: Sequence[OrderRow]) -> list[Row]:
     for order in sorted(orders, key=lambda order: (not order.is_open, -order.ns)):
         average = float(order.cost / order.filled) if order.filled else None
         words = (
-            clock(order.ns), order.key, order.side, order.type, plain(order.amount), plain(f"{order.filled:f}"), plain(order.price),
+            clock(order.ns), order.key, order.side, order.type, plain(order.amount), plain(f"{order.filled:f}"),
+            "–" if order.price is None else money(float(order.price)),
             money(average), order.status, order.reason,
         )  # fmt: skip
         rows.append((words, _STATUS.get(order.status, theme.DIM)))

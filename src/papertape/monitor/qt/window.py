@@ -41,7 +41,7 @@ _SPEEDS: Final = (1, 5, 20, 100)
 _STEPS: Final = 10_000
 """Of the slider."""
 
-NO_BOOK: Final = "No book is told of.\nA journal holds none; of a running bot it is there if the bot subscribes to it, or with --book."
+NO_BOOK: Final = "No book is told of: the bot does not subscribe to it.\nWith --book it does."
 
 
 class Window(QMainWindow):
@@ -73,8 +73,7 @@ class Window(QMainWindow):
         if source is not None:
             source.start(self._woken.emit)
         if player is not None:
-            self._screen = player.seek(player.end_ns)
-            self._to_slider(player.end_ns)
+            self._seek(player.end_ns)
         self.frame()
 
     # Building
@@ -90,6 +89,7 @@ class Window(QMainWindow):
         side.addWidget(self._ladder)
         side.addWidget(self._health)
         side.setSizes([480, 260])
+        self._ladder.setVisible(self._player is None)  # a journal has no book
         upper = QSplitter(Qt.Orientation.Horizontal)
         upper.addWidget(self._chart)
         upper.addWidget(side)
@@ -115,7 +115,7 @@ class Window(QMainWindow):
         self._symbols.setMinimumWidth(130)
         self._symbols.textActivated.connect(self._choose)
         self._price = QLabel()
-        self._price.setFont(theme.digits(20))
+        self._price.setStyleSheet("font-size: 20px; font-weight: bold; font-family: monospace")
         self._quotes = QLabel()
         self._quotes.setFont(theme.digits(12))
         self._own = QLabel()
@@ -265,18 +265,18 @@ class Window(QMainWindow):
             self._seek(at_ns)
             if at_ns >= player.end_ns:
                 self._play.setChecked(False)
-            self._to_slider(player.now_ns)
 
     def _seek(self, ns: Nanos) -> None:
         assert self._player is not None
         self._screen = self._player.seek(ns)
         self._shown = -1
-        self._when.setText(f"{clock(self._player.now_ns)} of {clock(self._player.end_ns)}")
+        self._to_slider(self._player.now_ns)
 
     def _to_slider(self, ns: Nanos) -> None:
         player = self._player
         assert player is not None
-        self._slider.setValue((ns - player.begin_ns) * _STEPS // max(1, player.end_ns - player.begin_ns))
+        if not self._slider.isSliderDown():
+            self._slider.setValue((ns - player.begin_ns) * _STEPS // max(1, player.end_ns - player.begin_ns))
         self._when.setText(f"{clock(ns)} of {clock(player.end_ns)}")
 
     def _next_fault(self) -> None:
@@ -284,4 +284,3 @@ class Window(QMainWindow):
         assert player is not None
         later = [at_ns for at_ns in player.notable_ns if at_ns > player.now_ns]
         self._seek(later[0] if later else player.notable_ns[0])
-        self._to_slider(player.now_ns)
