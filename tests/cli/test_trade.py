@@ -125,6 +125,7 @@ def test_one_file_in_every_mode(folder: Path, server: Server, capsys: pytest.Cap
     assert (code, result["failures"], result["holds"]["BTC"]) == (0, [], "0.01"), said
     assert "[PAPER] PAPER: coinbase. The market is real, the money is not." in said
     assert "the paper account was put aside" in said
+    assert "[PAPER] fees: 60 bps as a maker, 120 as a taker, the list price; yours may differ" in said
     assert sorted(each.name for each in Path(".papertape/paper/coinbase").glob("*.sqlite")) == ["account.1.sqlite", "account.sqlite"]
 
     code, _, said = trade("--mode", "live")
@@ -216,8 +217,8 @@ def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_ord
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        said = [process.stderr.readline() for _ in range(3)]
-        url = said[2].split()[4].partition("/health")[0]
+        said = next(line for line in process.stderr if "how it goes" in line)
+        url = said.split()[4].partition("/health")[0]
         assert process.stdout.readline() == "resting\n"
         health = json.loads(urlopen(f"{url}/health").read())
         figures = urlopen(f"{url}/metrics").read().decode()

@@ -19,7 +19,7 @@ from papertape.exchanges.key_ring import is_readable_by_all, kept_in_keyring, pu
 from papertape.exchanges.keys import THREE_PARTS, KeyManager, Origin
 from papertape.links.permits import Permits
 from papertape.model.account import KeyRights
-from papertape.model.errors import BaseError, ConfigError
+from papertape.model.errors import BaseError, ConfigError, NotSupported
 from papertape.model.request import Lane
 from papertape.runtime.clock import LoopClock
 from papertape.session.result import ExitCode
@@ -153,6 +153,8 @@ async def _rights(venue: str, manager: KeyManager, config: Config) -> KeyRights:
     try:
         await link.open(Lane.REST)
         rights: KeyRights = await link.key_rights()
+    except NotSupported as error:
+        raise ConfigError(f"keys: {error}; look at the venue's own page of its keys. On paper no key is used") from None
     except BaseError as error:
         raise ConfigError(f"keys: {venue} says nothing of this key: {type(error).__name__}: {error}") from None
     finally:

@@ -31,7 +31,7 @@ from papertape.trading.gate.keeper import Gatekeeper
 from papertape.trading.modes import BANNERS, build
 from papertape.trading.paper.account import reset as reset_account
 from papertape.trading.paper.build import ACCOUNT
-from papertape.trading.parts import Parts
+from papertape.trading.parts import INTENTS, Parts
 from papertape.trading.status import Status
 from papertape.trading.trade import Trade
 from papertape.version import VERSION
@@ -84,7 +84,7 @@ def trade(
         return _replay(loaded, journal, json=json)
     lasts_s = None if lasts is None else _seconds(lasts)
     bot = load_bot(loaded.bot, loaded.layers.folder)
-    if reset and reset_account(loaded.state_of(ACCOUNT)):
+    if reset and reset_account(loaded.state_of(ACCOUNT), loaded.state_of(INTENTS)):
         _tell(loaded, "the paper account was put aside; a new one begins")
     return asyncio.run(_trade(loaded, bot, journal, lasts_s, status, json=json))
 
@@ -131,7 +131,9 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Confi
         _tell(config, "ending: no new orders, what is on its way is waited for; once more ends at once")
         trading.drain()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hangup = getattr(signal, "SIGHUP", None)  # a terminal that is closed, or a line to it; `nohup` means what it says
+    ends = [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN else [])]
+    for number in ends:
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
             loop.add_signal_handler(number, obey, number)
     if keeper is not None and hasattr(signal, "SIGUSR1"):

@@ -1,167 +1,128 @@
-"""A running `papertape trade --status`, as lines: a thread that listens at its endpoint, and comes back when the line was lost."""
+"""A running `papertape trade --status PORT`, from beside: its health each second, its journal's lines, and its market as it hears it."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, Self
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+import aiohttp
 import msgspec
 
 from papertape.model.errors import ConfigError
-from papertape.monitor.source import LINES_MAX, Line, Taken
+from papertape.monitor.source import Listener
+from papertape.runtime.clock import wall_ns
 
-ASK_EVERY_S: Final = 1.0
+HEALTH_EVERY_S: Final = 1.0
 AGAIN_AFTER_S: Final = 1.0
-QUIET_S: Final = 10.0
-"""Longer than that nothing is waited for."""
+ANSWER_WITHIN_S: Final = 5.0
+LINE_MAX: Final = 4 * 1024 * 1024
 
 
-class Attached:
-    """Listens at an endpoint such as http://127.0.0.1:9464.
+class Attached(Listener):
+    """Reads the endpoint, and asks again a second after it has gone. It changes nothing there.
 
     Args:
-        symbol: whose market; the bot's own if empty.
-        has_book: have the bot subscribe to the book if it does not itself.
+        url: where `papertape trade --status` answers, such as http://127.0.0.1:9000.
+        symbol: whose market to look at; the bot's own first one if left out.
 
-    Attributes:
-        title: what it is attached to.
+    Raises:
+        ConfigError: that is no address of an endpoint.
     """
 
-    def __init__(self, url: str, *, symbol: str = "", has_book: bool = False) -> None:
-        self.title = self._url = url.rstrip("/")
+    def __init__(self, url: str, symbol: str = "") -> None:
+        super().__init__()
+        self.name = self.url = address(url)
         self._symbol = symbol
-        self._has_book = has_book
-        self._lock = threading.Lock()
-        self._lines: deque[Line] = deque(maxlen=LINES_MAX)
-        self._told = 0
-        self._trouble = "connecting"
-        self._wake: Callable[[], object] = lambda: None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._main: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name="papertape-monitor", daemon=True)
 
-    def start(self, wake: Callable[[], object]) -> Self:
-        """Listen from now on; `wake` is called in another thread when something has come."""
-        self._wake = wake
-        self._thread.start()
-        return self
+    async def listen(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN_S)
+        async with aiohttp.ClientSession(timeout=timeout, read_bufsize=LINE_MAX) as client:
+            following = [asyncio.ensure_future(self._follow_health(client)), asyncio.ensure_future(self._follow_events(client)),
+                         asyncio.ensure_future(self._follow_market(client))]  # fmt: skip
+            try:
+                await asyncio.gather(*following)
+            finally:
+                for each in following:
+                    each.cancel()
+                await asyncio.gather(*following, return_exceptions=True)
 
-    def take(self) -> Taken:
-        """What has come since the last time, and what is wrong with the line; empty where nothing is."""
-        with self._lock:
-            lines, self._lines = list(self._lines), deque(maxlen=LINES_MAX)
-            missed, self._told = self._told - len(lines), 0
-        return Taken(lines, missed, self._trouble)
-
-    def close(self) -> None:
-        """Listen no more."""
-        if self._loop is not None and self._main is not None:
-            self._loop.call_soon_threadsafe(self._main.cancel)
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._listen())
-        except asyncio.CancelledError:
-            return
-
-    async def _listen(self) -> None:
-        import aiohttp
-
-        self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
-        timeout = aiohttp.ClientTimeout(total=None, connect=QUIET_S, sock_connect=QUIET_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            while True:
-                try:
-                    await self._attached(session)
-                    self._say("it has ended; waiting for it to come back")
-                except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                    self._say(f"nobody answers at {self._url}: {_words(error)}; trying again")
-                await asyncio.sleep(AGAIN_AFTER_S)
-
-    async def _attached(self, session: Any) -> None:
-        """From the first answer until any of the three ends."""
-        await self._ask(session)
-        self._say("")
-        query = {**({"symbol": self._symbol} if self._symbol else {}), **({"book": "1"} if self._has_book else {})}
-        tasks = [
-            asyncio.ensure_future(each)
-            for each in (self._asking(session), self._stream(session, "/events", {}), self._market(session, query))
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
-
-    async def _asking(self, session: Any) -> None:
+    async def _follow_health(self, client: aiohttp.ClientSession) -> None:
+        said = None
         while True:
-            await asyncio.sleep(ASK_EVERY_S)
-            await self._ask(session)
+            why = ""
+            try:
+                async with client.get(f"{self.url}/health", timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)) as answer:
+                    if answer.status != 200:
+                        raise aiohttp.ClientError(f"/health answers {answer.status}; is this `papertape trade --status`?")
+                    standing = msgspec.json.decode(await answer.read(), type=dict[str, Any])
+                if "mode" not in standing or "lanes" not in standing:
+                    raise aiohttp.ClientError("what answers there is not `papertape trade --status`")
+                self.waiting.put({"kind": "standing", **standing})
+            except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+                why = _why(self.url, error)
+            if why != said:
+                self.tell(is_there=not why, why=why)
+                said = why
+            await asyncio.sleep(HEALTH_EVERY_S)
 
-    async def _ask(self, session: Any) -> None:
-        async with asyncio.timeout(QUIET_S), session.get(f"{self._url}/health") as answer:
-            if answer.status != 200:
-                raise ValueError(f"{answer.status} for /health; is it the address that `papertape trade --status` says?")
-            standing = msgspec.json.decode(await answer.read())
-        if not isinstance(standing, dict) or "mode" not in standing:
-            raise ValueError("what answers is no `papertape trade`")
-        self._put({**standing, "kind": "standing"})
-
-    async def _market(self, session: Any, query: dict[str, str]) -> None:
-        """The market; while the bot has none, that is asked again now and then."""
+    async def _follow_events(self, client: aiohttp.ClientSession) -> None:
         while True:
-            refusal = await self._stream(session, "/market", query)
-            if not refusal:
-                return
-            self._put({"kind": "note", "what": refusal})
-            await asyncio.sleep(5 * AGAIN_AFTER_S)
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with client.get(f"{self.url}/events") as answer:
+                    async for text in answer.content:
+                        self._heard(text, at_ns=wall_ns())  # their own `t` counts from the bot's start
+            await asyncio.sleep(AGAIN_AFTER_S)
 
-    async def _stream(self, session: Any, path: str, query: dict[str, str]) -> str:
-        """Lines until they end; returns what the endpoint said if it has none."""
-        decode = msgspec.json.Decoder(dict[str, Any]).decode
-        async with session.get(f"{self._url}{path}", params=query) as answer:
-            if answer.status in (400, 404):
-                return str((await answer.text()).strip())
-            async for line in answer.content:
-                self._put(decode(line))
-        return ""
+    async def _follow_market(self, client: aiohttp.ClientSession) -> None:
+        said = ""
+        while True:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with client.get(f"{self.url}/market", params={"symbol": self._symbol} if self._symbol else {}) as answer:
+                    if answer.status == 200:
+                        said = ""
+                        async for text in answer.content:
+                            self._heard(text)
+                    else:
+                        why = (await answer.text()).strip()
+                        if why != said:
+                            self.waiting.put({"kind": "note", "ns": wall_ns(), "words": f"no market yet: {why[:300]}"})
+                        said = why
+            await asyncio.sleep(AGAIN_AFTER_S)
 
-    def _put(self, line: Line) -> None:
-        with self._lock:
-            was_empty = not self._lines
-            self._lines.append(line)
-            self._told += 1
-        if was_empty:
-            self._wake()
-
-    def _say(self, trouble: str) -> None:
-        self._trouble = trouble
-        self._wake()
+    def _heard(self, text: bytes, at_ns: int | None = None) -> None:
+        try:
+            line = msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return  # cut off as the other side went
+        if at_ns is not None:
+            line["ns"] = at_ns
+        self.waiting.put(line)
 
 
-def attach(url: str, *, symbol: str = "", has_book: bool = False) -> Attached:
-    """An endpoint on this machine; ConfigError for any other address, since whoever listens there hears of the account."""
-    from urllib.parse import urlsplit
+def address(url: str) -> str:
+    """The base of an endpoint's address, without a slash at its end.
 
+    >>> address("http://127.0.0.1:9000/health")
+    'http://127.0.0.1:9000'
+    """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
+        is_one = parts.scheme == "http" and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        is_one = False
+    if not is_one:
         raise ConfigError(
-            f"papertape monitor {url}: {error}; expected what `papertape trade --status` says, http://127.0.0.1:PORT"
-        ) from None
-    if parts.scheme != "http" or host not in ("127.0.0.1", "localhost", "::1") or port is None:
-        raise ConfigError(f"papertape monitor {url}: expected what `papertape trade --status` says, such as http://127.0.0.1:9464")
-    return Attached(f"http://{parts.netloc}", symbol=symbol, has_book=has_book)
+            f"monitor {url}: is no address of an endpoint; expected the one that `papertape trade --status 9000` says, such as "
+            "http://127.0.0.1:9000"
+        )
+    return f"http://{parts.netloc}"
 
 
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _why(url: str, error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"nobody answers at {url} ({error.strerror or error.os_error}); `papertape trade --status PORT` listens, and says where"
+    if isinstance(error, TimeoutError):
+        return f"{url} does not answer within {ANSWER_WITHIN_S:g} s"
+    return f"{url}: {error or type(error).__name__}"

@@ -1,146 +1,115 @@
-"""A running `papertape serve`, as lines: the live adapter at the served venue in a thread of its own, without any permit to trade."""
+"""A running `papertape serve`, looked at through an exchange of our own that can send nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable
+import sys
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 
 from papertape.collector import DataCollector, Mailbox, lines_of
 from papertape.exchanges.keys import Keys, Secret
-from papertape.model.errors import BaseError, ConfigError
-from papertape.monitor.source import Line, Taken
+from papertape.exchanges.resilient import ResilientExchange
+from papertape.links.permits import Permits
+from papertape.model.errors import ConfigError
+from papertape.model.notes import Mark
+from papertape.monitor.source import Listener
+from papertape.resilience.intents import MemoryIntents
+from papertape.resilience.settings import ShellSettings
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import LoopClock, wall_ns
+from papertape.session.serving.spec import Ready
 
-AGAIN_AFTER_S: Final = 2.0
-PAST: Final = 120
-"""How many candles from before are asked for."""
+STDIN: Final = "-"
+
+WRITES: Final = "`papertape serve coinbase > ready.json` writes it"
 
 
-class Served:
-    """Looks on at a served venue, with the venue's throwaway key.
+class Served(Listener):
+    """Listens to the venue as any client with its key would: market, and every order of the account, whoever placed it.
+
+    The exchange has a link without a single permit, and refuses to send what could change anything.
 
     Args:
-        ready: the server's readiness line.
-        symbol: whose market; the first that the venue has if empty.
-
-    Attributes:
-        title: what it is attached to.
+        ready: the line that `papertape serve` said as it was ready.
+        symbol: whose market; the venue's first if left out.
     """
 
-    def __init__(self, ready: dict[str, Any], *, symbol: str = "") -> None:
-        self.title = f"{ready['venue']} served at {ready['http']}"
+    def __init__(self, ready: Ready, symbol: str = "") -> None:
+        super().__init__()
+        self.name = f"{ready.venue} served at {ready.http}"
+        self.exchange: ResilientExchange | None = None  # once it is made
         self._ready = ready
         self._symbol = symbol
-        self._mailbox: Mailbox | None = None
-        self._trouble = "connecting"
-        self._wake: Callable[[], object] = lambda: None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._main: asyncio.Task[None] | None = None
-        self._is_told = False
-        self._thread = threading.Thread(target=self._run, name="papertape-monitor", daemon=True)
 
-    def start(self, wake: Callable[[], object]) -> Self:
-        """Listen from now on; `wake` is called in another thread when something has come."""
-        self._wake = wake
-        self._thread.start()
-        return self
-
-    def take(self) -> Taken:
-        """What has come since the last time."""
-        mailbox = self._mailbox
-        lines: list[Line] = [] if mailbox is None else list(lines_of(mailbox.take()))
-        if not self._is_told:
-            self._is_told = True
-            lines.insert(0, {"kind": "standing", "mode": "served", "exchange": self._ready["venue"], "bot": ""})
-        return Taken(lines, 0, self._trouble)
-
-    def close(self) -> None:
-        """Listen no more."""
-        if self._loop is not None and self._main is not None:
-            self._loop.call_soon_threadsafe(self._main.cancel)
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._listen())
-        except asyncio.CancelledError:
-            return
-
-    async def _listen(self) -> None:
-        self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
-        while True:
-            try:
-                await self._look_on()
-            except (BaseError, OSError, TimeoutError) as error:
-                self._say(f"nobody answers at {self._ready['http']}: {error or type(error).__name__}; trying again")
-            await asyncio.sleep(AGAIN_AFTER_S)
-
-    async def _look_on(self) -> None:
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def on_error(error: BaseException) -> None:
-            if not failed.done():
-                failed.set_exception(error)
-
-        async with self._exchange(on_error) as exchange:
-            symbol = self._symbol or next(iter(market.symbol for market in await exchange.fetch_markets()), "")
+    async def listen(self) -> None:
+        self.exchange = exchange = await asyncio.to_thread(self._made)  # its library takes seconds to import
+        self.waiting.put({"kind": "standing", "mode": "served", "exchange": self._ready.venue})
+        self.tell(is_there=False, why=f"connecting to {self._ready.http}")
+        async with exchange:
+            markets = await exchange.fetch_markets()
+            known = [market.symbol for market in markets]
+            symbol = self._symbol or next(iter(known), "")
+            if symbol not in known:
+                raise ConfigError(f'there is no "{symbol}" here; there are: {", ".join(known) or "no markets at all"}')
+            self.tell(is_there=True, why="")
+            news = asyncio.Event()
             collector = DataCollector(exchange, symbol)
-            past = [(symbol, candle) for candle in await exchange.fetch_ohlcv(symbol, "1m", limit=PAST)]
-            self._mailbox = Mailbox(collector, wake=self._wake)
-            for candle in past:
-                collector.candles.emit(candle)
+            mailbox = Mailbox(collector, wake=news.set)
             async with collector:
-                self._say("")
-                await failed
+                while True:
+                    await news.wait()
+                    news.clear()
+                    for line in lines_of(mailbox.take()):
+                        self.waiting.put(line)
 
-    def _exchange(self, on_error: Callable[[BaseException], None]) -> Any:
-        """An exchange that can ask and listen; it sends nothing that changes anything, since nobody issues a permit."""
+    def _made(self) -> ResilientExchange:
         from papertape.exchanges.coinbase import CoinbaseExchange
-        from papertape.links.permits import Permits
-        from papertape.model.notes import Mark
-        from papertape.resilience.intents import MemoryIntents
-        from papertape.resilience.settings import ShellSettings
-        from papertape.runtime.chance import Chance
-        from papertape.runtime.clock import LoopClock
 
-        class Silence:
-            def mark(self, mark: Mark, detail: str = "") -> None: ...
-
-            def health_changed(self, is_healthy: bool, why: str) -> None: ...
-
-        ready, clock = self._ready, LoopClock()
-        keys = Keys(api_key=Secret(ready["api_key"]), secret=Secret(ready["api_secret"]))
-        link = CoinbaseExchange.link_to_venue(keys, clock, Permits(), rest=ready["http"], stream=ready["ws"])
+        ready, clock = self._ready, LoopClock(self.loop)
+        keys = Keys(api_key=Secret(ready.api_key), secret=Secret(ready.api_secret))
+        link = CoinbaseExchange.link_to_venue(keys, clock, Permits(), rest=ready.http, stream=ready.ws, user_stream=f"{ready.ws}/user")
         return CoinbaseExchange(
-            link, clock=clock, chance=Chance(0), notes=Silence(), store=MemoryIntents(), run_id="monitor", settings=ShellSettings(),
-            on_bot_error=on_error,
+            link, clock=clock, chance=Chance(0), notes=_Notes(self), store=MemoryIntents(), run_id="monitor",
+            settings=ShellSettings(cancel_on_disconnect=False), on_bot_error=lambda error: self.tell(is_there=False, why=str(error)),
         )  # fmt: skip
 
-    def _say(self, trouble: str) -> None:
-        self._trouble = trouble
-        self._wake()
+
+class _Notes:
+    """What the exchange says of itself, as lines."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def mark(self, mark: Mark, detail: str = "") -> None:
+        self._served.waiting.put({"kind": "mark", "ns": wall_ns(), "mark": str(mark), "detail": detail})
+
+    def health_changed(self, is_healthy: bool, why: str) -> None:
+        self._served.waiting.put({"kind": "health", "ns": wall_ns(), "healthy": is_healthy, "why": why})
 
 
-def read_ready(path: Path) -> dict[str, Any] | None:
-    """The readiness line in a file; None where its first line is none. ConfigError where the file cannot be read."""
+def read_ready(path: str) -> Ready:
+    """The readiness line in a file, or on stdin for "-".
+
+    Raises:
+        ConfigError: there is none.
+    """
     try:
-        with path.open("rb") as file:
-            line = file.readline(1 << 20)
-    except OSError as error:
-        raise ConfigError(f"papertape monitor {path}: cannot be read: {error.strerror}") from None
+        text = sys.stdin.readline() if path == STDIN else Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; {WRITES}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}; {WRITES}") from None
+    return ready_in(text, "stdin" if path == STDIN else path)
+
+
+def ready_in(text: str, source: str) -> Ready:
+    """The readiness line in a text."""
     try:
-        ready = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    wanted = ("venue", "http", "ws", "api_key", "api_secret")
-    if not isinstance(ready, dict) or not ready.get("ready"):
-        return None
-    missing = [key for key in wanted if not isinstance(ready.get(key), str)]
-    if missing:
-        raise ConfigError(f"papertape monitor {path}: it lacks {', '.join(missing)}; expected what `papertape serve` prints")
-    return ready
+        found: Any = msgspec.json.decode(text.strip() or "null", type=Ready)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{source}: is no line that says a served venue is ready: {error}; {WRITES}") from None
+    assert isinstance(found, Ready)
+    return found

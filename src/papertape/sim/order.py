@@ -10,7 +10,7 @@ from papertape.model.errors import ConfigError
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, TimeInForce
-from papertape.model.units import Nanos
+from papertape.model.units import EXACT, Nanos
 from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import Place
 
@@ -148,16 +148,28 @@ def exit_of(stop_ticks: int) -> int:
 
 
 def resumed(kept: Iterable[Order], instruments: Mapping[str, Instrument], rates: FeeModel) -> Iterator[LiveOrder]:
-    """Orders as another venue of the account kept them; `ConfigError` for one that is open in a market that is not among `instruments`."""
+    """Orders as another venue of the account kept them.
+
+    `ConfigError` for one that is open in a market that is not among `instruments`, or whose steps it does not fit.
+    """
     for order in kept:
         instrument = instruments.get(order.symbol)
-        if instrument is None:
+        if instrument is None and order.status is OrderStatus.OPEN:
+            raise ConfigError(f"order {order.id} is open, and {order.symbol} is not traded any more")
+        if instrument is None or not fits(order, instrument):
             if order.status is OrderStatus.OPEN:
-                raise ConfigError(f"order {order.id} is open, and {order.symbol} is not traded any more")
+                raise ConfigError(f"order {order.id} is open, and does not fit the steps that {order.symbol} has now")
             prices = order.price, order.trigger_price, order.stop_loss_price
             steps = _step(*prices), _step(order.amount, order.filled)  # its own figures', as nothing else is left of its market
             instrument = Instrument(symbol=order.symbol, venue_symbol=order.symbol, tick=steps[0], lot=steps[1])
         yield _resumed(order, instrument, rates)
+
+
+def fits(order: Order, instrument: Instrument) -> bool:
+    """Whether an order's prices and amounts are whole steps of its market."""
+    prices = (order.price, order.trigger_price, order.stop_loss_price)
+    steps = [(price, instrument.tick) for price in prices] + [(order.amount, instrument.lot), (order.filled, instrument.lot)]
+    return not any(EXACT.remainder(figure, step) for figure, step in steps if figure)
 
 
 def _resumed(kept: Order, instrument: Instrument, rates: FeeModel) -> LiveOrder:

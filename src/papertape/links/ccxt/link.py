@@ -91,7 +91,7 @@ class CcxtLink:
         self._permits = permits_for(name, permits, has_key=bool(key))
         self._manners = MANNERS.get(name, Manners())
         self._rest = CcxtRest(name, clock, dict(key or {}), timeout_ns, self._manners, ca)
-        self.rules = rules_for(name, self._rest.rate_limit_ms)
+        self.rules = rules_for(name, self._rest.rate_limit_ms, *self._rest.fees_bps)
         self._watch: Watch | None = None
         self._own: Own | None = None
         self._fresh: dict[str, Order] = {}  # orders whose end nobody has told on the user lane yet

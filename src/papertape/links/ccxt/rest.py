@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from papertape.links.ccxt.client import make_client
@@ -28,7 +29,7 @@ from papertape.model.errors import (
     with_retry_after,
 )
 from papertape.model.request import Op, Request
-from papertape.model.units import SECOND, Nanos
+from papertape.model.units import EXACT, SECOND, Nanos
 from papertape.runtime.clock import Clock
 
 QUERY: Final = re.compile(r"\?\S+")
@@ -40,6 +41,7 @@ class CcxtRest:
     Attributes:
         client: ccxt's; None while the lane is closed.
         rate_limit_ms: what ccxt takes for the time between two requests.
+        fees_bps: what ccxt takes for the venue's fees, as a maker and as a taker, without asking it; 0 where it does not say.
         spend: awaited before each request beyond those that a `Purse` has paid for; the shell's limiter.
         on_limited: told, of each answer that asks for quiet, for how long, in nanoseconds; None where it does not say.
     """
@@ -54,6 +56,8 @@ class CcxtRest:
         self.client: Any = None
         self._spare: Any = self.make()
         self.rate_limit_ms = float(self._spare.rateLimit)
+        fees: Mapping[str, Any] = (self._spare.fees or {}).get("trading") or {}
+        self.fees_bps = (_bps(fees.get("maker")), _bps(fees.get("taker")))
         self.spend: Callable[[Op], Awaitable[object]] | None = None
         self.on_limited: Callable[[Nanos | None], object] = lambda _: None
 
@@ -122,3 +126,11 @@ class CcxtRest:
         if text.isdigit():
             return int(text) * SECOND
         return BANNED_NS if self.client.papertape_status == 418 else None
+
+
+def _bps(part: float | str | None) -> Decimal:
+    """
+    >>> _bps(0.0016), _bps(None)
+    (Decimal('16.0000'), Decimal('0'))
+    """
+    return Decimal(0) if part is None else EXACT.multiply(Decimal(str(part)), Decimal(10_000))
