@@ -23,15 +23,16 @@ import papertape
 from monitor.test_screen import BEGIN, SYMBOL, state, trade
 from papertape.cli.main import main
 from papertape.collector import DataCollector
+from papertape.collector.lines import Line
 from papertape.exchanges.base import BaseExchange
 from papertape.model.units import SECOND
-from papertape.monitor.attached import attach
-from papertape.monitor.playing import Player
+from papertape.monitor.attached import Attached
+from papertape.monitor.player import Player
+from papertape.monitor.playing import read_journal
 from papertape.monitor.qt import theme
 from papertape.monitor.qt.app import application
 from papertape.monitor.qt.bridge import CollectorBridge
 from papertape.monitor.qt.window import Window
-from papertape.monitor.source import Line, Taken
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,19 +66,18 @@ sys.exit(main(["monitor", sys.argv[1]]))
 class Told:
     """A source that says what a test wants."""
 
-    title = "a test"
+    name = "a test"
 
     def __init__(self, *lines: Line) -> None:
         self.lines = list(lines)
         self.is_closed = False
-        self.trouble = ""
 
-    def start(self, wake: Callable[[], object]) -> Any:
-        return self
+    def start(self, wake: Callable[[], object]) -> None:
+        """Nothing to begin."""
 
-    def take(self) -> Taken:
+    def take(self) -> list[Line]:
         lines, self.lines = self.lines, []
-        return Taken(lines, 0, self.trouble)
+        return lines
 
     def close(self) -> None:
         self.is_closed = True
@@ -160,7 +160,7 @@ def test_an_empty_window_says_what_is_missing(shown: Callable[..., Window]) -> N
     assert window._badge.text() == "…"
     source = window._source
     assert isinstance(source, Told)
-    source.trouble = "nobody answers at http://127.0.0.1:9"
+    source.lines = [{"kind": "attached", "is_there": False, "why": "nobody answers at http://127.0.0.1:9"}]
     window.frame()
     assert "nobody answers" in texts(window)
     window.close()
@@ -180,22 +180,22 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_journal_is_scrubbed_through(shown: Callable[..., Window], journal: Path) -> None:
     """To its next fault, to the start, and on by itself; the faults are bands with their names."""
-    player = Player(journal)
+    player = Player(read_journal(journal))
     window = shown(player=player)
     assert len(window._chart._faults) == 2
-    window._seek(player.begin_ns)
+    window._seek(player.journal.begin_ns)
     window.frame()
     assert "fills 0" in texts(window)
     window._fault.click()
-    assert player.now_ns == player.notable_ns[0]
+    assert player.now_ns == player.faults_ns[0]
     window._play.setChecked(True)
     window.frame()
-    assert player.now_ns > player.notable_ns[0]
+    assert player.now_ns > player.faults_ns[0]
     window._play.setChecked(False)
     window._slider.setSliderPosition(window._slider.maximum())
     window._slider.sliderMoved.emit(window._slider.maximum())
     window.frame()
-    assert player.now_ns == player.end_ns
+    assert player.now_ns == player.journal.end_ns
     assert f"fills {len(player.screen.fills)}" in texts(window)
 
 
@@ -262,7 +262,7 @@ def test_a_running_bot_is_attached_to(qtbot: QtBot, tmp_path: Path) -> None:
                 assert bot.stdout is not None
                 assert bot.stdout.readline() == "resting\n"
                 application()
-                window = Window(source=attach(url))
+                window = Window(source=Attached(url))
                 qtbot.addWidget(window)
                 window.show()
                 qtbot.waitUntil(lambda: window._badge.text() == "PAPER" and bool(window._screen.market("BTC/USD").bids), timeout=30_000)

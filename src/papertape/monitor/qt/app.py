@@ -7,7 +7,7 @@ import sys
 
 from PySide6.QtWidgets import QApplication
 
-from papertape.monitor.playing import Player
+from papertape.monitor.player import Player
 from papertape.monitor.qt import theme
 from papertape.monitor.qt.window import Window
 from papertape.monitor.source import Source

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from papertape.model.units import SECOND, Nanos
-from papertape.monitor.playing import Player
+from papertape.monitor.player import Player
 from papertape.monitor.qt import theme
 from papertape.monitor.qt.chart import Chart
 from papertape.monitor.qt.health import Health
@@ -60,11 +60,10 @@ class Window(QMainWindow):
         self._player = player
         self._screen = Screen() if player is None else player.screen
         self._symbol = symbol
-        self._trouble = ""
         self._shown = -1
         self._speed = 0
         self._build()
-        self.setWindowTitle(f"{'' if source is None else source.title}{'' if player is None else player.title} · papertape")
+        self.setWindowTitle(f"{'' if source is None else source.name}{'' if player is None else player.journal.title} · papertape")
         self.resize(1400, 900)
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MS)
@@ -73,7 +72,7 @@ class Window(QMainWindow):
         if source is not None:
             source.start(self._woken.emit)
         if player is not None:
-            self._seek(player.end_ns)
+            self._seek(player.journal.end_ns)
         self.frame()
 
     # Building
@@ -162,9 +161,9 @@ class Window(QMainWindow):
         self._rate.setCurrentIndex(1)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, _STEPS)
-        self._slider.sliderMoved.connect(lambda step: self._seek(player.begin_ns + (player.end_ns - player.begin_ns) * step // _STEPS))
+        self._slider.sliderMoved.connect(self._slid)
         self._fault = QPushButton("next fault")
-        self._fault.setEnabled(bool(player.notable_ns))
+        self._fault.setEnabled(bool(player.faults_ns))
         self._fault.clicked.connect(self._next_fault)
         self._when = QLabel()
         self._when.setFont(theme.digits(12))
@@ -187,12 +186,8 @@ class Window(QMainWindow):
         if self._player is not None:
             self._advance(self._player)
         elif self._source is not None:
-            taken = self._source.take()
-            for line in taken.lines:
+            for line in self._source.take():
                 self._screen.take(line)
-            self._screen.missed += taken.missed
-            if taken.trouble != self._trouble:
-                self._trouble, self._shown = taken.trouble, -1
         if self._screen.version == self._shown:
             return
         self._shown = self._screen.version
@@ -210,7 +205,7 @@ class Window(QMainWindow):
         base = self._symbol.partition("/")[0]
         open_count = sum(order.is_open for order in own)
         self._own.setText(f"position {plain(f'{screen.position(self._symbol):f}')} {base}   open {open_count}   fills {len(screen.fills)}")
-        troubles = [each for each in (screen.halted and f"halted: {screen.halted}", self._trouble, screen.why or "") if each]
+        troubles = [each for each in (screen.halted and f"halted: {screen.halted}", screen.away, screen.why or "") if each]
         self._alarm.setText(" · ".join(troubles))
         self._alarm.setToolTip("\n".join(troubles))
         self._who.setText(" · ".join(each for each in (screen.exchange, screen.bot) if each))
@@ -260,10 +255,10 @@ class Window(QMainWindow):
         if self._play.isChecked():
             speed = _SPEEDS[self._rate.currentIndex()]
             at_ns = player.now_ns + FRAME_MS * speed * SECOND // 1_000
-            if player.now_ns >= player.end_ns:
-                at_ns = player.begin_ns
+            if player.now_ns >= player.journal.end_ns:
+                at_ns = player.journal.begin_ns
             self._seek(at_ns)
-            if at_ns >= player.end_ns:
+            if at_ns >= player.journal.end_ns:
                 self._play.setChecked(False)
 
     def _seek(self, ns: Nanos) -> None:
@@ -276,11 +271,16 @@ class Window(QMainWindow):
         player = self._player
         assert player is not None
         if not self._slider.isSliderDown():
-            self._slider.setValue((ns - player.begin_ns) * _STEPS // max(1, player.end_ns - player.begin_ns))
-        self._when.setText(f"{clock(ns)} of {clock(player.end_ns)}")
+            self._slider.setValue((ns - player.journal.begin_ns) * _STEPS // max(1, player.journal.end_ns - player.journal.begin_ns))
+        self._when.setText(f"{clock(ns)} of {clock(player.journal.end_ns)}")
+
+    def _slid(self, step: int) -> None:
+        assert self._player is not None
+        journal = self._player.journal
+        self._seek(journal.begin_ns + (journal.end_ns - journal.begin_ns) * step // _STEPS)
 
     def _next_fault(self) -> None:
         player = self._player
         assert player is not None
-        later = [at_ns for at_ns in player.notable_ns if at_ns > player.now_ns]
-        self._seek(later[0] if later else player.notable_ns[0])
+        later = [at_ns for at_ns in player.faults_ns if at_ns > player.now_ns]
+        self._seek(later[0] if later else player.faults_ns[0])
