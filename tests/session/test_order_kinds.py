@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,11 @@ from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import InvalidOrder, NotSupported, never_sent
 from papertape.model.order import Order, OrderStatus
 from papertape.model.units import SECOND
+from papertape.scenario.make import make_scenario
 from papertape.session.result import Status
+from papertape.session.run import run_scenario
+from papertape.session.world import VenueWorld
+from session.test_depths import ledger_again
 
 SYMBOL = "BTC/USD"
 DEPTHS = ("interface", "wire")
@@ -33,7 +39,7 @@ def told_at_both_depths(story: Callable[[BaseExchange], Awaitable[Any]]) -> None
             await exchange.cancel_order(order.id, SYMBOL)
             ended.append(depth)
 
-        feed = {"tape": "builtin:btc-usd", "end": "60s"}
+        feed = {"tape": "builtin:btc-usd", "end": "90s"}
         venue = {"feed": feed, "account": {"USD": "100000", "BTC": "1"}}
         expect = {"invariants": ["every_order_known", "position_matches", "no_duplicate_exposure"]}
         result = papertape.simulate(main, venues={"coinbase": venue}, depth=depth, expect=expect)
@@ -133,6 +139,58 @@ def test_what_the_market_has_passed_already_is_refused_by_the_venue() -> None:
         assert await exchange.fetch_open_orders(SYMBOL) == []
 
     told_at_both_depths(story)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_stop_whose_answer_is_lost_is_one_stop(depth: str) -> None:
+    """It is found again by what it is: neither a second one is made, nor is a plain order at its limit taken for it."""
+    made: list[Order] = []
+
+    async def main(exchange: BaseExchange) -> None:
+        await asyncio.sleep(2)
+        terms: list[dict[str, Any]] = [
+            {"trigger_price": "60000"}, {"stop_loss_price": "40000"}, {"time_in_force": "GTD", "expires_at": 2 * 10**18},
+        ]  # fmt: skip
+        for price, each in zip(("50000", "70000", "70001"), terms, strict=True):
+            made.append(await exchange.place_order(SYMBOL, "limit", "sell", "0.01", price, **each))
+        assert [order.id for order in await exchange.fetch_open_orders(SYMBOL)] == [order.id for order in made]
+
+    venue = {"feed": {"tape": "builtin:btc-usd", "end": "3m"}, "account": {"USD": "100000", "BTC": "1"}}
+    faults = [{"kind": "lost_reply", "on": "order.create", "nth_intent": nth} for nth in (1, 2, 3)]
+    faults.append({"kind": "disconnect", "connection": "user", "at": "1s", "lasts": "60s"})  # so that nothing but asking finds them
+    expect = {"invariants": ["no_duplicate_exposure", "every_order_known", "position_matches"]}
+    result = papertape.simulate(main, venues={"coinbase": venue}, faults=faults, depth=depth, expect=expect)
+    assert (result.status, result.orders, result.fills) == (Status.PASSED, 3, 0), result.failures
+    assert [(order.trigger_price, order.stop_loss_price, order.expires_ns) for order in made] == [
+        (Decimal(60000), None, None), (None, Decimal(40000), None), (None, None, 2 * 10**18),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_the_commands_alone_make_the_same_ledger_again(depth: str) -> None:
+    """Rows and commands at their instants are all there is: nothing wakes the other venue when an order ends, and it ends all the same."""
+
+    async def main(exchange: BaseExchange) -> None:
+        await asyncio.sleep(2)
+        _, last = await heard_of(exchange)
+        price = await last()
+        place = partial(exchange.place_order, SYMBOL, "limit")
+        stop = await place("sell", "0.01", price - 50, trigger_price=price - LITTLE)
+        out = await place("sell", "0.02", price + 5000, stop_loss_price=price - LITTLE)
+        end_ns = out.created_ns + 5 * SECOND
+        await place("buy", "0.01", price - 9, time_in_force="GTD", expires_at=end_ns)
+        for order in (stop, out):
+            await until(exchange, order, lambda each: each.status is OrderStatus.CLOSED)
+        await asyncio.sleep(6)
+
+    venue = {"feed": {"tape": "builtin:btc-usd", "end": "90s"}, "account": {"USD": "100000", "BTC": "1"}}
+    raw = {"title": "again", "bot": main, "venue": {"coinbase": venue}, "depth": depth}
+    worlds: list[VenueWorld] = []
+    run_scenario(make_scenario(raw, source="a test", folder=Path()), inspect=worlds.extend)
+    truth = worlds[0].door.truth()
+    again = ledger_again(worlds[0], {"USD": Decimal(100000), "BTC": Decimal(1)}, worlds[0].venue.epoch_ns)
+    assert (again.fills, again.orders) == (truth.fills, truth.orders)
+    assert [order.status for order in truth.orders] == [OrderStatus.CLOSED, OrderStatus.CLOSED, OrderStatus.EXPIRED]
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [

@@ -185,6 +185,14 @@ def test_a_stop_that_is_set_off_never_trades_with_our_own_order(desk: Any) -> No
     assert (desk.now(order).status, desk.now(resting).status, desk.fills()) == (OrderStatus.CANCELED, OrderStatus.OPEN, [])
 
 
+def test_a_stop_that_is_done_before_our_own_price_is_no_self_trade(desk: Any) -> None:
+    """As for any order: it is what it reaches that counts, not how far it might go."""
+    resting = desk.buy(3, 91)
+    order = desk.sell(5, 90, **stop(99))
+    desk.sold(99, 1)
+    assert (desk.now(order).status, desk.now(resting).status, desk.fills()) == (OrderStatus.CLOSED, OrderStatus.OPEN, [(99, 5, "taker")])
+
+
 def test_a_cancelled_stop_is_never_set_off(desk: Any) -> None:
     order = desk.cancel(desk.sell(5, 98, **stop(99)))
     desk.sold(90, 1)
@@ -277,6 +285,33 @@ def test_an_edit_never_makes_us_trade_with_ourselves(desk: Any) -> None:
     order = desk.buy(5, 99)
     assert edit(desk, order, price=101).refusal.code is RefusalCode.SELF_TRADE
     assert desk.now(order) == order
+
+
+# A venue that goes on
+
+
+def test_a_venue_that_goes_on_minds_what_orders_wait_for(open_desk: Callable[..., Any]) -> None:
+    """As paper does after a restart: a stop is still in no book, a bracket that was set off still gets out, an end still comes."""
+    desk = set_up(open_desk)
+    waiting, ending = desk.sell(2, 90, **stop(95)), desk.buy(3, 91, **gtd(5000))
+    rests, out = desk.sell(4, 106, **bracket(94)), desk.sell(40, 105, **bracket(98))
+    desk.sold(98, 1)
+    assert desk.now(out).is_triggered
+    before = desk.venue.truth()
+    money = {currency: balance.total for currency, balance in before.balances.currencies.items()}
+    again = open_desk(rules=ALL, account=money)
+    again.venue.resume(before.orders, before.fills)
+    assert again.venue.truth_orders() == before.orders
+    assert held(again) == held(desk)
+    again.now_ns = desk.now_ns
+    again.snapshot([(93, 4), (92, 9)], [(101, 10)])
+    again.sold(93, 50)
+    assert again.now(waiting).is_triggered
+    assert again.now(rests).is_triggered
+    again.bought(93, 50, at=again.now_ns + 500 * MILLISECOND)
+    assert again.now(out).status is OrderStatus.CLOSED, "what was left of it stood at 93"
+    again.venue.advance(5000 * MILLISECOND)
+    assert again.now(ending).status is OrderStatus.EXPIRED
 
 
 # Whatever happens

@@ -231,7 +231,7 @@ def take_what_was_taken(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_to_release(patch: pytest.MonkeyPatch) -> None:
-    def finish(self: Settlement, order: Any, status: Any, reason: str, real: Any = Settlement.finish) -> None:
+    def finish(self: Settlement, order: Any, status: Any, reason: str, at_ns: Any = None, real: Any = Settlement.finish) -> None:
         hold, self.hold = self.hold, lambda *_: None  # type: ignore[method-assign]
         real(self, order, status, reason)
         self.hold = hold  # type: ignore[method-assign]

@@ -70,6 +70,19 @@ def test_paper_charges_what_the_venue_does_and_where_nobody_knows_asks(caplog: p
     exchange.account.close()  # type: ignore[attr-defined]  # the same
 
 
+def test_paper_takes_tiers_and_no_bars(caplog: pytest.LogCaptureFixture) -> None:
+    """It says that fees will change; and a model for tapes of bars would leave out every trade that it hears of."""
+    account = 'venue.coinbase.account={ USD = "10" }'
+    tiers = "[{ volume = 0, maker_bps = 60, taker_bps = 120 }, { volume = 1000, maker_bps = 0, taker_bps = 5 }]"
+    exchange = ask(settings=[account, f'venue.coinbase.model={{ fees = {{ kind = "tiered", tiers = {tiers} }} }}'])
+    assert isinstance(exchange, PaperExchange)
+    assert "fees: 60 bps as a maker, 120 as a taker, at first, then by what is traded, as your file says" in caplog.text
+    for close in (exchange._line.account._store.close, exchange.account.close):  # type: ignore[union-attr]  # the log of intents
+        close()
+    with pytest.raises(ConfigError, match=r'\[venue\.coinbase\.model\], key `fills`: holds "bars", which is for tapes of bars alone'):
+        ask(settings=[account, 'venue.coinbase.model={ fills = "bars" }'])
+
+
 def test_an_account_that_is_gone_while_its_log_of_intents_is_there_is_told() -> None:
     intents = Path(".papertape/paper/coinbase/intents.jsonl")
     intents.parent.mkdir(parents=True)

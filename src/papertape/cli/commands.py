@@ -37,13 +37,13 @@ COMMANDS: Final = (
     Command("import", "papertape.cli.import_:import_capture", "make a tape from a venue's recorded frames, or another system's files"),
     Command("record", "papertape.cli.record:record", "a venue's public streams into tapes, outages included"),
     Command("tape info", "papertape.cli.tape:info", "what a tape holds"),
-    Command("tape latency", "papertape.cli.tape_latency:latency", "latency laws for a scenario, fitted to a recording"),
     Command("tape check", "papertape.cli.tape:check", "find every fault of tapes"),
     Command("tape cut", "papertape.cli.tape:cut", "a part of a tape"),
     Command("tape merge", "papertape.cli.tape:merge", "one tape from several"),
     Command("tape export", "papertape.cli.export:export", "a tape in the format of another system"),
     Command("tape repair", "papertape.cli.tape:repair", "tapes from what a recorder left behind that was killed"),
     Command("tape synth", "papertape.cli.tape:synth", "make a market from a seed"),
+    Command("tape latency", "papertape.cli.tape_latency:latency", "latency laws for a scenario, fitted to a recording"),
 )
 
 

@@ -105,10 +105,16 @@ def check_book(wanted: NewOrder, measured: Measured, taking: Taking, own_best: i
             raise Refused(RefusalCode.AMOUNT_TOO_SMALL, f"{it.symbol}: that buys not even one lot of {plain(it.lot)} {it.base}")
         if measured.lots:
             _check_cost(it.cost(taking.levels[0][0], measured.lots), it)
-    if own_best is not None:
-        reach = taking.levels[-1][0] if taking.is_whole else measured.limit_ticks  # a whole taking gets no further
-        if reach is None or (reach >= own_best if wanted.side is Side.BUY else reach <= own_best):
-            raise Refused(RefusalCode.SELF_TRADE, f"{it.symbol}: would trade with our own order at {plain(it.price(own_best))}")
+    if own_best is not None and meets(wanted.side, measured.limit_ticks, taking, own_best):
+        raise Refused(RefusalCode.SELF_TRADE, f"{it.symbol}: would trade with our own order at {plain(it.price(own_best))}")
+
+
+def meets(side: Side, limit_ticks: int | None, taking: Taking, own_best: int | None) -> bool:
+    """Whether an order that takes so much gets as far as the first price of ours on the other side, or would rest there."""
+    if own_best is None:
+        return False
+    reach = taking.levels[-1][0] if taking.is_whole else limit_ticks  # a whole taking gets no further
+    return reach is None or (reach >= own_best if side is Side.BUY else reach <= own_best)
 
 
 def ticks_of(price: Decimal | None, it: Instrument, name: str) -> int:

@@ -165,11 +165,6 @@ class Matcher:
         """The first price of ours that an order of `side` would meet."""
         return (self.asks if side is Side.BUY else self.bids).own_best
 
-    def meets_own(self, order: LiveOrder) -> bool:
-        """Whether an order's limit reaches one of ours on the other side."""
-        own = self.own_best_against(order.side)
-        return own is not None and (_limit(order) >= own if order.side is Side.BUY else _limit(order) <= own)
-
     def take(self, order: LiveOrder, ticks: int, lots: int) -> None:
         """Fill an arriving order with one level, at that level's price."""
         (self.asks if order.side is Side.BUY else self.bids).take(ticks, lots)

@@ -119,10 +119,10 @@ class Settlement:
         self.fills.append(fill)
         self.tell(order, fill)
 
-    def finish(self, order: LiveOrder, status: OrderStatus, reason: str) -> None:
-        """End an order that is out of the book: its hold is free again."""
+    def finish(self, order: LiveOrder, status: OrderStatus, reason: str, at_ns: Nanos | None = None) -> None:
+        """End an order that is out of the book: its hold is free again. It ends now, or did `at_ns` where that was before."""
         self.hold(order, Decimal(0))
-        order.status, order.reason, order.updated_ns = status, reason, self.at_ns
+        order.status, order.reason, order.updated_ns = status, reason, self.at_ns if at_ns is None else at_ns
         del self.open[order.id]
         self.tell(order)
 

@@ -22,7 +22,7 @@ from papertape.model.units import Nanos, plain
 from papertape.model.venue import VenueRules
 from papertape.model.view import LineSeen, Moved, RequestSeen, Truth
 from papertape.sim.candles import Candles
-from papertape.sim.checks import Refused, check_book, measure, typed
+from papertape.sim.checks import Refused, check_book, measure, meets, typed
 from papertape.sim.conditions import NEVER, Conditions
 from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import FillModel
@@ -328,7 +328,7 @@ class SimVenue:
     def _end_orders(self) -> None:
         for order in self._conditions.ended(self._settlement.at_ns):
             self._matchers[order.instrument.symbol].remove(order)
-            self._settlement.finish(order, OrderStatus.EXPIRED, "its time was over")
+            self._settlement.finish(order, OrderStatus.EXPIRED, "its time was over", order.expires_ns)
         self._end_ns = self._conditions.next_end_ns - self.epoch_ns
 
     def _trigger(self, order: LiveOrder) -> None:
@@ -342,11 +342,12 @@ class SimVenue:
             was, now = order.instrument.price(before), order.instrument.price(order.limit_ticks)
             self._moves.append(Moved(order_id=order.id, after_fills=len(self._settlement.fills), before=was, since=now))
         order.arrived_ns = order.updated_ns = self._settlement.at_ns
-        if matcher.meets_own(order):
+        taking = take_lots(order.left_lots, matcher.open_levels(order.side, order.limit_ticks))
+        if meets(order.side, order.limit_ticks, taking, matcher.own_best_against(order.side)):
             self._settlement.finish(order, OrderStatus.CANCELED, "it would have traded with another order of this account")
             return
         self._settlement.tell(order)
-        self._enter(order, matcher, take_lots(order.left_lots, matcher.open_levels(order.side, order.limit_ticks)))
+        self._enter(order, matcher, taking)
 
     def order_of(self, client_order_id: str) -> Order | None:
         """The order of this id as it stands; None if none was ever made."""

@@ -7,9 +7,11 @@ from typing import Any, Final
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.model.errors import ConfigError
+from papertape.model.order import Liquidity
 from papertape.model.units import plain
 from papertape.model.venue import VenueRules
-from papertape.sim.fees import FlatFees
+from papertape.sim.fees import FeeModel, FlatFees
+from papertape.sim.fills import BarFills
 from papertape.trading.paper.account import PaperAccount
 from papertape.trading.paper.exchange import PaperExchange
 from papertape.trading.parts import INTENTS, Parts
@@ -24,6 +26,11 @@ def build_paper(parts: Parts) -> ResilientExchange:
     if not hasattr(kind, "public_link"):
         raise ConfigError(
             f"{config.layers.source}: key `exchange`: {config.exchange} has no public streams, so nothing can be traded on paper there"
+        )
+    if isinstance(config.venue.model.fills, BarFills):
+        raise ConfigError(
+            f'{config.layers.source}: [venue.{config.exchange}.model], key `fills`: holds "bars", which is for tapes of bars alone, and '
+            "paper hears trades and books; leave it out, or name another model"
         )
     path = config.state_of(ACCOUNT)
     if not path.exists() and not config.venue.account:
@@ -60,5 +67,7 @@ def _say_fees(parts: Parts, rules: VenueRules) -> None:
     else:
         whose = "as your file says"
     known = fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)
-    if isinstance(known, FlatFees):
-        parts.tell(f"fees: {plain(known.maker_bps)} bps as a maker, {plain(known.taker_bps)} as a taker, {whose}")
+    if isinstance(known, FeeModel):
+        maker, taker = (plain(known.bps(liquidity)) for liquidity in Liquidity)
+        first = "at first, then by what is traded, " if known.counts_volume else ""
+        parts.tell(f"fees: {maker} bps as a maker, {taker} as a taker, {first}{whose}")
