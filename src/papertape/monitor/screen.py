@@ -141,6 +141,7 @@ class Screen:
         now_ns: the newest time that anything told.
         why: what keeps the exchange from being healthy, in its own words; None until anything is told of it.
         missed: lines that came too fast to be kept.
+        away: why what is looked at cannot be seen just now; empty while it can.
     """
 
     def __init__(self, span_ns: Nanos = MINUTE) -> None:
@@ -164,9 +165,11 @@ class Screen:
         self.stale_books: tuple[str, ...] = ()
         self.marks: dict[str, int] = {}
         self.missed = 0
+        self.away = ""
         self._take = {
             "trade": self._trade, "book": self._book, "ticker": self._ticker, "candle": self._candle, "price": self._price,
             "state": self._state, "pulse": self._pulse, "standing": self._standing, "lanes": self._lanes_told, "missed": self._missed,
+            "attached": self._attached,
         }  # fmt: skip
 
     def take(self, line: Mapping[str, Any]) -> None:
@@ -318,6 +321,10 @@ class Screen:
 
     def _missed(self, line: Mapping[str, Any]) -> None:
         self.missed += sum(count for count in line.values() if isinstance(count, int))
+
+    def _attached(self, line: Mapping[str, Any]) -> None:
+        self.away = "" if line["is_there"] else line["why"]
+        self._say(self.now_ns, "attached", self.away or "there", 2 if self.away else 0)
 
     # What happened
 
