@@ -16,6 +16,7 @@ incidents: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q -p pytestqt.plugin tests/monitor_qt
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check

@@ -184,9 +184,14 @@ class ResilientExchange(BaseExchange):
         return self._line.wanted()
 
     @property
+    def subscriptions(self) -> int:
+        """How many there are that may still call somebody."""
+        return self._line.subscribing.count
+
+    @property
     def is_subscribed(self) -> bool:
         """Whether any callback may still be called."""
-        return self._line.subscribing.count > 0
+        return self.subscriptions > 0
 
     @property
     def health(self) -> Health:
