@@ -16,12 +16,16 @@ incidents: $(VENV)/.ready
 	$(BIN)/papertape run scenarios/incidents
 
 # Three processes for two cores: some tests wait for sockets and clocks of this machine.
+SUITE := -m pytest -q -n 3 --dist worksteal
+WINDOW := -m pytest -q -p pytestqt.plugin tests/monitor_qt
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal
+	$(BIN)/python $(SUITE)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(WINDOW)
 
 # The same tests, where more tries prove more: a thousand seeds for three hundred, every step for every fifth. For the night.
 test-thorough: $(VENV)/.ready
-	PAPERTAPE_THOROUGH=1 $(BIN)/python -m pytest -q -n 3 --dist worksteal
+	PAPERTAPE_THOROUGH=1 $(BIN)/python $(SUITE)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(WINDOW)
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check

@@ -10,6 +10,7 @@ from tests.cli.test_trade import SCENARIO
 from papertape.cli.arm import CONSENT
 from papertape.cli.main import main
 from papertape.links.ccxt.link import CcxtLink
+from papertape.trading.gate.audit import Audit
 
 FILE = """
 exchange = "kraken"
@@ -72,6 +73,20 @@ def test_a_halt_that_cannot_be_written_says_that_nothing_was_halted(folder: Path
     Path(".papertape").write_text("no folder")
     assert main(["halt", "now"]) == 2
     assert "NOTHING WAS HALTED. Send the process SIGUSR1" in capsys.readouterr().err
+
+
+def test_a_halt_says_whether_any_bot_will_see_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One in the wrong place looks like a halt, and is none."""
+    assert main(["halt", "now"]) == 0
+    assert "but NO BOT TRADES LIVE WITH THIS STATE NOW" in capsys.readouterr().out
+    with Audit(folder / "elsewhere/live/kraken/audit.jsonl"):
+        assert main(["halt", "now", "--set", "state=elsewhere"]) == 0
+        assert "halted: elsewhere/live/kraken/HALT is there, and the bot that trades sees it" in capsys.readouterr().out
+        (folder / "elsewhere/live/kraken/armed.json").touch()
+        assert main(["disarm", "--set", "state=elsewhere"]) == 0
+        assert "A BOT THAT TRADES LIVE WITH THIS STATE GOES ON" in capsys.readouterr().out
+    assert main(["disarm"]) == 0
+    assert "nothing was armed: .papertape/live/kraken/armed.json is not there" in capsys.readouterr().out
 
 
 def test_a_state_folder_that_is_none_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from papertape.monitor.playing import Journal, lanes_of, read_journal
 from papertape.monitor.screen import Screen
 from papertape.monitor.served import Served
 from papertape.monitor.source import Source, Waiting
+from papertape.session.chronicle import Bar, Chronicle, VenueChronicle
 
 SYMBOL = "BTC/USD"
 HEADER = {"n": 0, "t": 0, "kind": "header", "title": "A story", "bot": "b:B", "venues": {"coinbase": {"feed": [{"start": 1_000_000}]}}}
@@ -79,7 +80,11 @@ def test_a_run_is_told_again_as_it_was(tmp_path: Path) -> None:
 
 
 def test_prices_behind_a_journal_are_candles_and_a_killed_run_is_shown_as_far_as_it_went(tmp_path: Path) -> None:
-    tail = {"n": 0, "t": 0, "kind": "tail", "result": {}, "chronicle": {"venues": [{"prices": {SYMBOL: [[5, 49.0, 52.0, 51.0]]}}]}}
+    venue = VenueChronicle(
+        venue="coinbase", prices={SYMBOL: [Bar(5, 49.0, 52.0, 51.0)]}, asked=(), wishes=(), orders=(), fills=(), opening={}, has_books=False
+    )
+    chronicle = Chronicle(end_ns=9, invariants=(), must_happen=(), venues=(venue,))
+    tail = {"n": 0, "t": 0, "kind": "tail", "result": {}, "chronicle": msgspec.to_builtins(chronicle)}
     end = {"n": 2, "t": 9, "kind": "end", "venue": "coinbase", "balances": {}, "orders": 0, "fills": 0}
     journal = read_journal(written(tmp_path / "j", HEADER, end, tail))
     screen = Screen()

@@ -88,6 +88,21 @@ def test_a_stop_is_set_off_by_the_market() -> None:
     told_at_both_depths(story)
 
 
+def test_a_stop_may_take_a_profit() -> None:
+    """The other way round: a sell just over the market comes to the book once the market has risen to it, at a limit under it."""
+
+    async def story(exchange: BaseExchange) -> None:
+        _, last = await heard_of(exchange)
+        price = await last()
+        order = await exchange.place_order(SYMBOL, "limit", "sell", "0.01", price - 50, trigger_price=price + LITTLE, stop_direction="up")
+        done = await until(exchange, order, lambda each: each.status is OrderStatus.CLOSED)
+        assert done.is_triggered
+        assert done.average is not None
+        assert done.average > price - Decimal("0.10"), "at the bid under the trade that set it off"
+
+    told_at_both_depths(story)
+
+
 def test_a_bracket_gets_out_below() -> None:
     """Its limit is far above; a trade at its stop sells what it holds."""
 
@@ -204,6 +219,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"trigger_price": "60000", "stop_loss_price": "40000"}, "an order is one of them"),
     ({"trigger_price": "60000", "time_in_force": "IOC"}, "is GTC or GTD, and not post-only"),
     ({"trigger_price": "60000", "post_only": True}, "is GTC or GTD, and not post-only"),
+    ({"trigger_price": "60000", "stop_direction": "sideways"}, "'sideways' is not a valid StopDirection"),
+    ({"stop_direction": "up"}, "and there is none"),
     ({"stop_loss_price": "60000"}, "a bracket sells, with stop_loss_price 60000 under price 50000"),
 ]
 

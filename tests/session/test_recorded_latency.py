@@ -11,7 +11,7 @@ import pytest
 
 from papertape.cli.main import main as command_line
 from papertape.exchanges.base import BaseExchange
-from papertape.model.event import BookSnapshot, ConnectionEvent, ConnectionKind, Side, Trade
+from papertape.model.event import BookSnapshot, CandleEvent, ConnectionEvent, ConnectionKind, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.scenario.make import make_scenario
@@ -121,6 +121,21 @@ def test_the_lognormal_law_beside_it_can_be_used(tmp_path: Path, capsys: pytest.
     law = msgspec.convert(table["order"], AnyLatency)
     assert (law.ns(2**63), table["order"]) == (300 * MILLISECOND, table["market"])
     assert any("the recorder asked the venue nothing" in line for line in lines)
+
+
+def test_a_recording_that_measured_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With one clock every message took the least that is assumed; and bars are told whenever anybody asked for them."""
+    path = tmp_path / "a.parquet"
+    with TapeWriter(path, venue="coinbase", instruments=[BTC]) as writer:
+        for second in range(1, 9):
+            writer.write(msgspec.structs.replace(trade(second), local_ns=trade(second).venue_ns))
+    assert command_line(["tape", "latency", str(path)]) == ExitCode.PASSED
+    assert "# every message took 1ms: the recording has one clock only" in capsys.readouterr().out
+    bars = dict.fromkeys(("open_ticks", "high_ticks", "low_ticks", "close_ticks", "volume_lots"), 1)
+    with TapeWriter(path, venue="coinbase", instruments=[BTC]) as writer:
+        writer.write(CandleEvent(venue_ns=EPOCH_NS, local_ns=EPOCH_NS, symbol="BTC/USD", open_ns=0, span_ns=SECOND, **bars))
+    assert command_line(["tape", "latency", str(path)]) == ExitCode.DATA
+    assert "holds no trades and no books" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

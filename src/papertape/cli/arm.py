@@ -40,7 +40,7 @@ from papertape.trading.gate.arming import (
     hashed,
     write_armed,
 )
-from papertape.trading.gate.audit import Audit
+from papertape.trading.gate.audit import Audit, is_in_use
 from papertape.trading.gate.build import AUDIT, halted_in, wrong_key
 from papertape.trading.gate.keeper import HALT
 
@@ -127,26 +127,35 @@ def _lift(path: Path) -> None:
         raise ConfigError(f"{path.as_posix()}: cannot be taken away: {error.strerror}; take it away yourself, then it is armed") from None
 
 
-def disarm(*, config: Path | None = None) -> int:
-    """Take back what was armed; a bot that trades live already goes on (`papertape halt` stops it)."""
-    loaded = load_config(config, settings=["mode=live"])
+def disarm(*, config: Path | None = None, set: list[str] | None = None) -> int:
+    """Take back what was armed; a bot that trades live already goes on (`papertape halt` stops it).
+
+    Parameters
+    ----------
+    config
+        Another file than papertape.toml in this folder.
+    set
+        One more setting over the file's, as `trade` was given it.
+    """
+    loaded = load_config(config, settings=["mode=live", *(set or [])])
     path = armed_path(loaded)
     was_there = path.exists()
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path.as_posix()}: cannot be taken away: {error.strerror}; `papertape halt` stops a bot all the same") from None
-    if was_there:
-        try:
-            with Audit(loaded.state_of(AUDIT)) as audit:
-                audit.write(wall_ns(), "disarmed")
-        except ConfigError as error:
-            print(f"papertape: disarmed, but not in the gate's log: {error}", file=sys.stderr)
-    print("disarmed" if was_there else "nothing was armed")
+    if not was_there:
+        print(f"nothing was armed: {path.as_posix()} is not there")
+    elif is_in_use(loaded.state_of(AUDIT)):
+        print("disarmed; A BOT THAT TRADES LIVE WITH THIS STATE GOES ON: `papertape halt` stops it")
+    else:
+        with Audit(loaded.state_of(AUDIT)) as audit:
+            audit.write(wall_ns(), "disarmed")
+        print("disarmed")
     return ExitCode.PASSED
 
 
-def halt(reason: str = "papertape halt", /, *, config: Path | None = None) -> int:
+def halt(reason: str = "papertape halt", /, *, config: Path | None = None, set: list[str] | None = None) -> int:
     """Stop live trading at once: no new order leaves, now or after a restart, until the bot is armed anew.
 
     Parameters
@@ -155,8 +164,10 @@ def halt(reason: str = "papertape halt", /, *, config: Path | None = None) -> in
         For who looks at it later.
     config
         Another file than papertape.toml in this folder.
+    set
+        One more setting over the file's, as `trade` was given it.
     """
-    loaded = load_config(config, settings=["mode=live"])
+    loaded = load_config(config, settings=["mode=live", *(set or [])])
     path = loaded.state_of(HALT)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +178,13 @@ def halt(reason: str = "papertape halt", /, *, config: Path | None = None) -> in
         raise ConfigError(
             f"{path.as_posix()}: cannot be made: {error.strerror}; NOTHING WAS HALTED. Send the process SIGUSR1, or make that file"
         ) from None
-    print(f"halted: {path.as_posix()} is there; a bot that trades sees it within a second")
+    if is_in_use(loaded.state_of(AUDIT)):
+        print(f"halted: {path.as_posix()} is there, and the bot that trades sees it within a second")
+    else:
+        print(
+            f"halted: {path.as_posix()} is there; but NO BOT TRADES LIVE WITH THIS STATE NOW. If you meant one that does, it has another "
+            "folder, exchange or `state`: name its file by --config, or give the --set that `trade` was given"
+        )
     return ExitCode.PASSED
 
 

@@ -31,6 +31,8 @@ COMMANDS: Final = (
     Command("disarm", "papertape.cli.arm:disarm", "take that back"),
     Command("halt", "papertape.cli.arm:halt", "stop live trading at once, also after a restart"),
     Command("serve", "papertape.cli.serve:serve", "a venue on loopback, for clients in any language, with faults at your word"),
+    Command("monitor", "papertape.cli.monitor:monitor", "a window at a bot that trades, at a served venue, or into a journal"),
+    Command("report", "papertape.cli.pages:report", "a page with charts of what happened, from a journal"),
     Command("diff", "papertape.cli.diff:diff", "where two journals part"),
     Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),
     Command("explain", "papertape.cli.list:explain", "what one of these does, and its settings"),

@@ -32,13 +32,16 @@ def latency(path: str, /, *, points: int = 21) -> int:
         raise ConfigError(f"tape latency: --points {points}: expected a whole number from 2 to {POINTS_MAX:,}")
     times = line_times(resolve(path, Path()) if path.startswith(PREFIX) else Path(path).expanduser())
     if not times.market.count:
-        raise TapeError(f"{path}: the tape holds no market data, so it says nothing of how long that takes")
+        raise TapeError(f"{path}: the tape holds no trades and no books, so it says nothing of how long those take")
     print("\n".join(_lines(times.venue, times.market, times.asked, points)))
     return ExitCode.PASSED
 
 
 def _lines(venue: str, market: Lags, asked: Lags, points: int) -> Iterator[str]:
     yield f"# fitted to {market.count:,} messages and {asked.count:,} questions of a recording"
+    shortest, longest = market.quantiles(2)
+    if shortest == longest:
+        yield f"# every message took {_short(longest)}: the recording has one clock only, and what follows was not measured"
     yield f"[venue.{venue}.model.latency]"
     yield from _law(("market",), market, points, of=1)
     if not asked.count:

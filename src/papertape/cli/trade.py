@@ -113,6 +113,7 @@ async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: f
             await beside.enter_async_context(halting)
             if status_port is not None:
                 status = await beside.enter_async_context(Status(exchange, parts, port=status_port))
+                trading.onlooking = status.onlooking
                 _tell(config, f"how it goes: {status.url}/health, /events, /metrics")
             await trading.run(exchange)
     _say_result(config, trading, wall_seconds() - began_s, json=json)

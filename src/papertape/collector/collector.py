@@ -143,6 +143,11 @@ class DataCollector:
     async def __aexit__(self, *exception: object) -> None:
         await self.stop()
 
+    @property
+    def subscriptions(self) -> int:
+        """How many it has at the exchange now."""
+        return len(self._subscriptions)
+
     async def start(self) -> None:
         """Subscribe; raises what the exchange does of a symbol that it has not got, and then is subscribed to nothing."""
         if self._timer is not None:

@@ -10,7 +10,7 @@ from papertape.exchanges.base import Number
 from papertape.model.errors import BadSymbol, InvalidOrder, NotSupported, as_never_sent
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
-from papertape.model.order import NewOrder, OrderType, TimeInForce
+from papertape.model.order import NewOrder, OrderType, StopDirection, TimeInForce
 from papertape.model.units import Nanos, exact, plain
 from papertape.model.venue import VenueRules
 
@@ -28,6 +28,7 @@ def draft(
     post_only: bool = False,
     expires_at: Nanos | None = None,
     trigger_price: Number | None = None,
+    stop_direction: str | None = None,
     stop_loss_price: Number | None = None,
     now_ns: Nanos = 0,
 ) -> NewOrder:
@@ -39,6 +40,7 @@ def draft(
     what = f"{symbol} {type} {side}"
     try:
         kind, way, force = OrderType(type), Side(side), TimeInForce(time_in_force)
+        direction = None if stop_direction is None else StopDirection(stop_direction)
         quantity, limit, spend, trigger, stop = (
             None if value is None else exact(value) for value in (amount, price, cost, trigger_price, stop_loss_price)
         )
@@ -49,6 +51,8 @@ def draft(
     if kind is OrderType.MARKET and (limit is not None or post_only):
         raise InvalidOrder(f"{what}: a market order takes no price and cannot be post-only")
     _check_end(what, force, expires_at, now_ns)
+    if direction is not None and trigger is None:
+        raise InvalidOrder(f"{what}: stop_direction says from which side trigger_price is reached, and there is none")
     if trigger is not None or stop is not None:
         _check_stop(what, instrument, kind, way, force, limit, trigger, stop, post_only=post_only)
     if post_only and not force.rests:
@@ -68,7 +72,7 @@ def draft(
         raise InvalidOrder(f"{what}: worth {value}, below the venue's minimum of {plain(instrument.cost_min)} {instrument.quote}")
     return NewOrder(
         symbol=symbol, type=kind, side=way, amount=quantity, price=limit, cost=spend, time_in_force=force, post_only=post_only,
-        expires_ns=expires_at, trigger_price=trigger, stop_loss_price=stop,
+        expires_ns=expires_at, trigger_price=trigger, stop_direction=direction, stop_loss_price=stop,
     )  # fmt: skip
 
 

@@ -81,13 +81,15 @@ class ResilientExchange(BaseExchange):
         post_only: bool = False,
         reduce_only: bool = False,
         trigger_price: Number | None = None,
+        stop_direction: str | None = None,
         stop_loss_price: Number | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Order:
         refuse_unbuilt(reduce_only=reduce_only, params=params)
         wanted = draft(
             self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only,
-            expires_at=expires_at, trigger_price=trigger_price, stop_loss_price=stop_loss_price, now_ns=self._line.clock.wall_ns(),
+            expires_at=expires_at, trigger_price=trigger_price, stop_direction=stop_direction, stop_loss_price=stop_loss_price,
+            now_ns=self._line.clock.wall_ns(),
         )  # fmt: skip
         refuse_unoffered(self._line.rules, wanted)
         intent = self._line.placing.take_in(wanted, client_order_id)
@@ -182,9 +184,14 @@ class ResilientExchange(BaseExchange):
         return self._line.wanted()
 
     @property
+    def subscriptions(self) -> int:
+        """How many there are that may still call somebody."""
+        return self._line.subscribing.count
+
+    @property
     def is_subscribed(self) -> bool:
         """Whether any callback may still be called."""
-        return self._line.subscribing.count > 0
+        return self.subscriptions > 0
 
     @property
     def health(self) -> Health:

@@ -13,6 +13,8 @@ import msgspec
 from papertape.collector.lines import Line
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
+from papertape.monitor.lived import states_of
+from papertape.session.chronicle import Chronicle
 
 WRITES: Final = "`papertape run … --journal FILE` writes journals"
 
@@ -72,12 +74,16 @@ def read_journal(path: Path) -> Journal:
         except (KeyError, TypeError, AttributeError, InvalidOperation):
             raise ConfigError(f'{path.as_posix()}: line {number} is no line of kind "{entry["kind"]}"; {WRITES}') from None
         is_ended = is_ended or entry["kind"] == "end"
-    prices = [] if not tail else list(_prices(tail, begin_ns, path))
+    chronicle = _chronicle(tail, path)
+    prices = [] if chronicle is None else list(_prices(chronicle, begin_ns))
+    lines = reader.lines
+    if chronicle is not None:
+        lines = [*(line for line in lines if line["kind"] != "state"), *states_of(chronicle, begin_ns)]
     mode = str(header.get("mode", "replay"))
     exchange = ", ".join(header.get("venues") or [str(header.get("exchange", ""))])
     standing = {"kind": "standing", "ns": begin_ns, "mode": mode, "exchange": exchange, "bot": str(header.get("bot", ""))}
     return Journal(
-        [standing, *reader.lines, *prices], title=str(header.get("title") or path.name), mode=mode, begin_ns=begin_ns,
+        [standing, *lines, *prices], title=str(header.get("title") or path.name), mode=mode, begin_ns=begin_ns,
         has_prices=bool(prices), is_cut=not is_ended,
     )  # fmt: skip
 
@@ -157,15 +163,21 @@ def lanes_of(why: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _prices(tail: dict[str, Any], begin_ns: Nanos, path: Path) -> Iterator[Line]:
-    chronicle = tail.get("chronicle") or {}
+def _chronicle(tail: dict[str, Any], path: Path) -> Chronicle | None:
+    """What the run left behind its journal; None where it left nothing."""
+    if not tail.get("chronicle"):
+        return None
     try:
-        for venue in chronicle.get("venues", ()):
-            for symbol, bars in venue["prices"].items():
-                for at_ns, low, high, last in bars:
-                    yield {"kind": "price", "symbol": symbol, "ns": begin_ns + at_ns, "low": low, "high": high, "last": last}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise ConfigError(f"{path.as_posix()}: its last line was written by another version of papertape") from None
+        return msgspec.convert(tail["chronicle"], Chronicle)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path.as_posix()}: its last line was written by another version of papertape: {error}") from None
+
+
+def _prices(chronicle: Chronicle, begin_ns: Nanos) -> Iterator[Line]:
+    for venue in chronicle.venues:
+        for symbol, bars in venue.prices.items():
+            for bar in bars:
+                yield {"kind": "price", "symbol": symbol, "ns": begin_ns + bar.at_ns, "low": bar.low, "high": bar.high, "last": bar.last}
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ TRADES_MAX: Final = 2_000
 FILLS_MAX: Final = 2_000
 ORDERS_MAX: Final = 1_000
 LOG_MAX: Final = 5_000
+FAULTS_MAX: Final = 100
 
 FINAL: Final = ("closed", "canceled", "expired", "rejected")
 
@@ -98,6 +99,15 @@ class LaneRow:
     reason: str
 
 
+@dataclass(slots=True)
+class FaultSpan:
+    """A time in which a fault could act; `end_ns` is None while it still can."""
+
+    kind: str
+    begin_ns: Nanos
+    end_ns: Nanos | None
+
+
 @dataclass(frozen=True, slots=True)
 class LogRow:
     """One thing that happened; `weight` is 0 for what always happens, 1 for what is worth a look, 2 for what went wrong."""
@@ -140,6 +150,7 @@ class Screen:
         mode: "replay", "paper", "live" or "served"; empty until it is told.
         now_ns: the newest time that anything told.
         why: what keeps the exchange from being healthy, in its own words; None until anything is told of it.
+        faults: when which fault could act, oldest first.
         missed: lines that came too fast to be kept.
         away: why what is looked at cannot be seen just now; empty while it can.
     """
@@ -164,6 +175,7 @@ class Screen:
         self.rate_left: int | None = None
         self.stale_books: tuple[str, ...] = ()
         self.marks: dict[str, int] = {}
+        self.faults: list[FaultSpan] = []
         self.missed = 0
         self.away = ""
         self._take = {
@@ -333,8 +345,21 @@ class Screen:
         ns = ns if isinstance(ns, int) else self.now_ns
         if kind in ("delivered", "told"):
             return  # what the bot hears is seen elsewhere
+        if kind == "fault":
+            self._fault(ns, str(line.get("fault", "")), line.get("what"))
+        elif kind == "mark" and isinstance(line.get("mark"), str):
+            self.marks[line["mark"]] = self.marks.get(line["mark"], 0) + 1
         words = " ".join(f"{key}={_short(value)}" for key, value in line.items() if key not in _LEFT_OUT and value not in ("", None))
         self._say(ns, kind, words, 2 if kind in _BAD else 1 if kind in _NOTABLE else 0)
+
+    def _fault(self, ns: Nanos, kind: str, what: object) -> None:
+        if what == "begins":
+            self.faults.append(FaultSpan(kind, ns, None))
+            del self.faults[:-FAULTS_MAX]
+        elif what == "ends":
+            running = next((fault for fault in self.faults if fault.kind == kind and fault.end_ns is None), None)
+            if running is not None:
+                running.end_ns = ns
 
     def _say(self, ns: Nanos, kind: str, words: str, weight: int) -> None:
         self.log.append(LogRow(ns, kind, words, weight))

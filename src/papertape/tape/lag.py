@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from papertape.model.event import ConnectionEvent, ConnectionKind
+from papertape.model.event import CandleEvent, ConnectionEvent, ConnectionKind
 from papertape.model.request import Lane
 from papertape.model.units import Nanos, parse_duration
 from papertape.tape.reader import open_tape
@@ -62,6 +62,8 @@ def line_times(path: Path) -> LineTimes:
     tape = open_tape(path)
     market, asked = Lags(), Lags()
     for _, reach_ns, line_ns, event in tape.messages():
+        if isinstance(event, CandleEvent):
+            continue  # told some time after it was over, whenever anybody asked
         if type(event) is not ConnectionEvent:
             market.add(max(line_ns - reach_ns, 0))
         elif event.what is ConnectionKind.LATENCY and event.connection.partition(" ")[0] == Lane.REST and event.text:

@@ -6,23 +6,32 @@ import asyncio
 
 import msgspec
 
-from papertape.collector import DataCollector, Mailbox, lines_of
+from papertape.collector import DataCollector, Kind, Mailbox, lines_of
 from papertape.exchanges.base import BaseExchange
 
 
 class Onlooker:
-    """One reader's collector. The bot pays for it with a subscription or two at the venue, and no more if it has those itself.
+    """One reader's collector. The bot pays for it with a subscription at the venue, and with none if it hears the trades itself.
+
+    Args:
+        has_book: also the book; one that the bot does not hear itself counts for the exchange's health until its snapshot has come.
 
     Attributes:
         symbol: whose market.
     """
 
-    def __init__(self, exchange: BaseExchange, symbol: str) -> None:
+    def __init__(self, exchange: BaseExchange, symbol: str, *, has_book: bool) -> None:
         self.symbol = symbol
         self._news = asyncio.Event()
-        self._collector = DataCollector(exchange, symbol)
+        kinds = [kind for kind in Kind if kind is not Kind.TICKER and (has_book or kind is not Kind.BOOK)]
+        self._collector = DataCollector(exchange, symbol, kinds=kinds)
         self._mailbox = Mailbox(self._collector, wake=self._news.set)
         self._is_over = False
+
+    @property
+    def subscriptions(self) -> int:
+        """How many it has at the exchange."""
+        return self._collector.subscriptions
 
     async def start(self) -> None:
         """Subscribe; raises what the exchange does of a symbol that it has not got."""

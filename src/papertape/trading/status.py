@@ -2,7 +2,8 @@
 
     GET /health     JSON: the mode, whether all is well and what is missing, each lane, what waits, what was seen
     GET /events     JSON lines as they are written, each with the mode; goes on until either side ends it
-    GET /market     JSON lines of one market, ?symbol=BTC/USD: trades, book, ticker, candles, own orders; the bot's own if left out
+    GET /market     JSON lines of one market, ?symbol=BTC/USD: trades, candles, own orders, health, and the book if the bot hears it; the
+                    bot's own symbol if left out. With &book the book is subscribed to at the venue, and counts for the bot's health too.
     GET /metrics    Prometheus text; needs `pip install "papertape[metrics]"`
 
 It listens on loopback and answers nothing that changes anything. Reading it costs the bot next to nothing, and a reader who is too slow is
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.model.errors import BadSymbol, ConfigError
+from papertape.model.request import Channel
 from papertape.trading.notes import TradingNotes
 from papertape.trading.onlooker import Onlooker
 from papertape.trading.parts import Parts
@@ -86,6 +88,10 @@ class Status:
         given = self._parts.config.bot_config.get("symbol")
         return list(dict.fromkeys([*([given] if isinstance(given, str) else []), *wanted]))
 
+    def onlooking(self) -> int:
+        """How many of the exchange's subscriptions are those of onlookers."""
+        return sum(onlooker.subscriptions for onlooker in self._onlookers.values())
+
     def standing(self) -> dict[str, Any]:
         """What `/health` answers."""
         health, parts = self._exchange.health, self._parts
@@ -114,12 +120,14 @@ class Status:
         symbol = request.query.get("symbol") or next(iter(symbols), "")
         if not symbol:
             raise web.HTTPBadRequest(text="the bot has subscribed to nothing yet; ask for ?symbol=BTC/USD or another\n")
-        onlooker = Onlooker(self._exchange, symbol)
+        has_book = "book" in request.query or (Channel.BOOK, symbol) in self._exchange.wanted()
+        onlooker = Onlooker(self._exchange, symbol, has_book=has_book)
+        self._onlookers[id(onlooker)] = onlooker
         try:
             await onlooker.start()
         except BadSymbol as error:
+            del self._onlookers[id(onlooker)]
             raise web.HTTPNotFound(text=f"{error}\n") from None
-        self._onlookers[id(onlooker)] = onlooker
         try:
             return await _stream(request, onlooker)
         finally:
