@@ -1,4 +1,4 @@
-"""How often the suite tries what has no end: enough for each change, and much more where $PAPERTAPE_THOROUGH is set (`make test-thorough`)."""
+"""How often the suite tries what has no end: enough for each change, and far more with $PAPERTAPE_THOROUGH (`make test-thorough`)."""
 
 from __future__ import annotations
 
