@@ -1,11 +1,12 @@
-# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick: how fast.  make proof: ten thousand seeds, three quarters of an hour.
+# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make test-thorough: for a night.  make check: format, lint, types, layers.  make bench, bench-quick, peers: how fast.  make proof: ten thousand seeds, three quarters of an hour.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+unexport PYTHONDONTWRITEBYTECODE # where a machine sets it, each of the hundreds of processes that tests start would compile all of papertape anew
 
-.PHONY: demo incidents test check bench proof compat conformance pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test test-thorough check bench proof peers compat conformance pythons bench-quick format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -14,8 +15,17 @@ demo: $(VENV)/.ready
 incidents: $(VENV)/.ready
 	$(BIN)/papertape run scenarios/incidents
 
+# Three processes for two cores: some tests wait for sockets and clocks of this machine.
+SUITE := -m pytest -q -n 3 --dist worksteal
+WINDOW := -m pytest -q -p pytestqt.plugin tests/monitor_qt
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python $(SUITE)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(WINDOW)
+
+# The same tests, where more tries prove more: a thousand seeds for three hundred, every step for every fifth. For the night.
+test-thorough: $(VENV)/.ready
+	PAPERTAPE_THOROUGH=1 $(BIN)/python $(SUITE)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(WINDOW)
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check
@@ -28,6 +38,11 @@ bench: $(VENV)/.ready
 
 bench-quick:
 	PAPERTAPE_BENCH_EVENTS=100_000 $(MAKE) bench
+
+# papertape beside hftbacktest and nautilus_trader, each in an environment of its own: writes benchmarks/peers.md. make peers PEERS="--check" compares fills only.
+PEERS ?=
+peers: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.peers $(PEERS)
 
 # Thousands of seeds and what they prove, as a table in proof.md: make proof PROOF="--seeds 500", or "--depth wire". Stopped and started again it goes on.
 PROOF ?=

@@ -22,6 +22,9 @@ bot = "bot.py:main"
 [venue.coinbase]
 feed = { tape = "builtin:btc-usd", end = "1s" }
 account = { USD = "1000" }
+
+[expect]
+invariants = ["rate_respected"]
 """
 
 

@@ -10,6 +10,8 @@ import pytest
 
 REALDATA = "PAPERTAPE_REALDATA"
 
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"  # no test asks a person's own keyring, nor do its processes
+
 
 @pytest.fixture(scope="session")
 def realdata() -> Callable[[str], Path]:

@@ -62,6 +62,157 @@ def test_a_pem_may_come_with_its_line_breaks_and_must_come_whole(
     assert KeyManager().keys("coinbase").secret.reveal() == "\n".join(pem)
 
 
+KEY = "-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----\n"
+WHOLE = {"name": "organizations/1/apiKeys/2", "privateKey": KEY}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (json.dumps({**WHOLE, "privateKey": KEY[:40]}), "`privateKey` begins as PEM and does not end; nothing was written"),
+        (json.dumps({**WHOLE, "privateKey": KEY[35:]}), "`privateKey` ends as PEM and does not begin; nothing was written"),
+        (json.dumps({**WHOLE, "privateKey": None}), "`privateKey` is no text"),
+        (json.dumps({**WHOLE, "privateKey": ["hunter2"]}), "`privateKey` is no text"),
+        (json.dumps({**WHOLE, "privateKey": " \n"}), "`privateKey` is empty; expected it as Coinbase wrote it"),
+        (json.dumps({**WHOLE, "privateKey": "hunter2\x1b[200~"}), "`privateKey` holds characters that no key has"),
+        (json.dumps({**WHOLE, "name": 7}), "`name` is no text"),
+        (json.dumps({**WHOLE, "name": ""}), "`name` is empty"),
+        (json.dumps({**WHOLE, "name": KEY}), "`name` is PEM, as a secret is"),
+        (json.dumps({"name": "organizations/1/apiKeys/2"}), "has no `privateKey`"),
+        ("[]", 'is no key file of Coinbase; expected JSON with "name" and "privateKey"'),
+        ("", "is no key file of Coinbase"),
+        (KEY, "is no key file of Coinbase"),
+    ],
+)
+def test_a_file_of_coinbase_is_checked_as_what_is_typed(
+    content: str, complaint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cdp.json").write_text(content)
+    assert main(["keys", "add", "coinbase", "--file", "cdp.json"]) == 2
+    said = capsys.readouterr().err
+    assert f"cdp.json: {complaint}" in said
+    assert "hunter2" not in said
+    assert not (folder / "keys.json").exists()
+
+
+def test_a_file_of_coinbase_is_taken_whole_and_its_owner_told_that_it_is_still_there(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cdp.json").write_text(json.dumps({**WHOLE, "privateKey": KEY.replace("\n", "\\n")}))
+    assert main(["keys", "add", "coinbase", "--file", "cdp.json"]) == 0
+    keys = KeyManager().keys("coinbase")
+    assert (keys.api_key.reveal(), keys.secret.reveal()) == (WHOLE["name"], KEY.strip())
+    assert "cdp.json still holds them for whoever can read it" in capsys.readouterr().err
+    assert main(["keys", "add", "kraken", "--file", "cdp.json"]) == 2
+    assert "--file reads what Coinbase gives out for `coinbase`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (['{"name": "k",', '"privateKey": "hunter2"}'], "the api key is JSON; a key file of Coinbase is read with --file"),
+        ([KEY.replace("\n", "\\n"), "hunter2"], "the api key is PEM, as a secret is"),
+        (["k", "hunter2\\n-----END EC PRIVATE KEY-----"], "the secret ends as PEM and does not begin"),
+        (["\ufeffk", "hunter2"], "the api key holds characters that no key has"),
+        (["k", "\x1b[200~hunter2\x1b[201~"], "the secret holds characters that no key has"),
+    ],
+)
+def test_what_was_typed_or_piped_in_the_wrong_place_is_not_kept(
+    lines: list[str], complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    typed(monkeypatch, *lines)
+    assert main(["keys", "add", "coinbase"]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert "hunter2" not in said
+    assert not (folder / "keys.json").exists()
+
+
+@pytest.mark.parametrize("words", [["coinbase", "k", "hunter2"], ["coinbase", "--secret=hunter2"], ["hunter2" * 9], ["hunter2\n-----END"]])
+def test_a_secret_as_an_argument_is_refused_and_not_repeated(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "add", *words]) == 2
+    said = "".join(capsys.readouterr())
+    assert "hunter2" not in said
+    assert "such as coinbase" in said or "no key is ever an argument" in said
+
+
+def test_ctrl_c_and_ctrl_d_at_any_question_change_nothing(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Every question in turn is answered by Ctrl-C, then by Ctrl-D; the file stays as it was, and nothing lies beside it."""
+    monkeypatch.delenv("PAPERTAPE_KEYS_PASSWORD")
+    answers = ["k", *KEY.splitlines(), "open sesame", "open sesame"]
+    for instead in (KeyboardInterrupt, EOFError):
+        for number in range(len(answers)):
+            left = iter([*answers[:number], None])
+
+            def ask(words: str = "", left: Iterator[str | None] = left, instead: type[BaseException] = instead) -> str:
+                answer = next(left, None)
+                if answer is None:
+                    raise instead
+                return answer
+
+            monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+            monkeypatch.setattr("builtins.input", ask)
+            monkeypatch.setattr("getpass.getpass", ask)
+            assert main(["keys", "add", "coinbase"]) == (130 if instead is KeyboardInterrupt else 2)
+            assert not [each for each in folder.iterdir() if "lock" not in each.name]
+
+
+def test_an_add_that_is_killed_at_any_step_leaves_the_old_keys_whole(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Whatever of the operating system is interrupted; what a killed one leaves behind goes with the next."""
+    typed(monkeypatch, "old", "s")
+    assert main(["keys", "add", "coinbase"]) == 0
+    for name in ("os.fsync", "pathlib.Path.replace", "tempfile.mkstemp", "msgspec.json.format"):
+        with monkeypatch.context() as patch:
+            typed(patch, "new", "s")
+
+            def interrupted(*args: object, **named: object) -> None:
+                raise KeyboardInterrupt
+
+            patch.setattr(name, interrupted)
+            assert main(["keys", "add", "coinbase"]) == 130
+        assert KeyManager().keys("coinbase").api_key.reveal() == "old"
+        assert sorted(each.name for each in folder.iterdir()) == ["keys.json", "keys.json.lock"]
+    (folder / ".keys.json.new-killed").write_text("half")
+    typed(monkeypatch, "new", "s")
+    assert main(["keys", "add", "coinbase"]) == 0
+    assert sorted(each.name for each in folder.iterdir()) == ["keys.json", "keys.json.lock"]
+
+
+def test_where_keys_cannot_be_written_it_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").touch()
+    for place, complaint in (("file/keys.json", "cannot be"), (".", "cannot be read: Is a directory")):
+        monkeypatch.setenv("PAPERTAPE_KEYS_FILE", str(folder / place))
+        typed(monkeypatch, "k", "hunter2")
+        assert main(["keys", "add", "coinbase"]) == 2
+        said = capsys.readouterr().err
+        assert complaint in said
+        assert "hunter2" not in said
+
+
+def test_a_linked_file_stays_linked_and_holds_nothing_that_was_removed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "keys.json").symlink_to(folder / "real" / "mine.json")
+    typed(monkeypatch, "k", "s")
+    assert main(["keys", "add", "coinbase"]) == 0
+    assert main(["keys", "remove", "coinbase"]) == 0
+    assert (folder / "keys.json").is_symlink()
+    assert key_file.read_keys(folder / "real" / "mine.json", "open sesame") == {}
+
+
+def test_a_list_shows_what_it_can_where_the_file_does_not_open(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "keys.json").write_text("rubbish")
+    (folder / "keys.json").chmod(0o600)
+    assert main(["keys", "list"]) == 2
+    said = capsys.readouterr()
+    assert "coinbase     not known\n" in said.out
+    assert said.err.count("is no file of papertape's keys, or is damaged") == 1
+    monkeypatch.setenv("COINBASE_API_KEY", "k")
+    assert main(["keys", "list"]) == 2
+    assert "coinbase     the environment\n" in capsys.readouterr().out
+
+
 def test_the_keyrings_key_is_removed_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     ring = {"coinbase": '{"api_key": "k", "secret": "s"}'}
     fake = SimpleNamespace(get_password=lambda service, venue: ring.get(venue), delete_password=lambda service, venue: ring.pop(venue))

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -124,6 +125,7 @@ def test_one_file_in_every_mode(folder: Path, server: Server, capsys: pytest.Cap
     assert (code, result["failures"], result["holds"]["BTC"]) == (0, [], "0.01"), said
     assert "[PAPER] PAPER: coinbase. The market is real, the money is not." in said
     assert "the paper account was put aside" in said
+    assert "[PAPER] fees: 60 bps as a maker, 120 as a taker, the list price; yours may differ" in said
     assert sorted(each.name for each in Path(".papertape/paper/coinbase").glob("*.sqlite")) == ["account.1.sqlite", "account.sqlite"]
 
     code, _, said = trade("--mode", "live")
@@ -172,6 +174,42 @@ def test_a_halt_by_hand_refuses_live_until_armed_anew(folder: Path, capsys: pyte
     assert "it was never armed" in said
 
 
+def test_arming_lifts_the_halt_that_it_has_shown_as_the_last_thing_it_does_and_no_file_put_back_arms(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that comes while a person is asked stands; so does any if arming is ended halfway, as by Ctrl-C or a kill."""
+    state = folder / ".papertape/live/coinbase"
+
+    def halts_meanwhile(consent: str | None) -> bool:
+        return main(["halt", "stop it all"]) == 0
+
+    def ended(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("papertape.cli.arm._agreed", halts_meanwhile)
+        assert main(["arm", "ok.scenario.toml"]) == 2
+        assert "not armed: trading was halted meanwhile: HALT is there: stop it all" in capsys.readouterr().err
+        assert not (state / "armed.json").exists()
+    with monkeypatch.context() as broken:
+        broken.setattr("papertape.cli.arm._lift", ended)
+        assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 130
+        assert "HALTED     HALT is there: stop it all; this lifts it" in capsys.readouterr().out
+        assert (state / "HALT").exists()
+    before = (state / "armed.json").read_bytes()
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 0
+    assert not (state / "HALT").exists()
+
+    after = (state / "armed.json").read_bytes()
+    (state / "armed.json").write_bytes(before)
+    assert main(["doctor", "--set", "mode=live"]) == 2
+    assert "armed.json is that of an earlier arming" in capsys.readouterr().out
+    assert main(["disarm"]) == 0
+    (state / "armed.json").write_bytes(after)
+    assert main(["doctor", "--set", "mode=live"]) == 2
+    assert "it was disarmed at" in capsys.readouterr().out
+
+
 def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_order(folder: Path) -> None:
     rests = '"50000")\n    print("resting", flush=True)\n    await asyncio.sleep(600)'
     Path("mybot.py").write_text(BOT.replace('"50000")\n    await asyncio.sleep(1)', rests))
@@ -179,11 +217,15 @@ def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_ord
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        said = [process.stderr.readline() for _ in range(3)]
-        url = said[2].split()[4].partition("/health")[0]
+        said = next(line for line in process.stderr if "how it goes" in line)
+        url = said.split()[4].partition("/health")[0]
         assert process.stdout.readline() == "resting\n"
         health = json.loads(urlopen(f"{url}/health").read())
         figures = urlopen(f"{url}/metrics").read().decode()
+        with urlopen(f"{url}/market") as market, urlopen(f"{url}/market?symbol=BTC/USD") as same:
+            seen = [json.loads(next(market)) for _ in range(5)] + [json.loads(next(same))]
+        with pytest.raises(HTTPError, match="Not Found"):
+            urlopen(f"{url}/market?symbol=BTC/UDS")
         events = urlopen(f"{url}/events")
         process.send_signal(signal.SIGTERM)
         told = [json.loads(line) for line in events]
@@ -193,6 +235,9 @@ def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_ord
     assert "PAPER coinbase: mybot.py:main ran" in out
     assert (health["mode"], health["is_healthy"], [lane["state"] for lane in health["lanes"]]) == ("paper", True, ["up", "up", "up"])
     assert 'papertape_lane_up{exchange="coinbase",lane="rest",mode="paper"} 1.0' in figures
+    assert health["symbols"] == ["BTC/USD"]
+    assert {each["symbol"] for each in seen if "symbol" in each} == {"BTC/USD"}
+    assert any(Decimal(each["bids"][0][0]) < Decimal(each["asks"][0][0]) for each in seen if each["kind"] == "book")
     assert {each["mode"] for each in told} == {"paper"}
     assert [each["op"] for each in told if each["kind"] == "command"] == ["balance.fetch", "order.cancel"]
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -234,6 +234,42 @@ def the_same_client_order_id(ready: Any) -> None:
     assert ids[0] == ids[1]
     assert [each.client_order_id for each in client.list_orders(order_status=["OPEN"]).orders].count(name) == 1
     client.cancel_orders(ids[:1])
+
+
+@check("orders")
+def stops_and_dates(ready: Any) -> None:
+    """A stop and a bracket are pending as they were sent; an order with an end is open until then, and has expired after it."""
+    client = rest(ready)
+    until(lambda: client.get_market_trades(PRODUCT, 1).trades, "a trade")
+    down = "STOP_DIRECTION_STOP_DOWN"
+    asked = {
+        "stop_limit_stop_limit_gtc": client.stop_limit_order_gtc_sell(name_of_order("stop"), PRODUCT, "0.01", "39000", "40000", down),
+        "trigger_bracket_gtc": client.trigger_bracket_order_gtc_sell(name_of_order("bracket"), PRODUCT, "0.01", "90000", "40000"),
+    }
+    for kind, answer in asked.items():
+        order = order_of(client, answer, "OPEN")
+        told = order.order_configuration.to_dict()[kind]
+        assert (told["base_size"], told.get("stop_price") or told["stop_trigger_price"]) == ("0.01", "40000")
+        assert (order.trigger_status, Decimal(order.filled_size)) == ("STOP_PENDING", 0)
+        client.cancel_orders([order.order_id])
+        assert client.get_order(order.order_id).order.status == "CANCELLED"
+    end = datetime.fromtimestamp(now_s(client) + 2, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    order = order_of(client, client.limit_order_gtd_buy(name_of_order("ends"), PRODUCT, "0.01", "40000", end), "OPEN")
+    assert order.time_in_force == "GOOD_UNTIL_DATE_TIME"
+    until(lambda: client.get_order(order.order_id).order.status == "EXPIRED", "the end")
+    assert dollars(client)[1] == 0
+
+
+@check("refusals")
+def a_stop_that_is_reached_already(ready: Any) -> None:
+    """A sell stop over the last trade is refused by Coinbase's own word for it."""
+    client = rest(ready)
+    until(lambda: client.get_market_trades(PRODUCT, 1).trades, "a trade")
+    answer = client.stop_limit_order_gtc_sell(
+        name_of_order("late-stop"), PRODUCT, "0.01", "89000", "90000", "STOP_DIRECTION_STOP_DOWN"
+    )  # fmt: skip
+    assert not answer.success
+    assert answer.error_response["preview_failure_reason"] == "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE"
 
 
 @check("refusals")

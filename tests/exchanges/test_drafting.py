@@ -27,7 +27,10 @@ from papertape.model.errors import BadSymbol, InvalidOrder, NotSupported
         ({"price": None, "post_only": True}, InvalidOrder, "post-only"),
         ({"cost": "5"}, InvalidOrder, "market buys"),
         ({"reduce_only": True}, NotSupported, "reduce_only"),
-        ({"trigger_price": "5"}, NotSupported, "trigger_price"),
+        ({"trigger_price": "5"}, NotSupported, "does not offer stop-limit orders; nothing was sent"),
+        ({"stop_loss_price": "5"}, InvalidOrder, "a bracket sells"),
+        ({"time_in_force": "GTD", "expires_at": 10**19}, NotSupported, "does not offer good till date orders; nothing was sent"),
+        ({"params": {"stopPrice": 5}}, NotSupported, "params"),
     ],
 )
 def test_what_the_venue_would_not_take_never_leaves(call: dict[str, object], error: type[Exception], words: str) -> None:

@@ -40,6 +40,17 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         ExchangeFactory.get_exchange("simulatd")
 
 
+def test_a_bot_s_module_cannot_take_the_name_of_an_adapter_of_ours() -> None:
+    """Not even before that one is imported, so that no other stands between the gate and the venue."""
+
+    class Mine(ResilientExchange):
+        """One whose link knows no permits."""
+
+    for name in ("coinbase", "simulated"):
+        with pytest.raises(ConfigError, match=f'exchange "{name}" is already that of papertape'):
+            ExchangeFactory.register_exchange(name, Mine)
+
+
 def test_a_name_is_taken_once() -> None:
     """Registering the same class again is fine, another under its name is not."""
     ExchangeFactory.register_exchange("simulated", SimulatedExchange)

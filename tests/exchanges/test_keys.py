@@ -83,7 +83,7 @@ def test_a_file_that_asks_for_all_memory_is_refused(path: Path) -> None:
     write_keys(path, "a", PARTS)
     sealed = msgspec.json.decode(path.read_bytes())
     path.write_bytes(msgspec.json.encode({**sealed, "n": 1 << 40}))
-    with pytest.raises(ConfigError, match="of another version"):
+    with pytest.raises(ConfigError, match="asks for more memory or time"):
         read_keys(path, "a")
 
 
@@ -92,6 +92,40 @@ def test_a_file_that_others_may_read_is_refused(path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(ConfigError, match=r"others may read it \(mode 644\).*chmod 600"):
         read_keys(path, "a")
+
+
+def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_keys(path, "a", PARTS)
+    monkeypatch.setattr("os.geteuid", lambda: path.stat().st_uid + 1)
+    with pytest.raises(ConfigError, match=r"belongs to another user .* PAPERTAPE_KEYS_FILE"):
+        venues_in(path)
+
+
+def test_a_file_that_is_damaged_at_any_byte_is_refused_or_says_the_same(path: Path) -> None:
+    """Every byte in turn is another, is missing, or is the last one; nothing else than a sentence comes of it, and never another key."""
+    write_keys(path, "a", PARTS)
+    whole = path.read_bytes()
+    refused = list[str]()
+    for place in range(len(whole)):
+        for damaged in (
+            whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :],
+            whole[:place] + whole[place + 1 :],
+            whole[:place],
+        ):
+            path.write_bytes(damaged)
+            try:
+                assert read_keys(path, "a") == PARTS
+            except ConfigError as error:
+                refused.append(str(error))
+    assert len(refused) > 2 * len(whole)
+    assert all(said.isprintable() and "hunter2" not in said for said in refused)
+
+
+def test_a_password_may_be_any_bytes_of_the_environment(path: Path) -> None:
+    write_keys(path, "\udcff", PARTS)
+    assert read_keys(path, "\udcff") == PARTS
+    with pytest.raises(ConfigError, match="the password is another"):
+        read_keys(path, "\udcfe")
 
 
 def test_the_order_is_given_environment_keyring_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +165,7 @@ def test_the_files_place_is_the_persons_own(tmp_path: Path) -> None:
     assert default_path({"HOME": "/home/me"}).as_posix() == "/home/me/.config/papertape/keys.json"
     assert default_path({"HOME": "/home/me", "XDG_CONFIG_HOME": "/x"}).as_posix() == "/x/papertape/keys.json"
     assert default_path({"PAPERTAPE_KEYS_FILE": "/y"}).as_posix() == "/y"
+    assert default_path({"PAPERTAPE_KEYS_FILE": "~/y"}) == Path.home() / "y"
 
 
 def test_a_third_part_goes_by_either_of_its_names() -> None:
@@ -146,6 +181,10 @@ def test_keys_are_not_shown_pickled_or_serialised() -> None:
         pickle.dumps(keys)
     with pytest.raises(TypeError):
         msgspec.json.encode(keys)
+    for manager in (KeyManager({"coinbase": keys}), KeyManager(environment={"COINBASE_API_SECRET": "hunter2"})):
+        assert "hunter2" not in repr(manager)
+        with pytest.raises(TypeError, match="not to be pickled"):
+            pickle.dumps(manager)
 
 
 def test_half_of_an_environment_is_a_mistake_and_no_other_key_is_taken(path: Path) -> None:

@@ -40,7 +40,7 @@ def test_import_tells_what_became_of_the_capture(capture: Path, capsys: pytest.C
     ("words", "code", "message"),
     [
         (["--venue", "coinbase-exchange"], 2, "whose tick and lot neither its product list nor the table"),
-        (["--venue", "kraken"], 2, 'no importer is called "kraken"'),
+        (["--venue", "bitfinex"], 2, 'no importer is called "bitfinex"'),
         (["--venue", "coinbase-exchange", "--instrument", "FOO=1"], 2, '--instrument "FOO=1": expected SYMBOL=TICK,LOT'),
         (["--venue", "coinbase-exchange", "--instrument", "FOO/USD=0,1"], 2, "a step must be above zero"),
         (["--venue", "coinbase-exchange", "--instrument", "FOO/USD=one,1"], 2, '"one" is no number'),

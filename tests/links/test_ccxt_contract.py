@@ -11,6 +11,7 @@ import papertape.session.run
 from papertape.exchanges.base import BaseExchange, Number
 from papertape.exchanges.ccxt import CcxtExchange
 from papertape.links.ccxt.link import CcxtLink
+from papertape.links.permits import Ungated
 from papertape.model.order import Order
 from papertape.runtime.clock import Clock
 from papertape.testing.contract import ExchangeContract, Subject
@@ -20,14 +21,14 @@ from papertape.venues.coinbase.auth import secret_for_ccxt
 def generic_link(world: Any, served: Any, clock: Clock) -> tuple[CcxtLink, type]:
     """As `session.wire.live_link`, by nothing but ccxt."""
     key = {"apiKey": served.credentials.name, "secret": secret_for_ccxt(served.credentials.secret)}
-    return CcxtLink("coinbase", clock=clock, key=key), CcxtExchange.of("coinbase")
+    return CcxtLink("coinbase", clock=clock, key=key, permits=Ungated()), CcxtExchange.of("coinbase")
 
 
 class Generic(Subject):
     """The session's own exchange, which is the generic one here; so the session's invariants judge it as well."""
 
     depth: ClassVar[str] = "wire"
-    can: ClassVar[frozenset[str]] = Subject.can - {"edit"}
+    can: ClassVar[frozenset[str]] = Subject.can - {"edit", "gtd", "stop_limit", "bracket"}
 
 
 class TestCcxtExchange(ExchangeContract):

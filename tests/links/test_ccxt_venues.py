@@ -22,7 +22,7 @@ from papertape.exchanges.ccxt import CcxtExchange
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.keys import Keys, Secret
 from papertape.links.ccxt.link import CcxtLink
-from papertape.links.permits import Permits
+from papertape.links.permits import Permits, Ungated
 from papertape.model.errors import BaseError, ConfigError, GateRefused, NotSupported
 from papertape.model.order import OrderStatus
 from papertape.model.request import Op, Request
@@ -51,7 +51,7 @@ def at(name: str, story: Callable[[CcxtExchange, Any], Awaitable[None]], change:
         clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
         errors: list[BaseException] = []
         exchange = CcxtExchange.of(name)(
-            CcxtLink(name, clock=clock, key=KEY), clock=clock, chance=Chance(0), notes=Notes(), store=MemoryIntents(),
+            CcxtLink(name, clock=clock, key=KEY, permits=Ungated()), clock=clock, chance=Chance(0), notes=Notes(), store=MemoryIntents(),
             run_id="pt00000000000000ff", settings=ShellSettings(cancel_on_disconnect=False), on_bot_error=errors.append,
         )  # fmt: skip
         async with exchange:

@@ -42,6 +42,18 @@ def test_a_hand_signed_bot_is_served(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out.splitlines() == ["open at 63499", "now CANCELLED", "{'USD': '100000', 'BTC': '1'}"]
 
 
+def test_a_plain_ccxt_bot_protects_itself_by_stops(capsys: pytest.CaptureFixture[str]) -> None:
+    """What ccxt makes of a stop loss, a take profit and a date is taken, shown as it was asked for, and refused in ccxt's own class."""
+    result = run("stop_bot")
+    assert (result.status, result.orders, result.fills) == (Status.PASSED, 3, 0), result.failures
+    assert capsys.readouterr().out.splitlines() == [
+        "open 50000.0 None GTD INVALID_ORDER_TYPE",
+        "open 59000.0 60000.0 GTC STOP_PENDING",
+        "open 69000.0 70000.0 GTC STOP_PENDING",
+        "refused: PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE",
+    ]
+
+
 def test_threads_databases_dates_and_settings_work_as_in_an_office() -> None:
     """`to_thread`, `time.sleep`, `datetime.now`, sqlite3 in an executor, argparse, logging, a `.env` file."""
     result = run("office_bot", args=("--times", "2"))

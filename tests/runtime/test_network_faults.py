@@ -323,6 +323,8 @@ def test_split_pieces_are_read_in_parts() -> None:
         return parts, network.fired, ms(loop)
 
     assert on_a_network(main, Split(size=3)) == ([b"abc", b"def", b"gh", b"ij"], [2], 40)
+    assert on_a_network(main, Split(size=1, parts=3)) == ([b"a", b"b", b"c", b"defgh"], [3], 40)
+    assert on_a_network(main, Split(size=2, parts=2)) == ([b"ab", b"cd", b"efgh", b"ij"], [2], 40)
 
 
 def test_an_answer_that_comes_byte_by_byte_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:

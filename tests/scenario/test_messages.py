@@ -88,6 +88,36 @@ MISTAKES = [
         '[venue.coinbase.model.fills], key `kind`: no fill model is called "que"; did you mean "queue"? `papertape list models` shows all.',
     ),
     (
+        'fills = { kind = "queue" }',
+        'fills = { kind = "power_queue", exponant = 2 }',
+        '[venue.coinbase.model.fills], key `exponant`: fill model "power_queue" has no such key; did you mean `exponent`?',
+    ),
+    (
+        'fills = { kind = "queue" }',
+        'fills = "queue", fees = { kind = "tiered" }',
+        '[venue.coinbase.model.fees], key `tiers`: is missing; fee model "tiered" needs it: expected a list',
+    ),
+    (
+        'fills = { kind = "queue" }',
+        'fills = "queue", fees = { kind = "tiered", tiers = [{ volume = 0, maker_bps = 1, taker = 2 }] }',
+        "[venue.coinbase.model.fees], key `tiers`: entry 1 has a key `taker`; expected `volume`, `maker_bps`, `taker_bps`",
+    ),
+    (
+        'fills = { kind = "queue" }',
+        'fills = "queue", fees = { kind = "tiered", tiers = [{ volume = 0, maker_bps = 1, taker_bps = "two" }] }',
+        '[venue.coinbase.model.fees], key `tiers`: entry 1, `taker_bps`: holds "two"; expected a number',
+    ),
+    (
+        'kind = "constant", value = "15ms"',
+        'kind = "measured", quantiles = ["1ms", 5]',
+        "[venue.coinbase.model.latency.answer], key `quantiles`: entry 2 holds 5; expected text",
+    ),
+    (
+        'kind = "constant", value = "15ms"',
+        'kind = "measured", quantiles = "1ms"',
+        '[venue.coinbase.model.latency.answer], key `quantiles`: holds "1ms"; expected a list',
+    ),
+    (
         'value = "15ms"',
         'value = "fast"',
         '[venue.coinbase.model.latency.answer], key `value`: "fast" is no duration; expected a number with a unit '

@@ -17,6 +17,7 @@ import pytest
 import papertape.session.serving.run as run_module
 from papertape.exchanges.coinbase import CoinbaseExchange
 from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
+from papertape.links.permits import Ungated
 from papertape.model.units import MICROSECOND, MILLISECOND, SECOND, Nanos
 from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
@@ -163,7 +164,8 @@ async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
         urls = CoinbaseUrls(rest=at.http, market=at.ws, user=f"{at.ws}/user")
         failed: list[BaseException] = []
         exchange = CoinbaseExchange(
-            CoinbaseLink(Credentials(at.api_key, at.api_secret), rules=RULES, clock=clock, urls=urls), clock=clock, chance=Chance(0),
+            CoinbaseLink(Credentials(at.api_key, at.api_secret), rules=RULES, clock=clock, urls=urls, permits=Ungated()),
+            clock=clock, chance=Chance(0),
             notes=Silence(), store=MemoryIntents(), run_id="loopback", settings=ShellSettings(), on_bot_error=failed.append,
         )  # fmt: skip
         served = Served(markets[0], clocks[0], exchange)

@@ -245,6 +245,7 @@ async def test_our_own_adapter_trades_here(server: Server) -> None:
     """`CoinbaseExchange` on the machine's clock: a book that streams, an order whose reply is lost and that exists once, and its cancel."""
     from papertape.exchanges.coinbase import CoinbaseExchange
     from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
+    from papertape.links.permits import Ungated
     from papertape.resilience.intents import MemoryIntents
     from papertape.resilience.settings import ShellSettings
     from papertape.runtime.chance import Chance
@@ -253,7 +254,7 @@ async def test_our_own_adapter_trades_here(server: Server) -> None:
 
     clock = LoopClock()
     urls = CoinbaseUrls(rest=server.http, market=server.ws, user=f"{server.ws}/user")
-    link = CoinbaseLink(Credentials(server.api_key, server.api_secret), rules=RULES, clock=clock, urls=urls)
+    link = CoinbaseLink(Credentials(server.api_key, server.api_secret), rules=RULES, clock=clock, urls=urls, permits=Ungated())
     failed: list[BaseException] = []
     exchange = CoinbaseExchange(
         link, clock=clock, chance=Chance(0), notes=Silence(), store=MemoryIntents(), run_id="serve", settings=ShellSettings(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from papertape.model.units import MILLISECOND
-from papertape.sim.latency import LATENCIES, AnyLatency, ConstantLatency, LognormalLatency, RecordedLatency
+from papertape.sim.latency import LATENCIES, AnyLatency, ConstantLatency, LognormalLatency, MeasuredLatency, RecordedLatency
 from papertape.sim.latency.quantiles import QUANTILES
 
 TOP = 2**64
@@ -66,8 +67,29 @@ def test_laws_are_read_from_a_scenario() -> None:
         ({"kind": "lognormal", "median": "20ms", "p99": "10ms"}, "expected 0 < median <= p99"),
         ({"kind": "lognormal", "median": "0s", "p99": "10ms"}, "expected 0 < median <= p99"),
         ({"kind": "lognormal", "median": "1ms", "p99": "x"}, "key `p99`"),
+        ({"kind": "measured", "quantiles": ["1ms"]}, "key `quantiles`: holds 1; expected 2 to 10001 durations"),
+        ({"kind": "measured", "quantiles": ["2ms", "1ms"]}, '"1ms" comes after "2ms"; expected none to be shorter'),
+        ({"kind": "measured", "quantiles": ["1ms", "2 ms"]}, 'key `quantiles`: "2 ms" is no duration'),
     ],
 )
-def test_bad_laws_say_what_is_wrong(table: dict[str, str], message: str) -> None:
+def test_bad_laws_say_what_is_wrong(table: dict[str, Any], message: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert(table, AnyLatency)
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=2, max_size=9).map(sorted), draws, draws)
+def test_measured_delays_stay_within_their_table(quantiles: list[int], one: int, other: int) -> None:
+    """Longer draws never give shorter delays, none leaves the table, and at each step the delay is the quantile itself."""
+    law = MeasuredLatency(quantiles=tuple(f"{ns}ns" for ns in quantiles))
+    low, high = sorted((one, other))
+    assert quantiles[0] <= law.ns(low) <= law.ns(high) <= quantiles[-1]
+    steps = len(quantiles) - 1
+    for step, ns in enumerate(quantiles[:-1]):
+        assert abs(law.ns(-(-TOP * step // steps)) - ns) <= 1
+
+
+def test_measured_delays_are_the_same_on_every_machine() -> None:
+    """A digest, committed: integers only."""
+    law = MeasuredLatency(quantiles=("1ms", "1.5ms", "7ms", "7ms", "1s"))
+    delays = [law.ns(step * (TOP // 4096)) for step in range(4096)]
+    assert hashlib.sha256(repr(delays).encode()).hexdigest()[:16] == "45182eac57528427"

@@ -348,7 +348,7 @@ def test_takers_get_only_what_is_there(open_desk: Callable[..., Any], style: str
 
 
 def forget_the_queue(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(QueueFills, "join", lambda self, lots, mark: QueuePlace(0, mark))
+    patch.setattr(QueueFills, "join", lambda self, lots, mark, instrument: QueuePlace(0, mark))
 
 
 def count_a_trade_twice(patch: pytest.MonkeyPatch) -> None:

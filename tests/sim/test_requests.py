@@ -63,7 +63,8 @@ def fine(open_desk: Callable[..., Any]) -> Any:
         ("1", "1e-30", {}, RefusalCode.INVALID),
         ("1", "100", {"post_only": True, "time_in_force": TimeInForce.IOC}, RefusalCode.INVALID),
         ("1", None, {"post_only": True}, RefusalCode.INVALID),
-        ("1", "100", {"time_in_force": "GTD"}, RefusalCode.INVALID),
+        ("1", "100", {"time_in_force": "GTX"}, RefusalCode.INVALID),
+        ("1", "100", {"time_in_force": "GTD"}, RefusalCode.UNSUPPORTED),
         ("1", "100", {"type": "stop"}, RefusalCode.INVALID),
     ],
 )

@@ -17,7 +17,7 @@ from papertape.model.order import Liquidity, NewOrder, Order, OrderStatus, Order
 from papertape.model.request import Op
 from papertape.model.units import MILLISECOND
 from papertape.sim.fees import FeeModel, FlatFees
-from papertape.sim.fills import QueueFills, TouchFills
+from papertape.sim.fills import FILLS, QueueFills, TouchFills
 from papertape.sim.ledger import Account
 from papertape.sim.matcher import Matcher
 from papertape.sim.settlement import Settlement
@@ -47,8 +47,8 @@ steps = st.one_of(
 class Walk:
     """A desk that anything happens to, and a witness who checks after each step."""
 
-    def __init__(self, desk: Any) -> None:
-        self.desk = desk
+    def __init__(self, desk: Any, fills: Any) -> None:
+        self.desk, self.fills = desk, fills
         self.desk.snapshot([(98, 5), (97, 9)], [(102, 5), (103, 9)])
         self.traded: list[tuple[Side, int, int]] = []
         self.taken: dict[tuple[Side, int], int] = {}
@@ -176,7 +176,7 @@ class Walk:
         if bids and asks:
             assert max(order.price for order in bids) < min(order.price for order in asks), "law: own orders do not cross"
         book = venue.books["BTC/USD"]
-        if book.is_complete and not book.is_crossed:
+        if book.is_complete and not book.is_crossed and self.fills.meets_levels:
             matcher = venue._matchers["BTC/USD"]
             for order in bids + asks:
                 assert not list(matcher.open_levels(order.side, int(order.price))), "law: nothing to take is left standing"
@@ -187,7 +187,7 @@ class Walk:
 
 def walk(make_desk: Callable[..., Any], fills: Any, story: list[Any]) -> None:
     account = {currency: Decimal(amount) for currency, amount in OPENING.items()}
-    walking = Walk(make_desk(fills, fees=FEES, account=account))
+    walking = Walk(make_desk(fills, fees=FEES, account=account), fills)
     for step in story:
         walking.step(*step)
 
@@ -198,6 +198,14 @@ def walk(make_desk: Callable[..., Any], fills: Any, story: list[Any]) -> None:
 def test_laws_hold(open_desk: Callable[..., Any], fills: Any, story: list[Any]) -> None:
     """Whatever happens, in whatever order."""
     walk(open_desk, fills, story)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FILLS if kind not in ("touch", "queue")])
+@settings(max_examples=25, deadline=None)
+@given(story=st.lists(steps, max_size=25))
+def test_laws_hold_for_every_model(open_desk: Callable[..., Any], kind: str, story: list[Any]) -> None:
+    """A fill model says when an order fills, and nothing about money, limits and volumes."""
+    walk(open_desk, FILLS[kind](), story)
 
 
 # Broken on purpose
@@ -223,7 +231,7 @@ def take_what_was_taken(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_to_release(patch: pytest.MonkeyPatch) -> None:
-    def finish(self: Settlement, order: Any, status: Any, reason: str, real: Any = Settlement.finish) -> None:
+    def finish(self: Settlement, order: Any, status: Any, reason: str, at_ns: Any = None, real: Any = Settlement.finish) -> None:
         hold, self.hold = self.hold, lambda *_: None  # type: ignore[method-assign]
         real(self, order, status, reason)
         self.hold = hold  # type: ignore[method-assign]

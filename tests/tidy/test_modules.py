@@ -66,6 +66,7 @@ SHELVES = {
 }
 FOUNDATIONS = (
     "base",
+    "cancelling",
     "network",
     "on_stream",
     "on_subscription",
@@ -74,6 +75,8 @@ FOUNDATIONS = (
     "divergence",
     "canaries",
     "sweep",
+    "evidence",
+    "parquet",
 )  # what members stand on, and what is no member
 
 

@@ -49,8 +49,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-LOG = [{"kind": "armed", "at": NOW}]
-"""What the gate's log holds of it."""
+def log() -> list[dict[str, object]]:
+    """What the gate's log holds of it."""
+    path = armed_path(config())
+    return [{"kind": "armed", "at": NOW, "file": content_hash(path) if path.is_file() else ""}]
 
 
 def config() -> Config:
@@ -68,8 +70,8 @@ def arm(**changes: object) -> None:
     write_armed(armed_path(now), msgspec.structs.replace(armed, **changes))
 
 
-def missing(now_ns: int = NOW, halted: str = "", **environment: str) -> list[str]:
-    return missing_for_live(config(), now_ns=now_ns, environment=environment, halted=halted, records=LOG)
+def missing(now_ns: int = NOW, halted: str = "", records: list[dict[str, object]] | None = None, **environment: str) -> list[str]:
+    return missing_for_live(config(), now_ns=now_ns, environment=environment, halted=halted, records=log() if records is None else records)
 
 
 def test_nothing_is_missing_right_after_arming() -> None:
@@ -98,6 +100,7 @@ def edit(name: str, before: str, after: str) -> Callable[[], object]:
     [
         (edit("mybot.py", "...", "pass"), "the bot's code, or papertape's, has changed"),
         (edit("helper.py", "1", "2"), "the bot's code, or papertape's, has changed"),
+        (lambda: (Path("b").mkdir(), Path("helper.py").rename("b/helper.py")), "the bot's code, or papertape's, has changed"),
         (lambda: Path("new.py").write_text(""), "the bot's code, or papertape's, has changed"),
         (edit("papertape.toml", '"500 USD"', '"501 USD"'), "the configuration has changed"),
         (edit("papertape.toml", "[venue", "[bot_config]\nsize = 2\n[venue"), "the configuration has changed"),
@@ -127,7 +130,7 @@ def test_a_changed_endpoint_is_named_beside_the_changed_configuration() -> None:
 def test_a_setting_over_the_file_is_a_change_too() -> None:
     arm()
     changed = load_config(settings=["mode=live", "limits.orders_per_minute=31"], environment={})
-    assert missing_for_live(changed, now_ns=NOW, environment={}, halted="", records=LOG) == [
+    assert missing_for_live(changed, now_ns=NOW, environment={}, halted="", records=log()) == [
         "the configuration has changed since it was armed"
     ]
 
@@ -149,6 +152,53 @@ def test_a_log_that_knows_nothing_of_it_was_lost() -> None:
     arm()
     (why,) = missing_for_live(config(), now_ns=NOW, environment={}, halted="", records=[{"kind": "armed", "at": NOW - 1}])
     assert why.startswith("the gate's log knows nothing of this arming")
+
+
+def test_a_file_that_was_edited_is_not_what_was_armed() -> None:
+    """Such as a later end, or limits that nobody typed the sentence for."""
+    arm()
+    before = log()
+    edit(str(armed_path(config())), str(NOW + 3_600 * SECOND), str(NOW + 36_000 * SECOND))()
+    (why,) = missing(records=before)
+    assert why == "armed.json is not as it was written at 2027-01-15T08:00:00.000Z: it was changed by hand; arm anew"
+
+
+def test_a_file_that_was_put_back_is_not_what_was_armed() -> None:
+    """That of an earlier arming, or one that was disarmed."""
+    arm()
+    later = [*log(), {"kind": "armed", "at": NOW + SECOND, "file": "another"}]
+    assert "is that of an earlier arming, and it was armed anew at 2027-01-15T08:00:01.000Z" in missing(NOW + SECOND, records=later)[0]
+    disarmed = [*log(), {"kind": "disarmed", "at": NOW + SECOND}]
+    assert "it was disarmed at 2027-01-15T08:00:01.000Z" in missing(NOW + SECOND, records=disarmed)[0]
+
+
+def test_a_clock_that_has_gone_back_is_told() -> None:
+    arm()
+    records = [*log(), {"kind": "stopped", "at": NOW + 600 * SECOND}]
+    assert missing(NOW + 540 * SECOND, records=records) == []
+    (why,) = missing(NOW + 539 * SECOND, records=records)
+    assert why.startswith("this machine's clock has gone back: the gate's log was written to at 2027-01-15T08:10:00.000Z")
+
+
+def test_a_log_of_intents_that_was_lost_is_told() -> None:
+    """Without it a start knows of no order that is open, and withdraws none on a halt."""
+    arm()
+    passed = {"kind": "passed", "at": NOW, "request": {"op": "order.create", "client_order_id": "a-1"}}
+    records = [*log(), passed]
+    (why,) = missing(records=records)
+    assert why.startswith(".papertape/live/coinbase/intents.jsonl knows nothing of 1 orders that the gate let through, such as a-1")
+    intents = Path(".papertape/live/coinbase/intents.jsonl")
+    intents.write_bytes(b'{"record":"sending","client_order_id":"a-1","attempt":1,"at_ns":0}\n')
+    assert missing(records=records) == []
+    intents.write_bytes(b"")
+    assert len(missing(records=records)) == 1
+    assert missing(records=[passed, *log()]) == [], "arming anew settles it"
+
+
+def test_another_version_of_what_sends_is_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    arm()
+    monkeypatch.setattr("papertape.trading.gate.arming.version", lambda library: "0.0.1")
+    assert missing() == ["the bot's code, or papertape's, has changed since it was armed"]
 
 
 def test_another_authority_behind_the_same_name_is_another_configuration() -> None:

@@ -82,6 +82,7 @@ def test_the_environment_lies_over_the_file_and_the_command_line_over_both() -> 
         ('[venue.coinbase]\nrest = "http://example.com"', "[venue.coinbase], key `rest`: is no address that may be used"),
         ('[venue.coinbase]\nrest = "https://me:secret@example.com"', "is no address that may be used"),
         ('[venue.coinbase]\naccount = { USD = "lots" }', "[venue.coinbase.account], key `USD`"),
+        ('[venue.coinbase]\naccount = { usd = "7" }', "[venue.coinbase.account], key `usd`: currencies are written as the venue"),
         ('[venue.coinbas]\nrest = "https://x"', '[venue], key `coinbas`: no venue is called "coinbas"; did you mean "coinbase"?'),
         (
             '[venue.coinbase]\nrest = "https://x"\n[venue.coinbaseadvanced]\nrest = "https://y"',
@@ -106,7 +107,8 @@ def test_a_mistake_in_the_file_is_named(text: str, complaint: str) -> None:
         ("PAPERTAPE_LIMIT__POSITION", 'there is no setting "limit"; did you mean "limits"?'),
         ("PAPERTAPE_LIMITS", '$PAPERTAPE_LIMITS: "limits" is a table; say which of its settings'),
         ("PAPERTAPE_LIMITS_POSITION", "two underscores lead into a table; did you mean $PAPERTAPE_LIMITS__POSITION?"),
-        ("PAPERTAPE_CONFIGG", '$PAPERTAPE_CONFIGG: there is no setting "configg"'),
+        ("PAPERTAPE_CONFIGG", '$PAPERTAPE_CONFIGG: there is no setting "configg"; did you mean $PAPERTAPE_CONFIG?'),
+        ("PAPERTAPE_KEYS_FIEL", "did you mean $PAPERTAPE_KEYS_FILE?"),
         ("PAPERTAPE_MODE__X", '"mode" is one setting'),
         ("PAPERTAPE_LIMITS__POSITON", "set over it: limits.positon by $PAPERTAPE_LIMITS__POSITON"),
     ],
@@ -128,6 +130,15 @@ def test_variables_mean_what_the_file_spells_otherwise_and_an_alias_adds_to_the_
     )  # fmt: skip
     assert config.venue.account == {"USD": 7, "BTC": 2}
     assert (config.venue.rest, config.venue.stream) == ("http://127.0.0.1:8000", "wss://x")
+
+
+def test_currencies_in_the_environment_are_capitals_and_no_other_table_s_keys_are() -> None:
+    """In a variable's name nobody can tell the case, so its value goes by the same; what the file spells otherwise stays so."""
+    whole = load("", PAPERTAPE_VENUE__COINBASE__ACCOUNT='{ usd = "7", kPEPE = "1" }')
+    assert whole.venue.account == {"USD": 7, "kPEPE": 1}
+    assert load("", PAPERTAPE_VENUE__COINBASE='{ account = { usd = "7" } }').venue.account == {"USD": 7}
+    bot = load("", PAPERTAPE_BOT_CONFIG__ACCOUNT__MAIN="x", PAPERTAPE_BOT_CONFIG__ACCOUNT__TABLE="{ usd = 1 }").bot_config
+    assert bot == {"account": {"main": "x", "table": {"usd": 1}}}
 
 
 def test_another_file_may_be_named(tmp_path: Path) -> None:

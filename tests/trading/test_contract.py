@@ -1,36 +1,41 @@
-"""The contract for adapters holds for what is built in modes paper, whose venue is the paper one, and live, gate and all."""
+"""The contract for adapters holds for what the factory's builders make of one file in modes paper and live; replay is the session's own."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from decimal import Decimal
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from tests.trading.rehearsal import Notes
 
 from papertape.exchanges.base import BaseExchange
-from papertape.exchanges.coinbase import CoinbaseExchange
+from papertape.exchanges.keys import KeyManager, Keys, Secret
 from papertape.journal import Journal
-from papertape.links.coinbase.link import CoinbaseLink
-from papertape.links.simulated import SimulatedLink
 from papertape.model.units import SECOND
-from papertape.resilience.intents import MemoryIntents
-from papertape.resilience.settings import ShellSettings
-from papertape.runtime.chance import Chance
 from papertape.runtime.clock import VirtualClock
-from papertape.session.spec import Quantity
 from papertape.testing.contract import CAPABILITIES, ExchangeContract, Subject
 from papertape.testing.fixtures import SimVenue
-from papertape.trading.config import Limits
+from papertape.trading.config import Config, load_config
+from papertape.trading.gate.arming import (
+    FORMAT,
+    Armed,
+    Vouched,
+    armed_bytes,
+    armed_path,
+    code_hash,
+    config_hash,
+    content_hash,
+    endpoints_of,
+    hashed,
+    write_armed,
+)
 from papertape.trading.gate.audit import Audit
-from papertape.trading.gate.keeper import Gatekeeper
-from papertape.trading.gate.link import GatedLink
-from papertape.trading.paper.account import PaperAccount
-from papertape.trading.paper.exchange import PaperExchange
+from papertape.trading.gate.build import AUDIT
+from papertape.trading.modes import build
+from papertape.trading.parts import Parts
 
 
 def ends_with(own: BaseExchange, adapter: BaseExchange) -> None:
@@ -45,35 +50,73 @@ def ends_with(own: BaseExchange, adapter: BaseExchange) -> None:
     line.disconnect = both
 
 
-class OnPaper(Subject):
-    """A paper exchange beside the session's own; the session's venue is its real market."""
+FILE = """
+exchange = "coinbase"
+bot = "mybot.py:main"
+[venue.coinbase]
+account = { USD = "100000", BTC = "1" }
+[limits]
+order_notional = "1000000000 USD"
+position = "1000000 BTC"
+daily_loss = "1000000000 USD"
+orders_per_minute = 10000
+"""
 
-    can = frozenset(CAPABILITIES)
-    session: ClassVar[Any] = {"invariants": ["rate_respected"]}  # of the real market; on paper its venue is asked
+
+class Built(Subject):
+    """What the factory's builder makes of papertape.toml, beside the session's own exchange, at the same venue's server in memory.
+
+    Attributes:
+        mode: the one setting that differs.
+        exchange: what was built last.
+    """
+
+    mode: ClassVar[str]
+    depth: ClassVar[str] = "wire"
+    session: ClassVar[Any] = {"invariants": ["rate_respected"]}
 
     def __init__(self) -> None:
-        self.paper: PaperExchange | None = None
         self.folder = Path()
+        self.exchange: Any = None
+        self.closing = ExitStack()
         self.errors: list[BaseException] = []
 
     async def connect(self, exchange: BaseExchange) -> BaseExchange:
         self.errors.clear()
-        near: Any = exchange._line._link  # type: ignore[attr-defined]  # the session's
-        account = PaperAccount(self.folder / "paper.sqlite", venue="coinbase", opening={"USD": Decimal(100_000), "BTC": Decimal(1)})
-        self.paper = PaperExchange(
-            SimulatedLink(near._door, near.rules, near._timeline), account, journal=Journal({}),
-            clock=VirtualClock(asyncio.get_running_loop()), chance=Chance(0), notes=Notes(), store=MemoryIntents(), run_id="paper",  # type: ignore[arg-type]  # it is ours
-            settings=ShellSettings(), on_bot_error=self.errors.append,
-        )  # fmt: skip
-        ends_with(exchange, self.paper)
-        await self.paper.connect()
-        self.paper.market.follow(self.symbol)
-        await self.paper.market.knows(self.symbol, 5 * SECOND)
-        return self.paper
+        own: Any = exchange._line._link  # type: ignore[attr-defined]  # the session's
+        clock: Any = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
+        (self.folder / "papertape.toml").write_text(FILE)
+        (self.folder / "mybot.py").write_text("async def main(exchange): ...\n")
+        config = load_config(self.folder / "papertape.toml", settings=[f"mode={self.mode}"], environment={})
+        credentials = own._credentials
+        keys = KeyManager({"coinbase": Keys(api_key=Secret(credentials.name), secret=Secret(credentials.secret))}, environment={})
+        self.parts = Parts(config, clock=clock, journal=Journal({}), keys=keys, on_error=self.errors.append, tell=lambda words: None)
+        self.closing = self.parts.closing
+        await self.prepare(config, clock, own)
+        self.exchange = build(self.parts)
+        ends_with(exchange, self.exchange)
+        await self.exchange.connect()
+        return self.exchange  # type: ignore[no-any-return]  # one of its own kind
+
+    async def prepare(self, config: Config, clock: Any, own: Any) -> None:
+        """What the mode wants to have been done."""
 
     async def disconnect(self, adapter: BaseExchange) -> None:
         await adapter.disconnect()
         assert not self.errors
+
+
+class OnPaper(Built):
+    """The session's venue is its real market."""
+
+    mode = "paper"
+    can = frozenset(CAPABILITIES)
+
+    async def connect(self, exchange: BaseExchange) -> BaseExchange:
+        adapter = await super().connect(exchange)
+        self.exchange.market.follow(self.symbol)
+        await self.exchange.market.knows(self.symbol, 5 * SECOND)
+        return adapter
 
 
 SUBJECT = OnPaper()
@@ -84,15 +127,17 @@ class Truth(SimVenue):
 
     @property
     def _world(self) -> Any:
-        assert SUBJECT.paper is not None
-        assert SUBJECT.paper.market.venue is not None
-        return SimpleNamespace(name="coinbase", door=SUBJECT.paper.market.venue._door, venue=SUBJECT.paper.market.venue._venue)
+        market = None if SUBJECT.exchange is None else SUBJECT.exchange.market
+        if market is None or market.venue is None:
+            return super()._world  # of the real market, whose instruments and money are the same, until there is one
+        return SimpleNamespace(name="coinbase", door=market.venue._door, venue=market.venue._venue)
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path) -> Path:
-    SUBJECT.folder = tmp_path
-    return tmp_path
+def folder(tmp_path: Path) -> Iterator[Path]:
+    SUBJECT.folder, SUBJECT.exchange = tmp_path, None
+    yield tmp_path
+    SUBJECT.closing.close()
 
 
 @pytest.fixture
@@ -104,36 +149,24 @@ class TestPaperExchange(ExchangeContract):
     subject = SUBJECT
 
 
-WIDE = Limits(
-    order_notional=Quantity(Decimal(10**9), "USD"), position=Quantity(Decimal(10**6), "BTC"), daily_loss=Quantity(Decimal(10**9), "USD"),
-    orders_per_minute=10_000,
-)  # fmt: skip
+class Gated(Built):
+    """Armed beforehand, as `papertape arm` does it, for the account that the venue says the key opens."""
 
+    mode = "live"
 
-class Gated(Subject):
-    """The live adapter behind the gate, beside the session's own, at the same venue's server on the in-memory network."""
-
-    depth: ClassVar[str] = "wire"
-    session: ClassVar[Any] = {"invariants": ["rate_respected"]}
-
-    def __init__(self) -> None:
-        self.folder = Path()
-        self.audit: Audit | None = None
-
-    async def connect(self, exchange: BaseExchange) -> BaseExchange:
-        own: Any = exchange._line._link  # type: ignore[attr-defined]  # the session's
-        clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
-        self.audit = Audit(self.folder / "audit.jsonl")
-        keeper = Gatekeeper(WIDE, self.audit, clock=clock, until_ns=1 << 62, halt_file=self.folder / "HALT")
-        link: Any = CoinbaseLink(own._credentials, rules=own.rules, clock=clock, permits=keeper.permits)
-        gated = GatedLink(link, keeper, lambda rights: "", journal=Journal({}), clock=clock)
-        adapter = CoinbaseExchange(
-            gated, clock=clock, chance=Chance(0), notes=Notes(),
-            store=MemoryIntents(), run_id="gated", settings=ShellSettings(), on_bot_error=lambda error: None,
+    async def prepare(self, config: Config, clock: Any, own: Any) -> None:
+        rights, now_ns = await own.key_rights(), clock.wall_ns()
+        scenario = self.folder / "ok.scenario.toml"
+        scenario.write_text("")
+        assert config.limits is not None
+        armed = Armed(
+            format=FORMAT, exchange="coinbase", account=rights.account, endpoints=endpoints_of(config), code=code_hash(config),
+            config=config_hash(config), limits=config.limits, armed_ns=now_ns, until_ns=now_ns + 3_600 * SECOND,
+            scenarios=(Vouched(path=scenario.name, content=content_hash(scenario), digest=""),),
         )  # fmt: skip
-        ends_with(exchange, adapter)
-        await adapter.connect()
-        return adapter
+        with Audit(config.state_of(AUDIT)) as audit:
+            audit.write(now_ns, "armed", file=hashed([armed_bytes(armed)]))
+        write_armed(armed_path(config), armed)
 
 
 GATED = Gated()
@@ -143,11 +176,11 @@ class TestGatedExchange(ExchangeContract):
     subject = GATED
 
     @pytest.fixture(autouse=True)
-    def state(self, tmp_path: Path) -> Iterator[None]:
+    def state(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.delenv("CI", raising=False)
         GATED.folder = tmp_path
         yield
-        if GATED.audit is not None:
-            GATED.audit.close()
+        GATED.closing.close()
 
     @pytest.fixture
     def venue(self) -> SimVenue:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from papertape.model.event import Side
-from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, TimeInForce
+from papertape.model.order import NewOrder, Order, OrderStatus, OrderType, StopDirection, TimeInForce
 from papertape.model.request import Op, Request
 from papertape.model.units import SECOND
 from papertape.session.spec import Quantity
@@ -234,6 +234,12 @@ def test_a_sale_is_worth_what_its_market_pays_however_low_its_price() -> None:
     assert says(gate, edit) == "it is worth 1050 USD, and order_notional is 1000 USD"
 
 
+def test_a_stop_that_sells_on_the_way_up_is_worth_what_the_market_pays_there() -> None:
+    request = wants("a", Side.SELL, amount="0.01", price="100")
+    up = msgspec.structs.replace(request.order, trigger_price=Decimal(120_000), stop_direction=StopDirection.UP)  # type: ignore[type-var]
+    assert says(at(50_000), msgspec.structs.replace(request, order=up)) == "it is worth 1200 USD, and order_notional is 1000 USD"
+
+
 def test_a_price_that_is_ten_seconds_old_values_nothing() -> None:
     gate = at(50_000)
     bought = let(gate, wants("a", price=None))
@@ -314,6 +320,9 @@ def test_what_is_left_of_a_purchase_counts_in_money_too() -> None:
         ({"cost": Decimal(1)}, "either an amount or a cost"),
         ({"amount": None}, "either an amount or a cost"),
         ({"amount": None, "cost": Decimal(1)}, "a cost is for market buys"),
+        ({"type": OrderType.MARKET, "price": None, "trigger_price": Decimal(1)}, "an order with a stop is a limit order"),
+        ({"stop_loss_price": Decimal(60_000)}, "a bracket sells"),
+        ({"trigger_price": Decimal(0)}, "its trigger_price is 0"),
         ({"symbol": "BTC/USD:USD"}, "is no spot market"),
         ({"symbol": "ETH/USD"}, "names two markets"),
     ],

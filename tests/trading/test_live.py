@@ -213,6 +213,24 @@ def test_who_goes_round_the_exchange_to_its_link_has_no_permit(tmp_path: Path, o
     live(tmp_path, bot)
 
 
+def test_who_takes_the_library_s_own_client_out_of_the_link_sends_nothing_by_it(tmp_path: Path) -> None:
+    """Also not after a request of the exchange's own, made by the same task."""
+
+    async def bot(exchange: CoinbaseExchange, keeper: Gatekeeper, stage: Stage) -> None:
+        order = await exchange.place_order(SYMBOL, "limit", "buy", "0.001", "60000")
+        await exchange.fetch_balance()
+        library = exchange._line._link._link._rest._client
+        await library.fetch_time()
+        library.options["fetchMarkets"] = library.markets = {}
+        for post in (lambda: library.cancel_orders([order.id]), lambda: library.request("brokerage/orders", ["v3", "private"], "POST", {})):
+            with pytest.raises(GateRefused, match="this client belongs to a link"):
+                await post()
+        assert len(stage.world.venue.truth_open()) == 1
+        await exchange.cancel_order(order.id)
+
+    live(tmp_path, bot)
+
+
 def test_a_permit_is_for_one_sending_of_one_request() -> None:
     permits, request = Permits(), Request(op=Op.ORDER_CANCEL, order_id="1")
     permits.issue(request)
@@ -261,7 +279,7 @@ def test_before_the_account_was_seen_nothing_is_sent(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         with Audit(tmp_path / "audit.jsonl") as audit:
             keeper = Gatekeeper(LIMITS, audit, clock=stage.clock, until_ns=FOREVER, halt_file=tmp_path / "HALT")
-            bare = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock)
+            bare = CoinbaseLink(stage.credentials, rules=stage.world.rules, clock=stage.clock, permits=keeper.permits)
             link = GatedLink(bare, keeper, nothing, journal=Journal({}), clock=stage.clock)
             with pytest.raises(GateRefused, match="whose account this is was not seen yet"):
                 await link.request(Request(op=Op.ORDER_CANCEL, order_id="1"))

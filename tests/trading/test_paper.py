@@ -189,6 +189,60 @@ def test_a_line_that_stalls_or_is_limited_ends_no_paper_run(path: Path) -> None:
     assert rehearse(path, bot, *faults) == []
 
 
+def test_a_market_whose_steps_change_ends_it_before_a_price_is_taken_for_another(path: Path) -> None:
+    """What comes is counted in the venue's steps of now: with ten times the tick 63 000 would be read as 6 300, and fill every bid."""
+
+    async def bot(exchange: PaperExchange, world: VenueWorld) -> None:
+        await exchange.place_order(SYMBOL, "limit", "buy", "0.01", "50000.01")
+        (now,) = [market.instrument for market in await exchange.fetch_markets()]
+        exchange.market.learn([replace(now, amount_min=now.amount_min * 2)])
+        await asyncio.sleep(1)
+        assert exchange.market.venue is not None
+        rows = exchange.market.rows
+        exchange.market.rotate(0, 0, [replace(now, tick=Decimal("0.1"))])
+        await asyncio.sleep(5)
+        assert exchange.market.rows == rows
+
+    (error,) = rehearse(path, bot, cancels=False)
+    assert "coinbase has changed the steps of BTC/USD, tick 0.01 to 0.1, lot" in str(error)
+
+
+def test_a_market_that_is_followed_only_after_its_steps_changed_is_not_believed_either(path: Path) -> None:
+    async def bot(exchange: PaperExchange, world: VenueWorld) -> None:
+        (now,) = [market.instrument for market in await exchange.fetch_markets()]
+        exchange.market.learn([replace(now, lot=now.lot * 10)])
+        exchange.market.follow(SYMBOL)
+        await asyncio.sleep(1)
+
+    (error,) = rehearse(path, bot)
+    assert "start again: the account goes on with the new ones" in str(error)
+
+
+def test_an_account_goes_on_with_new_steps_and_an_open_order_that_does_not_fit_them_is_cancelled(path: Path) -> None:
+    """One that is over is kept as it was."""
+    seen: list[Order] = []
+
+    async def bot(exchange: PaperExchange, world: VenueWorld) -> None:
+        if not exchange.account.kept.orders:
+            for price in ("50000", "50001"):
+                await exchange.place_order(SYMBOL, "limit", "buy", "0.01", price)
+            await exchange.cancel_order("o-000002")
+        seen[:] = [await exchange.fetch_order_status(each) for each in ("o-000001", "o-000002")]
+        assert (await exchange.fetch_balance()).currencies["USD"].used == (0 if seen[0].status.is_final else Decimal("506"))
+
+    assert rehearse(path, bot, cancels=False) == []
+    assert seen[0].status is OrderStatus.OPEN
+    with PaperAccount(path, venue="coinbase", opening={}) as account:
+        account.write({}, [replace(order, price=order.price + Decimal("0.001")) for order in account.kept.orders if order.price], [])
+    assert rehearse(path, bot, cancels=False) == []
+    assert [(order.status, order.price) for order in seen] == [
+        (OrderStatus.CANCELED, Decimal("50000.001")), (OrderStatus.CANCELED, Decimal("50001.001")),
+    ]  # fmt: skip
+    assert seen[0].reason == "BTC/USD has a tick of 0.01 and a lot of 0.00000001 by now, which it does not fit"
+    with PaperAccount(path, venue="coinbase", opening={}) as account:
+        assert account.kept.orders[0].status is OrderStatus.CANCELED
+
+
 def test_an_account_that_cannot_be_written_stops_the_bot(path: Path) -> None:
     """Nothing may happen on an account that forgets it."""
 

@@ -117,6 +117,28 @@ def test_another_databases_file_is_refused(tmp_path: Path) -> None:
         opened(path)
 
 
+def test_an_account_that_was_emptied_is_no_new_one(tmp_path: Path) -> None:
+    """A new one is whole before it has its name, so that a kill leaves none or all of it."""
+    path = tmp_path / "paper.sqlite"
+    with opened(path):
+        assert [each.name for each in tmp_path.iterdir()] == ["paper.sqlite"]
+    path.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"the paper account is damaged or is no account \(it is empty\)"):
+        opened(path)
+
+
+def test_a_reset_takes_what_tells_of_the_orders_along(tmp_path: Path) -> None:
+    """A new account calls its first order as the old one did; a log of intents that knew that name would take the one for the other."""
+    path, intents = tmp_path / "paper.sqlite", tmp_path / "intents.jsonl"
+    path.write_bytes(b"damaged, and long enough to look" * 40)
+    intents.write_text("of the first\n")
+    assert reset(path, intents)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["intents.1.jsonl", "paper.1.sqlite"]
+    intents.write_text("of nobody\n")
+    assert not reset(path, intents)
+    assert (tmp_path / "intents.2.jsonl").read_text() == "of nobody\n"
+
+
 def test_a_reset_keeps_the_old_account_beside_its_place(tmp_path: Path) -> None:
     path = tmp_path / "paper.sqlite"
     assert not reset(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Heartbeat, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
-from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, StopDirection, TimeInForce
 from papertape.model.units import EXACT, MINUTE, SECOND
 from papertape.venues.coinbase.notation import Products
 
@@ -81,9 +83,17 @@ def new_orders(draw: st.DrawFn) -> NewOrder:
             cost = EXACT.multiply(instrument.tick, Decimal(draw(ticks)))
             return NewOrder(type=OrderType.MARKET, cost=cost, **{**common, "side": Side.BUY})
     tif = draw(st.sampled_from(TimeInForce))
-    post_only = draw(st.booleans()) if tif is TimeInForce.GTC else False
+    post_only = draw(st.booleans()) if tif.rests else False
     price = instrument.price(draw(ticks))
-    return NewOrder(type=OrderType.LIMIT, amount=amount, price=price, time_in_force=tif, post_only=post_only, **common)
+    terms: dict[str, Any] = {"expires_ns": draw(times)} if tif is TimeInForce.GTD else {}
+    if tif.rests and not post_only:
+        stop = instrument.price(draw(ticks))
+        terms |= draw(
+            st.just({})
+            | st.just({"stop_loss_price": stop})
+            | st.builds(lambda way: {"trigger_price": stop, "stop_direction": way}, st.sampled_from(StopDirection))
+        )
+    return NewOrder(type=OrderType.LIMIT, amount=amount, price=price, time_in_force=tif, post_only=post_only, **terms, **common)
 
 
 @st.composite
@@ -122,12 +132,17 @@ def orders(draw: st.DrawFn) -> Order:
         fee=instrument.cost(price_ticks, filled_lots) / 1000,
         fills_count=fills_count,
         reason=draw(words) if is_refused else "",
+        expires_ns=wanted.expires_ns,
+        trigger_price=wanted.trigger_price,
+        stop_direction=wanted.stop_direction,
+        stop_loss_price=wanted.stop_loss_price,
+        is_triggered=draw(st.booleans()) if wanted.trigger_price or wanted.stop_loss_price else False,
     )
 
 
 @st.composite
 def order_updates(draw: st.DrawFn) -> OrderUpdate:
-    order = draw(orders())
+    order = msgspec.structs.replace(draw(orders()), stop_direction=None)  # of which the channel says nothing
     return OrderUpdate(venue_ns=order.updated_ns, order=order)
 
 

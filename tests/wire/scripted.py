@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
+from papertape.links.permits import Ungated
 from papertape.model.account import Balance, Balances, Candle, Market
 from papertape.model.event import BookSnapshot, Event, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -362,7 +363,7 @@ async def _tell(story: Story, clock: Clock, network: Network | None, credentials
             await web.TCPSite(runner, host, 443).start()
             network.set_gate(host, lambda _, lane=lane: venue.accepts(lane))
         urls = CoinbaseUrls()
-    link = CoinbaseLink(credentials, rules=RULES, clock=clock, urls=urls, timeout_ns=5 * SECOND)
+    link = CoinbaseLink(credentials, rules=RULES, clock=clock, urls=urls, timeout_ns=5 * SECOND, permits=Ungated())
     heard = Heard()
     link.bind(heard)
     try:

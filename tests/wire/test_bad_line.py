@@ -14,6 +14,7 @@ from aiohttp import web
 
 from papertape.links.coinbase.link import CoinbaseLink
 from papertape.links.coinbase.memory import Memory
+from papertape.links.permits import Ungated
 from papertape.model.errors import (
     AuthenticationError,
     BaseError,
@@ -87,7 +88,7 @@ def with_rogue(
         await runner.setup()
         for host in (REST_HOST, MARKET_HOST, USER_HOST):
             await web.TCPSite(runner, host, 443).start()
-        link = CoinbaseLink(KEY, rules=RULES, clock=VirtualClock(loop), timeout_ns=500 * MILLISECOND)
+        link = CoinbaseLink(KEY, rules=RULES, clock=VirtualClock(loop), timeout_ns=500 * MILLISECOND, permits=Ungated())
         heard = Heard()
         link.bind(heard)
         await link.open(Lane.REST)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from papertape.exchanges.coinbase import CoinbaseExchange
 from papertape.links.coinbase.link import CoinbaseLink
+from papertape.links.permits import Ungated
 from papertape.model.account import Balance, Balances
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, never_sent
 from papertape.model.event import Side
@@ -267,7 +268,7 @@ def test_who_waits_for_a_name_as_the_lane_is_closed_is_told_so() -> None:
 
     async def main(loop: VirtualLoop) -> None:
         loop.network = Network(loop, lookup_ns=SECOND)
-        link = CoinbaseLink(KEY, rules=RULES, clock=VirtualClock(loop), timeout_ns=5 * SECOND)
+        link = CoinbaseLink(KEY, rules=RULES, clock=VirtualClock(loop), timeout_ns=5 * SECOND, permits=Ungated())
         waiting = asyncio.ensure_future(link.open(REST))
         await asyncio.sleep(0.5)
         await link.close(REST)

@@ -24,6 +24,7 @@ from papertape.faults import (
 )
 from papertape.links.coinbase.link import CoinbaseLink
 from papertape.links.coinbase.rest import CoinbaseRest
+from papertape.links.permits import Ungated
 from papertape.model.errors import ExchangeNotAvailable, RateLimitExceeded, never_sent, retry_after_ns
 from papertape.model.event import BookSnapshot, Event
 from papertape.model.order import OpenOrders, OrderUpdate
@@ -90,7 +91,7 @@ class Ear:
 
     def __init__(self, booth: Booth) -> None:
         keys = Credentials(booth.exchange.apiKey, booth.exchange.secret)
-        self.link = CoinbaseLink(keys, rules=booth.world.rules, clock=VirtualClock(booth.loop))
+        self.link = CoinbaseLink(keys, rules=booth.world.rules, clock=VirtualClock(booth.loop), permits=Ungated())
         self.link.bind(self)
         self.heard: list[tuple[Lane, int | None, Event | OrderUpdate]] = []
         self.closed: list[tuple[Lane, str]] = []

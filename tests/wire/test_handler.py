@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -101,17 +102,9 @@ def test_a_repeated_client_order_id_is_the_old_order() -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        {"limit_limit_gtd": {"base_size": "1", "limit_price": "98", "end_time": "2026-08-10T00:00:00Z", "post_only": False}},
-        {
-            "stop_limit_stop_limit_gtc": {
-                "base_size": "1",
-                "limit_price": "98",
-                "stop_price": "97",
-                "stop_direction": "STOP_DIRECTION_STOP_DOWN",
-            }
-        },
-        {"trigger_bracket_gtc": {"base_size": "1", "limit_price": "120", "stop_trigger_price": "90"}},
         {"market_market_fok": {"quote_size": "10"}},
+        {"twap_limit_gtd": {"base_size": "1", "limit_price": "98", "end_time": "2026-08-10T00:00:00Z"}},
+        {"scaled_limit_gtc": {"base_size": "1"}},
     ],
 )
 def test_what_the_venue_does_not_offer_is_refused_as_coinbase_would(config: dict[str, dict[str, str]]) -> None:
@@ -122,6 +115,73 @@ def test_what_the_venue_does_not_offer_is_refused_as_coinbase_would(config: dict
     reasons = {"error": "UNSUPPORTED_ORDER_CONFIGURATION", "preview_failure_reason": "PREVIEW_INVALID_ORDER_CONFIG"}
     assert {key: refused["error_response"][key] for key in reasons} == reasons
     assert counter.preview(config)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
+    assert counter.venue.truth_orders() == ()
+
+
+STOP = {"base_size": "1", "limit_price": "98", "stop_price": "99", "stop_direction": "STOP_DIRECTION_STOP_DOWN"}
+BRACKET = {"base_size": "1", "limit_price": "120", "stop_trigger_price": "90"}
+END, PAST = "2286-11-20T17:46:40Z", "2001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ({"limit_limit_gtd": {"base_size": "1", "limit_price": "98", "end_time": END, "post_only": True}}, "LIMIT"),
+        ({"stop_limit_stop_limit_gtc": STOP}, "STOP_LIMIT"),
+        ({"stop_limit_stop_limit_gtd": STOP | {"end_time": END}}, "STOP_LIMIT"),
+        ({"trigger_bracket_gtc": BRACKET}, "BRACKET"),
+        ({"trigger_bracket_gtd": BRACKET | {"end_time": END}}, "BRACKET"),
+    ],
+)
+def test_an_end_and_a_stop_come_back_as_they_were_asked_for(config: dict[str, dict[str, str]], shown: str) -> None:
+    """In the order that is shown, and by its kind in a list; a stop is pending until the market reaches it."""
+    counter = Counter()
+    side = "BUY" if shown == "LIMIT" else "SELL"
+    made = counter.order(config, side=side)["success_response"]["order_id"]
+    (row,) = counter.get(f"{API}/orders/historical/batch", order_types=shown)["orders"]
+    assert (row["order_id"], row["order_configuration"], row["order_type"]) == (made, config, shown)
+    assert row["trigger_status"] == ("INVALID_ORDER_TYPE" if shown == "LIMIT" else "STOP_PENDING")
+    assert row["time_in_force"] == ("GOOD_UNTIL_DATE_TIME" if "gtd" in next(iter(config)) else "GOOD_UNTIL_CANCELLED")
+
+
+@pytest.mark.parametrize(
+    ("config", "side", "reason"),
+    [
+        (
+            {"limit_limit_gtd": {"base_size": "1", "limit_price": "98", "end_time": "2001-01-01T00:00:00Z"}},
+            "BUY",
+            "END_TIME_IS_IN_THE_PAST",
+        ),
+        ({"stop_limit_stop_limit_gtc": STOP | {"limit_price": "99.5"}}, "SELL", "STOP_PRICE_BELOW_LIMIT_PRICE"),
+        ({"stop_limit_stop_limit_gtc": STOP}, "BUY", "STOP_PRICE_ABOVE_LIMIT_PRICE"),
+        ({"trigger_bracket_gtc": BRACKET}, "BUY", "INVALID_BRACKET_ORDER_SIDE"),
+        ({"trigger_bracket_gtc": BRACKET | {"stop_trigger_price": "120"}}, "SELL", "INVALID_BRACKET_PRICES"),
+    ],
+)
+def test_an_end_or_a_stop_that_makes_no_sense_is_refused_by_coinbases_word(config: dict[str, Any], side: str, reason: str) -> None:
+    """A preview knows it before."""
+    counter = Counter()
+    refused = counter.order(config, side=side)
+    assert (refused["success"], refused["error_response"]["preview_failure_reason"]) == (False, f"PREVIEW_{reason}")
+    assert counter.venue.truth_orders() == ()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"limit_limit_gtd": {"base_size": "1", "limit_price": "98"}},
+        {"limit_limit_gtd": {"base_size": "1", "limit_price": "98", "end_time": "tomorrow"}},
+        {"stop_limit_stop_limit_gtc": {"base_size": "1", "limit_price": "98", "stop_price": "99"}},
+        {"stop_limit_stop_limit_gtc": STOP | {"stop_direction": "DOWN"}},
+        {"stop_limit_stop_limit_gtc": STOP | {"stop_direction": ["STOP_DIRECTION_STOP_DOWN"]}},
+        {"trigger_bracket_gtc": {"base_size": "1", "limit_price": "98"}},
+        {"trigger_bracket_gtd": BRACKET},
+    ],
+)
+def test_half_a_stop_is_a_bad_argument(config: dict[str, dict[str, Any]]) -> None:
+    """Never an order without it."""
+    counter = Counter()
+    assert counter.order(config, side="SELL")["error"] == "INVALID_ARGUMENT"
     assert counter.venue.truth_orders() == ()
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from papertape.model.units import SECOND
 from papertape.venues.coinbase.api import ENDPOINTS, Endpoint, Kind, Param, Shape
+from papertape.venues.coinbase.configuration import KNOWN_CONFIGURATIONS
 from papertape.venues.coinbase.errors import Body
-from papertape.venues.coinbase.order import KNOWN_CONFIGURATIONS
 from wire.counter import API, KEY, LOOKER, Counter
 
 COMPLAINT = {"error", "error_details", "message"}

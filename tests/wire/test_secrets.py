@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import pickle
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,6 +189,8 @@ def test_keys_that_cannot_be_used_are_refused_without_being_quoted(caught: Caugh
         manager.keys("coinbase")
     caught.texts["missing"] = str(refused.value) + repr(manager)
     caught.texts["credentials"] = repr(Credentials(MARKED.name, MARKED.secret))
+    with pytest.raises(TypeError, match="not to be pickled"):
+        pickle.dumps(Credentials(MARKED.name, MARKED.secret))
     assert caught.leaks() == []
 
 

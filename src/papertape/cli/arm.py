@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,12 @@ from papertape.cli.run import attempt
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.links.permits import Permits
 from papertape.model.account import Balances, KeyRights
-from papertape.model.errors import BaseError, ConfigError
-from papertape.model.order import iso
+from papertape.model.errors import BaseError, ConfigError, NotSupported
+from papertape.model.order import Order, iso
 from papertape.model.request import Lane, Op, Request
 from papertape.model.units import parse_duration, plain
 from papertape.reports.table import write as write_table
-from papertape.runtime.clock import LoopClock
+from papertape.runtime.clock import LoopClock, wall_ns
 from papertape.scenario.load import find_scenarios, load_scenario
 from papertape.session.botfile import load_bot
 from papertape.session.result import ExitCode, RunResult, Status
@@ -30,15 +31,17 @@ from papertape.trading.gate.arming import (
     FORMAT,
     Armed,
     Vouched,
+    armed_bytes,
     armed_path,
     code_hash,
     config_hash,
     content_hash,
     endpoints_of,
+    hashed,
     write_armed,
 )
-from papertape.trading.gate.audit import Audit
-from papertape.trading.gate.build import AUDIT, wrong_key
+from papertape.trading.gate.audit import Audit, is_in_use
+from papertape.trading.gate.build import AUDIT, halted_in, wrong_key
 from papertape.trading.gate.keeper import HALT
 
 CONSENT: Final = "yes, trade real money"
@@ -77,42 +80,82 @@ def arm(*scenarios: Path, config: Path | None = None, set: list[str] | None = No
     if not scenarios:
         raise ConfigError("arm: name the scenarios that the bot must pass, such as `papertape arm scenarios/`")
     load_bot(loaded.bot, loaded.layers.folder)
-    vouched = _vouch(loaded, list(scenarios))
+    with Audit(loaded.state_of(AUDIT)) as audit:  # from here on no bot trades live with this state
+        return _arm(loaded, audit, list(scenarios), lasts_ns, consent)
+
+
+def _arm(config: Config, audit: Audit, scenarios: list[Path], lasts_ns: int, consent: str | None) -> int:
+    limits = config.limits
+    assert limits is not None, "it was looked at"
+    code = code_hash(config)
+    vouched = _vouch(config, scenarios)
     if vouched is None:
         print("papertape: not armed: every scenario must pass", file=sys.stderr)
         return ExitCode.FAILED
-    rights, balances, now_ns = asyncio.run(_look(loaded))
+    rights, balances, open_orders, now_ns = asyncio.run(_look(config))
     why = wrong_key(rights, "")
     if why:
         raise ConfigError(f"not armed: {why}")
-    _show(loaded, rights, balances, now_ns + lasts_ns)
+    halted = halted_in(config, audit)
+    _show(config, rights, balances, open_orders, now_ns + lasts_ns, halted)
     if not _agreed(consent):
         print("papertape: not armed", file=sys.stderr)
         return ExitCode.FAILED
+    if halted_in(config, audit) != halted:
+        raise ConfigError(f"not armed: trading was halted meanwhile: {halted_in(config, audit)}; look at the account, then arm anew")
+    if code_hash(config) != code:
+        raise ConfigError("not armed: the bot's code has changed while its scenarios ran; run `papertape arm` again")
     armed = Armed(
-        format=FORMAT, exchange=loaded.exchange, account=rights.account, endpoints=endpoints_of(loaded), code=code_hash(loaded),
-        config=config_hash(loaded), limits=loaded.limits, scenarios=tuple(vouched), armed_ns=now_ns, until_ns=now_ns + lasts_ns,
+        format=FORMAT, exchange=config.exchange, account=rights.account, endpoints=endpoints_of(config), code=code,
+        config=config_hash(config), limits=limits, scenarios=tuple(vouched), armed_ns=now_ns, until_ns=now_ns + lasts_ns,
     )  # fmt: skip
-    limits = msgspec.to_builtins(loaded.limits, str_keys=True)
-    with Audit(loaded.state_of(AUDIT)) as audit:
-        (loaded.state_of(HALT)).unlink(missing_ok=True)
-        audit.write(now_ns, "armed", account=rights.account, until=armed.until_ns, config=armed.config, code=armed.code, limits=limits)
-        write_armed(armed_path(loaded), armed)
+    audit.write(
+        now_ns, "armed", account=rights.account, until=armed.until_ns, config=armed.config, code=armed.code,
+        limits=msgspec.to_builtins(limits, str_keys=True), file=hashed([armed_bytes(armed)]),
+        open=[order.client_order_id for order in open_orders if order.client_order_id],
+    )  # fmt: skip
+    write_armed(armed_path(config), armed)
+    _lift(config.state_of(HALT))  # last: whatever ends this before leaves it halted
     print(f"armed until {iso(armed.until_ns)}: papertape trade --mode live")
     return ExitCode.PASSED
 
 
-def disarm(*, config: Path | None = None) -> int:
-    """Take back what was armed; a bot that trades live already goes on (`papertape halt` stops it)."""
-    loaded = load_config(config, settings=["mode=live"])
+def _lift(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path.as_posix()}: cannot be taken away: {error.strerror}; take it away yourself, then it is armed") from None
+
+
+def disarm(*, config: Path | None = None, set: list[str] | None = None) -> int:
+    """Take back what was armed; a bot that trades live already goes on (`papertape halt` stops it).
+
+    Parameters
+    ----------
+    config
+        Another file than papertape.toml in this folder.
+    set
+        One more setting over the file's, as `trade` was given it.
+    """
+    loaded = load_config(config, settings=["mode=live", *(set or [])])
     path = armed_path(loaded)
     was_there = path.exists()
-    path.unlink(missing_ok=True)
-    print("disarmed" if was_there else "nothing was armed")
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path.as_posix()}: cannot be taken away: {error.strerror}; `papertape halt` stops a bot all the same") from None
+    if not was_there:
+        print(f"nothing was armed: {path.as_posix()} is not there")
+    elif is_in_use(loaded.state_of(AUDIT)):
+        print("disarmed; A BOT THAT TRADES LIVE WITH THIS STATE GOES ON: `papertape halt` stops it")
+    else:
+        with Audit(loaded.state_of(AUDIT)) as audit:
+            audit.write(wall_ns(), "disarmed")
+        print("disarmed")
     return ExitCode.PASSED
 
 
-def halt(reason: str = "papertape halt", /, *, config: Path | None = None) -> int:
+def halt(reason: str = "papertape halt", /, *, config: Path | None = None, set: list[str] | None = None) -> int:
     """Stop live trading at once: no new order leaves, now or after a restart, until the bot is armed anew.
 
     Parameters
@@ -121,12 +164,27 @@ def halt(reason: str = "papertape halt", /, *, config: Path | None = None) -> in
         For who looks at it later.
     config
         Another file than papertape.toml in this folder.
+    set
+        One more setting over the file's, as `trade` was given it.
     """
-    loaded = load_config(config, settings=["mode=live"])
+    loaded = load_config(config, settings=["mode=live", *(set or [])])
     path = loaded.state_of(HALT)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{reason}\n", encoding="utf-8")
-    print(f"halted: {path.as_posix()} is there; a bot that trades sees it within a second")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()  # the name is what counts, and may find room where the reason does not
+        with suppress(OSError):
+            path.write_text(f"{reason}\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path.as_posix()}: cannot be made: {error.strerror}; NOTHING WAS HALTED. Send the process SIGUSR1, or make that file"
+        ) from None
+    if is_in_use(loaded.state_of(AUDIT)):
+        print(f"halted: {path.as_posix()} is there, and the bot that trades sees it within a second")
+    else:
+        print(
+            f"halted: {path.as_posix()} is there; but NO BOT TRADES LIVE WITH THIS STATE NOW. If you meant one that does, it has another "
+            "folder, exchange or `state`: name its file by --config, or give the --set that `trade` was given"
+        )
     return ExitCode.PASSED
 
 
@@ -143,8 +201,9 @@ def _vouch(config: Config, paths: list[Path]) -> list[Vouched] | None:
                 f"{file.as_posix()}: runs {scenario.bot or scenario.program}, and the bot that is to trade is {config.bot}; name scenarios "
                 "that run it"
             )
+        content = content_hash(file)  # what is read now, and not what somebody writes meanwhile
         results.append(attempt(file.as_posix(), lambda scenario=scenario: scenario, None, progress))  # type: ignore[misc]  # bound at once
-        vouched.append(Vouched(path=os.path.relpath(file, config.layers.folder), content=content_hash(file), digest=results[-1].digest))
+        vouched.append(Vouched(path=os.path.relpath(file, config.layers.folder), content=content, digest=results[-1].digest))
     write_table(results, sys.stdout)
     return vouched if all(result.status is Status.PASSED for result in results) else None
 
@@ -155,8 +214,8 @@ def _named(bot: Any, folder: Path) -> str:
     return f"{(folder / module).resolve()}:{name}" if module.endswith(".py") else str(bot)
 
 
-async def _look(config: Config) -> tuple[KeyRights, Balances, int]:
-    """Whose account it is, what it holds, and what time it is."""
+async def _look(config: Config) -> tuple[KeyRights, Balances, tuple[Order, ...], int]:
+    """Whose account it is, what it holds, which orders are open there, and what time it is."""
     kind: Any = ExchangeFactory.kind(config.exchange)
     if not hasattr(kind, "link_to_venue"):
         raise ConfigError(f"{config.layers.source}: key `exchange`: {config.exchange} has no adapter that trades live")
@@ -169,18 +228,27 @@ async def _look(config: Config) -> tuple[KeyRights, Balances, int]:
         await link.open(Lane.REST)
         rights = await link.key_rights()
         answer = await link.request(Request(op=Op.BALANCE_FETCH))
+        await link.request(Request(op=Op.MARKETS_FETCH))  # or nobody can read its orders
+        orders = (await link.request(Request(op=Op.ORDERS_OPEN))).orders
+    except NotSupported as error:
+        raise ConfigError(
+            f"not armed: {error}. papertape trades live only where the venue says what a key may do; on paper it trades there as well"
+        ) from None
     except BaseError as error:
         raise ConfigError(f"not armed: {config.exchange} did not show the account: {type(error).__name__}: {error}") from None
     finally:
         await link.close(Lane.REST)
-    return rights, answer.balances or Balances({}), clock.wall_ns()
+    return rights, answer.balances or Balances({}), orders, clock.wall_ns()
 
 
-def _show(config: Config, rights: KeyRights, balances: Balances, until_ns: int) -> None:
+def _show(config: Config, rights: KeyRights, balances: Balances, open_orders: tuple[Order, ...], until_ns: int, halted: str) -> None:
     limits = config.limits
     assert limits is not None, "it was looked at"
     held = ", ".join(f"{plain(each.total)} {currency}" for currency, each in balances.currencies.items() if each.total) or "nothing"
     print(f"exchange   {config.exchange}, account {rights.account}, which holds {held}")
+    for order in open_orders:
+        price = "" if order.price is None else f" at {plain(order.price)}"
+        print(f"open       {order.side} {plain(order.remaining)} {order.symbol}{price} ({order.client_order_id or order.id})")
     print("endpoints  " + ", ".join(f"{kind} {url or 'the real one'}" for kind, url in endpoints_of(config).items()))
     print(f"bot        {config.bot} {config.bot_config or ''}")
     for name in ("order_notional", "position", "daily_loss"):
@@ -188,6 +256,8 @@ def _show(config: Config, rights: KeyRights, balances: Balances, until_ns: int) 
         print(f"limit      {name} {plain(quantity.amount)} {quantity.currency}")
     print(f"limit      orders_per_minute {limits.orders_per_minute}")
     print(f"until      {iso(until_ns)}")
+    if halted:
+        print(f"HALTED     {halted}; this lifts it")
 
 
 def _agreed(consent: str | None) -> bool:

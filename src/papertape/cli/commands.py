@@ -31,17 +31,21 @@ COMMANDS: Final = (
     Command("disarm", "papertape.cli.arm:disarm", "take that back"),
     Command("halt", "papertape.cli.arm:halt", "stop live trading at once, also after a restart"),
     Command("serve", "papertape.cli.serve:serve", "a venue on loopback, for clients in any language, with faults at your word"),
+    Command("monitor", "papertape.cli.monitor:monitor", "a window at a bot that trades, at a served venue, or into a journal"),
+    Command("report", "papertape.cli.pages:report", "a page with charts of what happened, from a journal"),
     Command("diff", "papertape.cli.diff:diff", "where two journals part"),
     Command("list", "papertape.cli.list:list_names", "what can be named: faults, invariants, models, venues, …"),
     Command("explain", "papertape.cli.list:explain", "what one of these does, and its settings"),
-    Command("import", "papertape.cli.import_:import_capture", "make a tape from a venue's recorded frames"),
+    Command("import", "papertape.cli.import_:import_capture", "make a tape from a venue's recorded frames, or another system's files"),
     Command("record", "papertape.cli.record:record", "a venue's public streams into tapes, outages included"),
     Command("tape info", "papertape.cli.tape:info", "what a tape holds"),
     Command("tape check", "papertape.cli.tape:check", "find every fault of tapes"),
     Command("tape cut", "papertape.cli.tape:cut", "a part of a tape"),
     Command("tape merge", "papertape.cli.tape:merge", "one tape from several"),
+    Command("tape export", "papertape.cli.export:export", "a tape in the format of another system"),
     Command("tape repair", "papertape.cli.tape:repair", "tapes from what a recorder left behind that was killed"),
     Command("tape synth", "papertape.cli.tape:synth", "make a market from a seed"),
+    Command("tape latency", "papertape.cli.tape_latency:latency", "latency laws for a scenario, fitted to a recording"),
 )
 
 

@@ -1,59 +1,99 @@
-"""`papertape import`: a venue's recorded frames in, a tape out."""
+"""`papertape import`: a venue's recorded frames, or what another system keeps, in; a tape out."""
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from papertape.importers import IMPORTERS, ImportReport
+from papertape.importers import COLUMNS, FORMATS, IMPORTERS, ImportReport, import_foreign
 from papertape.importers import import_capture as run_import
 from papertape.model.errors import ConfigError
 from papertape.model.instrument import Instrument
 from papertape.model.units import exact, format_duration
+from papertape.venues import VENUES
 
 UNPARSED_SHOWN_MAX: Final = 20
 
 
-def import_capture(*captures: Path, venue: str, out: Path, instrument: Annotated[list[str] | None, Parameter(negative="")] = None) -> int:
-    """Make a tape from a venue's recorded frames.
+def import_capture(
+    *captures: Path,
+    venue: str,
+    out: Path,
+    format: str | None = None,
+    instrument: Annotated[list[str] | None, Parameter(negative="")] = None,
+    columns: Path | None = None,
+) -> int:
+    """Make a tape from a venue's recorded frames, or from files of another system.
 
     Lines that do not parse are left out, counted, and shown on stderr with their numbers.
 
     Parameters
     ----------
     captures
-        The recording's files in the order of time: lines `<recv_ns> <frame>` or JSON lines; plain, .gz or .zst.
+        The recording's files in the order of time: lines `<recv_ns> <frame>` or JSON lines; plain, .gz or .zst. With `--format` what that
+        system keeps: tables of hftbacktest (.npz, .npy), a catalog of nautilus (its folder, or some of its files), CSV files of tardis
+        or of Binance's archive (binance-vision), plain or packed.
     venue
-        Whose frames: coinbase, coinbase-exchange or binance.
+        Whose frames: coinbase, coinbase-exchange, binance, binanceusdm or kraken. With `--format` any venue's name.
     out
         Where the tape goes.
+    format
+        Of which system the files are: hftbacktest, nautilus, tardis, binance-vision, ohlcv (bars as ccxt has them), or columns: any CSV
+        or Parquet, by the file of `--columns`. A venue's own frames if left out.
     instrument
-        SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001, for an instrument whose steps are in no product list. May be given several times.
+        SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001, for an instrument whose steps are in no product list; with `--format` the SYMBOL
+        alone where papertape has a table of the venue. May be given several times.
+    columns
+        With `--format columns`, a TOML file that says which column is what; docs/importing.md shows some.
     """
+    if format is not None:
+        formats = [*FORMATS, COLUMNS]
+        if format not in formats:
+            raise ConfigError(f'--format: no format is called "{format}"; there are {", ".join(formats)}{_near(format, formats)}')
+        known = [*IMPORTERS, *VENUES]
+        if venue not in known and (hint := _near(venue, known)):
+            raise ConfigError(f'--venue: no venue is called "{venue}"{hint}')
+        given = [parse_instrument(text, venue, may_be_known=True) for text in instrument or []]
+        _say(import_foreign(format, captures, out, venue=venue, instruments=given, columns=columns), "rows")
+        return 0
+    if columns is not None:
+        raise ConfigError(f"--columns: goes with `--format {COLUMNS}`")
     if venue not in IMPORTERS:
-        raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}')
+        raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}{_near(venue, IMPORTERS)}')
     given = [parse_instrument(text, venue) for text in instrument or []]
-    report = run_import(venue, captures, out, instruments=given)
-    _say(report)
+    _say(run_import(venue, captures, out, instruments=given), "frames")
     return 0
 
 
-def parse_instrument(text: str, venue: str) -> Instrument:
-    """The instrument that `SYMBOL=TICK,LOT` describes.
+def _near(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def parse_instrument(text: str, venue: str, *, may_be_known: bool = False) -> Instrument:
+    """The instrument that `SYMBOL=TICK,LOT` describes; with `may_be_known` also one that the venue's table has under that SYMBOL.
 
     >>> parse_instrument("BTC/USDT=0.01,0.00001", "binance").venue_symbol
     'BTCUSDT'
+    >>> parse_instrument("BTC/USD", "coinbase", may_be_known=True).tick
+    Decimal('0.01')
     """
     symbol, equals, steps = text.partition("=")
     tick, comma, lot = steps.partition(",")
+    table = {each.symbol: each for each in VENUES[venue].instruments} if venue in VENUES else {}
     try:
+        if may_be_known and not equals and symbol in table:
+            return table[symbol]
         if not equals or not comma or symbol.count("/") != 1:
-            raise ValueError("expected SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001")
-        venue_symbol = IMPORTERS[venue]().venue_symbol(symbol)
+            known = f"; the table of {venue} has {', '.join(table)}" if may_be_known and not equals and table else ""
+            raise ValueError(f"expected SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001{known}")
+        venue_symbol = IMPORTERS[venue]().venue_symbol(symbol) if venue in IMPORTERS else symbol.replace("/", "-")
         return Instrument(symbol=symbol, venue_symbol=venue_symbol, tick=_step(tick), lot=_step(lot))
     except ValueError as error:
         raise ConfigError(f'--instrument "{text}": {error}') from error
@@ -66,10 +106,10 @@ def _step(text: str) -> Decimal:
     return step
 
 
-def _say(report: ImportReport) -> None:
+def _say(report: ImportReport, unit: str) -> None:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in report.counts.items())
     span = format_duration((report.last_ns - report.first_ns) // 1_000_000 * 1_000_000)
-    print(f"{report.out}: {counts} from {report.frames:,} frames; {report.rows:,} rows, {span}, content hash {report.content_hash[:16]}")
+    print(f"{report.out}: {counts} from {report.frames:,} {unit}; {report.rows:,} rows, {span}, content hash {report.content_hash[:16]}")
     for instrument in report.instruments:
         print(f"  {instrument.symbol}: tick {instrument.tick:f}, lot {instrument.lot:f}")
     for connection in report.connections:
@@ -79,7 +119,10 @@ def _say(report: ImportReport) -> None:
     for reason, count in report.adjusted.items():
         print(f"  adjusted: {count:,} {reason}")
     if report.unparsed_count:
-        print(f"papertape: {report.unparsed_count:,} lines do not parse and were left out:", file=sys.stderr)
+        print(
+            f"papertape: {report.unparsed_count:,} {'lines do not parse' if unit == 'frames' else 'rows make no sense'} and were left out:",
+            file=sys.stderr,
+        )
         for line in report.unparsed[:UNPARSED_SHOWN_MAX]:
             print(f"  {line.file}:{line.line}: {line.why}", file=sys.stderr)
         if report.unparsed_count > UNPARSED_SHOWN_MAX:

@@ -63,7 +63,13 @@ def dispatch(command: Command, words: Sequence[str]) -> int:
     module, _, function = command.target.partition(":")
     plainly = cyclopts.Parameter(negative=())  # no --no-json, no --empty-fault
     called = getattr(import_module(module), function)
-    app = cyclopts.App(name=f"papertape {command.name}", default_command=called, default_parameter=plainly, version_flags=[])
+    app = cyclopts.App(
+        name=f"papertape {command.name}",
+        default_command=called,
+        default_parameter=plainly,
+        version_flags=[],
+        suppress_keyboard_interrupt=False,
+    )
     try:
         if beyond is None:
             code: Any = app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
@@ -71,6 +77,9 @@ def dispatch(command: Command, words: Sequence[str]) -> int:
             _, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
             code = called(*bound.args, **bound.kwargs, program_args=beyond)
     except cyclopts.CycloptsError as error:
+        if command.name == "keys add":  # the words of the error are those that were typed, a secret perhaps
+            said = "takes a venue, --file PATH and --in-keyring; no key is ever an argument, so what was typed is not repeated here."
+            return complain(f"{command.name} {said} `papertape {command.name} --help` explains", USAGE)
         return complain(f"{str(error).strip()} `papertape {command.name} --help` explains", USAGE)
     return int(code or 0)
 

@@ -14,9 +14,11 @@ from cyclopts import Parameter
 
 from papertape import reports
 from papertape.cli.main import bug
+from papertape.cli.pages import Pages, step_summary, write_file
 from papertape.cli.progress import Progress
 from papertape.cli.watchdog import Watchdog
 from papertape.faults.base import Fault
+from papertape.journal.tail import append_tail
 from papertape.model.errors import ConfigError, PapertapeError, TapeError
 from papertape.model.units import Nanos
 from papertape.reports.table import write as write_table
@@ -24,6 +26,7 @@ from papertape.runtime.clock import wall_seconds
 from papertape.scenario.fault_text import parse_fault
 from papertape.scenario.load import find_scenarios, load_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
+from papertape.session.chronicle import Chronicler
 from papertape.session.result import ExitCode, RunResult, Status
 from papertape.session.run import run_scenario
 from papertape.session.spec import Scenario
@@ -59,6 +62,9 @@ def run(
     json: bool = False,
     junit: Path | None = None,
     journal: Path | None = None,
+    report: Path | None = None,
+    parquet: Path | None = None,
+    evidence: Path | None = None,
     check_determinism: bool = False,
     program_args: ProgramArgs = None,
 ) -> int:
@@ -84,25 +90,38 @@ def run(
         Write a JUnit XML report to this file.
     journal
         Write what happened, line by line, to this file (to a folder, if several scenarios run).
+    report
+        Write a page with charts of all that happened to this file, such as out.html; it opens offline, in any browser.
+    parquet
+        Write orders.parquet, fills.parquet, faults.parquet and events.parquet to this folder.
+    evidence
+        Write what a verdict rests on to this file: commits, hashes, versions, verdicts, and what the models leave out.
     check_determinism
         Run each scenario once more in another process with another PYTHONHASHSEED; exit 3 if the two runs differ.
     """
     if not paths:
         raise ConfigError("run: what? Name a scenario file, a folder of them, or a bot.py; `papertape run --help` explains")
     faults = [parse_fault(text) for text in fault or []]
+    pages = Pages(report, parquet, evidence)
     with contextlib.ExitStack() as unpacked:
         jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=faults, program_args=program_args, unpacked=unpacked)
-        results, code = _run_all(jobs, journal, check=check_determinism)
-    if json:
-        sys.stdout.write(reports.render("json", results))
-    elif results:
-        write_table(results, sys.stdout)
-    if junit is not None:
-        _write(junit, reports.render("junit", results))
+        if journal is None and pages.are_wanted:
+            journal = Path(unpacked.enter_context(tempfile.TemporaryDirectory(prefix="papertape-")))
+        results, code = _run_all(jobs, journal, check=check_determinism, seen=pages.take)
+        if json:
+            sys.stdout.write(reports.render("json", results))
+        elif results:
+            write_table(results, sys.stdout)
+        if junit is not None:
+            write_file(junit, reports.render("junit", results))
+        step_summary(results)
+        pages.write()
     return code
 
 
-def _run_all(jobs: Sequence[Named], journal: Path | None, *, check: bool) -> tuple[list[RunResult], int]:
+def _run_all(
+    jobs: Sequence[Named], journal: Path | None, *, check: bool, seen: Callable[[RunResult, Path | None], None]
+) -> tuple[list[RunResult], int]:
     """The results, of as many as there were before an interrupt, and the exit code."""
     journals = _journals(journal, [job.name for job in jobs])
     progress = Progress(len(jobs))
@@ -110,29 +129,40 @@ def _run_all(jobs: Sequence[Named], journal: Path | None, *, check: bool) -> tup
     code = 0
     try:
         for job, journal_path in zip(jobs, journals, strict=True):
-            results.append(job.seen(attempt(job.name, job.load, journal_path, progress, check=check)))
+            chronicler = None if journal_path is None else Chronicler()
+            results.append(job.seen(attempt(job.name, job.load, journal_path, progress, check=check, chronicler=chronicler)))
             code = max(code, results[-1].exit_code)
+            if journal_path is not None and chronicler is not None and chronicler.chronicle is not None:
+                append_tail(journal_path, results[-1].to_dict(), chronicler.chronicle)
+            seen(results[-1], journal_path)
     except KeyboardInterrupt:
         print("papertape: interrupted", file=sys.stderr)
         code = ExitCode.INTERRUPTED
     return results, code
 
 
-def attempt(name: str, load: Load, journal_path: Path | None, progress: Progress, *, check: bool = False) -> RunResult:
+def attempt(
+    name: str, load: Load, journal_path: Path | None, progress: Progress, *, check: bool = False, chronicler: Chronicler | None = None
+) -> RunResult:
     """The result of one scenario, whatever happens; only an interrupt gets through."""
     began_s = wall_seconds()
     progress.begin(name)
     scenario: Scenario | None = None
     try:
         scenario = load()
-        result = _checked(scenario, journal_path, progress) if check else _once(scenario, journal_path, progress, _trace_asked_for())
+        if check:
+            result = _checked(scenario, journal_path, progress, chronicler)
+        else:
+            result = _once(scenario, journal_path, progress, _trace_asked_for(), chronicler)
     except Exception as error:
         result = _error(name, scenario, error)
     progress.end(str(result.status), wall_seconds() - began_s)
     return result
 
 
-def _once(scenario: Scenario, journal_path: Path | None, progress: Progress, trace: Trace | None) -> RunResult:
+def _once(
+    scenario: Scenario, journal_path: Path | None, progress: Progress, trace: Trace | None, chronicler: Chronicler | None
+) -> RunResult:
     listening = contextlib.nullcontext() if trace is None else trace
     with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr), listening:  # what a bot prints is no result
 
@@ -140,7 +170,7 @@ def _once(scenario: Scenario, journal_path: Path | None, progress: Progress, tra
             watchdog.feed()
             progress.advance(now_ns, total_ns)
 
-        return run_scenario(scenario, journal_path=journal_path, progress=moved_on, trace=trace)
+        return run_scenario(scenario, journal_path=journal_path, progress=moved_on, trace=trace, chronicler=chronicler)
 
 
 def _trace_asked_for() -> Trace | None:
@@ -152,10 +182,10 @@ def _trace_asked_for() -> Trace | None:
     return trace_asked_for()
 
 
-def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress) -> RunResult:
+def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress, chronicler: Chronicler | None) -> RunResult:
     from papertape.cli.determinism import checked
 
-    return checked(lambda path, trace: _once(scenario, path, progress, trace), journal_path)
+    return checked(lambda path, trace: _once(scenario, path, progress, trace, chronicler), journal_path)
 
 
 def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:
@@ -240,10 +270,3 @@ def _journals(journal: Path | None, names: Sequence[str]) -> list[Path | None]:
         raise ConfigError(f"--journal {journal.as_posix()}: is a file; {len(names)} scenarios need a folder")
     journal.mkdir(parents=True, exist_ok=True)
     return [journal / (name.replace("/", "-").removesuffix(".toml").removesuffix(".scenario") + ".jsonl") for name in names]
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path.as_posix()}: cannot be written: {error.strerror}") from None

@@ -28,20 +28,15 @@ from papertape.session.result import ExitCode
 from papertape.trading.config import Config, Mode, load_config
 from papertape.trading.gate.halting import Halting
 from papertape.trading.gate.keeper import Gatekeeper
-from papertape.trading.modes import build
+from papertape.trading.modes import BANNERS, build
 from papertape.trading.paper.account import reset as reset_account
 from papertape.trading.paper.build import ACCOUNT
-from papertape.trading.parts import Parts
+from papertape.trading.parts import INTENTS, Parts
 from papertape.trading.status import Status
 from papertape.trading.trade import Trade
 from papertape.version import VERSION
 
 ABORTED: Final = 130
-
-BANNERS: Final = {
-    Mode.PAPER: "PAPER: {exchange}. The market is real, the money is not.",
-    Mode.LIVE: "LIVE: {exchange}. The market is real, AND SO IS THE MONEY.",
-}
 
 
 def trade(
@@ -89,7 +84,7 @@ def trade(
         return _replay(loaded, journal, json=json)
     lasts_s = None if lasts is None else _seconds(lasts)
     bot = load_bot(loaded.bot, loaded.layers.folder)
-    if reset and reset_account(loaded.state_of(ACCOUNT)):
+    if reset and reset_account(loaded.state_of(ACCOUNT), loaded.state_of(INTENTS)):
         _tell(loaded, "the paper account was put aside; a new one begins")
     return asyncio.run(_trade(loaded, bot, journal, lasts_s, status, json=json))
 
@@ -118,6 +113,7 @@ async def _trade(config: Config, bot: Any, journal_path: Path | None, lasts_s: f
             await beside.enter_async_context(halting)
             if status_port is not None:
                 status = await beside.enter_async_context(Status(exchange, parts, port=status_port))
+                trading.onlooking = status.onlooking
                 _tell(config, f"how it goes: {status.url}/health, /events, /metrics")
             await trading.run(exchange)
     _say_result(config, trading, wall_seconds() - began_s, json=json)
@@ -135,7 +131,9 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Confi
         _tell(config, "ending: no new orders, what is on its way is waited for; once more ends at once")
         trading.drain()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hangup = getattr(signal, "SIGHUP", None)  # a terminal that is closed, or a line to it; `nohup` means what it says
+    ends = [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN else [])]
+    for number in ends:
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
             loop.add_signal_handler(number, obey, number)
     if keeper is not None and hasattr(signal, "SIGUSR1"):

@@ -83,13 +83,26 @@ class BaseExchange(ABC):
         post_only: bool = False,
         reduce_only: bool = False,
         trigger_price: Number | None = None,
+        stop_direction: str | None = None,
+        stop_loss_price: Number | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Order:
         """Place one order, once, and return at the venue's acknowledgement.
 
         While the line is down the order waits; after a lost answer its fate is found out before this returns.
 
+        Args:
+            type: "limit" or "market".
+            amount: base; None for a market buy by `cost`, which is the quote to spend.
+            time_in_force: "GTC", "IOC", "FOK", or "GTD" with `expires_at`, nanoseconds since 1970-01-01 UTC.
+            trigger_price: a stop-limit order: it comes to the book at `price` once a trade reaches this. Until then it is open, and nothing
+                can fill it.
+            stop_direction: which way the market must go for that, "up" or "down"; that of an order that protects if left out: up for a
+                buy, down for a sell. The other way takes a profit.
+            stop_loss_price: a bracket: a sell that rests at `price`, and gets out once a trade falls to this.
+
         Raises:
+            NotSupported: the venue does not offer such orders; nothing was sent.
             InvalidOrder: off the tick or lot, too small, or otherwise nothing the venue would take; nothing was sent.
             ExchangeNotAvailable: the line stayed down too long, or the symbol has an order of unknown outcome; nothing was sent.
             OutcomeUnknown: sent, and its fate is still unknown: `await exchange.resolve(error.client_order_id)`.

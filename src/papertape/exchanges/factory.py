@@ -39,7 +39,10 @@ class ExchangeFactory:
 
     @classmethod
     def register_exchange(cls, name: str, kind: type[BaseExchange]) -> None:
-        """Make an adapter known; done by its module at import. A name is taken once."""
+        """Make an adapter known; done by its module at import. A name is taken once, and papertape's own are taken from the start."""
+        own = cls._modules.get(name, kind.__module__)
+        if kind.__module__ != own:  # a bot that is imported before it must not stand between the gate and the venue
+            raise ConfigError(f'exchange "{name}" is already that of {own}; register {kind.__qualname__} differently')
         other = cls._kinds.get(name)
         if other is not None and other is not kind:
             raise ConfigError(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from papertape.exchanges.key_file import default_path, read_keys, venues_in
+from papertape.exchanges.key_ring import HERE, in_keyring
 from papertape.model.errors import ConfigError
 from papertape.venues import canonical
 
@@ -69,7 +69,7 @@ class Origin(StrEnum):
 
     GIVEN = "handed in"
     ENVIRONMENT = "the environment"
-    KEYRING = "the keyring of this machine"
+    KEYRING = HERE
     FILE = "the encrypted file"
 
 
@@ -97,6 +97,9 @@ class KeyManager:
         self._environment = os.environ if environment is None else environment
         self._ask = ask
         self.path = default_path(self._environment)
+
+    def __reduce__(self) -> str:
+        raise TypeError("whoever knows keys is not to be pickled")
 
     def keys(self, venue: str) -> Keys:
         """The keys of a venue, under whichever of its names; raises ConfigError naming what is missing."""
@@ -162,39 +165,6 @@ def _of_parts(parts: Mapping[str, str]) -> Keys:
         secret=Secret(parts.get("secret", "").replace("\\n", "\n")),
         passphrase=Secret(passphrase) if passphrase else None,
     )
-
-
-KEYRING_SERVICE: Final = "papertape"
-
-
-def in_keyring(venue: str) -> dict[str, str] | None:
-    """Parts of a venue's keys in the machine's keyring; None where it has none, or where this machine has no keyring.
-
-    Raises `ConfigError` where there is one and it does not open: another key than the one in it must not be taken for it.
-    """
-    ring = keyring()
-    if ring is None:
-        return None
-    try:
-        kept = ring.get_password(KEYRING_SERVICE, venue)
-    except Exception as error:  # whatever a desktop's keyring does
-        if type(error).__name__ == "NoKeyringError":
-            return None
-        raise ConfigError(f"{Origin.KEYRING} does not open ({type(error).__name__}); unlock it, or uninstall the package keyring") from None
-    try:
-        return None if kept is None else msgspec.json.decode(kept, type=dict[str, str])
-    except msgspec.DecodeError:
-        raise ConfigError(
-            f"{Origin.KEYRING} holds something for {venue} that papertape did not put there; remove and add the keys"
-        ) from None
-
-
-def keyring() -> Any:
-    """The package, or None where it is not installed (`pip install "papertape[keyring]"`)."""
-    try:
-        return importlib.import_module("keyring")
-    except ImportError:
-        return None
 
 
 def _prefix(venue: str) -> str:

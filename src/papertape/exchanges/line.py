@@ -30,7 +30,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ti
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import OpenOrders, Order, OrderUpdate
-from papertape.model.request import Lane, Op, Request
+from papertape.model.request import Channel, Lane, Op, Request
 from papertape.model.units import format_duration
 from papertape.model.venue import Numbering
 from papertape.resilience.backoff import Backoff
@@ -52,6 +52,7 @@ class Line:
     """The inside of a `ResilientExchange`; its parts are public because that is what it is for.
 
     Attributes:
+        rules: the venue's.
         instruments: what can be traded, by symbol; known once the REST lane is live.
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
@@ -72,6 +73,7 @@ class Line:
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
         self._link = link
+        self.rules = link.rules
         self.clock = clock = self._time = VenueTime(clock, notes)
         self._notes = notes
         self.settings = settings
@@ -262,6 +264,10 @@ class Line:
         if self._said != (is_healthy, why):
             self._said = (is_healthy, why)
             self._notes.health_changed(is_healthy, why)
+
+    def wanted(self) -> list[tuple[Channel, str]]:
+        """The market channels that callbacks want, oldest first."""
+        return self._streams.wanted()
 
     def health(self) -> Health:
         """The state of everything, right now."""

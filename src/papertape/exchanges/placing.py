@@ -199,7 +199,8 @@ class Placing:
         return Order(
             id="", client_order_id=key, symbol=wanted.symbol, type=wanted.type, side=wanted.side, amount=wanted.amount or Decimal(0),
             price=wanted.price, time_in_force=wanted.time_in_force, post_only=wanted.post_only, status=OrderStatus.CANCELED,
-            created_ns=at_ns, updated_ns=at_ns, reason="withdrawn before it was sent",
+            created_ns=at_ns, updated_ns=at_ns, reason="withdrawn before it was sent", expires_ns=wanted.expires_ns,
+            trigger_price=wanted.trigger_price, stop_direction=wanted.stop_direction, stop_loss_price=wanted.stop_loss_price,
         )  # fmt: skip
 
     def _left_behind(self, intent: Intent, wanted_at: Decimal | None, now_at: Decimal | None) -> BaseError:
@@ -384,4 +385,5 @@ def _create(intent: Intent) -> Request:
 def is_answer_to(wanted: NewOrder, order: Order) -> bool:
     """Whether an order can be what came of that wish: a venue that knows the id may answer with something else entirely."""
     same = (wanted.symbol, wanted.side, wanted.type) == (order.symbol, order.side, order.type)
+    same = same and (wanted.trigger_price, wanted.stop_loss_price) == (order.trigger_price, order.stop_loss_price)
     return same and (wanted.price is None or wanted.price == order.price) and (wanted.amount is None or wanted.amount == order.amount)

@@ -16,7 +16,7 @@ from papertape.exchanges.base import (
     TickerCallback,
     TradeCallback,
 )
-from papertape.exchanges.drafting import draft, known, new_amount, new_price, refuse_unbuilt
+from papertape.exchanges.drafting import draft, known, new_amount, new_price, refuse_unbuilt, refuse_unoffered
 from papertape.exchanges.insight import Insight
 from papertape.exchanges.line import Line
 from papertape.links.base import Link
@@ -24,7 +24,7 @@ from papertape.model.account import Balances, Candle, Market, Position
 from papertape.model.errors import OrderNotFound, OutcomeUnknown
 from papertape.model.notes import Notes
 from papertape.model.order import Order
-from papertape.model.request import Op, Request
+from papertape.model.request import Channel, Op, Request
 from papertape.model.units import MILLISECOND, Nanos
 from papertape.model.view import BotView
 from papertape.resilience.bars import span_of
@@ -81,12 +81,17 @@ class ResilientExchange(BaseExchange):
         post_only: bool = False,
         reduce_only: bool = False,
         trigger_price: Number | None = None,
+        stop_direction: str | None = None,
+        stop_loss_price: Number | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Order:
-        refuse_unbuilt(expires_at=expires_at, reduce_only=reduce_only, trigger_price=trigger_price, params=params)
+        refuse_unbuilt(reduce_only=reduce_only, params=params)
         wanted = draft(
-            self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only
+            self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only,
+            expires_at=expires_at, trigger_price=trigger_price, stop_direction=stop_direction, stop_loss_price=stop_loss_price,
+            now_ns=self._line.clock.wall_ns(),
         )  # fmt: skip
+        refuse_unoffered(self._line.rules, wanted)
         intent = self._line.placing.take_in(wanted, client_order_id)
         task = self._line.spawn(f"place {intent.client_order_id}", self._line.placing.see_through(intent))
         try:  # where the user lane tells of it and no answer comes, the answer is lost
@@ -174,10 +179,19 @@ class ResilientExchange(BaseExchange):
         """Orders of our own that are open as far as we know, oldest first; no question to the venue."""
         return [intent.order for intent in self._line.account.tracker.unsettled() if intent.order is not None]
 
+    def wanted(self) -> list[tuple[Channel, str]]:
+        """The market channels that callbacks want, oldest first, whether or not the venue has them yet."""
+        return self._line.wanted()
+
+    @property
+    def subscriptions(self) -> int:
+        """How many there are that may still call somebody."""
+        return self._line.subscribing.count
+
     @property
     def is_subscribed(self) -> bool:
         """Whether any callback may still be called."""
-        return self._line.subscribing.count > 0
+        return self.subscriptions > 0
 
     @property
     def health(self) -> Health:

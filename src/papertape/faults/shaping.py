@@ -41,15 +41,18 @@ class Split(NetworkFault, frozen=True, kw_only=True, tag="split"):
 
     interface: nothing; there are no bytes.
     wire: each piece arrives in parts of `size` bytes, or of 1 up to `size` drawn for each, each in a call of `data_received` of its own
-    and a turn of the loop apart, all at the same instant. No byte is lost, and pieces are never joined.
+    and a turn of the loop apart, all at the same instant. No byte is lost, and pieces are never joined. Of a piece of more than `parts`
+    times `size` bytes the rest comes whole: a snapshot of five megabytes, byte by byte, would take minutes to read and find nothing more.
 
     Attributes:
         size: the most bytes in a part.
         random: draw the size of each part, by connection, direction and place.
+        parts: into how many parts of `size` bytes a piece is taken apart at most.
     """
 
     size: int = 1
     random: bool = False
+    parts: int = 10_000
 
     act: ClassVar[Act] = Act.SPLIT
 
@@ -57,10 +60,12 @@ class Split(NetworkFault, frozen=True, kw_only=True, tag="split"):
         found = super().problems()
         if self.size < 1:
             found.append(("size", f"holds {self.size}; expected 1 or more"))
+        if self.parts < 1:
+            found.append(("parts", f"holds {self.parts}; expected 1 or more"))
         return found
 
     def trouble(self) -> Trouble:
-        return replaced(super().trouble(), size=self.size, is_random=self.random)
+        return replaced(super().trouble(), size=self.size, is_random=self.random, of_each=self.parts * self.size)
 
 
 class Corrupt(NetworkFault, frozen=True, kw_only=True, tag="corrupt"):

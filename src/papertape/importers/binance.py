@@ -1,9 +1,10 @@
-"""Binance spot: depth, trade and bookTicker streams with the REST snapshot among them, captured as lines `<recv_ns> <frame>`.
+"""Binance, spot and USD-M futures: depth, trade and bookTicker streams with the REST snapshot among them, as lines `<recv_ns> <frame>`.
 
 What its frames do that one might not expect:
 - A depth stream begins before the snapshot it belongs to. Changes that the snapshot already has (`u` up to its `lastUpdateId`) are left
   out; the others, though they came before it, can only be applied after it, so they stand after it on the tape.
 - The snapshot has neither time nor symbol, bookTicker has no time, and `m` true says that the buyer was the maker: the taker sold.
+- Futures number changes with holes: `pu` says which one came before. Their bookTicker has a time, and a trade may be an insurer's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from papertape.model.units import MILLISECOND
 Levels = tuple[tuple[str, str], ...]
 
 _STALE: Final = "depth updates older than the snapshot"
+_MARKET: Final = "MARKET"
 _KEPT_MAX: Final = 10_000  # depth changes remembered per symbol, for a snapshot that is still on its way
 
 
@@ -49,6 +51,7 @@ class Depth(msgspec.Struct):
     last: int = msgspec.field(name="u")
     bids: Levels = msgspec.field(name="b")
     asks: Levels = msgspec.field(name="a")
+    before: int = msgspec.field(name="pu", default=0)
 
 
 class Snapshot(msgspec.Struct):
@@ -68,6 +71,7 @@ class PublicTrade(msgspec.Struct):
     amount: str = msgspec.field(name="q")
     traded_ms: int = msgspec.field(name="T")
     is_buyer_maker: bool = msgspec.field(name="m")
+    by: str = msgspec.field(name="X", default=_MARKET)
 
 
 class BestPrices(msgspec.Struct):
@@ -78,6 +82,7 @@ class BestPrices(msgspec.Struct):
     bid_amount: str = msgspec.field(name="B")
     ask: str = msgspec.field(name="a")
     ask_amount: str = msgspec.field(name="A")
+    traded_ms: int | None = msgspec.field(name="T", default=None)
 
 
 class _Ladder:
@@ -86,6 +91,7 @@ class _Ladder:
     def __init__(self) -> None:
         self.kept: deque[Depth] = deque(maxlen=_KEPT_MAX)
         self.last: int | None = None  # update id the tape's book is at; None before the first snapshot
+        self.is_fresh = False  # nothing has come since the snapshot
 
 
 class BinanceImporter:
@@ -121,8 +127,11 @@ class BinanceImporter:
             yield from self._depth(record, msgspec.json.decode(payload, type=Depth), readings)
         elif frame.event == "trade":
             trade = msgspec.json.decode(payload, type=PublicTrade)
-            yield _trade(record, trade, readings[trade.symbol])
-        elif frame.update is not None and not frame.event:
+            if trade.by == _MARKET:
+                yield _trade(record, trade, readings[trade.symbol])
+            else:
+                self.skipped.add(f"trades by {trade.by}, which no order in the book has met")
+        elif frame.update is not None and frame.event in ("", "bookTicker"):
             best = msgspec.json.decode(payload, type=BestPrices)
             yield _ticker(record, best, readings[best.symbol])
         elif frame.error is not None:
@@ -150,15 +159,20 @@ class BinanceImporter:
             return
         bids = tuple((reading.ticks(price), reading.lots(amount)) for price, amount in depth.bids)
         asks = tuple((reading.ticks(price), reading.lots(amount)) for price, amount in depth.asks)
-        if depth.first > ladder.last + 1:  # also after an update that did not parse
-            yield _told(record, ConnectionKind.GAP, f"{depth.symbol}: depth update {depth.first} came where {ladder.last + 1} was due")
-        ladder.last = depth.last
+        due = self._due(ladder.last, depth, ladder.is_fresh)
+        if due is not None:  # also after an update that did not parse
+            yield _told(record, ConnectionKind.GAP, f"{depth.symbol}: depth update {depth.first} came where {due} was due")
+        ladder.last, ladder.is_fresh = depth.last, False
         yield BookUpdate(venue_ns=depth.sent_ms * MILLISECOND, local_ns=record.local_ns, symbol=reading.symbol, bids=bids, asks=asks)
+
+    def _due(self, last: int, depth: Depth, is_fresh: bool) -> int | None:
+        """The number that ought to have come, if this one does not follow `last`; `is_fresh` where that is a snapshot's."""
+        return last + 1 if depth.first > last + 1 else None
 
     def _snapshot(self, record: Record, snapshot: Snapshot, readings: Mapping[str, Reading]) -> Iterator[MarketEvent]:
         symbol = self._whose(snapshot, readings)
         ladder, reading = self._ladders.setdefault(symbol, _Ladder()), readings[symbol]
-        is_first, ladder.last = ladder.last is None, snapshot.last
+        is_first, ladder.last, ladder.is_fresh = ladder.last is None, snapshot.last, True
         bids = best_first(Side.BUY, ((reading.ticks(price), reading.lots(amount)) for price, amount in snapshot.bids))
         asks = best_first(Side.SELL, ((reading.ticks(price), reading.lots(amount)) for price, amount in snapshot.asks))
         yield BookSnapshot(venue_ns=UNTIMED, local_ns=record.local_ns, symbol=reading.symbol, bids=bids, asks=asks)
@@ -180,6 +194,20 @@ class BinanceImporter:
         return found[0]
 
 
+class BinanceUsdmImporter(BinanceImporter):
+    """Reads captures of fstream.binance.com, whose symbols ccxt writes as BTC/USDT:USDT."""
+
+    venue = "binanceusdm"
+
+    def venue_symbol(self, symbol: str) -> str:
+        return symbol.partition(":")[0].replace("/", "")
+
+    def _due(self, last: int, depth: Depth, is_fresh: bool) -> int | None:
+        if depth.before == last or (is_fresh and depth.first <= last + 1):
+            return None
+        return last + 1
+
+
 def _told(record: Record, what: ConnectionKind, text: str) -> ConnectionEvent:
     return ConnectionEvent(venue_ns=UNTIMED, local_ns=record.local_ns, symbol="", connection=record.connection, what=what, text=text)
 
@@ -193,7 +221,7 @@ def _trade(record: Record, trade: PublicTrade, reading: Reading) -> Trade:
 
 def _ticker(record: Record, best: BestPrices, reading: Reading) -> Ticker:
     return Ticker(
-        venue_ns=UNTIMED, local_ns=record.local_ns, symbol=reading.symbol,
+        venue_ns=UNTIMED if best.traded_ms is None else best.traded_ms * MILLISECOND, local_ns=record.local_ns, symbol=reading.symbol,
         bid_ticks=reading.ticks(best.bid), bid_lots=reading.lots(best.bid_amount),
         ask_ticks=reading.ticks(best.ask), ask_lots=reading.lots(best.ask_amount),
     )  # fmt: skip

@@ -54,7 +54,7 @@ class Record(msgspec.Struct, frozen=True):
 
 def stamped_lines(paths: Sequence[Path]) -> Iterator[Record]:
     """Captures of lines `<recv_ns> <frame>`."""
-    for file, line, text in _lines(paths):
+    for file, line, text in raw_lines(paths):
         stamp, space, payload = text.partition(b" ")
         if not space or not stamp.isdigit():
             why = b"expected `<recv_ns> <frame>`"
@@ -84,7 +84,7 @@ _KINDS: Final = {
 def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
     """Captures of one JSON object a line: `t` says what, `ts` when (seconds), `conn` where, `data` what was said."""
     decoder = msgspec.json.Decoder(_Line)
-    for file, line, text in _lines(paths):
+    for file, line, text in raw_lines(paths):
         try:
             it = decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -98,22 +98,24 @@ def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
             yield Record(kind, file, line, int(it.ts * SECOND), it.conn, it.data.encode())
 
 
-def _lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+def raw_lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+    """(file, number of the line, its text) of every line that is not empty; `TapeError` where a file does not read."""
     for path in paths:
         number = 0
         try:
-            with _open(path) as stream:
+            with open_bytes(path) as stream:
                 for number, text in enumerate(stream, 1):
                     stripped = text.strip()
                     if stripped:
                         yield str(path), number, stripped
-        except _unreadable() as error:
+        except unreadable() as error:
             what = getattr(error, "strerror", None) or str(error) or type(error).__name__
             where = f" after line {number}" if number else ""
             raise TapeError(f"{path}: the capture does not read{where}: {what}. Fetch it again, or leave it out.") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file's content, whether plain, .gz or .zst; what is damaged raises one of `unreadable()` as it is read."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:2] == b"\x1f\x8b":
@@ -158,7 +160,7 @@ class _Zstandard(io.RawIOBase):
         return count
 
 
-def _unreadable() -> tuple[type[Exception], ...]:
+def unreadable() -> tuple[type[Exception], ...]:
     """What the readers raise for a file that is cut short or damaged."""
     import zstandard
 

@@ -14,15 +14,9 @@ from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
 from papertape.tape.header import Connection
 from papertape.tape.stamping import UNTIMED
+from papertape.tape.tally import Tally
 
 __all__ = ["UNTIMED", "ImportReport", "Importer", "Tally", "Unparsed"]
-
-
-class Tally(dict[str, int]):
-    """Counts by reason, in the order the reasons first came up."""
-
-    def add(self, reason: str, count: int = 1) -> None:
-        self[reason] = self.get(reason, 0) + count
 
 
 class Importer(Protocol):

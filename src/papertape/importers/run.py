@@ -11,11 +11,12 @@ from typing import Final
 
 import msgspec
 
-from papertape.importers.binance import BinanceImporter
+from papertape.importers.binance import BinanceImporter, BinanceUsdmImporter
 from papertape.importers.capture import Kind, Record
 from papertape.importers.coinbase import CoinbaseImporter
 from papertape.importers.coinbase_exchange import CoinbaseExchangeImporter
 from papertape.importers.importer import UNTIMED, Importer, ImportReport, Tally, Unparsed
+from papertape.importers.kraken import KrakenImporter
 from papertape.importers.reading import Reading
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import ConnectionEvent, ConnectionKind
@@ -28,6 +29,8 @@ IMPORTERS: Final[dict[str, Callable[[], Importer]]] = {
     "coinbase": CoinbaseImporter,
     "coinbase-exchange": CoinbaseExchangeImporter,
     "binance": BinanceImporter,
+    "binanceusdm": BinanceUsdmImporter,
+    "kraken": KrakenImporter,
 }
 """What `papertape import --venue` knows."""
 

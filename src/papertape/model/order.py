@@ -23,11 +23,32 @@ class OrderType(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order stays: until cancelled, at once or not at all, whole or not at all."""
+    """How long an order stays: until cancelled, at once or not at all, whole or not at all, until a time."""
 
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
+    GTD = "GTD"
+
+    @property
+    def rests(self) -> bool:
+        """Whether what is not executed at once stays in the book."""
+        return self in (TimeInForce.GTC, TimeInForce.GTD)
+
+
+class StopDirection(StrEnum):
+    """Which way the last trade must go to set a stop off: at its price or above, at its price or below."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Extra(StrEnum):
+    """What not every venue can do with an order."""
+
+    GTD = "good till date"
+    STOP_LIMIT = "stop-limit"
+    BRACKET = "bracket"
 
 
 class OrderStatus(StrEnum):
@@ -51,6 +72,11 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         amount: base; None only for a market buy by `cost`.
         price: quote per base; None for a market order.
         cost: quote to spend, market buys only.
+        expires_ns: when a GTD order ends, nanoseconds since 1970-01-01 UTC; None for all others.
+        trigger_price: a stop: the order comes to the book as a limit order once a trade reaches this price.
+        stop_direction: from which side; None is that of a stop that protects, up for a buy and down for a sell.
+        stop_loss_price: a bracket: the order rests at `price`, where it takes a profit, until a trade reaches this price on the losing
+            side; then it is a limit order beyond that, to get out.
     """
 
     symbol: str
@@ -61,6 +87,20 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cost: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     post_only: bool = False
+    expires_ns: Nanos | None = None
+    trigger_price: Decimal | None = None
+    stop_direction: StopDirection | None = None
+    stop_loss_price: Decimal | None = None
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What a venue must be able to do with it, beyond limit and market orders."""
+        wanted = {
+            Extra.GTD: self.time_in_force is TimeInForce.GTD or self.expires_ns is not None,
+            Extra.STOP_LIMIT: self.trigger_price is not None,
+            Extra.BRACKET: self.stop_loss_price is not None,
+        }
+        return tuple(extra for extra, is_wanted in wanted.items() if is_wanted)
 
 
 class Preview(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -137,6 +177,8 @@ class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         fee: quote paid so far.
         created_ns, updated_ns: venue clock, nanoseconds since 1970-01-01 UTC.
         reason: the venue's words for a rejection or a cancellation it made itself.
+        expires_ns, trigger_price, stop_direction, stop_loss_price: as it was asked for; see `NewOrder`.
+        is_triggered: a trade has set off its stop. Until then a stop order is in no book, and a bracket rests at `price`.
     """
 
     id: str
@@ -156,6 +198,16 @@ class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fee: Decimal = Decimal(0)
     fills_count: int = 0
     reason: str = ""
+    expires_ns: Nanos | None = None
+    trigger_price: Decimal | None = None
+    stop_direction: StopDirection | None = None
+    stop_loss_price: Decimal | None = None
+    is_triggered: bool = False
+
+    @property
+    def is_dormant(self) -> bool:
+        """Whether it waits for its stop, and nothing can execute it."""
+        return self.trigger_price is not None and not self.is_triggered
 
     @property
     def remaining(self) -> Decimal:
@@ -174,8 +226,9 @@ class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             "id": self.id, "clientOrderId": self.client_order_id, **_times(self.created_ns), "lastTradeTimestamp": None,
             "lastUpdateTimestamp": self.updated_ns // MILLISECOND, "symbol": self.symbol, "type": str(self.type),
             "timeInForce": "PO" if self.post_only else str(self.time_in_force), "postOnly": self.post_only, "reduceOnly": False,
-            "side": str(self.side), "price": None if self.price is None else float(self.price), "triggerPrice": None,
-            "stopPrice": None, "takeProfitPrice": None, "stopLossPrice": None, "amount": float(self.amount), "cost": float(self.cost),
+            "side": str(self.side), "price": _float(self.price), "triggerPrice": _float(self.trigger_price),
+            "stopPrice": _float(self.trigger_price), "takeProfitPrice": None if self.stop_loss_price is None else _float(self.price),
+            "stopLossPrice": _float(self.stop_loss_price), "amount": float(self.amount), "cost": float(self.cost),
             "average": None if average is None else float(average), "filled": float(self.filled), "remaining": float(self.remaining),
             "status": str(self.status), "fee": fee, "fees": [fee], "trades": [], "info": {},
         }  # fmt: skip
@@ -203,6 +256,10 @@ def iso(ns: Nanos) -> str:
     """
     moment = datetime.fromtimestamp(ns // SECOND, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns % SECOND // MILLISECOND:03d}Z"
+
+
+def _float(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
 
 
 def _times(ns: Nanos) -> dict[str, Any]:

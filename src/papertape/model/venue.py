@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from papertape.model.instrument import Instrument
+from papertape.model.order import Extra
 from papertape.model.units import SECOND, Nanos
 
 
@@ -53,6 +54,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
             refused, except with `IDENTICAL_REPOST`, where it answers the old order.
         lists_own_orders: whether a subscription to own orders begins with a list of those that are open, if only an empty one.
         retry_after_ns: what a rate-limit answer asks for if a fault does not say.
+        offers: what it can do with orders beyond limit and market; anything else is refused, by our client before it is sent.
         instruments: what is known of its markets when a tape does not say.
     """
 
@@ -70,4 +72,5 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_ns: Nanos = SECOND
     retry_after_ns: Nanos = SECOND
     candle_spans_ns: tuple[Nanos, ...] = ()
+    offers: tuple[Extra, ...] = ()
     instruments: tuple[Instrument, ...] = ()

@@ -87,16 +87,18 @@ class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """An edit that gave an order another limit.
+    """An edit that gave an order another limit, or the stop of a bracket that did.
 
     Attributes:
         after_fills: how many fills there had been of all orders by then.
         before: the limit that it had until then, quote per base.
+        since: the limit that it has since, where the order does not show it: a bracket goes on showing the price it was asked for with.
     """
 
     order_id: str
     after_fills: int
     before: Decimal
+    since: Decimal | None = None
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,13 @@ from typing import Final
 
 from papertape.session.result import RunResult
 
-REPORTS: Final = {"table": "papertape.reports.table", "json": "papertape.reports.json", "junit": "papertape.reports.junit"}
+REPORTS: Final = {
+    "table": "papertape.reports.table",
+    "json": "papertape.reports.json",
+    "junit": "papertape.reports.junit",
+    "html": "papertape.reports.html",
+    "markdown": "papertape.reports.markdown",
+}
 """Every report by its name: a module with `render(results) -> str`, imported when used."""
 
 

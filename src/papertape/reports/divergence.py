@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from papertape.journal.tail import TAIL
 from papertape.model.errors import ConfigError
 from papertape.model.units import format_duration
 from papertape.runtime.trace.record import Record, first_difference
@@ -104,6 +105,8 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
                     raise ConfigError(
                         f"{path.as_posix()}: line {number} is no journal line; `papertape run … --journal FILE` writes journals"
                     )
+                if entry["kind"] == TAIL:
+                    return
                 yield entry
     except FileNotFoundError:
         raise ConfigError(f"{path.as_posix()}: there is no such file") from None

@@ -49,6 +49,16 @@ def call_site() -> str:
     return nearest or "an unknown line"
 
 
+def users_line() -> tuple[str, int] | None:
+    """File and line of the user's code that led here; None where no user's code is on the way."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if is_users(frame.f_code):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
 def waiting_at(task: asyncio.Future[Any]) -> str:
     """Which line a suspended task waits at, and who: the innermost line of the user's code, else the innermost line at all."""
     if not isinstance(task, asyncio.Task):

@@ -20,10 +20,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 E = TypeVar("E", bound=StrEnum)
 
 _AT: re.Pattern[str] = re.compile(r" - at `\$\.?(\w*).*`$")
+_WITHIN: re.Pattern[str] = re.compile(r" - at `\$\.(\w+)\[(\d+)\](?:\.(\w+))?`$")
 _UNKNOWN: re.Pattern[str] = re.compile(r"Object (contains unknown|missing required) field `(\w+)`")
 _NAMED: re.Pattern[str] = re.compile(r"key `(\w+)`: (.*)")
 _CALLED: Mapping[type, str] = {
-    str: "text", int: "a whole number", bool: "true or false", float: "a number", dict: "a table", list: "a list", Decimal: "a number",
+    str: "text", int: "a whole number", bool: "true or false", float: "a number", dict: "a table", list: "a list", tuple: "a list",
+    Decimal: "a number",
 }  # fmt: skip
 
 
@@ -154,7 +156,9 @@ class Table:
             raise self._explained(member, str(error), noun, shown(kind)) from None
 
     def _explained(self, member: type[msgspec.Struct], complaint: str, noun: str, kind: str) -> ConfigError:
-        missing = _UNKNOWN.search(complaint)
+        missing, within = _UNKNOWN.search(complaint), _WITHIN.search(complaint)
+        if within:
+            return self._explained_entry(member, within[1], int(within[2]), within[3], missing)
         if missing:
             key = missing[2]
             return self.problem(key, f"is missing; {noun} {kind} needs it: expected {_expected(member, key)}")
@@ -169,6 +173,18 @@ class Table:
         if text.startswith(("Expected", "Invalid")):
             text = f"holds {shown(self.raw.get(key))}; expected {_expected(member, key)}"
         return self.problem(key, text)
+
+    def _explained_entry(
+        self, member: type[msgspec.Struct], key: str, place: int, inner: str | None, missing: re.Match[str] | None
+    ) -> ConfigError:
+        """What is wrong with one entry of a list, which is a value or a table itself."""
+        entry, of = self.raw[key][place], get_args(get_type_hints(member)[key])[0]
+        if missing is not None and isinstance(of, type) and issubclass(of, msgspec.Struct):
+            has = "has a key" if missing[1].startswith("contains") else "lacks"
+            return self.problem(key, f"entry {place + 1} {has} `{missing[2]}`; {_keys(_keys_of(of)).replace('one of ', '')}")
+        if inner is not None:
+            return self.problem(key, f"entry {place + 1}, `{inner}`: holds {shown(entry[inner])}; expected {_expected(of, inner)}")
+        return self.problem(key, f"entry {place + 1} holds {shown(entry)}; expected {_CALLED.get(of, 'a table')}")
 
 
 @cache

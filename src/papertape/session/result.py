@@ -177,6 +177,17 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
             "repro": self.repro,
         }  # fmt: skip
 
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> RunResult:
+        """The result that `to_dict` made these values of; raises `msgspec.ValidationError` where it did not.
+
+        >>> result = RunResult(scenario="x", seed=7, status=Status.PASSED, pnl={"USD": Decimal("0.10")}, intercepted=(("time", 2, ""),))
+        >>> RunResult.from_dict(result.to_dict()).to_dict() == result.to_dict()
+        True
+        """
+        calls = [(each["what"], each["count"], each["line"]) for each in table.get("intercepted", ())]
+        return msgspec.convert({**table, "intercepted": calls}, cls, strict=False)
+
 
 def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
     return {currency: plain(amount) for currency, amount in amounts.items()}

@@ -44,6 +44,7 @@ from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cur
 
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
+    from papertape.session.chronicle import Chronicler
 
 OVERTIME_NS: Final = 15 * MINUTE
 """How long after its feed a run may go on before it counts as stuck."""
@@ -65,6 +66,7 @@ def run_scenario(
     trace: Trace | None = None,
     listen: Callable[[str, bytes], object] | None = None,
     kept: KeptRows | None = None,
+    chronicler: Chronicler | None = None,
 ) -> RunResult:
     """Run `scenario` in virtual time.
 
@@ -75,6 +77,7 @@ def run_scenario(
         trace: takes the run down, for another to be held against.
         listen: called with the kind of each line of the journal and the line; not together with `trace`.
         kept: where tapes are kept in memory for the next run.
+        chronicler: takes down what a report shows.
 
     Raises:
         ConfigError: something in the scenario must be edited.
@@ -89,6 +92,7 @@ def run_scenario(
     with localcontext(), Journal(header, journal_path) as journal, forgotten_awaits(who) as forgotten:
         run = RunInParts(scenario, feeds, journal, end_ns, progress, trace)
         run.forgotten = forgotten
+        run.chronicler = chronicler
         journal.on_line = listen if trace is None else trace.event
         limit_ns = end_ns + OVERTIME_NS
         try:
@@ -109,6 +113,8 @@ def run_scenario(
             run.escaped = escaped
         if inspect is not None:
             inspect(run.worlds)
+        if chronicler is not None:
+            chronicler.end(scenario, run.worlds, run.ended_ns)
         return run.result(wall_seconds() - started)
 
 
@@ -130,6 +136,7 @@ class RunInParts:
         self.end_ns = end_ns
         self.progress = progress
         self.trace = trace
+        self.chronicler: Chronicler | None = None
         self.failures: list[str] = []
         self.forgotten: list[str] = []
         self.escaped: EscapedSimulation | None = None
@@ -216,6 +223,8 @@ class RunInParts:
             self.worlds.append(world)
             for number, feed in enumerate(world.feeds):
                 tapes.append(cursors(world, spec, number, feed, loop=loop, chance=chance))
+        if self.chronicler is not None:
+            self.chronicler.begin(self.worlds)
         return Replay(loop, tapes)
 
     def _start(self, loop: VirtualLoop, replay: Replay) -> None:

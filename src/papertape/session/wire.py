@@ -70,8 +70,9 @@ def live_link(world: VenueWorld, served: Served, clock: Clock) -> tuple[Link, ty
     """The live adapter's way to a venue that is being served, and its exchange."""
     from papertape.exchanges.coinbase import CoinbaseExchange
     from papertape.links.coinbase.link import CoinbaseLink
+    from papertape.links.permits import Ungated
 
-    return CoinbaseLink(served.credentials, rules=world.rules, clock=clock), CoinbaseExchange
+    return CoinbaseLink(served.credentials, rules=world.rules, clock=clock, permits=Ungated()), CoinbaseExchange
 
 
 async def serve(world: VenueWorld, loop: VirtualLoop, network: Network, chance: Chance) -> Served:

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.faults.base import Fault
 from papertape.faults.network import NetworkFault
@@ -34,9 +36,9 @@ from papertape.session.spec import Depth, Scenario, VenueSpec
 from papertape.session.watching import Watching
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
-from papertape.sim.fills import QueueFills
+from papertape.sim.fills import BarFills, QueueFills
 from papertape.sim.lagging import LaggingVenue
-from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency
+from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, RecordedLine
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 from papertape.tape.block import Block, read_blocks
@@ -160,7 +162,7 @@ def build_venue(
     scenario: Scenario, name: str, spec: VenueSpec, feeds: list[Feed], *, loop: VirtualLoop, journal: Journal, chance: Chance
 ) -> VenueWorld:
     """The venue, its door with its share of the faults, and the observer between both sides."""
-    rules = VENUES[name]
+    rules, spec = VENUES[name], with_fills(spec, feeds, f"{scenario.name}: [venue.{name}.model]")
     observer = Observer(name, loop, journal)
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
@@ -173,6 +175,24 @@ def build_venue(
     world.watching = Watching(world, loop, scenario.expect.invariants)
     observer.on_books_wrong = world.watching.forget_what_passed
     return world
+
+
+def with_fills(spec: VenueSpec, feeds: Sequence[Feed], where: str) -> VenueSpec:
+    """The venue with a fill model that can do something with its tapes, where none was asked for: of bars alone only one can.
+
+    Raises `ConfigError` where that one was asked for, and a tape holds more than bars; it begins with `where`.
+    """
+    whole = [feed.tape for feed in feeds if not _has_only_bars(feed.tape)]
+    if isinstance(spec.model.fills, BarFills) and whole:
+        name = whole[0].path.name
+        raise ConfigError(f'{where}, key `fills`: holds "bars", which is for tapes of bars alone, and {name} is none; name another model')
+    if spec.model.fills is not None or not feeds or whole:
+        return spec
+    return msgspec.structs.replace(spec, model=msgspec.structs.replace(spec.model, fills=BarFills()))
+
+
+def _has_only_bars(tape: Tape) -> bool:
+    return "candle" in tape.counts and not any(kind in tape.counts for kind in ("trade", "snapshot", "delta"))
 
 
 def open_door(
@@ -193,6 +213,10 @@ def open_door(
     """
     rules, latency = VENUES[name], spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
+    line = None
+    if isinstance(order_law, RecordedLatency) or isinstance(answer_law, RecordedLatency):
+        line = RecordedLine()
+        order_law, answer_law = (line if isinstance(law, RecordedLatency) else law for law in (order_law, answer_law))
     fees: FeeModel = spec.model.fees or FlatFees(maker_bps=rules.maker_bps, taker_bps=rules.taker_bps)  # type: ignore[assignment]  # as below
     told: list[Callable[[OrderUpdate], object]] = []
 
@@ -213,6 +237,7 @@ def open_door(
         venue, name=name, timeline=time, chance=chance, journal=journal, faults=faults, order_law=order_law, answer_law=answer_law,
         heartbeat_ns=rules.heartbeat_ns, epoch_ns=epoch_ns,
     )  # fmt: skip
+    door.line = line
     told += [door.tell] if on_update is None else [on_update, door.tell]
     return venue, door, fees
 
@@ -238,11 +263,12 @@ def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop
 def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos) -> SkippingCursors | None:
     """Cursors that stop only where somebody must be told; None where it takes those that stop at each row.
 
-    It takes them where a delay is drawn for each row, where the tape brings outages with it, and where several tapes make one market.
+    It takes them where a delay is drawn for each row or each row is asked how long it took, where rows are made of others, where the tape
+    brings outages with it, and where several tapes make one market.
     """
     law, venue = _law(spec.model.latency.market, RecordedLatency()), world.venue
-    is_fit = isinstance(law, RecordedLatency | ConstantLatency) and len(world.feeds) == 1 and world.outages is None
-    if not is_fit or not isinstance(venue, LaggingVenue) or feed.start_ns < epoch_ns:
+    is_fit = isinstance(law, RecordedLatency | ConstantLatency) and world.door.line is None and not isinstance(venue.fills, BarFills)
+    if not is_fit or len(world.feeds) != 1 or world.outages is not None or not isinstance(venue, LaggingVenue) or feed.start_ns < epoch_ns:
         return None
     block = feed.block()
     if block is None:
@@ -283,6 +309,10 @@ def walked(
         return index
 
     deliver = broadcast.deliver if outages is None else outages.deliver
+    if isinstance(door.venue.fills, BarFills):
+        rows = door.venue.fills.played(rows, door.venue.instruments)
+    if door.line is not None:
+        rows = door.line.listening(rows)
     return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=deliver)
 
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from papertape.model.event import Side
 from papertape.model.order import Fill, Liquidity, Order
-from papertape.model.units import EXACT, plain
+from papertape.model.units import EXACT, HOUR, plain
 from papertape.model.view import Truth
-from papertape.sim.fees.base import FeeModel
+from papertape.sim.fees.base import FeeModel, rates_at
 
 ZERO = Decimal(0)
 
@@ -21,13 +21,16 @@ def audit(truth: Truth, fees: FeeModel) -> list[str]:
     """One sentence for each thing that cannot have happened; empty if the books are right."""
     orders = {order.id: order for order in truth.orders}
     problems = []
+    rates: dict[int, FeeModel] = {}  # by the hour in which an order was placed
     filled: dict[str, Decimal] = {}
     for place, fill in enumerate(truth.fills):
         order = orders.get(fill.order_id)
         if order is None:
             problems.append(f"fill {fill.trade_id} is for order {fill.order_id}, which there is not")
             continue
-        problems += _check_fill(fill, order, _limit_at(truth, order, place), fees)
+        hour = order.created_ns // HOUR
+        rates[hour] = rates.get(hour) or rates_at(fees, truth.fills, order.created_ns)
+        problems += _check_fill(fill, order, _limit_at(truth, order, place), rates[hour])
         filled[order.id] = EXACT.add(filled.get(order.id, ZERO), fill.amount)
     for order in truth.orders:
         done = filled.get(order.id, ZERO)
@@ -40,8 +43,9 @@ def audit(truth: Truth, fees: FeeModel) -> list[str]:
 
 def _limit_at(truth: Truth, order: Order, place: int) -> Decimal | None:
     """The limit that an order had when the fill at `place` was made; an order shows its last one."""
-    later = (move.before for move in truth.moves if move.order_id == order.id and move.after_fills > place)
-    return next(later, order.price)
+    moves = [move for move in truth.moves if move.order_id == order.id]
+    last = order.price if not moves or moves[-1].since is None else moves[-1].since
+    return next((move.before for move in moves if move.after_fills > place), last)
 
 
 def _check_fill(fill: Fill, order: Order, limit: Decimal | None, fees: FeeModel) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 from papertape.model.errors import InvalidOrder
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
-from papertape.model.order import NewOrder, OrderType, TimeInForce
+from papertape.model.order import NewOrder, OrderType, StopDirection, TimeInForce
 from papertape.model.request import Refusal, RefusalCode
 from papertape.model.units import exact, plain
 from papertape.sim.taking import Taking
@@ -47,6 +47,9 @@ def typed(wanted: NewOrder) -> NewOrder:
             amount=None if wanted.amount is None else exact(wanted.amount),
             price=None if wanted.price is None else exact(wanted.price),
             cost=None if wanted.cost is None else exact(wanted.cost),
+            trigger_price=None if wanted.trigger_price is None else exact(wanted.trigger_price),
+            stop_direction=None if wanted.stop_direction is None else StopDirection(wanted.stop_direction),
+            stop_loss_price=None if wanted.stop_loss_price is None else exact(wanted.stop_loss_price),
         )
     except (TypeError, ValueError) as error:
         raise Refused(RefusalCode.INVALID, str(error)) from None
@@ -62,7 +65,7 @@ def measure(wanted: NewOrder, it: Instrument) -> Measured:
 def _measure_limit(wanted: NewOrder, it: Instrument) -> Measured:
     if wanted.price is None or wanted.amount is None or wanted.cost is not None:
         raise Refused(RefusalCode.INVALID, "a limit order needs an amount and a price, and no cost")
-    if wanted.post_only and wanted.time_in_force is not TimeInForce.GTC:
+    if wanted.post_only and not wanted.time_in_force.rests:
         raise Refused(RefusalCode.INVALID, f"a post-only order rests; time in force {wanted.time_in_force} does not let it")
     ticks = _steps(wanted.price, it.to_ticks, RefusalCode.PRICE_OFF_TICK, "price")
     lots = _lots(wanted.amount, it)
@@ -102,10 +105,23 @@ def check_book(wanted: NewOrder, measured: Measured, taking: Taking, own_best: i
             raise Refused(RefusalCode.AMOUNT_TOO_SMALL, f"{it.symbol}: that buys not even one lot of {plain(it.lot)} {it.base}")
         if measured.lots:
             _check_cost(it.cost(taking.levels[0][0], measured.lots), it)
-    if own_best is not None:
-        reach = taking.levels[-1][0] if taking.is_whole else measured.limit_ticks  # a whole taking gets no further
-        if reach is None or (reach >= own_best if wanted.side is Side.BUY else reach <= own_best):
-            raise Refused(RefusalCode.SELF_TRADE, f"{it.symbol}: would trade with our own order at {plain(it.price(own_best))}")
+    if own_best is not None and meets(wanted.side, measured.limit_ticks, taking, own_best):
+        raise Refused(RefusalCode.SELF_TRADE, f"{it.symbol}: would trade with our own order at {plain(it.price(own_best))}")
+
+
+def meets(side: Side, limit_ticks: int | None, taking: Taking, own_best: int | None) -> bool:
+    """Whether an order that takes so much gets as far as the first price of ours on the other side, or would rest there."""
+    if own_best is None:
+        return False
+    reach = taking.levels[-1][0] if taking.is_whole else limit_ticks  # a whole taking gets no further
+    return reach is None or (reach >= own_best if side is Side.BUY else reach <= own_best)
+
+
+def ticks_of(price: Decimal | None, it: Instrument, name: str) -> int:
+    """Ticks of a price that must be there, or raise `Refused`."""
+    if price is None:
+        raise Refused(RefusalCode.INVALID, f"{name} is missing")
+    return _steps(price, it.to_ticks, RefusalCode.PRICE_OFF_TICK, name)
 
 
 def _check_cost(cost: Decimal, it: Instrument) -> None:

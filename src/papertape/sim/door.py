@@ -26,7 +26,7 @@ from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.hiding import Hiding
-from papertape.sim.latency import LatencyLaw
+from papertape.sim.latency import LatencyLaw, RecordedLine
 from papertape.sim.outsider import wanted_by
 from papertape.sim.pending import Done, Lost, Pending, ignore, seen
 from papertape.sim.stream import Close, Reply, Send, Stream
@@ -50,6 +50,7 @@ class Door:
         executed: what the venue was asked, with the run time it arrived; enough to make its ledger again.
         facts: what happened here to requests and to news of orders, oldest first.
         on_progress: told when the client may have just been told what it lacked.
+        line: what the recording tells of its line, where orders or answers are to take as long; whoever plays it lets this listen.
         on_sent: told of each request and of when it left the client, which is earlier where the line held it up.
         on_heard: told of each request whose answer the client has just got, and of the answer.
     """
@@ -80,6 +81,7 @@ class Door:
         self.on_sent: Callable[[Request, Nanos], None] = lambda request, sent_ns: None
         self.on_heard: Callable[[Request, Answer], None] = lambda request, answer: None
         self.broadcast.on_progress = lambda: self.on_progress()
+        self.line: RecordedLine | None = None
         self.executed: list[tuple[Nanos, Request]] = []
         self.facts: list[Fact] = []
         self.broadcast.on_told = lambda order: self.facts.append(Told(timeline.now_ns, order.client_order_id))
@@ -96,6 +98,7 @@ class Door:
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
         self._held: list[tuple[Pending, Answer]] = []
         self._seen: list[Pending] = []
+        venue.on_end_set = self._wake_venue_at
 
     # ---- requests
 
@@ -280,6 +283,11 @@ class Door:
         if pending.client.asked_at:
             fields["line"] = pending.client.asked_at
         self._journal.write(self._timeline.now_ns, "command", **fields)
+
+    def _wake_venue_at(self, when_ns: Nanos) -> None:
+        """An order ends by itself then, whether or not anything else happens."""
+        now_ns = self._timeline.now_ns
+        self._timeline.schedule_ns(max(when_ns, now_ns), COMMAND, lambda: self.venue.advance(self._timeline.now_ns))
 
     # ---- streams
 

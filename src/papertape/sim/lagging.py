@@ -18,7 +18,6 @@ from papertape.model.book import Book
 from papertape.model.errors import IllegalMove
 from papertape.model.event import BookUpdate, Level, MarketEvent, Side, Trade
 from papertape.model.lazy_book import LATE_MAX
-from papertape.model.order import OrderType, TimeInForce
 from papertape.model.request import Answer, Op, Request
 from papertape.model.units import Nanos
 from papertape.sim.candles import Candles
@@ -130,7 +129,11 @@ class LaggingVenue(SimVenue):
         if now_ns < self.now_ns:
             raise IllegalMove(f"a market message at {now_ns} ns, after the venue has been at {self.now_ns} ns")
         self.now_ns = now_ns
+        if now_ns >= self._end_ns:
+            self._end_orders()
         self._matchers[event.symbol].on_trade(event)
+        for order in self._conditions.set_off(event) if event.symbol in self._conditions.stops else ():
+            self._trigger(order)
 
     # What whoever keeps count asks and tells
 
@@ -198,4 +201,4 @@ class LaggingVenue(SimVenue):
 
 def _only_rests(order: LiveOrder) -> bool:
     """Whether all that can happen to an open order by itself is to be filled where it rests."""
-    return order.place is not None and order.type is OrderType.LIMIT and order.time_in_force is TimeInForce.GTC
+    return order.place is not None and order.is_plain

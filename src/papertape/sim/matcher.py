@@ -86,7 +86,7 @@ class Matcher:
     def on_trade(self, trade: Trade) -> None:
         maker_side, taker_side = (self.asks, self.bids) if trade.taker is Side.BUY else (self.bids, self.asks)
         ticks = trade.price_ticks
-        if not taker_side.low < ticks < taker_side.high:
+        if not taker_side.low < ticks < taker_side.high and self._fills.counts_trades:
             self._share(trade, maker_side)
         maker_side.printed(trade)
 
@@ -133,7 +133,7 @@ class Matcher:
     def _meet(self, resting: BookSide, arriving: BookSide) -> None:
         """Levels that arrived at or through our prices fill us first, by price, then time."""
         best = resting.own_best
-        if best is None:
+        if best is None or not self._fills.meets_levels:
             return
         for ticks, lots in list(arriving.open_levels(best, self.book.venue_ns)):
             absorbed = gone = 0
@@ -179,7 +179,8 @@ class Matcher:
     def rest(self, order: LiveOrder) -> None:
         """Let what is left of an order rest behind whatever stands at its price; until the book is sound it waits to be a taker."""
         side, ticks = self._side(order), _limit(order)
-        order.place = self._fills.join(side.open_lots(ticks, self.book.venue_ns) if self.book.is_complete else None, side.recent.mark)
+        before = side.open_lots(ticks, self.book.venue_ns) if self.book.is_complete else None
+        order.place = self._fills.join(before, side.recent.mark, self.instrument)
         side.add(order, ticks)
         if not self.is_sound:
             self._waiting.append(order)
@@ -189,7 +190,7 @@ class Matcher:
     def resume(self, order: LiveOrder) -> None:
         """Let an order rest that did so before: it takes nothing, and as the book is not known, nobody knows who is ahead of it."""
         side, ticks = self._side(order), _limit(order)
-        order.place = self._fills.join(None, side.recent.mark)
+        order.place = self._fills.join(None, side.recent.mark, self.instrument)
         side.add(order, ticks)
         self._mind()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from papertape.model.order import OrderStatus
+from papertape.model.order import Order, OrderStatus
 from papertape.model.request import RefusalCode, Request
 from papertape.model.venue import Reconcile, VenueRules
 from papertape.sim.checks import Refused
@@ -42,6 +42,13 @@ class Orders:
         if order is not None and (order.status is OrderStatus.OPEN or not self._rules.reuses_client_ids):
             raise Refused(RefusalCode.DUPLICATE_ID, f"client_order_id {client_order_id} is that of order {order.id}")
         return None
+
+    def listed(self, request: Request) -> tuple[Order, ...]:
+        """Every order ever accepted, or since `since_ns`, oldest first; where `limit` is given the last."""
+        found = [order.snapshot() for order in self if request.symbol in ("", order.instrument.symbol)]
+        found = [order for order in found if request.since_ns is None or order.created_ns >= request.since_ns]
+        limit = len(found) if request.limit is None else min(max(request.limit, 0), len(found))
+        return tuple(found[len(found) - limit :])
 
     def named(self, request: Request) -> LiveOrder:
         """The order that a request is about, or a refusal."""

@@ -9,7 +9,6 @@ from typing import Final
 from papertape.model.event import Side
 from papertape.model.order import Liquidity, Preview
 from papertape.model.units import EXACT
-from papertape.sim.fees.base import FeeModel
 from papertape.sim.ledger import MONEY
 from papertape.sim.order import LiveOrder
 from papertape.sim.taking import Taking
@@ -17,11 +16,11 @@ from papertape.sim.taking import Taking
 SLIPPAGE_STEP: Final = Decimal("1e-8")
 
 
-def foreseen(order: LiveOrder, limit_ticks: int | None, left_lots: int, taking: Taking, fees: FeeModel) -> Preview:
+def foreseen(order: LiveOrder, limit_ticks: int | None, left_lots: int, taking: Taking) -> Preview:
     """The preview of an order that is about to execute `left_lots`.
 
     Args:
-        order: whose side and instrument count.
+        order: whose side, instrument and rates count.
         limit_ticks: its limit; None for a market order, of which only what it takes is foreseen.
         left_lots: what is left to execute.
         taking: what it would take at once.
@@ -34,7 +33,7 @@ def foreseen(order: LiveOrder, limit_ticks: int | None, left_lots: int, taking: 
         side=order.side,
         amount=it.amount(taking.lots + rest_lots),
         cost=MONEY.add(taken, rest),
-        fee=MONEY.add(fees.fee(taken, Liquidity.TAKER), fees.fee(rest, Liquidity.MAKER)),
+        fee=MONEY.add(order.rates.fee(taken, Liquidity.TAKER), order.rates.fee(rest, Liquidity.MAKER)),
         slippage=_slippage(order, taken, taking),
     )
 

@@ -8,10 +8,9 @@ from functools import reduce
 
 from papertape.model.errors import ConfigError, InsufficientFunds
 from papertape.model.event import Side
-from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, OrderStatus, OrderUpdate
-from papertape.model.units import Nanos
-from papertape.sim.fees.base import FeeModel
+from papertape.model.units import HOUR, Nanos
+from papertape.sim.fees.base import FeeModel, rates_at
 from papertape.sim.ledger import MONEY, Ledger
 from papertape.sim.order import LiveOrder
 from papertape.sim.taking import Taking
@@ -34,12 +33,23 @@ class Settlement:
         self.fees = fees
         self.fills: list[Fill] = []
         self.open: dict[str, LiveOrder] = {}
+        self._rated = -1, fees  # for which hour
         self._emit = emit
         self._clock = clock
 
     @property
     def at_ns(self) -> Nanos:
         return self._clock()
+
+    @property
+    def rates(self) -> FeeModel:
+        """What an order is charged that is placed now."""
+        if not self.fees.counts_volume:
+            return self.fees
+        hour = self.at_ns // HOUR
+        if self._rated[0] != hour:
+            self._rated = hour, rates_at(self.fees, self.fills, self.at_ns)
+        return self._rated[1]
 
     def accept(self, order: LiveOrder, taking: Taking) -> None:
         """Take an order on: hold what it needs, or raise `ccxt.InsufficientFunds` and change nothing. `taking` is what it takes at once."""
@@ -59,7 +69,7 @@ class Settlement:
         """What an order that is not in the books yet must hold, given what it takes at once."""
         if order.limit_ticks is None and order.side is Side.BUY:
             # Never rests, so it holds just what it takes; the fee is a taker's, but a fill releases by the same rule as any other.
-            return reduce(MONEY.add, (self._with_fee(order.instrument, ticks, lots) for ticks, lots in taking.levels), Decimal(0))
+            return reduce(MONEY.add, (_with_fee(order, ticks, lots) for ticks, lots in taking.levels), Decimal(0))
         return self.needed(order, order.limit_ticks or 0, order.left_lots)
 
     def afford(self, order: LiveOrder, amount: Decimal) -> None:
@@ -69,8 +79,7 @@ class Settlement:
 
     def needed(self, order: LiveOrder, limit_ticks: int, lots: int) -> Decimal:
         """What an order with this limit and so much left must hold."""
-        it = order.instrument
-        return it.amount(lots) if order.side is Side.SELL else self._with_fee(it, limit_ticks, lots)
+        return order.instrument.amount(lots) if order.side is Side.SELL else _with_fee(order, limit_ticks, lots)
 
     def hold(self, order: LiveOrder, amount: Decimal) -> None:
         """Make what the ledger holds for an order this much, or raise `ccxt.InsufficientFunds` and change nothing."""
@@ -86,7 +95,7 @@ class Settlement:
         """Book one execution; the matcher has taken `lots` off the order already."""
         it = order.instrument
         amount, cost = it.amount(lots), it.cost(ticks, lots)
-        fee = self.fees.fee(cost, liquidity)
+        fee = order.rates.fee(cost, liquidity)
         still = self._still_held(order, ticks, lots)
         released = MONEY.subtract(order.held, still)
         order.held = still
@@ -110,10 +119,10 @@ class Settlement:
         self.fills.append(fill)
         self.tell(order, fill)
 
-    def finish(self, order: LiveOrder, status: OrderStatus, reason: str) -> None:
-        """End an order that is out of the book: its hold is free again."""
+    def finish(self, order: LiveOrder, status: OrderStatus, reason: str, at_ns: Nanos | None = None) -> None:
+        """End an order that is out of the book: its hold is free again. It ends now, or did `at_ns` where that was before."""
         self.hold(order, Decimal(0))
-        order.status, order.reason, order.updated_ns = status, reason, self.at_ns
+        order.status, order.reason, order.updated_ns = status, reason, self.at_ns if at_ns is None else at_ns
         del self.open[order.id]
         self.tell(order)
 
@@ -126,8 +135,9 @@ class Settlement:
             return self.needed(order, order.limit_ticks or 0, order.left_lots)
         if not order.left_lots:
             return Decimal(0)
-        return MONEY.subtract(order.held, self._with_fee(order.instrument, ticks, lots))
+        return MONEY.subtract(order.held, _with_fee(order, ticks, lots))
 
-    def _with_fee(self, it: Instrument, ticks: int, lots: int) -> Decimal:
-        cost = it.cost(ticks, lots)
-        return MONEY.add(cost, self.fees.worst(cost))
+
+def _with_fee(order: LiveOrder, ticks: int, lots: int) -> Decimal:
+    cost = order.instrument.cost(ticks, lots)
+    return MONEY.add(cost, order.rates.worst(cost))

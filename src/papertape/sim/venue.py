@@ -11,18 +11,19 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from papertape.model.account import Balances, Market
+from papertape.model.account import Balances
 from papertape.model.book import Book
 from papertape.model.errors import ConfigError, IllegalMove, InsufficientFunds
-from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent, Side, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent, Trade
 from papertape.model.instrument import Instrument
-from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.order import Fill, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import VenueRules
 from papertape.model.view import LineSeen, Moved, RequestSeen, Truth
 from papertape.sim.candles import Candles
-from papertape.sim.checks import Refused, check_book, measure, typed
+from papertape.sim.checks import Refused, check_book, measure, meets, typed
+from papertape.sim.conditions import NEVER, Conditions
 from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import FillModel
 from papertape.sim.ledger import Ledger
@@ -30,11 +31,10 @@ from papertape.sim.matcher import Matcher
 from papertape.sim.order import LiveOrder, resumed
 from papertape.sim.orders import Orders
 from papertape.sim.preview import foreseen
+from papertape.sim.records import Records
 from papertape.sim.settlement import Settlement
 from papertape.sim.taking import Taking, take_cost, take_lots
-
-CANDLES_MAX = 300
-"""Bars in one answer where the request does not say."""
+from papertape.sim.terms import check_terms
 
 TRADES_MAX = 1000
 """Public trades that a venue can still be asked for."""
@@ -46,6 +46,7 @@ class SimVenue:
     """One account at one venue.
 
     Attributes:
+        fills: how resting orders get filled.
         instruments: those that are valid as the run begins, by symbol.
         books: the recorded books by symbol, as the market lane shows them.
         trades: the last `TRADES_MAX` public trades by symbol, oldest first.
@@ -53,6 +54,7 @@ class SimVenue:
         now_ns: run time of the last call; no call may be earlier, so no order ever meets a past price.
         opening: the account before the run.
         ledger: every movement of money.
+        on_end_set: told when an order will end by itself, run time, so that somebody calls `advance` then; else it ends at the next call.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class SimVenue:
         emit: Callable[[OrderUpdate], None],
     ) -> None:
         self.rules = rules
+        self.fills = fills
         self.epoch_ns = epoch_ns
         self.now_ns: Nanos = 0
         self.instruments = {it.symbol: it for it in instruments if _is_valid(it, epoch_ns)}
@@ -75,13 +78,19 @@ class SimVenue:
         currencies = [currency for it in self.instruments.values() for currency in (it.base, it.quote)]
         self.ledger = Ledger(account, currencies=currencies, at_ns=epoch_ns)
         self.opening = self.ledger.balances()
-        self._fees = fees
         self._settlement = Settlement(self.ledger, fees, emit, lambda: self.epoch_ns + self.now_ns)
         self._matchers = {symbol: Matcher(it, fills, self._settlement.fill) for symbol, it in self.instruments.items()}
         self.books: dict[str, Book] = {symbol: matcher.book for symbol, matcher in self._matchers.items()}
         self.trades: dict[str, deque[Trade]] = {symbol: deque(maxlen=TRADES_MAX) for symbol in self.instruments}
         self.candles = {symbol: Candles(it) for symbol, it in self.instruments.items()}
         self._orders = Orders(rules)
+        self._records = Records(
+            rules, self.instruments, orders=self._orders, settlement=self._settlement, books=self.books, trades=self.trades,
+            candles=self.candles,
+        )  # fmt: skip
+        self._conditions = Conditions()
+        self._end_ns: Nanos = NEVER
+        self.on_end_set: Callable[[Nanos], object] = lambda when_ns: None
         self._moves: list[Moved] = []
 
     # What reaches the venue
@@ -91,6 +100,8 @@ class SimVenue:
         if now_ns < self.now_ns:
             raise IllegalMove(f"a market message at {now_ns} ns, after the venue has been at {self.now_ns} ns")
         self.now_ns = now_ns
+        if now_ns >= self._end_ns:
+            self._end_orders()
         if type(event) is BookUpdate:
             matcher = self._matchers[event.symbol]
             matcher.on_update(event)
@@ -100,6 +111,9 @@ class SimVenue:
             self.trades[event.symbol].append(event)
             self.candles[event.symbol].on_trade(event)
             self._matchers[event.symbol].on_trade(event)
+            if event.symbol in self._conditions.stops:
+                for order in self._conditions.set_off(event):
+                    self._trigger(order)
         elif type(event) is BookSnapshot:
             matcher = self._matchers[event.symbol]
             matcher.on_snapshot(event)
@@ -113,7 +127,7 @@ class SimVenue:
         """One request reached the venue at run time `now_ns`; whatever a client sent, the answer is an answer."""
         if now_ns < self.now_ns:
             raise IllegalMove(f"a request at {now_ns} ns, after the venue has been at {self.now_ns} ns")
-        self.now_ns = now_ns
+        self.advance(now_ns)
         try:
             return self._answer(request)
         except Refused as no:
@@ -121,18 +135,26 @@ class SimVenue:
         except InsufficientFunds as error:
             return Answer(refusal=Refusal(code=RefusalCode.INSUFFICIENT_FUNDS, message=str(error)))
 
+    def advance(self, now_ns: Nanos) -> None:
+        """It is run time `now_ns`, and nothing came; orders whose end that is are over."""
+        self.now_ns = max(self.now_ns, now_ns)
+        if now_ns >= self._end_ns:
+            self._end_orders()
+
     def resume(self, orders: Sequence[Order], fills: Sequence[Fill]) -> None:
         """Take on what another venue of this account did, oldest first; to be called before anything else, with the money of then.
 
         An order that was open rests again, behind whatever stands at its price by then, and fills as a maker at its limit: a book or a
         trade beyond its price shows that it would have been filled. `ConfigError` where its market is no more, or the money is not there.
         """
-        for order in resumed(orders, self.instruments):
+        self._settlement.fills += fills
+        for order in resumed(orders, self.instruments, self._settlement.rates):
             self._orders.add(order)
             if order.status is OrderStatus.OPEN:
                 self._settlement.resume(order)
-                self._matchers[order.instrument.symbol].resume(order)
-        self._settlement.fills += fills
+                if not order.is_dormant:
+                    self._matchers[order.instrument.symbol].resume(order)
+                self._await(order)
 
     # What only the observer may know
 
@@ -163,7 +185,7 @@ class SimVenue:
             own_lines=tuple(own_lines),
         )
 
-    # Requests, one method each
+    # Requests, one method each; what changes nothing is told in `sim.records`
 
     def _answer(self, request: Request) -> Answer:
         match request.op:
@@ -175,27 +197,7 @@ class SimVenue:
                 return self._cancel(request)
             case Op.ORDER_PREVIEW:
                 return self._preview(request)
-            case Op.ORDER_FETCH:
-                return Answer(order=self._orders.named(request).snapshot())
-            case Op.ORDERS_OPEN:
-                return self._fetch_open(request)
-            case Op.ORDERS_FETCH:
-                return self._fetch_orders(request)
-            case Op.FILLS_FETCH:
-                return self._fetch_fills(request)
-            case Op.BALANCE_FETCH:
-                return Answer(balances=self.ledger.balances())
-            case Op.MARKETS_FETCH:
-                return self._fetch_markets(request)
-            case Op.OHLCV_FETCH:
-                return self._fetch_candles(request)
-            case Op.TRADES_FETCH:
-                return self._fetch_trades(request)
-            case Op.BOOK_FETCH:
-                symbols = [self._instrument(request.symbol).symbol] if request.symbol else list(self.books)
-                return Answer(books=tuple(self._book(symbol, request.limit) for symbol in symbols))
-            case Op.TIME_FETCH:
-                return Answer()  # a venue's clock is read by its front end
+        return self._records.answer(request)
 
     def _create(self, request: Request) -> Answer:
         if request.order is None:
@@ -206,23 +208,30 @@ class SimVenue:
         order, taking = self._weighed(request.order, f"o-{len(self._orders) + 1:06d}", request.client_order_id)
         self._settlement.accept(order, taking)
         self._orders.add(order)
-        self._enter(order, self._matchers[order.instrument.symbol], taking)
+        if not order.is_dormant:
+            self._enter(order, self._matchers[order.instrument.symbol], taking)
+        self._await(order)
         return Answer(order=order.snapshot())
 
     def _weighed(self, asked: NewOrder, order_id: str = "", client_order_id: str = "") -> tuple[LiveOrder, Taking]:
         """A new order, checked and in nobody's books yet, and what it would take at once."""
         wanted = typed(asked)
-        it = self._instrument(wanted.symbol)
+        it = self._records.instrument(wanted.symbol)
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
+        trades, rates = self.trades[it.symbol], self._settlement.rates
+        check_terms(wanted, measured, it, self.rules, trades[-1].price_ticks if trades else None, self._settlement.at_ns)
         levels = matcher.open_levels(wanted.side, measured.limit_ticks)
-        taking = take_cost(measured.cost, levels, it, self._fees) if measured.cost is not None else take_lots(measured.lots, levels)
-        check_book(wanted, measured, taking, matcher.own_best_against(wanted.side), it)
+        if wanted.trigger_price is not None:
+            taking = NOTHING  # it meets the book when its stop is set off
+        else:
+            taking = take_cost(measured.cost, levels, it, rates) if measured.cost is not None else take_lots(measured.lots, levels)
+            check_book(wanted, measured, taking, matcher.own_best_against(wanted.side), it)
         if wanted.type is OrderType.LIMIT and wanted.time_in_force is TimeInForce.FOK and not taking.is_whole:
             taking = NOTHING
         lots = measured.lots or taking.lots
         now_ns = self._settlement.at_ns
-        return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns), taking
+        return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns, rates), taking
 
     def _edit(self, request: Request) -> Answer:
         """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""
@@ -249,6 +258,8 @@ class SimVenue:
         it, matcher = order.instrument, self._matchers[order.instrument.symbol]
         if request.order is None:
             raise Refused(RefusalCode.INVALID, f"{request.op} needs an order")
+        if not order.is_plain:
+            raise Refused(RefusalCode.UNSUPPORTED, f"order {order.id}: only limit orders that rest until they are cancelled can be edited")
         wanted = self._edited(order, typed(request.order))
         measured = measure(wanted, it)
         left = measured.lots - order.filled_lots
@@ -273,8 +284,8 @@ class SimVenue:
             order, taking = self._weighed(request.order)
             self._settlement.afford(order, self._settlement.demanded(order, taking))
             limit_ticks, left = order.limit_ticks, order.left_lots
-        preview = foreseen(order, limit_ticks, left, taking, self._fees)
-        return Answer(preview=preview, books=(self._book(order.instrument.symbol, 1),))
+        preview = foreseen(order, limit_ticks, left, taking)
+        return Answer(preview=preview, books=(self._records.book(order.instrument.symbol, 1),))
 
     def _cancel(self, request: Request) -> Answer:
         order = self._orders.named_open(request)
@@ -282,55 +293,7 @@ class SimVenue:
         self._settlement.finish(order, OrderStatus.CANCELED, "")
         return Answer(order=order.snapshot())
 
-    def _fetch_open(self, request: Request) -> Answer:
-        found = [order.snapshot() for order in self._settlement.open.values() if request.symbol in ("", order.instrument.symbol)]
-        return Answer(orders=tuple(found[: _limit(request, len(found))]))
-
-    def _fetch_orders(self, request: Request) -> Answer:
-        """Every order ever accepted, or since `since_ns`, oldest first; where `limit` is given the last."""
-        found = [order.snapshot() for order in self._orders if request.symbol in ("", order.instrument.symbol)]
-        found = [order for order in found if request.since_ns is None or order.created_ns >= request.since_ns]
-        return Answer(orders=tuple(found[len(found) - _limit(request, len(found)) :]))
-
-    def _fetch_fills(self, request: Request) -> Answer:
-        """Oldest first: the first `limit` since `since_ns`, or where that is not given the last."""
-        found = [
-            fill
-            for fill in self._settlement.fills
-            if request.symbol in ("", fill.symbol)
-            and request.order_id in ("", fill.order_id)
-            and request.client_order_id in ("", fill.client_order_id)
-            and (request.since_ns is None or fill.venue_ns >= request.since_ns)
-        ]
-        limit = _limit(request, len(found))
-        return Answer(fills=tuple(found[len(found) - limit :] if request.since_ns is None else found[:limit]))
-
-    def _fetch_markets(self, request: Request) -> Answer:
-        maker, taker = self._fees.bps(Liquidity.MAKER), self._fees.bps(Liquidity.TAKER)
-        markets = [Market(instrument=it, maker_bps=maker, taker_bps=taker) for it in self.instruments.values()]
-        return Answer(markets=tuple(market for market in markets if request.symbol in ("", market.symbol)))
-
-    def _fetch_candles(self, request: Request) -> Answer:
-        it = self._instrument(request.symbol)
-        if request.span_ns not in self.rules.candle_spans_ns:
-            raise Refused(RefusalCode.UNSUPPORTED, f"{self.rules.name} has no candles of {request.span_ns} ns")
-        limit = _limit(request, CANDLES_MAX)
-        return Answer(candles=self.candles[it.symbol].bars(request.span_ns, since_ns=request.since_ns, limit=limit))
-
-    def _fetch_trades(self, request: Request) -> Answer:
-        """Public trades, oldest first: the last `limit` of those stamped since `since_ns`, and the best prices beside them."""
-        symbol = self._instrument(request.symbol).symbol
-        found = [trade for trade in self.trades[symbol] if request.since_ns is None or trade.venue_ns >= request.since_ns]
-        found = found[len(found) - _limit(request, len(found)) :]
-        return Answer(trades=tuple(found), books=(self._book(symbol, 1),))
-
     # Within
-
-    def _book(self, symbol: str, depth: int | None) -> BookSnapshot:
-        """The recorded book now; empty while it is not known whole."""
-        book, at_ns = self.books[symbol], self._settlement.at_ns
-        bids, asks = (book.ladder(side, depth) for side in Side) if book.is_complete else ((), ())
-        return BookSnapshot(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, bids=bids, asks=asks)
 
     def _enter(self, order: LiveOrder, matcher: Matcher, taking: Taking) -> None:
         """An accepted order meets the book: it takes, and what is left rests or ends."""
@@ -354,16 +317,42 @@ class SimVenue:
             else:
                 self._enter(order, matcher, taking)
 
+    def _await(self, order: LiveOrder) -> None:
+        """Mind what an order waits for besides the market."""
+        if order.status is OrderStatus.OPEN:
+            self._conditions.add(order)
+            if order.expires_ns is not None:
+                self._end_ns = self._conditions.next_end_ns - self.epoch_ns
+                self.on_end_set(order.expires_ns - self.epoch_ns)
+
+    def _end_orders(self) -> None:
+        for order in self._conditions.ended(self._settlement.at_ns):
+            self._matchers[order.instrument.symbol].remove(order)
+            self._settlement.finish(order, OrderStatus.EXPIRED, "its time was over", order.expires_ns)
+        self._end_ns = self._conditions.next_end_ns - self.epoch_ns
+
+    def _trigger(self, order: LiveOrder) -> None:
+        """A trade has reached an order's stop: it comes to the book after that trade, as any order that comes now."""
+        matcher, before = self._matchers[order.instrument.symbol], order.limit_ticks
+        if not order.is_dormant:
+            matcher.remove(order)
+        order.trigger()
+        assert order.limit_ticks is not None
+        if before is not None and order.limit_ticks != before:
+            was, now = order.instrument.price(before), order.instrument.price(order.limit_ticks)
+            self._moves.append(Moved(order_id=order.id, after_fills=len(self._settlement.fills), before=was, since=now))
+        order.arrived_ns = order.updated_ns = self._settlement.at_ns
+        taking = take_lots(order.left_lots, matcher.open_levels(order.side, order.limit_ticks))
+        if meets(order.side, order.limit_ticks, taking, matcher.own_best_against(order.side)):
+            self._settlement.finish(order, OrderStatus.CANCELED, "it would have traded with another order of this account")
+            return
+        self._settlement.tell(order)
+        self._enter(order, matcher, taking)
+
     def order_of(self, client_order_id: str) -> Order | None:
         """The order of this id as it stands; None if none was ever made."""
         order = self._orders.of(client_order_id)
         return None if order is None else order.snapshot()
-
-    def _instrument(self, symbol: str) -> Instrument:
-        it = self.instruments.get(symbol)
-        if it is None:
-            raise Refused(RefusalCode.UNKNOWN_SYMBOL, f'{self.rules.name} has no market "{symbol}"; it has {", ".join(self.instruments)}')
-        return it
 
     def _edited(self, order: LiveOrder, change: NewOrder) -> NewOrder:
         it = order.instrument
@@ -378,10 +367,6 @@ class SimVenue:
             price=it.price(order.limit_ticks) if change.price is None else change.price,
             post_only=order.post_only,
         )
-
-
-def _limit(request: Request, otherwise: int) -> int:
-    return otherwise if request.limit is None else min(max(request.limit, 0), otherwise)
 
 
 def _is_valid(it: Instrument, at_ns: Nanos) -> bool:

@@ -29,6 +29,8 @@ def order_facts(update: OrderUpdate) -> dict[str, object]:
     facts: dict[str, object] = {
         "id": order.id, "client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled),
     }  # fmt: skip
+    if order.is_triggered:
+        facts["is_triggered"] = True
     if fill is not None:
         facts |= {"trade_id": fill.trade_id, "price": plain(fill.price), "amount": plain(fill.amount)}
         facts |= {"fee": plain(fill.fee), "liquidity": fill.liquidity}
@@ -46,4 +48,12 @@ def in_words(order: NewOrder) -> dict[str, object]:
         table["time_in_force"] = order.time_in_force
     if order.post_only:
         table["post_only"] = True
+    for key in ("trigger_price", "stop_loss_price"):
+        value = getattr(order, key)
+        if value is not None:
+            table[key] = plain(value)
+    if order.stop_direction is not None:
+        table["stop_direction"] = order.stop_direction
+    if order.expires_ns is not None:
+        table["expires_ns"] = order.expires_ns
     return table

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,10 +17,19 @@ from papertape.model.errors import ConfigError
 from papertape.runtime.clock import LoopClock
 from papertape.trading.config import Config, Mode, load_config
 from papertape.trading.gate.build import build_live
+from papertape.trading.gate.halting import Halting
 from papertape.trading.paper.build import build_paper
 from papertape.trading.parts import Parts
 
-__all__ = ["BUILDERS", "alone", "build", "load_config"]
+__all__ = ["BANNERS", "BUILDERS", "alone", "build", "load_config"]
+
+LOG: Final = logging.getLogger("papertape")
+
+BANNERS: Final = {
+    Mode.PAPER: "PAPER: {exchange}. The market is real, the money is not.",
+    Mode.LIVE: "LIVE: {exchange}. The market is real, AND SO IS THE MONEY.",
+}
+"""What is said before anything else."""
 
 
 def build(parts: Parts) -> ResilientExchange:
@@ -43,7 +54,8 @@ BUILDERS: Final[Mapping[Mode, Callable[[Parts], ResilientExchange]]] = {
 def alone(name: str, config: Config) -> ResilientExchange:
     """An exchange for a program that brings its own loop, whatever `exchange` the file names.
 
-    What ends it cancels the task that asked for it. Raises `ConfigError`, also where no loop runs.
+    What ends it cancels the task that asked for it. What a person should know, first of all the mode, is said to the logger `papertape`.
+    Raises `ConfigError`, also where no loop runs.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -60,8 +72,23 @@ def alone(name: str, config: Config) -> ResilientExchange:
 
     config = msgspec.structs.replace(config, exchange=name)
     header = {"mode": str(config.mode), "exchange": config.exchange}
-    parts = Parts(config, clock=LoopClock(), journal=Journal(header), keys=KeyManager(), on_error=failed, tell=lambda words: None)
+    tell = partial(LOG.warning, "[%s] %s", str(config.mode).upper())
+    parts = Parts(config, clock=LoopClock(), journal=Journal(header), keys=KeyManager(), on_error=failed, tell=tell)
     with parts.closing:
         exchange = build(parts)
-        parts.closing.pop_all()  # it is the process's now
+        closing = parts.closing.pop_all()
+    tell(BANNERS[config.mode].format(exchange=config.exchange))
+    halting = Halting(exchange, parts, is_cancelling=config.cancel_on_halt)
+    halting.begin()
+    disconnect = exchange.disconnect
+
+    async def disconnect_and_let_go() -> None:
+        """Whoever disconnects may ask for another, which needs the same files."""
+        try:
+            await disconnect()
+        finally:
+            await halting.end()
+            closing.close()
+
+    exchange.disconnect = disconnect_and_let_go  # type: ignore[method-assign]  # of this one alone
     return exchange

@@ -2,6 +2,8 @@
 
     GET /health     JSON: the mode, whether all is well and what is missing, each lane, what waits, what was seen
     GET /events     JSON lines as they are written, each with the mode; goes on until either side ends it
+    GET /market     JSON lines of one market, ?symbol=BTC/USD: trades, candles, own orders, health, and the book if the bot hears it; the
+                    bot's own symbol if left out. With &book the book is subscribed to at the venue, and counts for the bot's health too.
     GET /metrics    Prometheus text; needs `pip install "papertape[metrics]"`
 
 It listens on loopback and answers nothing that changes anything. Reading it costs the bot next to nothing, and a reader who is too slow is
@@ -14,14 +16,16 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 from aiohttp import web
 
 from papertape.exchanges.resilient import ResilientExchange
-from papertape.model.errors import ConfigError
+from papertape.model.errors import BadSymbol, ConfigError
+from papertape.model.request import Channel
 from papertape.trading.notes import TradingNotes
+from papertape.trading.onlooker import Onlooker
 from papertape.trading.parts import Parts
 
 LOOPBACK: Final = "127.0.0.1"
@@ -46,13 +50,17 @@ class Status:
         self._parts = parts
         self._port = port
         self._readers: dict[int, _Reader] = {}
+        self._onlookers: dict[int, Onlooker] = {}
         self._runner: web.AppRunner | None = None
         parts.journal.on_line = self._on_line
 
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.add_routes(
-            [web.get("/health", self._health), web.get("/events", self._events), web.get("/metrics", self._metrics)]
+            [
+                web.get("/health", self._health), web.get("/events", self._events), web.get("/market", self._market),
+                web.get("/metrics", self._metrics),
+            ]
         )  # fmt: skip
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -69,8 +77,20 @@ class Status:
     async def __aexit__(self, *exception: object) -> None:
         for reader in self._readers.values():
             reader.end()
+        for onlooker in self._onlookers.values():
+            onlooker.end()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def symbols(self) -> list[str]:
+        """Whose markets the bot hears, or is set to trade."""
+        wanted = [symbol for _, symbol in self._exchange.wanted()]
+        given = self._parts.config.bot_config.get("symbol")
+        return list(dict.fromkeys([*([given] if isinstance(given, str) else []), *wanted]))
+
+    def onlooking(self) -> int:
+        """How many of the exchange's subscriptions are those of onlookers."""
+        return sum(onlooker.subscriptions for onlooker in self._onlookers.values())
 
     def standing(self) -> dict[str, Any]:
         """What `/health` answers."""
@@ -80,6 +100,7 @@ class Status:
             "mode": str(parts.config.mode), "exchange": parts.config.exchange, "bot": parts.config.bot,
             "halted": "" if parts.keeper is None else parts.keeper.halted,
             **msgspec.to_builtins(health),
+            "symbols": self.symbols(),
             "marks": {str(mark): count for mark, count in notes.marks.items()},
         }  # fmt: skip
 
@@ -87,17 +108,31 @@ class Status:
         return web.json_response(body=msgspec.json.encode(self.standing()))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
-        await response.prepare(request)
         reader = _Reader()
         self._readers[id(reader)] = reader
         try:
-            with suppress(ConnectionError):
-                while lines := await reader.lines():
-                    await response.write(b"".join(lines))
+            return await _stream(request, reader)
         finally:
             del self._readers[id(reader)]
-        return response
+
+    async def _market(self, request: web.Request) -> web.StreamResponse:
+        symbols = self.symbols()
+        symbol = request.query.get("symbol") or next(iter(symbols), "")
+        if not symbol:
+            raise web.HTTPBadRequest(text="the bot has subscribed to nothing yet; ask for ?symbol=BTC/USD or another\n")
+        has_book = "book" in request.query or (Channel.BOOK, symbol) in self._exchange.wanted()
+        onlooker = Onlooker(self._exchange, symbol, has_book=has_book)
+        self._onlookers[id(onlooker)] = onlooker
+        try:
+            await onlooker.start()
+        except BadSymbol as error:
+            del self._onlookers[id(onlooker)]
+            raise web.HTTPNotFound(text=f"{error}\n") from None
+        try:
+            return await _stream(request, onlooker)
+        finally:
+            del self._onlookers[id(onlooker)]
+            await onlooker.stop()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         try:
@@ -111,6 +146,20 @@ class Status:
             tagged = b'{"mode":"%s",%s\n' % (str(self._parts.config.mode).encode(), line.lstrip(b"{"))
             for reader in self._readers.values():
                 reader.hear(tagged)
+
+
+class _Lines(Protocol):
+    async def lines(self) -> list[bytes]: ...
+
+
+async def _stream(request: web.Request, reader: _Lines) -> web.StreamResponse:
+    """Send what a reader gets until it gets nothing more, or the other side goes."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        while lines := await reader.lines():
+            await response.write(b"".join(lines))
+    return response
 
 
 class _Reader:

@@ -34,12 +34,14 @@ class Trade:
 
     Attributes:
         failures: what went wrong, a sentence each.
+        onlooking: how many of the exchange's subscriptions are not the bot's.
         balances: what the account held as the bot had ended; None where nobody could be asked any more.
     """
 
     def __init__(self, bot: Any, bot_config: dict[str, Any], *, name: str, tell: Say) -> None:
         self.failures: list[str] = []
         self.balances: Balances | None = None
+        self.onlooking: Callable[[], int] = lambda: 0
         self._bot = bot
         self._config = bot_config
         self._name = name
@@ -118,7 +120,7 @@ class Trade:
             self._over.set()
         elif main.exception() is not None:
             self.bot_failed(main.exception())  # type: ignore[arg-type]  # it is there
-        elif not exchange.is_subscribed:
+        elif exchange.subscriptions <= self.onlooking():
             self._over.set()  # it has returned, and left nobody to call
 
     def _make(self) -> tuple[Any, Callable[[BaseExchange], Coroutine[Any, Any, Any]]]:

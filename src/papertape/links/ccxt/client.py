@@ -14,6 +14,7 @@ import ccxt.pro
 
 from papertape.links.coinbase.discreet import Discreet
 from papertape.links.line_fault import bound_dials
+from papertape.links.permits import refuse_unless_sending
 from papertape.links.purse import Purse, paying
 from papertape.model.errors import NotSupported
 from papertape.model.request import Op
@@ -65,6 +66,11 @@ class Ours:
     def microseconds(self) -> int:
         return self.papertape_clock.wall_ns() // 1_000
 
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        if self.apiKey:  # type: ignore[attr-defined]  # ccxt's
+            refuse_unless_sending(f"{self.id} {method}")  # type: ignore[attr-defined]  # ccxt's
+        return await super().fetch(url, method, headers, body)  # type: ignore[misc]  # ccxt's
+
     def handle_errors(self, code: int, *rest: Any) -> Any:
         self.papertape_status = code
         return super().handle_errors(code, *rest)  # type: ignore[misc]  # ccxt's
@@ -80,7 +86,8 @@ def make_client(
         options: over ccxt's own.
         is_stream: whether it is for `watch_…`; its books are kept in order by number, and a float prints as the venue wrote it.
     """
-    base = getattr(ccxt.pro, name, None) or getattr(ccxt.async_support, name, None)
+    streaming = getattr(ccxt.pro, name, None) if is_stream else None  # a client with a key has no streams that orders could leave by
+    base = streaming or getattr(ccxt.async_support, name, None)
     if base is None or not isinstance(base, type):
         raise NotSupported(f"ccxt {ccxt.__version__} knows no exchange {name!r}")
     kind = type(name, (Ours, base), {"papertape_clock": clock})

@@ -26,7 +26,7 @@ from papertape.links.ccxt.reading import (
 from papertape.links.ccxt.rest import CcxtRest
 from papertape.links.ccxt.watch import METHOD, Watch
 from papertape.links.coinbase.memory import Memory
-from papertape.links.permits import Permits
+from papertape.links.permits import Permits, permits_for
 from papertape.links.purse import Purse
 from papertape.model.account import KeyRights
 from papertape.model.errors import (
@@ -73,7 +73,7 @@ class CcxtLink:
     Args:
         name: ccxt's id of the venue.
         key: `apiKey`, `secret` and `password`, as far as there are any.
-        permits: what may change something needs one of these; None where nothing behind the link is real.
+        permits: what may change something needs one of these; None only without a key.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class CcxtLink:
     ) -> None:
         self._name = name
         self._clock = clock
-        self._permits = permits
+        self._permits = permits_for(name, permits, has_key=bool(key))
         self._manners = MANNERS.get(name, Manners())
         self._rest = CcxtRest(name, clock, dict(key or {}), timeout_ns, self._manners, ca)
-        self.rules = rules_for(name, self._rest.rate_limit_ms)
+        self.rules = rules_for(name, self._rest.rate_limit_ms, *self._rest.fees_bps)
         self._watch: Watch | None = None
         self._own: Own | None = None
         self._fresh: dict[str, Order] = {}  # orders whose end nobody has told on the user lane yet
@@ -202,11 +202,10 @@ class CcxtLink:
         raise NotSupported(f"{self._name}: ccxt cannot ask what this key may do, so that nobody can say that it may not withdraw")
 
     async def request(self, request: Request) -> Answer:
-        if self._permits is not None:
-            self._permits.spend(request)
         purse = Purse(request.op)
         try:
-            return await self._ask(request, purse)
+            with self._permits.sending(request):
+                return await self._ask(request, purse)
         except UNREADABLE as error:
             raise ExchangeNotAvailable(f"{self._name} {request.op}: an answer that cannot be read: {error!r}") from error
 
@@ -311,6 +310,8 @@ class CcxtLink:
 
     def _terms(self, wanted: NewOrder) -> dict[str, Any]:
         """What ccxt must add; refused where it does not say that the venue takes it, since what a venue ignores would rest, or take."""
+        if wanted.extras:
+            raise NotSupported(f"{self._name}: {wanted.extras[0]} orders cannot be written for ccxt; nothing was sent")
         word = "PO" if wanted.post_only else str(wanted.time_in_force)
         if wanted.type is OrderType.MARKET or word == TimeInForce.GTC:
             return {}

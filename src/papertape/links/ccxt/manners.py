@@ -99,16 +99,17 @@ MANNERS: Final[dict[str, Manners]] = {
 """By ccxt's name; a venue that is not here has the default ones, which are safe."""
 
 
-def rules_for(name: str, rate_limit_ms: float) -> VenueRules:
-    """What the shell goes by: the venue's own table where there is one, else ccxt's figure for its rate.
+def rules_for(name: str, rate_limit_ms: float, maker_bps: Decimal = Decimal(0), taker_bps: Decimal = Decimal(0)) -> VenueRules:
+    """What the shell goes by: the venue's own table where there is one, else ccxt's figures for its rate and its fees; 0 where it has none.
 
-    A generic link numbers nothing, lists no orders as a subscription begins, and shows a sign of life every ten seconds.
+    A generic link numbers nothing, lists no orders as a subscription begins, and shows a sign of life every ten seconds. It offers limit
+    and market orders alone: ccxt's words for stops and ends differ from venue to venue, and what was passed over would be a plain order.
     """
     manners = MANNERS.get(name, Manners())
     quota = Quota(count=max(COUNT_MIN, int(WINDOW_NS // max(1, int(rate_limit_ms * MILLISECOND)))), per_ns=WINDOW_NS)
     if rate_limit_ms * COUNT_MIN * MILLISECOND > WINDOW_NS:
         quota = Quota(count=COUNT_MIN, per_ns=int(rate_limit_ms * COUNT_MIN * MILLISECOND))
     known = VENUES.get(name) or VenueRules(
-        name=name, reconcile=manners.reconcile, private_quota=quota, public_quota=quota, maker_bps=Decimal(0), taker_bps=Decimal(0)
+        name=name, reconcile=manners.reconcile, private_quota=quota, public_quota=quota, maker_bps=maker_bps, taker_bps=taker_bps
     )
-    return msgspec.structs.replace(known, reconcile=manners.reconcile, lists_own_orders=False, heartbeat_ns=10 * SECOND)
+    return msgspec.structs.replace(known, reconcile=manners.reconcile, lists_own_orders=False, heartbeat_ns=10 * SECOND, offers=())

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from papertape.links.ccxt.client import make_client
 from papertape.links.ccxt.manners import Manners
 from papertape.links.line_fault import is_being_cancelled, line_fault
+from papertape.links.permits import Permits
 from papertape.links.purse import Purse, paying
 from papertape.links.refusal import BANNED_NS
 from papertape.model.errors import (
@@ -26,8 +28,8 @@ from papertape.model.errors import (
     retry_after_ns,
     with_retry_after,
 )
-from papertape.model.request import Op
-from papertape.model.units import SECOND, Nanos
+from papertape.model.request import Op, Request
+from papertape.model.units import EXACT, SECOND, Nanos
 from papertape.runtime.clock import Clock
 
 QUERY: Final = re.compile(r"\?\S+")
@@ -39,6 +41,7 @@ class CcxtRest:
     Attributes:
         client: ccxt's; None while the lane is closed.
         rate_limit_ms: what ccxt takes for the time between two requests.
+        fees_bps: what ccxt takes for the venue's fees, as a maker and as a taker, without asking it; 0 where it does not say.
         spend: awaited before each request beyond those that a `Purse` has paid for; the shell's limiter.
         on_limited: told, of each answer that asks for quiet, for how long, in nanoseconds; None where it does not say.
     """
@@ -53,14 +56,16 @@ class CcxtRest:
         self.client: Any = None
         self._spare: Any = self.make()
         self.rate_limit_ms = float(self._spare.rateLimit)
+        fees: Mapping[str, Any] = (self._spare.fees or {}).get("trading") or {}
+        self.fees_bps = (_bps(fees.get("maker")), _bps(fees.get("taker")))
         self.spend: Callable[[Op], Awaitable[object]] | None = None
         self.on_limited: Callable[[Nanos | None], object] = lambda _: None
 
     def make(self, *, is_stream: bool = False) -> Any:
-        """Another client, for the streams or for this; nothing is opened."""
+        """Another client, for the streams or for this; nothing is opened. Streams here are public, and have no key to place orders with."""
         return make_client(
-            self._name, self._clock, key=self._key, timeout_ns=self._timeout_ns, options=self._manners.options, is_stream=is_stream,
-            ca=self._ca,
+            self._name, self._clock, key={} if is_stream else self._key, timeout_ns=self._timeout_ns, options=self._manners.options,
+            is_stream=is_stream, ca=self._ca,
         )  # fmt: skip
 
     async def open(self) -> None:
@@ -69,7 +74,8 @@ class CcxtRest:
             self.client, self._spare = self._spare or self.make(), None
             self.client.papertape_spend = self.spend
         if self.client.has.get("fetchTime"):
-            await self.call(Op.TIME_FETCH, Purse(Op.TIME_FETCH), "fetch_time")
+            with Permits().sending(Request(op=Op.TIME_FETCH)):
+                await self.call(Op.TIME_FETCH, Purse(Op.TIME_FETCH), "fetch_time")
 
     async def close(self) -> None:
         client, self.client = self.client, None
@@ -120,3 +126,11 @@ class CcxtRest:
         if text.isdigit():
             return int(text) * SECOND
         return BANNED_NS if self.client.papertape_status == 418 else None
+
+
+def _bps(part: float | str | None) -> Decimal:
+    """
+    >>> _bps(0.0016), _bps(None)
+    (Decimal('16.0000'), Decimal('0'))
+    """
+    return Decimal(0) if part is None else EXACT.multiply(Decimal(str(part)), Decimal(10_000))

@@ -17,7 +17,7 @@ from papertape.links.coinbase.connections import Connections
 from papertape.links.coinbase.memory import Memory
 from papertape.links.coinbase.rest import CoinbaseRest, Reply
 from papertape.links.coinbase.stream import CoinbaseStream, OnClosed, OnFrame
-from papertape.links.permits import Permits
+from papertape.links.permits import Permits, permits_for
 from papertape.links.purse import Purse
 from papertape.links.refusal import error_of
 from papertape.model.account import KeyRights
@@ -74,7 +74,7 @@ class CoinbaseLink:
     `spend_by` names.
 
     Args:
-        permits: what may change something needs one of these; None where nothing behind the link is real.
+        permits: what may change something needs one of these; None only without credentials.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CoinbaseLink:
         permits: Permits | None = None,
     ) -> None:
         self.rules = rules
-        self._permits = permits
+        self._permits = permits_for(rules.name, permits, has_key=credentials is not None)
         self._credentials = credentials
         self._urls = urls or CoinbaseUrls()
         self._timeout_ns = timeout_ns
@@ -198,8 +198,10 @@ class CoinbaseLink:
         return sign(self._credentials, now_ns, nonce=f"{now_ns:x}{self._tokens:x}")
 
     async def request(self, request: Request) -> Answer:
-        if self._permits is not None:
-            self._permits.spend(request)
+        with self._permits.sending(request):
+            return await self._carry_out(request)
+
+    async def _carry_out(self, request: Request) -> Answer:
         if not request.order_id and request.op in (Op.ORDER_FETCH, Op.ORDER_CANCEL, Op.ORDER_EDIT):
             request = msgspec.structs.replace(request, order_id=self._memory.id_of(request.client_order_id))
         purse = Purse(request.op)
@@ -333,4 +335,8 @@ def _acknowledged(request: Request, wanted: NewOrder, order_id: str, now_ns: Nan
         status=OrderStatus.OPEN,
         created_ns=now_ns,
         updated_ns=now_ns,
+        expires_ns=wanted.expires_ns,
+        trigger_price=wanted.trigger_price,
+        stop_direction=wanted.stop_direction,
+        stop_loss_price=wanted.stop_loss_price,
     )

@@ -16,6 +16,7 @@ import msgspec
 
 from papertape.links.coinbase.discreet import LOG
 from papertape.links.line_fault import bound_dials, is_being_cancelled, line_fault
+from papertape.links.permits import refuse_unless_sending
 from papertape.links.purse import Purse, paying
 from papertape.links.refusal import error_of
 from papertape.model.errors import (
@@ -110,6 +111,8 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
         return None
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Reply:
+        if method != "GET":
+            refuse_unless_sending(f"coinbase {method} {url}")
         content = await super().fetch(url, method, headers, body)
         status, names, text = self._papertape_reply  # set in this very step of the loop
         return Reply(status, content if isinstance(content, dict | list) else text, names)

@@ -60,6 +60,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
         lasts_ns: how long from then; None: until healed; 0: at that instant only.
         size: bytes per second, bytes in a part, bytes to skip.
         add_ns, jitter_ns: how much longer something takes, and how much more than that at most.
+        of_each: how many bytes of each piece come in parts; the rest comes whole.
         is_random: parts of random size, from 1 up to `size`.
         bit: which bit is turned over; None draws one.
         code: what `getaddrinfo` fails with.
@@ -77,6 +78,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     add_ns: Nanos = 0
     jitter_ns: Nanos = 0
+    of_each: int = 0
     is_random: bool = False
     bit: int | None = None
     code: int = 0

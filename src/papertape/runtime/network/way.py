@@ -152,7 +152,7 @@ class Way:
         if isinstance(piece, bytes):
             written_ns, count = sent_ns, self._room(len(piece) - passed)
             sent_ns, count = self._paced(written_ns, count)
-            part = self._part(count, sent_ns + flight_ns)
+            part = self._part(count, passed, sent_ns + flight_ns)
             if part < count:
                 sent_ns, count = self._paced(written_ns, part)
         at_ns: Nanos | None = sent_ns + flight_ns
@@ -216,10 +216,10 @@ class Way:
                 return span
         return None
 
-    def _part(self, count: int, at_ns: Nanos) -> int:
+    def _part(self, count: int, passed: int, at_ns: Nanos) -> int:
         for effect in self._splits:
-            if effect.covers(at_ns):
-                trouble = effect.armed.trouble
+            trouble = effect.armed.trouble
+            if passed < trouble.of_each and effect.covers(at_ns):
                 size = 1 + self._draw(effect, self.bytes) % trouble.size if trouble.is_random else trouble.size
                 count = min(count, size)
         return count

@@ -30,7 +30,7 @@ from papertape.session.serving.laps import laps, valid_from_then
 from papertape.session.serving.magic import Magic
 from papertape.session.serving.spec import ServeSpec, speed_text
 from papertape.session.spec import Scenario
-from papertape.session.world import Feed, instruments_of, open_door, open_feeds, outages_of, walked
+from papertape.session.world import Feed, instruments_of, open_door, open_feeds, outages_of, walked, with_fills
 from papertape.sim.armed import Armed
 from papertape.venues import VENUES
 
@@ -105,8 +105,9 @@ class ServedMarket:
         instruments = [valid_from_then(each, shift_ns, is_endless=spec.loop) for each in instruments_of(feeds)]
         self._armed: dict[int, Armed] = {}
         self._numbers = itertools.count(1)
+        played = with_fills(spec.venue_spec, feeds, f"serve {spec.venue}, model")
         self.venue, self.door, _ = open_door(
-            spec.venue, spec.venue_spec, instruments, (), time=self.time, epoch_ns=epoch_ns, journal=journal, chance=self._chance
+            spec.venue, played, instruments, (), time=self.time, epoch_ns=epoch_ns, journal=journal, chance=self._chance
         )
         rules = VENUES[spec.venue]
         self.port = DoorPort(self.door, rules, self.time, self._arrive)

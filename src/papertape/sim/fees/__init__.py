@@ -6,11 +6,12 @@ from typing import Final
 
 from papertape.sim.fees.base import FeeModel
 from papertape.sim.fees.flat import FlatFees
+from papertape.sim.fees.tiered import Tier, TieredFees
 
-__all__ = ["FEES", "AnyFees", "FeeModel", "FlatFees"]
+__all__ = ["FEES", "AnyFees", "FeeModel", "FlatFees", "Tier", "TieredFees"]
 
-FEES: Final[dict[str, type[FeeModel]]] = {"flat": FlatFees}
+FEES: Final[dict[str, type[FeeModel]]] = {"flat": FlatFees, "tiered": TieredFees}
 """By the word that a scenario's `kind` holds."""
 
-AnyFees = FlatFees
+AnyFees = FlatFees | TieredFees
 """What a scenario's `fees` table may be."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
+
+from papertape.model.instrument import Instrument
 
 Told = tuple[int, int]
 """(lots, mark): so much of a trade was reported by the level change with that mark. Marks number what the tape tells of one side of a
@@ -49,9 +51,17 @@ class Place(Protocol):
 
 
 class FillModel(msgspec.Struct, frozen=True, tag_field="kind"):
-    """How resting orders get filled."""
+    """How resting orders get filled.
 
-    def join(self, lots: int | None, mark: int) -> Place:
+    Attributes:
+        meets_levels: whether a level of the other side that arrives at or through an order's price fills it.
+        counts_trades: whether trades do.
+    """
+
+    meets_levels: ClassVar[bool] = True
+    counts_trades: ClassVar[bool] = True
+
+    def join(self, lots: int | None, mark: int, instrument: Instrument) -> Place:
         """A place behind `lots` of others, by what was told before `mark`; None where the tape has told no book, so nobody knows."""
         raise NotImplementedError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from papertape.model.instrument import Instrument
 from papertape.sim.fills.base import FillModel, Place, Told, told_before
 
 UNKNOWN: Final = 1 << 62
@@ -98,5 +99,5 @@ class QueueFills(FillModel, frozen=True, tag="queue"):
     tape has as traded, and orders of ours behind those wait for them. Where the tape has told no book, only a trade beyond the price fills.
     """
 
-    def join(self, lots: int | None, mark: int) -> Place:
+    def join(self, lots: int | None, mark: int, instrument: Instrument) -> Place:
         return QueuePlace(UNKNOWN if lots is None else lots, mark)

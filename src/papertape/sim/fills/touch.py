@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from papertape.model.instrument import Instrument
 from papertape.sim.fills.base import FillModel, Place, Told, told_before
 
 
@@ -43,5 +44,5 @@ class TouchFills(FillModel, frozen=True, tag="touch"):
     It does not fill because the best price of its own side moves away, nor because a level at its price shrinks.
     """
 
-    def join(self, lots: int | None, mark: int) -> Place:
+    def join(self, lots: int | None, mark: int, instrument: Instrument) -> Place:
         return FrontPlace(mark)

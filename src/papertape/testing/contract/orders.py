@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import InvalidOrder, OrderNotFound
 from papertape.model.order import OrderStatus
+from papertape.model.units import SECOND
 from papertape.testing.contract.subject import Contract, tick_of
 from papertape.testing.fixtures import SimClock, SimVenue
 
@@ -74,6 +76,42 @@ class OrdersContract(Contract):
         await sim_clock.sleep("1s")
         assert venue.fills == ()
         assert (await self.rest(exchange, venue, post_only=True)).status is OrderStatus.OPEN
+
+    async def test_an_order_ends_at_its_time(self, sim_exchange: BaseExchange, venue: SimVenue, sim_clock: SimClock) -> None:
+        """Good till date: open until then, and expired after it, though nobody did anything."""
+        exchange = await self.opened(sim_exchange)
+        await exchange.cancel_order((await self.rest(exchange, venue)).id, self.symbol)
+        end_ns = venue.orders[0].created_ns + 5 * SECOND  # the venue's clock, not ours
+        await self.need_or_refuse("gtd", lambda: self.rest(exchange, venue, time_in_force="GTD", expires_at=end_ns))
+        order = await self.rest(exchange, venue, time_in_force="GTD", expires_at=end_ns)
+        assert [(each.id, each.expires_ns) for each in venue.open_orders] == [(order.id, end_ns)]
+        await sim_clock.sleep("10s")
+        assert venue.open_orders == ()
+        assert (await exchange.fetch_order_status(order.id, self.symbol)).status is OrderStatus.EXPIRED
+
+    async def test_a_stop_waits_outside_the_book(self, sim_exchange: BaseExchange, venue: SimVenue, sim_clock: SimClock) -> None:
+        """A sell far under the market, which would fill at once, does not while its stop is not reached; and it can be cancelled."""
+        exchange = await self.opened(sim_exchange)
+        await sim_clock.sleep("2s")
+        stop = self.far(venue)
+        place = partial(exchange.place_order, self.symbol, "limit", "sell", self.amount, stop, trigger_price=stop)
+        await self.need_or_refuse("stop_limit", place)
+        order = await place()
+        await sim_clock.sleep("2s")
+        assert [(each.id, each.trigger_price, each.is_dormant) for each in venue.open_orders] == [(order.id, stop, True)]
+        assert venue.fills == ()
+        assert (await exchange.cancel_order(order.id, self.symbol)).status is OrderStatus.CANCELED
+
+    async def test_a_bracket_rests_at_its_price(self, sim_exchange: BaseExchange, venue: SimVenue, sim_clock: SimClock) -> None:
+        """With its stop far under the market and its price far over it."""
+        exchange = await self.opened(sim_exchange)
+        await sim_clock.sleep("2s")
+        stop = self.far(venue)
+        place = partial(exchange.place_order, self.symbol, "limit", "sell", self.amount, 4 * stop, stop_loss_price=stop)
+        await self.need_or_refuse("bracket", place)
+        order = await place()
+        assert [(each.id, each.price, each.stop_loss_price) for each in venue.open_orders] == [(order.id, 4 * stop, stop)]
+        assert (await exchange.cancel_order(order.id, self.symbol)).status is OrderStatus.CANCELED
 
     async def test_a_repeated_client_order_id_makes_one_order(self, sim_exchange: BaseExchange, venue: SimVenue) -> None:
         """The same wish under the same id is the same order; that is what an id is for."""

@@ -28,7 +28,7 @@ OTHERS: Final = ("PYTHONS", "REALDATA", "TRACE", "TRACEBACK", "KEYS_FILE", "KEYS
 OTHER_BEGINNINGS: Final = ("BENCH_", "TRACE_")
 
 CURRENCIES: Final = "account"
-"""A table whose keys are currencies, which people write in capitals."""
+"""The table of a venue whose keys are currencies; a variable's name does not tell their case, so they are taken in capitals."""
 
 
 class Layered(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,14 +72,15 @@ def layered(path: Path | None, environment: Mapping[str, str], settings: Sequenc
     for name in environment:
         rest = name.removeprefix(PREFIX)
         if rest != name and rest not in OTHERS and not rest.startswith(OTHER_BEGINNINGS):
-            _put(raw, origins, _spelt(_place(name), raw), environment[name], f"${name}")
+            place = _spelt(_place(name), raw)
+            _put(raw, origins, place, _in_capitals(place, _value(environment[name])), f"${name}")
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f'--set {setting}: expected NAME=VALUE, such as mode=paper or "limits.position=0.1 BTC"')
         place = name.strip().split(".")
         _check_first(place, f"--set {setting}")
-        _put(raw, origins, place, value.strip(), f"--set {name.strip()}")
+        _put(raw, origins, place, _value(value.strip()), f"--set {name.strip()}")
     return Layered(raw=raw, origins=origins, folder=file.parent, source=file.as_posix() if has_file else f"{FILE} (there is none)")
 
 
@@ -95,20 +96,40 @@ def _spelt(place: list[str], raw: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for key in place:
         names = list(within) if isinstance(within, dict) else []
-        otherwise = key.upper() if found[-1:] == [CURRENCIES] else key
+        otherwise = key.upper() if _is_account(found) else key
         name = next((each for each in names if each.lower() == key), otherwise)
         within = within.get(name) if isinstance(within, dict) else None
         found.append(name)
     return found
 
 
+def _is_account(place: Sequence[str]) -> bool:
+    return len(place) == 3 and place[0] == "venue" and place[2] == CURRENCIES
+
+
+def _in_capitals(place: Sequence[str], value: Any) -> Any:
+    """A value from the environment, with the currencies in it as those in a variable's name are taken.
+
+    >>> _in_capitals(["venue", "coinbase"], {"account": {"usd": "7"}}), _in_capitals(["bot_config"], {"account": {"usd": "7"}})
+    ({'account': {'USD': '7'}}, {'account': {'usd': '7'}})
+    """
+    if not isinstance(value, dict):
+        return value
+    if _is_account(place):
+        return {key.upper() if key.islower() else key: amount for key, amount in value.items()}
+    return {key: _in_capitals([*place, key], inner) for key, inner in value.items()}
+
+
 def _check_first(place: list[str], where: str) -> None:
     if place[0] not in KEYS:
-        near = difflib.get_close_matches(place[0], KEYS, n=1)
-        table = next((each for each in TABLES if where.startswith("$") and place[0].startswith(f"{each}_")), "")
+        is_variable = where.startswith("$")
+        near = difflib.get_close_matches(place[0], (*KEYS, *(each.lower() for each in OTHERS if is_variable)), n=1)
+        table = next((each for each in TABLES if is_variable and place[0].startswith(f"{each}_")), "")
         if table:
             variable = f"{PREFIX}{table}__{place[0].removeprefix(table + '_')}".upper()
             raise ConfigError(f"{where}: two underscores lead into a table; did you mean ${variable}?")
+        if near and near[0] not in KEYS:
+            raise ConfigError(f'{where}: there is no setting "{place[0]}"; did you mean ${PREFIX}{near[0].upper()}?')
         hint = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(KEYS)}"
         raise ConfigError(f'{where}: there is no setting "{place[0]}"{hint}')
     is_table = place[0] in TABLES
@@ -117,7 +138,7 @@ def _check_first(place: list[str], where: str) -> None:
         raise ConfigError(f'{where}: "{place[0]}" is {"a table" if is_table else "one setting"}; say {wanted}')
 
 
-def _put(raw: dict[str, Any], origins: dict[str, str], place: list[str], text: str, origin: str) -> None:
+def _put(raw: dict[str, Any], origins: dict[str, str], place: list[str], value: Any, origin: str) -> None:
     within = raw
     for key in place[:-1]:
         inner = within.get(key, {})
@@ -125,7 +146,7 @@ def _put(raw: dict[str, Any], origins: dict[str, str], place: list[str], text: s
             raise ConfigError(f'{origin}: "{key}" is no table in the file; expected one')
         within[key] = inner = dict(inner)
         within = inner
-    within[place[-1]] = _value(text)
+    within[place[-1]] = value
     name = ".".join(place)
     for under in [each for each in origins if each.startswith(f"{name}.")]:
         del origins[under]

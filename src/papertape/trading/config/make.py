@@ -163,6 +163,10 @@ def _venues(top: Table, known: list[str], folder: Path) -> dict[str, VenueConfig
 
 def _venue(venue: Table, folder: Path) -> VenueConfig:
     venue.allow("feed", "account", "model", *ENDPOINTS, "ca")
+    account = venue.table("account")
+    for currency in [] if account is None else account.raw:
+        if account is not None and currency.islower():
+            raise account.problem(currency, f"currencies are written as the venue writes them; did you mean `{currency.upper()}`?")
     ca = venue.text("ca")
     if ca is not None and not (folder / ca).is_file():
         raise venue.problem("ca", f'holds "{ca}"; there is no file {(folder / ca).as_posix()}')

@@ -156,6 +156,18 @@ class Audit:
         )
 
 
+def is_in_use(path: Path) -> bool:
+    """Whether a process has that log open: a bot trades live with it, or is being armed."""
+    try:
+        with path.open("rb") as file:
+            _lock(file.fileno(), path)
+    except OSError:
+        return False  # there is none
+    except ConfigError:
+        return True
+    return False
+
+
 def _line(before: str, record: dict[str, Any]) -> bytes:
     return msgspec.json.encode({"before": before, **record}) + b"\n"
 

@@ -13,7 +13,7 @@ from papertape.model.errors import ConfigError
 from papertape.trading.config import Config
 from papertape.trading.gate.arming import armed_path, missing_for_live, read_armed
 from papertape.trading.gate.audit import Audit
-from papertape.trading.gate.keeper import HALT, Gatekeeper, since_armed
+from papertape.trading.gate.keeper import HALT, Gatekeeper, halt_file_says, since_armed
 from papertape.trading.gate.link import GatedLink
 from papertape.trading.parts import Parts
 
@@ -58,9 +58,9 @@ def build_live(parts: Parts) -> ResilientExchange:
 
 def halted_in(config: Config, audit: Audit) -> str:
     """Why trading is halted, by the file or by the log; empty where it is not."""
-    file = config.state / "live" / config.exchange / HALT
-    if file.exists():
-        return f"{file.as_posix()} is there"
+    why = halt_file_says(config.state / "live" / config.exchange / HALT)
+    if why:
+        return why
     return next((str(each["why"]) for each in since_armed(audit.records) if each["kind"] == "halted"), "")
 
 

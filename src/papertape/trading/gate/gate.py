@@ -4,7 +4,8 @@ It keeps its own count, from the venue's words about the orders that it let thro
 orders could still add to that, what was lost today, and how many orders went out within a minute. Whatever it cannot judge it refuses.
 Cancels always pass: they can only make what is at stake smaller.
 
-A sale is worth what its market pays, however low its own price: it executes there. A purchase is worth no more than its price.
+A sale is worth what its market pays, however low its own price: it executes there. A purchase is worth no more than its price. What a stop
+or a bracket may come to counts from the start, as if it had been set off.
 """
 
 from __future__ import annotations
@@ -269,6 +270,8 @@ class Gate:
         last = self.prices.get(order.symbol)
         if last is not None and (order.price is None or order.side is Side.SELL):
             price = max(price, last.at)
+        if order.trigger_price is not None and order.side is Side.SELL:
+            price = max(price, order.trigger_price)  # one that sells on the way up meets the market there
         if order.cost is not None:
             return (EXACT.divide(order.cost, price) if price else Decimal(0)), price
         return order.amount or Decimal(0), price

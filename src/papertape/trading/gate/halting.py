@@ -38,14 +38,19 @@ class Halting:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait([self._work])
+        await self.end()
 
     def begin(self) -> None:
         """Watch from now on; for who has no block that it could last for, until the loop ends."""
         if self._parts.keeper is not None:
             self._work = asyncio.ensure_future(self._watch())
+
+    async def end(self) -> None:
+        """Watch no longer; doing so twice changes nothing."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
 
     async def _watch(self) -> None:
         keeper, clock = self._parts.keeper, self._parts.clock

@@ -69,7 +69,10 @@ class PaperAccount:
         self._fills = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            is_new = not path.exists() or not path.stat().st_size
+            if not path.exists():
+                _make(path, venue, opening)
+            elif not path.stat().st_size:
+                raise _unusable(path, ValueError("it is empty"))
             self._file = sqlite3.connect(path, isolation_level=None, timeout=0)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{path}: the paper account cannot be opened: {error}") from None
@@ -77,9 +80,6 @@ class PaperAccount:
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._file.execute("PRAGMA synchronous = FULL")
             self._file.execute("BEGIN EXCLUSIVE")
-            if is_new:
-                self._make(venue, opening)
-                os.chmod(path, 0o600)
             self._file.execute("COMMIT")
             self._check(venue)
             self.kept = self._read()
@@ -123,14 +123,6 @@ class PaperAccount:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def _make(self, venue: str, opening: Mapping[str, Decimal]) -> None:
-        for statement in _TABLES.strip().split("\n"):
-            self._file.execute(statement)
-        self._file.executemany("INSERT INTO about VALUES (?, ?)", [("format", FORMAT), ("mode", "paper"), ("venue", venue)])
-        self._file.executemany(
-            "INSERT INTO money VALUES (?, ?, ?)", [(currency, plain(held), plain(held)) for currency, held in opening.items()]
-        )
-
     def _check(self, venue: str) -> None:
         about = dict(self._file.execute("SELECT key, value FROM about"))
         if about.get("format") != FORMAT or about.get("mode") != "paper":
@@ -158,10 +150,57 @@ class PaperAccount:
         return list(self._file.execute(f"SELECT body FROM {table} ORDER BY number"))  # noqa: S608  # one of two names of ours
 
 
-def reset(path: Path) -> bool:
-    """Put an account aside, so that the next begins anew; whether there was one. It stays beside its place, under the next free number."""
-    if not path.exists():
-        return False
+def _make(path: Path, venue: str, opening: Mapping[str, Decimal]) -> None:
+    """A new account, whole before it has its name: one that is empty was made so by somebody else."""
+    part = path.with_name(f"{path.name}.part-{os.getpid()}")
+    part.unlink(missing_ok=True)
+    with closing(sqlite3.connect(part, isolation_level=None)) as file:
+        os.chmod(part, 0o600)
+        file.execute("PRAGMA synchronous = FULL")
+        file.execute("BEGIN EXCLUSIVE")
+        for statement in _TABLES.strip().split("\n"):
+            file.execute(statement)
+        file.executemany("INSERT INTO about VALUES (?, ?)", [("format", FORMAT), ("mode", "paper"), ("venue", venue)])
+        rows = [(currency, plain(held), plain(held)) for currency, held in opening.items()]
+        file.executemany("INSERT INTO money VALUES (?, ?, ?)", rows)
+        file.execute("COMMIT")
+    try:
+        os.link(part, path)  # unlike a rename, it takes the place of none that another process has made meanwhile
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def reset(path: Path, *others: Path) -> bool:
+    """Put an account aside, so that the next begins anew; whether there was one. It stays beside its place, under the next free number.
+
+    Args:
+        others: what tells of its orders goes with it; a new account gives the same names to others.
+    """
+    if path.exists():
+        _refuse_if_used(path)
+    found = [each for each in (*others, path) if each.exists()]  # the account goes last
+    number = 1
+    while any(_aside(each, number).exists() for each in (*others, path)):
+        number += 1
+    for each in found:
+        each.rename(_aside(each, number))
+    return path in found
+
+
+def _aside(path: Path, number: int) -> Path:
+    """Its place beside.
+
+    >>> _aside(Path("account.sqlite"), 2).name
+    'account.2.sqlite'
+    """
+    return path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _refuse_if_used(path: Path) -> None:
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as file:
             file.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -171,11 +210,6 @@ def reset(path: Path) -> bool:
         raise _in_use(path) from None
     except sqlite3.DatabaseError:
         pass  # damaged, or something else: all the more reason to put it aside, and to keep it
-    number = 1
-    while (aside := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
-        number += 1
-    path.rename(aside)
-    return True
 
 
 def _unusable(path: Path, error: Exception) -> ConfigError:

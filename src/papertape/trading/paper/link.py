@@ -54,7 +54,9 @@ class PaperLink:
 
     async def request(self, request: Request) -> Answer:
         if request.op in PUBLIC_OPS:
-            return await self._public.request(request)
+            answer = await self._public.request(request)
+            self._market.learn([market.instrument for market in answer.markets])
+            return answer
         if request.op in (Op.ORDER_CREATE, Op.ORDER_PREVIEW) and request.order is not None:
             symbol = request.order.symbol
             self._market.follow(symbol)

@@ -14,10 +14,11 @@ from papertape.exchanges.bell import Bell
 from papertape.journal import Journal
 from papertape.links.base import Link
 from papertape.links.simulated import SimulatedLink
+from papertape.model.errors import ConfigError
 from papertape.model.event import ConnectionEvent, ConnectionKind, MarketEvent
 from papertape.model.instrument import Instrument
 from papertape.model.request import Channel, Lane
-from papertape.model.units import Nanos, parse_duration
+from papertape.model.units import Nanos, parse_duration, plain
 from papertape.recorder import Recorder, RecorderSettings
 from papertape.recorder.spool import Row
 from papertape.runtime.chance import Chance
@@ -63,14 +64,22 @@ class PaperMarket:
         self._journal = journal
         self._bell = Bell(clock)
         self._instruments: dict[str, Instrument] = {}
+        self._changed: dict[str, Instrument] = {}
+        self._followed: dict[str, None] = {}
+        self._outdated = ""  # why nothing that comes is believed any more
         self._early: list[MarketEvent] = []
         self._recorder = Recorder(
             link, (), clock=clock, chance=chance, make_reel=self._learned, settings=RecorderSettings(channels=())
         )  # fmt: skip
 
     async def run(self) -> None:
-        """Keep the market up until `stop`; raises what `Recorder.run` does, and `ConfigError` where the account cannot be used."""
+        """Keep the market up until `stop`.
+
+        Raises what `Recorder.run` does, and `ConfigError` where the account cannot be used, or a market that is followed has new steps.
+        """
         await self._recorder.run()
+        if self._outdated:
+            raise ConfigError(self._outdated)
 
     def stop(self) -> None:
         """Come to an end."""
@@ -87,7 +96,10 @@ class PaperMarket:
 
     def follow(self, symbol: str, *channels: Channel) -> None:
         """From now on hear this of a market, and whatever orders there need."""
-        if symbol in self._instruments:
+        if symbol in self._changed:
+            self._end(symbol)
+        elif symbol in self._instruments:
+            self._followed[symbol] = None
             for channel in dict.fromkeys((*MET_ON, *channels)):
                 self._recorder.follow(channel, symbol)
 
@@ -110,6 +122,8 @@ class PaperMarket:
                 return
             events, self._early = self._early, []
             self._begin(epoch_ns)
+        if self._outdated:
+            return
         assert self.venue is not None, "it has begun"
         self.venue.feed(events)
         self.rows += len(rows)
@@ -122,7 +136,19 @@ class PaperMarket:
         """Nothing waits to be written."""
 
     def rotate(self, wall_ns: Nanos, now_ns: Nanos, instruments: Sequence[Instrument]) -> None:
-        """The real venue has changed its steps: this one keeps those that it began with, until it is started anew."""
+        """The real venue has changed something of its markets."""
+        self.learn(instruments)
+
+    def learn(self, instruments: Sequence[Instrument]) -> None:
+        """What the real venue trades now. Prices and amounts that come are counted in its steps of now: where those are no longer the ones
+        that this venue began with, nothing of that market may be believed, and it ends. Minima stay as they were until the next start.
+        """
+        for now in instruments:
+            before = self._instruments.get(now.symbol)
+            if before is not None and (before.tick, before.lot) != (now.tick, now.lot):
+                self._changed[now.symbol] = now
+                if now.symbol in self._followed:
+                    self._end(now.symbol)
 
     def rotate_if_due(self, wall_ns: Nanos, now_ns: Nanos) -> None:
         """There are no files."""
@@ -134,6 +160,14 @@ class PaperMarket:
         """All is on the disk."""
 
     # Within
+
+    def _end(self, symbol: str) -> None:
+        before, now = self._instruments[symbol], self._changed[symbol]
+        self._outdated = (
+            f"{self._link.rules.name} has changed the steps of {symbol}, tick {plain(before.tick)} to {plain(now.tick)}, lot "
+            f"{plain(before.lot)} to {plain(now.lot)}, while paper trades there; start again: the account goes on with the new ones"
+        )
+        self._recorder.stop()
 
     def _learned(self, instruments: Sequence[Instrument]) -> PaperMarket:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}

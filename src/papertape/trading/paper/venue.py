@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from papertape.journal import Journal
 from papertape.links.simulated import SimulatedLink
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
-from papertape.model.order import OrderUpdate
-from papertape.model.units import SECOND, Nanos
+from papertape.model.order import Order, OrderStatus, OrderUpdate
+from papertape.model.units import SECOND, Nanos, plain
 from papertape.model.venue import VenueRules
 from papertape.runtime.chance import Chance
 from papertape.runtime.clock import Clock, Timer
@@ -19,6 +21,7 @@ from papertape.session.outages import Outages
 from papertape.session.spec import LatencySpec, ModelSpec, VenueSpec
 from papertape.session.world import open_door
 from papertape.sim.latency import ConstantLatency
+from papertape.sim.order import fits
 from papertape.tape.stamping import UNTIMED
 from papertape.trading.paper.account import PaperAccount
 from papertape.trading.paper.fed_time import FedTime
@@ -63,9 +66,22 @@ class PaperVenue:
             rules.name, spec, list(instruments), (), time=self._time, epoch_ns=epoch_ns, journal=journal, chance=chance,
             on_update=self._hear,
         )  # fmt: skip
-        self._venue.resume(kept.orders, kept.fills)
+        self._venue.resume(self._fitting({instrument.symbol: instrument for instrument in instruments}), kept.fills)
         self._outages = Outages(self._door, self._time)
         self._time.schedule_ns(FORGET_EVERY_NS, COMMAND, self._forget)
+
+    def _fitting(self, instruments: Mapping[str, Instrument]) -> list[Order]:
+        """The account's orders. One that is open, and does not fit its market any more, since that has other steps now, is cancelled."""
+        found = []
+        for order in self._account.kept.orders:
+            instrument = instruments.get(order.symbol)
+            if order.status is OrderStatus.OPEN and instrument is not None and not fits(order, instrument):
+                steps = f"a tick of {plain(instrument.tick)} and a lot of {plain(instrument.lot)}"
+                reason = f"{order.symbol} has {steps} by now, which it does not fit"
+                order = msgspec.structs.replace(order, status=OrderStatus.CANCELED, reason=reason)  # as it is from now on
+                self._account.write({}, [order], [])
+            found.append(order)
+        return found
 
     @property
     def open_symbols(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from papertape.venues.coinbase.order import (
     from_rest_fill,
     from_rest_order,
     order_cursor,
+    order_type,
     time_in_force,
     to_rest_fill,
     to_rest_order,
@@ -197,7 +198,7 @@ def _wants_order(asked: Asked, order: Order) -> bool:
     facts = {
         "order_ids": order.id, "product_ids": product_id(order.symbol), "product_type": "SPOT",
         "order_status": STATUS_TO_WIRE[order.status],
-        "order_types": order.type.upper(), "order_side": format_side(order.side), "time_in_forces": time_in_force(order),
+        "order_types": order_type(order), "order_side": format_side(order.side), "time_in_forces": time_in_force(order),
         "order_placement_source": "RETAIL_ADVANCED",
     }  # fmt: skip
     return (

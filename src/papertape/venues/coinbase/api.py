@@ -296,7 +296,7 @@ def _value(param: Param, given: Any) -> Any:
         case Kind.SECONDS:
             return _whole(text)
         case Kind.MOMENT:
-            return _moment(text)
+            return moment(text)
         case Kind.SIZE:
             return size(text)
         case Kind.FLAG:
@@ -310,7 +310,8 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _moment(text: str) -> Nanos:
+def moment(text: str) -> Nanos:
+    """Nanoseconds since 1970-01-01 UTC of a time in a query or a body; `ValueError` for what is none."""
     found = _MOMENT.fullmatch(text)
     if found is None:
         raise ValueError

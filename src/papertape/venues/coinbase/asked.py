@@ -14,9 +14,9 @@ from papertape.model.request import Op, Refusal, RefusalCode, Request
 from papertape.model.units import SECOND, Nanos
 from papertape.venues.coinbase.api import CANCELS_MAX, CANDLES_ASKED_MAX, TRADES_MAX, Endpoint, Shape, find, read_body, read_query
 from papertape.venues.coinbase.auth import Right
+from papertape.venues.coinbase.configuration import KNOWN_CONFIGURATIONS, from_configuration
 from papertape.venues.coinbase.errors import Body, bad_argument, not_found
 from papertape.venues.coinbase.notation import GRANULARITIES, symbol_of
-from papertape.venues.coinbase.order import KNOWN_CONFIGURATIONS, from_configuration
 from papertape.venues.coinbase.page import is_cursor
 
 TOO_MANY_BARS: Final = f"start and end argument is invalid - number of candles requested should be less than {CANDLES_ASKED_MAX}"

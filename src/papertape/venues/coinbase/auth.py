@@ -55,6 +55,9 @@ class Credentials(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return "Credentials(name=***, secret=***)"
 
+    def __reduce__(self) -> str:
+        raise TypeError("credentials are not to be pickled")
+
 
 def throwaway_credentials(seed: str) -> Credentials:
     """A key that is good for a simulated venue only; the same for the same seed."""

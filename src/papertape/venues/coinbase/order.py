@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from papertape.model.errors import NotSupported
 from papertape.model.event import Side
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, TimeInForce
 from papertape.model.units import EXACT, Nanos, plain
-from papertape.venues.coinbase.notation import decimal_or, format_side, format_time, parse_side, parse_time, product_id, size, symbol_of
+from papertape.venues.coinbase.configuration import configuration, from_configuration
+from papertape.venues.coinbase.notation import decimal_or, format_side, format_time, parse_side, parse_time, product_id, symbol_of
 
 STATUS_TO_WIRE: Final = {
     OrderStatus.OPEN: "OPEN",
@@ -30,67 +30,13 @@ TIME_IN_FORCE: Final = {
     TimeInForce.GTC: "GOOD_UNTIL_CANCELLED",
     TimeInForce.IOC: "IMMEDIATE_OR_CANCEL",
     TimeInForce.FOK: "FILL_OR_KILL",
+    TimeInForce.GTD: "GOOD_UNTIL_DATE_TIME",
 }
 TIME_IN_FORCE_FROM_WIRE: Final = {wire: tif for tif, wire in TIME_IN_FORCE.items()}
 OTHER_COMMISSIONS: Final = ("gst_commission", "withholding_commission", "client_commission", "venue_commission",
                            "regulatory_commission", "clearing_commission")  # fmt: skip
-KNOWN_CONFIGURATIONS: Final = {
-    "market_market_ioc": True, "sor_limit_ioc": True, "limit_limit_gtc": True, "limit_limit_fok": True,
-    "market_market_fok": False, "limit_limit_gtd": False, "stop_limit_stop_limit_gtc": False, "stop_limit_stop_limit_gtd": False,
-    "trigger_bracket_gtc": False, "trigger_bracket_gtd": False, "twap_limit_gtd": False, "scaled_limit_gtc": False,
-}  # fmt: skip
-"""Coinbase's kinds of orders by the name of their configuration, and whether the simulated venue offers them."""
-
+STOP_TRIGGERED: Final = "STOP_TRIGGERED"
 NO_REASON: Final = ("", "REJECT_REASON_UNSPECIFIED", "Internal error", "User requested cancel")
-
-
-def configuration(order: NewOrder) -> dict[str, dict[str, Any]]:
-    """The one-key object that says what kind of order it is. `NotSupported` for what Coinbase's spot market does not offer."""
-    if order.type is OrderType.MARKET:
-        if order.time_in_force is TimeInForce.FOK:
-            raise NotSupported("coinbase: a spot market order cannot be fill-or-kill; use IOC or a limit price")
-        size = {"quote_size": plain(order.cost)} if order.cost is not None else {"base_size": plain(order.amount or Decimal(0))}
-        return {"market_market_ioc": size}
-    assert order.amount is not None
-    assert order.price is not None
-    limit: dict[str, Any] = {"base_size": plain(order.amount), "limit_price": plain(order.price)}
-    match order.time_in_force:
-        case TimeInForce.IOC:
-            return {"sor_limit_ioc": limit}
-        case TimeInForce.FOK:
-            return {"limit_limit_fok": limit}
-        case TimeInForce.GTC:
-            return {"limit_limit_gtc": limit | {"post_only": order.post_only}}
-
-
-def from_configuration(symbol: str, side: str, config: dict[str, Any]) -> NewOrder | None:
-    """What a configuration asks for; None if it is none that we know, or lacks a size or a price.
-
-    Raises `ValueError` or `decimal.InvalidOperation` for a number that is none.
-    """
-    if len(config) != 1:
-        return None
-    name, fields = next(iter(config.items()))
-    if not isinstance(fields, dict):
-        return None
-    sizes = {key: size(fields[key]) for key in ("base_size", "quote_size", "limit_price") if fields.get(key)}
-    base, quote, price = sizes.get("base_size"), sizes.get("quote_size"), sizes.get("limit_price")
-    if name == "market_market_ioc":
-        if (base is None) is (quote is None):
-            return None
-        return NewOrder(symbol=symbol, type=OrderType.MARKET, side=parse_side(side), amount=base, cost=quote)
-    tif = {"limit_limit_gtc": TimeInForce.GTC, "sor_limit_ioc": TimeInForce.IOC, "limit_limit_fok": TimeInForce.FOK}.get(name)
-    if tif is None or base is None or price is None:
-        return None
-    return NewOrder(
-        symbol=symbol,
-        type=OrderType.LIMIT,
-        side=parse_side(side),
-        amount=base,
-        price=price,
-        time_in_force=tif,
-        post_only=fields.get("post_only") in (True, "true", "True"),
-    )
 
 
 class UserOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +68,7 @@ class UserOrder(msgspec.Struct, frozen=True, kw_only=True):
     post_only: str = "false"
     contract_expiry_type: str = "UNKNOWN_CONTRACT_EXPIRY_TYPE"
     risk_managed_by: str = "UNKNOWN_RISK_MANAGEMENT_TYPE"
+    end_time: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def to_user_order(order: Order) -> UserOrder:
@@ -141,9 +88,12 @@ def to_user_order(order: Order) -> UserOrder:
         product_id=product_id(order.symbol),
         creation_time=format_time(order.created_ns),
         order_side=format_side(order.side),
-        order_type="Limit" if order.type is OrderType.LIMIT else "Market",
+        order_type={"STOP_LIMIT": "Stop Limit"}.get(order_type(order), order_type(order).capitalize()),
         limit_price="" if order.price is None else plain(order.price),
+        stop_price=plain(stop) if (stop := order.trigger_price or order.stop_loss_price) else "",
         time_in_force=time_in_force(order),
+        trigger_status=trigger_status(order),
+        end_time=msgspec.UNSET if order.expires_ns is None else format_time(order.expires_ns),
         cancel_reason=order.reason if order.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED) else "",
         reject_reason=order.reason if order.status is OrderStatus.REJECTED else "",
         outstanding_hold_amount=_hold(order),
@@ -155,9 +105,11 @@ def to_user_order(order: Order) -> UserOrder:
 def from_user_order(wire: UserOrder, venue_ns: Nanos) -> Order:
     """The order as far as the channel tells it.
 
-    A final update no longer says what amount was asked for; `amount` is then what was filled.
+    A final update no longer says what amount was asked for; `amount` is then what was filled. From which side a stop is reached it never
+    says.
     """
     filled = decimal_or(wire.cumulative_quantity)
+    stop, is_bracket = decimal_or(wire.stop_price) or None, wire.order_type.upper() == "BRACKET"
     kind = OrderType.MARKET if wire.order_type.upper() == "MARKET" else OrderType.LIMIT
     return Order(
         id=wire.order_id,
@@ -177,7 +129,16 @@ def from_user_order(wire: UserOrder, venue_ns: Nanos) -> Order:
         fee=decimal_or(wire.total_fees),
         fills_count=int(wire.number_of_fills or 0),
         reason=wire.reject_reason or wire.cancel_reason,
+        expires_ns=_end(wire.end_time),
+        trigger_price=None if is_bracket else stop,
+        stop_loss_price=stop if is_bracket else None,
+        is_triggered=wire.trigger_status == STOP_TRIGGERED,
     )
+
+
+def _end(text: str | msgspec.UnsetType) -> Nanos | None:
+    """When an order ends; an end in the year 1 is Coinbase's for none."""
+    return None if text is msgspec.UNSET or not text or text.startswith("0001-") else parse_time(text)
 
 
 def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -195,6 +156,10 @@ def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[st
         price=order.price,
         time_in_force=order.time_in_force if order.type is OrderType.LIMIT else TimeInForce.IOC,
         post_only=order.post_only,
+        expires_ns=order.expires_ns,
+        trigger_price=order.trigger_price,
+        stop_direction=order.stop_direction,
+        stop_loss_price=order.stop_loss_price,
     )
     return {
         "order_id": order.id,
@@ -217,8 +182,8 @@ def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[st
         "total_fees": plain(order.fee),
         "size_inclusive_of_fees": config is not None,
         "total_value_after_fees": _value_after_fees(order),
-        "trigger_status": "INVALID_ORDER_TYPE",
-        "order_type": "LIMIT" if order.type is OrderType.LIMIT else "MARKET",
+        "trigger_status": trigger_status(order),
+        "order_type": order_type(order),
         "reject_reason": "REJECT_REASON_UNSPECIFIED",
         "settled": order.status is OrderStatus.CLOSED,
         "product_type": "SPOT",
@@ -238,6 +203,20 @@ def to_rest_order(order: Order, config: dict[str, Any] | None = None) -> dict[st
         "current_pending_replace": None,
         "cursor": order_cursor(order),
     }
+
+
+def order_type(order: Order) -> str:
+    """What kind of order it is, in the words of a list's filter."""
+    if order.type is OrderType.MARKET:
+        return "MARKET"
+    return "STOP_LIMIT" if order.trigger_price is not None else "LIMIT" if order.stop_loss_price is None else "BRACKET"
+
+
+def trigger_status(order: Order) -> str:
+    """Whether a stop was set off; of an order without one, that it has none."""
+    if order.trigger_price is None and order.stop_loss_price is None:
+        return "INVALID_ORDER_TYPE"
+    return STOP_TRIGGERED if order.is_triggered else "STOP_PENDING"
 
 
 def time_in_force(order: Order) -> str:
@@ -291,6 +270,11 @@ def from_rest_order(wire: dict[str, Any]) -> Order:
         fee=decimal_or(wire.get("total_fees")),
         fills_count=int(wire.get("number_of_fills") or 0),
         reason=wire.get("reject_message") or wire.get("cancel_message") or "",
+        expires_ns=wanted.expires_ns,
+        trigger_price=wanted.trigger_price,
+        stop_direction=wanted.stop_direction,
+        stop_loss_price=wanted.stop_loss_price,
+        is_triggered=wire.get("trigger_status") == STOP_TRIGGERED,
     )
 
 

@@ -14,8 +14,8 @@ from papertape.model.errors import NotSupported
 from papertape.model.request import Op, Request
 from papertape.model.units import SECOND, Nanos, plain
 from papertape.venues.coinbase.api import TRADES_MAX
+from papertape.venues.coinbase.configuration import configuration
 from papertape.venues.coinbase.notation import GRANULARITIES, format_side, format_time, product_id
-from papertape.venues.coinbase.order import configuration
 
 CANDLES_MAX: Final = 300
 SPAN_NAMES: Final = {span: name for name, span in GRANULARITIES.items()}

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from papertape.model.instrument import Instrument
+from papertape.model.order import Extra
 from papertape.model.units import DAY, HOUR, MINUTE, SECOND
 from papertape.model.venue import Quota, Reconcile, VenueRules
 
@@ -40,6 +41,7 @@ RULES: Final = VenueRules(
     heartbeat_ns=SECOND,
     retry_after_ns=SECOND,
     candle_spans_ns=(MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, DAY),
+    offers=(Extra.GTD, Extra.STOP_LIMIT, Extra.BRACKET),
     instruments=(
         _product("BTC", "USD", "0.01", "0.00000001"),
         _product("ETH", "USD", "0.01", "0.00000001"),

@@ -1,0 +1,1 @@
+"""What an exchange tells and what a bot does there, to be looked at in a desktop window. This much is worked out without Qt."""

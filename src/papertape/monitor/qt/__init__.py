@@ -1,0 +1,1 @@
+"""The window itself: draws what a `Screen` holds. Needs the extra `qt`."""
