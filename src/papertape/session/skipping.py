@@ -293,7 +293,10 @@ class SkippingCursors:
     def _look_who_wants(self) -> None:
         broadcast = self._broadcast
         wanted = [
-            (kind, symbol) for stream in broadcast.open_streams(Lane.MARKET) for kind, symbols in stream.wanted.items() for symbol in symbols
+            (kind, symbol)
+            for stream in broadcast.open_streams(Lane.MARKET)
+            for kind, symbols in stream.wanted.items()
+            for symbol in symbols
         ]
         wanted += [(kind, symbol) for kind, channel in CHANNEL_OF.items() for each, symbol in broadcast.silent if each is channel]
         if wanted != self._wanted:

@@ -26,10 +26,10 @@ from papertape.model.venue import VenueRules
 from papertape.resilience.intents import MemoryIntents
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
-from papertape.session.observer import Observer
-from papertape.session.outages import TOLD_OF, Outages
 from papertape.session.engine import Engine, engine
 from papertape.session.lag import Keeper
+from papertape.session.observer import Observer
+from papertape.session.outages import TOLD_OF, Outages
 from papertape.session.replay import AnyCursors, Cursors, Row
 from papertape.session.skipping import SkippingCursors
 from papertape.session.spec import Depth, Scenario, VenueSpec

@@ -83,7 +83,7 @@ class LaggingVenue(SimVenue):
     # What somebody looks at
 
     @property
-    def books(self) -> dict[str, Book]:  # type: ignore[override]  # there it is set once, and never anew
+    def books(self) -> dict[str, Book]:
         if self.lag is not None:
             self.lag.tell_books()
         return self._books
@@ -93,7 +93,7 @@ class LaggingVenue(SimVenue):
         self._books = books
 
     @property
-    def trades(self) -> dict[str, deque[Trade]]:  # type: ignore[override]  # as above
+    def trades(self) -> dict[str, deque[Trade]]:
         if self.lag is not None:
             self.lag.tell_trades()
         return self._trades
@@ -103,7 +103,7 @@ class LaggingVenue(SimVenue):
         self._trades = trades
 
     @property
-    def candles(self) -> dict[str, Candles]:  # type: ignore[override]  # as above
+    def candles(self) -> dict[str, Candles]:
         if self.lag is not None:
             self.lag.tell_candles()
         return self._candles

@@ -96,9 +96,7 @@ def listed(timed: Timed) -> Batch:
     return Batch(timed.first_row, _numbers(timed.codes), reached, _numbers(timed.delivers), columns)
 
 
-def timed_rows(
-    path: Path, header: Header, instruments: int, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS
-) -> Iterator[Timed]:
+def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Timed]:
     """All rows after the instruments, `rows_max` at a time; raises as `read_batches` does."""
     import pyarrow as pa
     import pyarrow.compute as pc

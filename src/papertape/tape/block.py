@@ -312,12 +312,10 @@ def _joined(left: Timed | None, timed: Timed) -> Timed:
     )  # fmt: skip
 
 
-def _words(column: Any) -> memoryview:
+def _words(column: Any) -> memoryview[int]:
     """A column of 8-byte integers without nulls as what Python can count, look up and slice."""
-    code = "Q" if str(column.type) == "uint64" else "q"
     if not len(column):
-        return memoryview(b"").cast(code)
-    buffer = column.buffers()[1]
-    return memoryview(buffer).cast(code)[column.offset : column.offset + len(column)]
-
-
+        return memoryview(b"").cast("q")
+    view = memoryview(column.buffers()[1])
+    words = view.cast("Q") if str(column.type) == "uint64" else view.cast("q")
+    return words[column.offset : column.offset + len(column)]
