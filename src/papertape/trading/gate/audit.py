@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from papertape.exchanges.intent_file import sync_folder
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
 
@@ -137,7 +138,12 @@ class Audit:
 
     def _note_count(self) -> None:
         if self._count < 0:
+            is_new = not self._count_path.exists()
             self._count = os.open(self._count_path, os.O_RDWR | os.O_CREAT, 0o600)
+            if is_new:  # from now on a power cut may take its last words, and not the file
+                os.pwrite(self._count, f"{0:012d} {FIRST}\n".encode(), 0)
+                os.fsync(self._count)
+                sync_folder(self.path.parent)
         os.pwrite(self._count, f"{self._lines:012d} {self._last}\n".encode(), 0)  # as long each time: it is replaced at once
 
     def _mend(self) -> None:
