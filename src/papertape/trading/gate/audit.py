@@ -141,10 +141,11 @@ class Audit:
             is_new = not self._count_path.exists()
             self._count = os.open(self._count_path, os.O_RDWR | os.O_CREAT, 0o600)
             if is_new:  # from now on a power cut may take its last words, and not the file
-                os.pwrite(self._count, f"{0:012d} {FIRST}\n".encode(), 0)
+                os.write(self._count, f"{0:012d} {FIRST}\n".encode())
                 os.fsync(self._count)
                 sync_folder(self.path.parent)
-        os.pwrite(self._count, f"{self._lines:012d} {self._last}\n".encode(), 0)  # as long each time: it is replaced at once
+        os.lseek(self._count, 0, os.SEEK_SET)
+        os.write(self._count, f"{self._lines:012d} {self._last}\n".encode())  # as long each time: it is replaced at once
 
     def _mend(self) -> None:
         """Take back what was written of a line."""
