@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo incidents test check bench proof peers compat conformance pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test check bench proof peers compat conformance pythons bench-quick pictures format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -51,6 +51,12 @@ compat: $(VENV)/.ready
 # Real clients, each in an environment of its own, at `papertape serve`: writes docs/conformance.md.
 conformance: $(VENV)/.ready
 	$(BIN)/python tests/conformance/table.py
+
+# The pictures in the README, of one faulted run.
+pictures: $(VENV)/.ready
+	mkdir -p build
+	$(BIN)/papertape run scenarios/everything_at_once.scenario.toml --report build/report.html
+	.ci/picture build/report.html docs/images/report.png 1500,1610
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix
