@@ -243,6 +243,45 @@ def test_an_account_goes_on_with_new_steps_and_an_open_order_that_does_not_fit_t
         assert account.kept.orders[0].status is OrderStatus.CANCELED
 
 
+def test_in_a_storm_the_account_comes_out_to_the_last_digit_and_nothing_fills_twice_or_in_the_dark(path: Path) -> None:
+    """Two outages and a gap while a bot trades as it can: money is what it began with and what fills moved, and never below zero."""
+    outages = [(9, 12), (16, 20)]
+    epochs: list[int] = []
+
+    async def bot(exchange: PaperExchange, world: VenueWorld) -> None:
+        epochs.append(world.epoch_ns)
+        await exchange.subscribe_trades(SYMBOL, lambda trade: None)
+        await exchange.subscribe_order_book(SYMBOL, lambda book: None)
+
+        async def trades(side: str, far: str) -> None:
+            while world.door._timeline.now_ns < 25 * SECOND:
+                try:
+                    await exchange.place_order(SYMBOL, "market", side, "0.05")
+                    await exchange.place_order(SYMBOL, "limit", side, "0.05", far)
+                except ccxt.BaseError:
+                    """It has too little of something, or the line is down for long."""
+                await asyncio.sleep(0.25)
+
+        await asyncio.gather(trades("buy", "40000"), trades("buy", "64000"), trades("sell", "90000"))
+
+    faults = [Disconnect(at=f"{begin}s", connection=Lane.MARKET, lasts=f"{end - begin}s") for begin, end in outages]
+    assert rehearse(path, bot, *faults, is_deep=True) == []
+    with PaperAccount(path, venue="coinbase", opening={}) as account:
+        kept = account.kept
+    assert len(kept.fills) > 10
+    assert len({fill.trade_id for fill in kept.fills}) == len(kept.fills)
+    moved = sum((fill.moved for fill in kept.fills), Decimal(0))
+    spent = sum((fill.cost * (1 if fill.moved > 0 else -1) + fill.fee for fill in kept.fills), Decimal(0))
+    assert kept.money == {"USD": OPENING["USD"] - spent, "BTC": OPENING["BTC"] + moved}
+    assert min(kept.money.values()) >= 0
+    for begin, end in outages:
+        dark = (epochs[0] + begin * SECOND + SECOND // 10, epochs[0] + end * SECOND)
+        assert not [fill for fill in kept.fills if dark[0] < fill.venue_ns < dark[1]]
+    by_order = {order.id: order.filled for order in kept.orders}
+    for order_id, filled in by_order.items():
+        assert filled == sum((fill.amount for fill in kept.fills if fill.order_id == order_id), Decimal(0))
+
+
 def test_an_account_that_cannot_be_written_stops_the_bot(path: Path) -> None:
     """Nothing may happen on an account that forgets it."""
 

@@ -5,6 +5,7 @@ What a thing is shows in its shape, its dash or its word; colour only helps. plo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
@@ -127,7 +128,9 @@ def _requests(venue: VenueChronicle, lives: Sequence[Life], told: list[str], nam
     if unheard:
         traces.append(_asked(thinned(unheard, REQUESTS_MAX), "no answer: given up or cut", "x", DOUBT, end_ns))
     if traces:
-        axis = _axis(f"{name}request took<br>(ms)", type="log", dtick=1, tickformat=",~r")
+        took = [math.log10(ms) for trace in traces for ms in trace["y"]]
+        decades = [math.floor(min(took)) - 0.1, math.ceil(max(took)) + 0.1]
+        axis = _axis(f"{name}request took<br>(ms)", type="log", dtick=1, range=decades, tickformat=",~r")
         rows.append(_Row(height=150, traces=traces, axis=axis))
     waited = depth((life.asked_ns, life.ended_ns if life.sent_ns is None else life.sent_ns) for life in lives if venue.has_books)
     flying = depth((each.sent_ns, end_ns if each.ended_ns is None else each.ended_ns) for each in venue.asked)
@@ -198,7 +201,7 @@ def _stacked(rows: Sequence[_Row], story: Story, told: list[str]) -> Figure:
         layout[f"yaxis{suffix}"] = {"domain": [max(0.0, 1 - bottom / total), 1 - top / total], "anchor": "x", **row.axis}
         layout[f"legend{suffix}"] = {
             "x": 1.012, "y": 1 - top / total, "xanchor": "left", "yanchor": "top", "bgcolor": "rgba(255,255,255,0)", "font": {"size": 11},
-            "itemsizing": "trace", "tracegroupgap": 2,
+            "itemsizing": "trace", "tracegroupgap": 2, "traceorder": "normal",
         }  # fmt: skip
         data += [{**trace, "xaxis": "x", "yaxis": f"y{suffix}", "legend": f"legend{suffix}"} for trace in row.traces]
         top = bottom + GAP
