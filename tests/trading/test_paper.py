@@ -15,6 +15,7 @@ from tests.trading.rehearsal import OPENING, rehearse
 from papertape.faults import Disconnect, RateLimit, Stall
 from papertape.model import errors as ccxt
 from papertape.model.errors import ConfigError
+from papertape.model.event import Side, Trade
 from papertape.model.order import Order, OrderStatus
 from papertape.model.request import PUBLIC_OPS, Lane
 from papertape.model.units import SECOND
@@ -200,8 +201,13 @@ def test_a_market_whose_steps_change_ends_it_before_a_price_is_taken_for_another
         assert exchange.market.venue is not None
         rows = exchange.market.rows
         exchange.market.rotate(0, 0, [replace(now, tick=Decimal("0.1"))])
+        at_ns = world.epoch_ns + world.door._timeline.now_ns
+        exchange.market.write(  # in the very same moment
+            [(1, None, Trade(venue_ns=at_ns, local_ns=at_ns, symbol=SYMBOL, price_ticks=630_000, qty_lots=10**9, taker=Side.SELL))]
+        )
         await asyncio.sleep(5)
         assert exchange.market.rows == rows
+        assert not exchange.market.venue._venue.truth_fills()
 
     (error,) = rehearse(path, bot, cancels=False)
     assert "coinbase has changed the steps of BTC/USD, tick 0.01 to 0.1, lot" in str(error)
