@@ -1,11 +1,12 @@
-# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make check: format, lint, types, layers.  make bench, bench-quick, peers: how fast.  make proof: ten thousand seeds, three quarters of an hour.
+# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make test-thorough: for a night.  make check: format, lint, types, layers.  make bench, bench-quick, peers: how fast.  make proof: ten thousand seeds, three quarters of an hour.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+unexport PYTHONDONTWRITEBYTECODE # where a machine sets it, each of the hundreds of processes that tests start would compile all of papertape anew
 
-.PHONY: demo incidents test check bench proof peers compat conformance pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test test-thorough check bench proof peers compat conformance pythons bench-quick pictures format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -14,9 +15,17 @@ demo: $(VENV)/.ready
 incidents: $(VENV)/.ready
 	$(BIN)/papertape run scenarios/incidents
 
+# Three processes for two cores: some tests wait for sockets and clocks of this machine.
+SUITE := -m pytest -q -n 3 --dist worksteal
+WINDOW := -m pytest -q -p pytestqt.plugin tests/monitor_qt
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q -p pytestqt.plugin tests/monitor_qt
+	$(BIN)/python $(SUITE)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(WINDOW)
+
+# The same tests, where more tries prove more: a thousand seeds for three hundred, every step for every fifth. For the night.
+test-thorough: $(VENV)/.ready
+	PAPERTAPE_THOROUGH=1 $(BIN)/python $(SUITE)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(WINDOW)
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check
@@ -51,6 +60,13 @@ compat: $(VENV)/.ready
 # Real clients, each in an environment of its own, at `papertape serve`: writes docs/conformance.md.
 conformance: $(VENV)/.ready
 	$(BIN)/python tests/conformance/table.py
+
+# The pictures in the README, of one faulted run.
+pictures: $(VENV)/.ready
+	mkdir -p build
+	$(BIN)/papertape run scenarios/everything_at_once.scenario.toml --report build/report.html --journal build/run.jsonl
+	.ci/picture build/report.html docs/images/report.png 1500,1610
+	$(BIN)/papertape monitor build/run.jsonl --at 260s --picture docs/images/monitor.png
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix

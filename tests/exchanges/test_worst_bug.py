@@ -14,6 +14,7 @@ from papertape.model.errors import BaseError, NetworkError, never_sent
 from papertape.model.order import Order, OrderStatus
 from papertape.model.request import Lane, Op
 from papertape.model.units import SECOND
+from thorough import tries
 
 TENTHS = st.integers(0, 400)  # of a second
 
@@ -107,7 +108,7 @@ async def live_through(world: World, wishes: list[Wish], plan: list[Any], fates_
     return outcomes
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=tries(250, 5000), deadline=None)
 @given(
     st.sampled_from([RULES, LOOKUP, SCAN]),
     st.lists(wishes, min_size=1, max_size=5),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from papertape.cli.main import main
 from papertape.journal.tail import TAIL
 from papertape.model.errors import ConfigError
-from papertape.reports.html import Told, page
+from papertape.reports.html import Told, page, swept
 from papertape.reports.html.figure import figure
 from papertape.reports.html.lives import lives_of
 from papertape.reports.html.story import read_story
+from papertape.scenario.keep import Kept
+from papertape.scenario.seed_result import Cell, Hits, SeedResult
 from papertape.session.chronicle import Asked, Bar, Chronicle, Filled, Placed, VenueChronicle
 from papertape.session.result import RunResult, Status
 from reports.browser import Opened, needs_browser, opened
@@ -171,6 +174,77 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path, 
         told = capsys.readouterr()
         assert "--report" in told.err
         assert "passed" not in told.err
+
+
+@needs_browser
+def test_two_runs_are_shown_where_they_part(folder: Path, tmp_path: Path) -> None:
+    """The first line that differs, side by side with what differs in it marked, and both charts with that instant."""
+    lines = (folder / "faulted.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if '"status":"closed"' in line and '"kind":"told"' in line)
+    lines[place] = lines[place].replace('"status":"closed"', '"status":"canceled"')
+    (tmp_path / "other.jsonl").write_text("".join(lines), encoding="utf-8")
+    out = tmp_path / "parted.html"
+    assert main(["diff", str(folder / "faulted.jsonl"), str(tmp_path / "other.jsonl"), "--report", str(out)]) == 3
+    page_of = opened(out)
+    assert page_of.console == []
+    assert f"They part at line {place + 1}" in page_of.words
+    assert "differs in: status" in page_of.words
+    assert page_of.count(r"<mark>losed</mark>") == page_of.count(r"<mark>anceled</mark>") == 1
+    assert page_of.count(r">they part<") == 2
+    assert page_of.count(r'class="chart[^"]*"[^>]*data-drawn="yes"') == 2
+
+
+@needs_browser
+def test_a_sweep_is_a_page_with_coverage_and_links(tmp_path: Path) -> None:
+    """Failures by what broke, each with a link to the file it was shrunk to, from where the page lies; states never hit say so."""
+    cells = (Cell("lost_reply", "open", "all lanes up", 3), Cell("lost_reply", "not at the venue", "a lane down", 1))
+    ill = SeedResult(
+        scenario="a", seed=5, status=Status.FAILED, failures=("no_duplicate_exposure: <two> orders",), broken=("no_duplicate_exposure",),
+        faults=(Hits("lost_reply", 1),), cells=cells, repro="papertape run a --seed 5",
+    )  # fmt: skip
+    well = SeedResult(scenario="a", seed=6, status=Status.PASSED, faults=(Hits("gap", 0),))
+    file = tmp_path / "found/a b-no_duplicate_exposure-5.scenario.toml"
+    file.parent.mkdir()
+    file.write_text("", encoding="utf-8")
+    kept = Kept(path=file, broken="no_duplicate_exposure", failure=ill.failures[0], faults=(7, 1), tries=30)
+    out = tmp_path / "sweep.html"
+    out.write_text(swept.page([ill, well], kinds=("stall",), kept=[kept], beside=tmp_path), encoding="utf-8")
+    page_of = opened(out)
+    assert page_of.console == []
+    assert page_of.words.index("no_duplicate_exposure: 1 seed") < page_of.words.index("Coverage")
+    assert "no_duplicate_exposure: <two> orders" in page_of.words
+    (href,) = re.findall(r'<a href="([^"]+)"', page_of.dom)
+    assert (tmp_path / unquote(href)).samefile(file)
+    assert "7 faults became 1" in page_of.words
+    assert page_of.count(r'<td class="cell">\d+</td>') == 2
+    assert page_of.count(r'class="cell none">never<') > 10
+    assert "never hit anything: gap, stall" in page_of.words
+
+
+def test_orders_of_somebody_else_wait_in_no_outbox_and_hide_no_price(tmp_path: Path) -> None:
+    """They are drawn where they rest, if that is near; the axis is that of the market and of our own orders."""
+    scenario, journal = ROOT / "scenarios/incidents/strangers_on_the_account.scenario.toml", tmp_path / "strangers.jsonl"
+    assert main(["run", str(scenario), "--journal", str(journal)]) == 0
+    story = read_story(journal)
+    drawn = figure(story)
+    (outbox,) = [trace for trace in drawn.data if trace.get("name") == "orders in the outbox"]
+    (foreign,) = [trace for trace in drawn.data if trace.get("name") == "somebody else's, resting"]
+    low, high = drawn.layout["yaxis"]["range"]
+    assert outbox["y"][-1] == 0
+    assert high - low < 60 < max(price for price in foreign["y"] if price is not None) - low
+
+
+def test_a_run_that_ended_before_anything_happened_has_no_chart(tmp_path: Path) -> None:
+    """Its reason is all there is to tell; so with a scenario that could not be read."""
+    (tmp_path / "bad.scenario.toml").write_text('title = "bad"\nsed = 7\n', encoding="utf-8")
+    wrong = (ROOT / "scenarios/lost_reply.scenario.toml").read_text(encoding="utf-8").replace("size =", "sise =")
+    (tmp_path / "wrong.scenario.toml").write_text(wrong, encoding="utf-8")
+    for name, why in (("bad", "sed"), ("wrong", "sise")):
+        out = tmp_path / f"{name}.html"
+        assert main(["run", str(tmp_path / f"{name}.scenario.toml"), "--report", str(out)]) == 2
+        text = out.read_text(encoding="utf-8")
+        assert why in text
+        assert 'class="chart"' not in text
 
 
 @needs_browser

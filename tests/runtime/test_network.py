@@ -18,6 +18,7 @@ from papertape.runtime.network import Network, Policy
 from papertape.runtime.network.network import Connection
 from papertape.runtime.network.pipe import IN_FLIGHT_MAX
 from papertape.runtime.world import run_virtual
+from thorough import tries
 
 HOST = "venue.test"
 ONE_WAY_NS = 10 * MILLISECOND
@@ -120,7 +121,7 @@ def test_bytes_arrive_later_and_whole() -> None:
     assert run(main) == (b"", b"ping-ab", b"pong")
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(70, 2000))
 @given(
     writes=st.lists(st.tuples(st.integers(0, 30), st.binary(min_size=1, max_size=5)), max_size=20),
     delays=st.lists(st.integers(0, 40), min_size=1, max_size=20),

@@ -75,6 +75,8 @@ FOUNDATIONS = (
     "divergence",
     "canaries",
     "sweep",
+    "evidence",
+    "parquet",
 )  # what members stand on, and what is no member
 
 

@@ -1,7 +1,10 @@
-"""Pages of what happened: `--report` of `run`, and `papertape report`."""
+"""What is written of runs for later: `--report`, `--parquet` and `--evidence` of `run`, a step summary, and `papertape report`."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,45 +12,76 @@ from papertape.model.errors import ConfigError
 from papertape.session.result import ExitCode, RunResult
 
 if TYPE_CHECKING:
-    from papertape.reports.html import Told
+    from papertape.reports.html.story import Story
 
 
 class Pages:
-    """Gathers the runs of one command line for its page.
+    """Gathers the runs of one command line for what is written of them besides the table.
 
     Raises:
-        ConfigError: the page could not be drawn or written; said before anything runs.
+        ConfigError: a page could not be drawn, or something not be written; said before anything runs.
     """
 
-    def __init__(self, report: Path | None) -> None:
-        self._report = report
-        self._runs: list[Told] = []
+    def __init__(self, report: Path | None = None, parquet: Path | None = None, evidence: Path | None = None) -> None:
+        self._report, self._parquet, self._evidence = report, parquet, evidence
+        self._runs: list[tuple[RunResult, Story | None, Path | None]] = []
         if report is not None:
             from papertape.reports.html.page import require_plotly
 
             require_plotly()
             check_writable(report, "--report")
+        if evidence is not None:
+            check_writable(evidence, "--evidence")
+        if parquet is not None and parquet.is_file():
+            raise ConfigError(f"--parquet {parquet.as_posix()}: is a file; expected a folder")
 
     @property
     def are_wanted(self) -> bool:
         """Whether somebody will read the journals."""
-        return self._report is not None
+        return not (self._report is None and self._parquet is None and self._evidence is None)
 
     def take(self, result: RunResult, journal: Path | None) -> None:
         """A run is over, and its journal whole."""
-        if self._report is None:
+        if not self.are_wanted:
             return
-        from papertape.reports.html import Told
         from papertape.reports.html.story import read_story
 
-        story = read_story(journal) if journal is not None and journal.is_file() and journal.stat().st_size else None
-        self._runs.append(Told(name=result.scenario, result=result, story=story))
+        is_there = journal is not None and journal.is_file() and journal.stat().st_size > 0
+        self._runs.append((result, read_story(journal) if journal is not None and is_there else None, journal if is_there else None))
 
     def write(self) -> None:
-        if self._report is not None and self._runs:
-            from papertape.reports.html import page
+        """Write all that was asked for; before the journals go, where nobody asked for them."""
+        if not self._runs:
+            return
+        if self._report is not None:
+            from papertape.reports.html import Told, page
 
-            write_file(self._report, page(self._runs))
+            write_file(self._report, page([Told(name=result.scenario, result=result, story=story) for result, story, _ in self._runs]))
+        if self._parquet is not None:
+            from papertape.reports.parquet import write
+
+            write(self._parquet, self._runs)
+        if self._evidence is not None:
+            from papertape.reports.evidence import render
+
+            write_file(self._evidence, render([(result, story) for result, story, _ in self._runs], Path.cwd()))
+
+
+def step_summary(results: Sequence[RunResult]) -> None:
+    """Add the runs to the page that GitHub Actions shows of a step, where this is one; what goes wrong there decides nothing."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path or not results:
+        return
+    from papertape.reports.markdown import BYTES_MAX, render
+
+    try:
+        room = BYTES_MAX - (os.path.getsize(path) if os.path.exists(path) else 0)
+        text = render(results, room)
+        if len(text.encode()) <= room:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        print(f"papertape: the step summary {path} cannot be written: {error.strerror}", file=sys.stderr)
 
 
 def report(journal: Path, /, *, out: Path | None = None) -> int:

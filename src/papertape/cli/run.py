@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from papertape import reports
 from papertape.cli.main import bug
-from papertape.cli.pages import Pages, write_file
+from papertape.cli.pages import Pages, step_summary, write_file
 from papertape.cli.progress import Progress
 from papertape.cli.watchdog import Watchdog
 from papertape.faults.base import Fault
@@ -63,6 +63,8 @@ def run(
     junit: Path | None = None,
     journal: Path | None = None,
     report: Path | None = None,
+    parquet: Path | None = None,
+    evidence: Path | None = None,
     check_determinism: bool = False,
     program_args: ProgramArgs = None,
 ) -> int:
@@ -90,25 +92,30 @@ def run(
         Write what happened, line by line, to this file (to a folder, if several scenarios run).
     report
         Write a page with charts of all that happened to this file, such as out.html; it opens offline, in any browser.
+    parquet
+        Write orders.parquet, fills.parquet, faults.parquet and events.parquet to this folder.
+    evidence
+        Write what a verdict rests on to this file: commits, hashes, versions, verdicts, and what the models leave out.
     check_determinism
         Run each scenario once more in another process with another PYTHONHASHSEED; exit 3 if the two runs differ.
     """
     if not paths:
         raise ConfigError("run: what? Name a scenario file, a folder of them, or a bot.py; `papertape run --help` explains")
     faults = [parse_fault(text) for text in fault or []]
-    pages = Pages(report)
+    pages = Pages(report, parquet, evidence)
     with contextlib.ExitStack() as unpacked:
         jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=faults, program_args=program_args, unpacked=unpacked)
         if journal is None and pages.are_wanted:
             journal = Path(unpacked.enter_context(tempfile.TemporaryDirectory(prefix="papertape-")))
         results, code = _run_all(jobs, journal, check=check_determinism, seen=pages.take)
-    if json:
-        sys.stdout.write(reports.render("json", results))
-    elif results:
-        write_table(results, sys.stdout)
-    if junit is not None:
-        write_file(junit, reports.render("junit", results))
-    pages.write()
+        if json:
+            sys.stdout.write(reports.render("json", results))
+        elif results:
+            write_table(results, sys.stdout)
+        if junit is not None:
+            write_file(junit, reports.render("junit", results))
+        step_summary(results)
+        pages.write()
     return code
 
 

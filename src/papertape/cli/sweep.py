@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from papertape.cli.pages import check_writable, write_file
 from papertape.cli.progress import Tally
 from papertape.model.errors import ConfigError
 from papertape.model.notes import Mark
@@ -44,6 +45,7 @@ def sweep(
     venue: str = "",
     bot: str = "",
     out: Path | None = None,
+    report: Path | None = None,
     json: bool = False,
 ) -> int:
     """Run many seeds of scenarios or bots, each with faults drawn at random beside its own, and shrink what fails.
@@ -81,6 +83,8 @@ def sweep(
     out
         A folder for one JSON line a seed (seeds.jsonl), for all the counts of the report (coverage.json) and for shrunk scenarios; if left
         out, only the latter are written, to found/.
+    report
+        Write a page to this file: failures by what broke with links to the shrunk scenarios, and where each fault hit and never did.
     json
         One JSON line a seed on stdout instead of the report.
     """
@@ -88,6 +92,8 @@ def sweep(
         raise ConfigError("sweep: what? Name a scenario file, a folder of them, or a bot.py; `papertape sweep --help` explains")
     _at_least("--seeds", seeds, 1), _at_least("--first", first, 0), _at_least("--shrink", shrink, 0)
     _at_least("--at-least", at_least, 0)
+    if report is not None:
+        check_writable(report, "--report")
     part = parse_shard(shard)
     bases = bases_of(paths, depth=depth, venue=venue, bot=bot)
     wanted, kinds = _check(bases, first)
@@ -112,13 +118,15 @@ def sweep(
             print(f"papertape: {line}", file=sys.stderr)
     else:
         write_report(results, sys.stdout, kinds=kinds, kept=kept, lacking=lacking)
+    if report is not None:
+        _page(report, results, kinds, kept, lacking)
     if is_cut:
         print(f"papertape: interrupted after {len(results)} of {len(jobs)} seeds", file=sys.stderr)
         return ExitCode.INTERRUPTED
     return _code(results, lacking)
 
 
-def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None, json: bool = False) -> int:
+def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None, report: Path | None = None, json: bool = False) -> int:
     """Put the parts of a sweep together: the report, or the lines, that one run of all of it would have given.
 
     Seeds that are missing between those that are there prove nothing: exit 1.
@@ -131,11 +139,15 @@ def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None,
         As for `papertape sweep`, of the kinds that any part has drawn.
     must_happen
         As for `papertape sweep`; what the scenarios say is not known here.
+    report
+        As for `papertape sweep`; which failures were shrunk is not known here.
     json
         One JSON line a seed on stdout instead of the report.
     """
     if not files:
         raise ConfigError("sweep merge: which files? Name the JSON lines of the parts, such as found/seeds-*.jsonl")
+    if report is not None:
+        check_writable(report, "--report")
     results = merged([read_lines(path) for path in files], [path.as_posix() for path in files])
     lacking = summarize(results).shortfalls(at_least=_at_least("--at-least", at_least, 0), must_happen=_marks(must_happen or []))
     lacking = [*holes(results), *lacking]
@@ -145,6 +157,8 @@ def merge(*files: Path, at_least: int = 0, must_happen: list[str] | None = None,
             print(f"papertape: {line}", file=sys.stderr)
     else:
         write_report(results, sys.stdout, lacking=lacking)
+    if report is not None:
+        _page(report, results, (), (), lacking)
     return _code(results, lacking)
 
 
@@ -196,6 +210,12 @@ def shrink(file: Path, /, *, out: Path | None = None, seed: int | None = None, t
         print(f"# but {kept.doubt}")
     print(f"# {kept.faults[0]} faults became {kept.faults[1]} in {kept.tries} runs; again: {kept.repro}")
     return ExitCode.PASSED
+
+
+def _page(path: Path, results: Sequence[SeedResult], kinds: Sequence[str], kept: Sequence[Kept], lacking: Sequence[str]) -> None:
+    from papertape.reports.html.swept import page
+
+    write_file(path, page(results, kinds=kinds, kept=kept, lacking=lacking, beside=path.parent))
 
 
 def _check(bases: Sequence[Base], first: int) -> tuple[list[str], list[str]]:

@@ -13,6 +13,7 @@ REPORTS: Final = {
     "json": "papertape.reports.json",
     "junit": "papertape.reports.junit",
     "html": "papertape.reports.html",
+    "markdown": "papertape.reports.markdown",
 }
 """Every report by its name: a module with `render(results) -> str`, imported when used."""
 
