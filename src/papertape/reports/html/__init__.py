@@ -65,8 +65,10 @@ def _body(told: Told, name: str, figures: dict[str, Any]) -> list[str]:
     if result is not None and (result.timeline or result.sides):
         parts.append(f'<div class="tables">{sections.led_there(result, name)}{sections.belief_and_truth(result)}</div>')
     left_out: list[str] = []
-    if story is not None:
-        drawn = figure(story)
+    drawn = None if story is None else figure(story)
+    if drawn is None or not drawn.data:
+        story = None  # it was over before anything happened
+    else:
         left_out = drawn.thinned
         figures[f"{name}-figure"] = {"data": drawn.data, "layout": drawn.layout}
         parts.append("<h2>What happened</h2>")

@@ -34,6 +34,19 @@ def market_traces(venue: VenueChronicle, symbol: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def price_range(venue: VenueChronicle, symbol: str, lives: Sequence[Life]) -> dict[str, list[float]]:
+    """What to show of prices where somebody else's orders lie far off, as an axis has it; nothing where all may be shown."""
+    bars = venue.prices.get(symbol, [])
+    own = [
+        price for life in lives if not life.foreign for price in (life.price, *(limit for _, _, limit in life.limits)) if price is not None
+    ]
+    every = [*own, *(bar.low for bar in bars), *(bar.high for bar in bars)]
+    if not every or not any(life.foreign for life in lives):
+        return {}
+    margin = (max(every) - min(every)) * 0.06 or 1.0
+    return {"range": [min(every) - margin, max(every) + margin]}
+
+
 def order_traces(lives: Sequence[Life], told: list[str], symbol: str, end_ns: Nanos) -> list[dict[str, Any]]:
     """Orders as they lived; of very many the odd ones and some of the others."""
     drawable = [life for life in lives if life.price is not None]
