@@ -102,6 +102,7 @@ class _Reader:
         self.lines: list[Line] = []
         self._begin_ns = begin_ns
         self._orders: dict[str, Line] = {}  # by client order id, else the venue's
+        self._early: dict[str, list[dict[str, Any]]] = {}  # what the venue did with orders whose command is written after it
 
     def read(self, entry: dict[str, Any]) -> None:
         ns, kind = self._begin_ns + entry["t"], entry["kind"]
@@ -128,12 +129,18 @@ class _Reader:
             line |= {"status": "rejected", "reason": entry["refusal"]}
         else:
             line |= {"status": entry.get("status", "open")}
-        self.lines.append(dict(line))
+        early = self._early.pop(key, [])
+        if not early:
+            self.lines.append(dict(line))
+        for each in early:
+            self._told(ns, each)
 
     def _told(self, ns: Nanos, entry: dict[str, Any]) -> None:
-        line = self._orders.get(entry.get("client_order_id") or entry["id"])
-        if line is None:
-            return  # somebody else's
+        key = entry.get("client_order_id") or entry["id"]
+        line = self._orders.get(key)
+        if line is None:  # what an order does as it comes stands before its command; what never gets one is somebody else's
+            self._early.setdefault(key, []).append(entry)
+            return
         cost = Decimal(line["cost"])
         if "trade_id" in entry:
             cost += Decimal(entry["price"]) * Decimal(entry["amount"])
