@@ -79,6 +79,7 @@ def test_a_run_is_told_again_as_it_was(tmp_path: Path) -> None:
     assert journal.symbols == [SYMBOL]
     assert len(screen.orders) == end["orders"]
     assert len(screen.fills) == end["fills"]
+    assert (journal.has_prices, screen.market(SYMBOL).last) == (False, screen.fills[-1].price)
     assert {order.type for order in screen.orders.values() if order.filled} == {"limit", "market"}
     assert screen.position(SYMBOL) + 1 == Decimal(end["balances"]["BTC"])
     assert [lane.name for lane in screen.lanes] == ["rest", "market", "user"]

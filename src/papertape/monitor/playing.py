@@ -83,7 +83,7 @@ def read_journal(path: Path) -> Journal:
     exchange = ", ".join(header.get("venues") or [str(header.get("exchange", ""))])
     standing = {"kind": "standing", "ns": begin_ns, "mode": mode, "exchange": exchange, "bot": str(header.get("bot", ""))}
     return Journal(
-        [standing, *lines, *prices], title=str(header.get("title") or path.name), mode=mode, begin_ns=begin_ns,
+        [standing, *lines, *(prices or reader.fills)], title=str(header.get("title") or path.name), mode=mode, begin_ns=begin_ns,
         has_prices=bool(prices), is_cut=not is_ended,
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ class _Reader:
 
     def __init__(self, begin_ns: Nanos) -> None:
         self.lines: list[Line] = []
+        self.fills: list[Line] = []  # as prices, for where nothing else tells any
         self._begin_ns = begin_ns
         self._orders: dict[str, Line] = {}  # by client order id, else the venue's
         self._early: dict[str, list[dict[str, Any]]] = {}  # what the venue did with orders whose command is written after it
@@ -143,7 +144,9 @@ class _Reader:
             return
         cost = Decimal(line["cost"])
         if "trade_id" in entry:
+            price = float(entry["price"])
             cost += Decimal(entry["price"]) * Decimal(entry["amount"])
+            self.fills.append({"kind": "price", "symbol": line["symbol"], "ns": ns, "low": price, "high": price, "last": price})
         line |= {"ns": ns, "id": entry["id"], "status": entry["status"], "filled": entry["filled"], "cost": str(cost)}
         self.lines.append(dict(line))
 
