@@ -66,7 +66,7 @@ def figure(story: Story) -> Figure:
         for symbol in markets:
             base, _, quote = symbol.partition("/")
             mine = [life for life in lives if life.symbol == symbol]
-            traces = market_traces(venue, symbol) + order_traces(mine, told, symbol, story.end_ns)
+            traces = market_traces(venue, symbol, story.end_ns) + order_traces(mine, told, symbol, story.end_ns)
             axis = _axis(f"{name}{symbol}<br>price ({quote})", tickformat=PRICE_FORMAT, **price_range(venue, symbol, mine))
             rows.append(_Row(height=360, traces=traces, axis=axis))
             below.append(_held(venue, lives, symbol, base, name, story.end_ns))
