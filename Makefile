@@ -6,7 +6,7 @@ SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE # where a machine sets it, each of the hundreds of processes that tests start would compile all of papertape anew
 
-.PHONY: demo incidents test test-thorough check bench proof peers compat conformance pythons bench-quick format constraints wheel clean
+.PHONY: demo incidents test test-thorough check bench proof peers compat conformance pythons bench-quick pictures format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -60,6 +60,13 @@ compat: $(VENV)/.ready
 # Real clients, each in an environment of its own, at `papertape serve`: writes docs/conformance.md.
 conformance: $(VENV)/.ready
 	$(BIN)/python tests/conformance/table.py
+
+# The pictures in the README, of one faulted run.
+pictures: $(VENV)/.ready
+	mkdir -p build
+	$(BIN)/papertape run scenarios/everything_at_once.scenario.toml --report build/report.html --journal build/run.jsonl
+	.ci/picture build/report.html docs/images/report.png 1500,1650
+	$(BIN)/papertape monitor build/run.jsonl --at 260s --picture docs/images/monitor.png
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix

@@ -10,6 +10,7 @@ from tests.cli.test_trade import SCENARIO
 from papertape.cli.arm import CONSENT
 from papertape.cli.main import main
 from papertape.links.ccxt.link import CcxtLink
+from papertape.model.account import Balances, KeyRights
 from papertape.trading.gate.audit import Audit
 
 FILE = """
@@ -46,6 +47,19 @@ def test_a_venue_that_does_not_say_what_a_key_may_do_is_not_armed_for(folder: Pa
     assert "papertape: not armed: kraken: ccxt cannot ask what this key may do, so that nobody can say that it may not withdraw." in said
     assert "on paper it trades there as well" in said
     assert not (folder / ".papertape/live/kraken/armed.json").exists()
+
+
+def test_an_account_without_a_name_is_not_armed_for(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever key opened it later would be taken for this one."""
+
+    async def look(config: object) -> object:
+        return KeyRights(account="", can_view=True, can_trade=True, can_transfer=False), Balances({}), (), 0
+
+    monkeypatch.setattr("papertape.cli.arm._look", look)
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 2
+    assert "not armed: kraken does not say whose account this key opens" in capsys.readouterr().err
 
 
 def test_what_a_key_may_do_there_is_not_told_and_says_where_to_look(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

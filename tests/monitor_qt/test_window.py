@@ -88,6 +88,8 @@ def shown(qtbot: QtBot) -> Callable[..., Window]:
     application()
 
     def show(*lines: Line, player: Player | None = None) -> Window:
+        if player is not None:
+            player.seek(player.journal.end_ns)
         window = Window(source=None if player is not None else Told(*lines), player=player)
         qtbot.addWidget(window)
         window.show()
@@ -322,3 +324,16 @@ def test_the_command_opens_a_window(journal: Path, qtbot: QtBot, monkeypatch: py
     assert main(["monitor", str(journal)]) == 0
     title = json.loads(journal.read_text().splitlines()[0])["title"]
     assert opened[0].windowTitle() == f"{title} · papertape"
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 0), (["--at", "90s"], 0), (["--at", "soon"], 2)])
+def test_a_picture_is_taken_without_a_screen(journal: Path, tmp_path: Path, words: list[str], code: int) -> None:
+    """Of any instant; two of one are the same."""
+    path = tmp_path / "window.png"
+    assert main(["monitor", str(journal), "--picture", str(path), *words]) == code
+    assert path.exists() is (code == 0)
+    if code == 0:
+        again = tmp_path / "again.png"
+        assert main(["monitor", str(journal), "--picture", str(again), *words]) == 0
+        assert QImage(str(again)) == QImage(str(path))
+        assert main(["monitor", str(journal), "--picture", str(tmp_path / "nowhere" / "a.png")]) == 2

@@ -221,6 +221,32 @@ def test_a_sweep_is_a_page_with_coverage_and_links(tmp_path: Path) -> None:
     assert "never hit anything: gap, stall" in page_of.words
 
 
+def test_orders_of_somebody_else_wait_in_no_outbox_and_hide_no_price(tmp_path: Path) -> None:
+    """They are drawn where they rest, if that is near; the axis is that of the market and of our own orders."""
+    scenario, journal = ROOT / "scenarios/incidents/strangers_on_the_account.scenario.toml", tmp_path / "strangers.jsonl"
+    assert main(["run", str(scenario), "--journal", str(journal)]) == 0
+    story = read_story(journal)
+    drawn = figure(story)
+    (outbox,) = [trace for trace in drawn.data if trace.get("name") == "orders in the outbox"]
+    (foreign,) = [trace for trace in drawn.data if trace.get("name") == "somebody else's, resting"]
+    low, high = drawn.layout["yaxis"]["range"]
+    assert outbox["y"][-1] == 0
+    assert high - low < 60 < max(price for price in foreign["y"] if price is not None) - low
+
+
+def test_a_run_that_ended_before_anything_happened_has_no_chart(tmp_path: Path) -> None:
+    """Its reason is all there is to tell; so with a scenario that could not be read."""
+    (tmp_path / "bad.scenario.toml").write_text('title = "bad"\nsed = 7\n', encoding="utf-8")
+    wrong = (ROOT / "scenarios/lost_reply.scenario.toml").read_text(encoding="utf-8").replace("size =", "sise =")
+    (tmp_path / "wrong.scenario.toml").write_text(wrong, encoding="utf-8")
+    for name, why in (("bad", "sed"), ("wrong", "sise")):
+        out = tmp_path / f"{name}.html"
+        assert main(["run", str(tmp_path / f"{name}.scenario.toml"), "--report", str(out)]) == 2
+        text = out.read_text(encoding="utf-8")
+        assert why in text
+        assert 'class="chart"' not in text
+
+
 @needs_browser
 def test_a_hundred_thousand_events_are_thinned_and_said_to_be(tmp_path: Path) -> None:
     """A journal of that many lines is drawn, odd orders all of them, and the page says what it left out."""

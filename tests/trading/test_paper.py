@@ -15,6 +15,7 @@ from tests.trading.rehearsal import OPENING, rehearse
 from papertape.faults import Disconnect, RateLimit, Stall
 from papertape.model import errors as ccxt
 from papertape.model.errors import ConfigError
+from papertape.model.event import Side, Trade
 from papertape.model.order import Order, OrderStatus
 from papertape.model.request import PUBLIC_OPS, Lane
 from papertape.model.units import SECOND
@@ -200,8 +201,13 @@ def test_a_market_whose_steps_change_ends_it_before_a_price_is_taken_for_another
         assert exchange.market.venue is not None
         rows = exchange.market.rows
         exchange.market.rotate(0, 0, [replace(now, tick=Decimal("0.1"))])
+        at_ns = world.epoch_ns + world.door._timeline.now_ns
+        exchange.market.write(  # in the very same moment
+            [(1, None, Trade(venue_ns=at_ns, local_ns=at_ns, symbol=SYMBOL, price_ticks=630_000, qty_lots=10**9, taker=Side.SELL))]
+        )
         await asyncio.sleep(5)
         assert exchange.market.rows == rows
+        assert not exchange.market.venue._venue.truth_fills()
 
     (error,) = rehearse(path, bot, cancels=False)
     assert "coinbase has changed the steps of BTC/USD, tick 0.01 to 0.1, lot" in str(error)
@@ -241,6 +247,45 @@ def test_an_account_goes_on_with_new_steps_and_an_open_order_that_does_not_fit_t
     assert seen[0].reason == "BTC/USD has a tick of 0.01 and a lot of 0.00000001 by now, which it does not fit"
     with PaperAccount(path, venue="coinbase", opening={}) as account:
         assert account.kept.orders[0].status is OrderStatus.CANCELED
+
+
+def test_in_a_storm_the_account_comes_out_to_the_last_digit_and_nothing_fills_twice_or_in_the_dark(path: Path) -> None:
+    """Two outages and a gap while a bot trades as it can: money is what it began with and what fills moved, and never below zero."""
+    outages = [(9, 12), (16, 20)]
+    epochs: list[int] = []
+
+    async def bot(exchange: PaperExchange, world: VenueWorld) -> None:
+        epochs.append(world.epoch_ns)
+        await exchange.subscribe_trades(SYMBOL, lambda trade: None)
+        await exchange.subscribe_order_book(SYMBOL, lambda book: None)
+
+        async def trades(side: str, far: str) -> None:
+            while world.door._timeline.now_ns < 25 * SECOND:
+                try:
+                    await exchange.place_order(SYMBOL, "market", side, "0.05")
+                    await exchange.place_order(SYMBOL, "limit", side, "0.05", far)
+                except ccxt.BaseError:
+                    """It has too little of something, or the line is down for long."""
+                await asyncio.sleep(0.25)
+
+        await asyncio.gather(trades("buy", "40000"), trades("buy", "64000"), trades("sell", "90000"))
+
+    faults = [Disconnect(at=f"{begin}s", connection=Lane.MARKET, lasts=f"{end - begin}s") for begin, end in outages]
+    assert rehearse(path, bot, *faults, is_deep=True) == []
+    with PaperAccount(path, venue="coinbase", opening={}) as account:
+        kept = account.kept
+    assert len(kept.fills) > 10
+    assert len({fill.trade_id for fill in kept.fills}) == len(kept.fills)
+    moved = sum((fill.moved for fill in kept.fills), Decimal(0))
+    spent = sum((fill.cost * (1 if fill.moved > 0 else -1) + fill.fee for fill in kept.fills), Decimal(0))
+    assert kept.money == {"USD": OPENING["USD"] - spent, "BTC": OPENING["BTC"] + moved}
+    assert min(kept.money.values()) >= 0
+    for begin, end in outages:
+        dark = (epochs[0] + begin * SECOND + SECOND // 10, epochs[0] + end * SECOND)
+        assert not [fill for fill in kept.fills if dark[0] < fill.venue_ns < dark[1]]
+    by_order = {order.id: order.filled for order in kept.orders}
+    for order_id, filled in by_order.items():
+        assert filled == sum((fill.amount for fill in kept.fills if fill.order_id == order_id), Decimal(0))
 
 
 def test_an_account_that_cannot_be_written_stops_the_bot(path: Path) -> None:

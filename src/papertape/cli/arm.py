@@ -15,6 +15,7 @@ from papertape.cli.keys import asking_manager
 from papertape.cli.progress import Progress
 from papertape.cli.run import attempt
 from papertape.exchanges.factory import ExchangeFactory
+from papertape.exchanges.intent_file import sync_folder
 from papertape.links.permits import Permits
 from papertape.model.account import Balances, KeyRights
 from papertape.model.errors import BaseError, ConfigError, NotSupported
@@ -96,6 +97,8 @@ def _arm(config: Config, audit: Audit, scenarios: list[Path], lasts_ns: int, con
     why = wrong_key(rights, "")
     if why:
         raise ConfigError(f"not armed: {why}")
+    if not rights.account:
+        raise ConfigError(f"not armed: {config.exchange} does not say whose account this key opens, so nobody could tell it from another")
     halted = halted_in(config, audit)
     _show(config, rights, balances, open_orders, now_ns + lasts_ns, halted)
     if not _agreed(consent):
@@ -172,6 +175,7 @@ def halt(reason: str = "papertape halt", /, *, config: Path | None = None, set: 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()  # the name is what counts, and may find room where the reason does not
+        sync_folder(path.parent)
         with suppress(OSError):
             path.write_text(f"{reason}\n", encoding="utf-8")
     except OSError as error:

@@ -5,6 +5,8 @@ The digest is SHA-256 over the lines, so it chains: it is equal exactly where ev
 by one: what a connection received is written as ranges, in the numbers by which messages reached the venue from the tapes whose content is
 hashed in the header.
 
+What came of a run may stand behind the last line of its file; that is no part of the journal, nor of the digest (`journal.tail`).
+
 Nothing bot-side reads the journal; it knows the truth.
 """
 

@@ -333,6 +333,8 @@ def prices(world: VenueWorld, end_ns: Nanos) -> dict[str, list[Bar]]:
     for feed in world.feeds:
         for _, reach_ns, _, event in feed.rows():
             at_ns = reach_ns - world.epoch_ns
+            if at_ns > end_ns:
+                break  # the run was over before its tape
             if isinstance(event, Trade):
                 trades.add(event.symbol, at_ns, float(books[event.symbol].instrument.price(event.price_ticks)))
             elif isinstance(event, Ticker) and event.last_ticks is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
@@ -29,3 +30,16 @@ def show(*, source: Source | None = None, player: Player | None = None, symbol: 
     window.show()
     signal.signal(signal.SIGINT, lambda *_: window.close())  # the window's timer lets Python look for it
     return int(app.exec())
+
+
+def draw(player: Player, path: Path, *, symbol: str = "") -> bool:
+    """Write the window to a .png, as it would be seen; whether that could be done."""
+    app = application()
+    window = Window(player=player, symbol=symbol)
+    window.show()
+    app.processEvents()
+    window.frame()
+    app.processEvents()
+    is_written = window.grab().save(str(path))
+    window.close()
+    return bool(is_written)

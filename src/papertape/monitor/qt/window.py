@@ -72,7 +72,7 @@ class Window(QMainWindow):
         if source is not None:
             source.start(self._woken.emit)
         if player is not None:
-            self._seek(player.journal.end_ns)
+            self._seek(player.now_ns)
         self.frame()
 
     # Building

@@ -5,6 +5,7 @@ What a thing is shows in its shape, its dash or its word; colour only helps. plo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
@@ -14,7 +15,7 @@ import msgspec
 from papertape.model.units import HOUR, MILLISECOND, Nanos
 from papertape.reports.html.ink import BUY, DOUBT, INK, PALE, SELL
 from papertape.reports.html.lives import Life, lives_of
-from papertape.reports.html.price_row import market_traces, order_traces
+from papertape.reports.html.price_row import market_traces, order_traces, price_range
 from papertape.reports.html.run_time import at
 from papertape.reports.html.series import belief, depth, gain, highest, position, thinned
 from papertape.reports.html.story import Story
@@ -23,6 +24,9 @@ from papertape.session.chronicle import Asked, VenueChronicle
 
 GAP: Final = 34
 """Pixels between two rows."""
+
+PRICE_FORMAT: Final = ",.10~r"
+"""Ten digits that count, and no zeros behind them: a market may move by a cent in 64,000."""
 
 BANDS_MAX: Final = 60
 REQUESTS_MAX: Final = 1200
@@ -62,14 +66,17 @@ def figure(story: Story) -> Figure:
         for symbol in markets:
             base, _, quote = symbol.partition("/")
             mine = [life for life in lives if life.symbol == symbol]
-            traces = market_traces(venue, symbol) + order_traces(mine, told, symbol, story.end_ns)
-            rows.append(_Row(height=360, traces=traces, axis=_axis(f"{name}{symbol}<br>price ({quote})", tickformat=",~r")))
+            traces = market_traces(venue, symbol, story.end_ns) + order_traces(mine, told, symbol, story.end_ns)
+            axis = _axis(f"{name}{symbol}<br>price ({quote})", tickformat=PRICE_FORMAT, **price_range(venue, symbol, mine))
+            rows.append(_Row(height=360, traces=traces, axis=axis))
             below.append(_held(venue, lives, symbol, base, name, story.end_ns))
         for quote in dict.fromkeys(symbol.partition("/")[2] for symbol in markets):
             curve = gain(venue, [symbol for symbol in venue.prices if symbol.partition("/")[2] == quote])
             if curve and venue.fills:
                 trace = _steps(highest(curve), "after fees, at the last price", color=INK, width=1.5)
-                below.append(_Row(height=110, traces=[trace], axis=_axis(f"{name}gain<br>({quote})", zeroline=True, tickformat=",~r")))
+                below.append(
+                    _Row(height=110, traces=[trace], axis=_axis(f"{name}gain<br>({quote})", zeroline=True, tickformat=PRICE_FORMAT))
+                )
         rows += _requests(venue, lives, told, name, story.end_ns)
     if stripe.traces:
         axis = {**_axis(""), "type": "category", "categoryorder": "array", "categoryarray": stripe.names[::-1], "showgrid": False}
@@ -127,9 +134,13 @@ def _requests(venue: VenueChronicle, lives: Sequence[Life], told: list[str], nam
     if unheard:
         traces.append(_asked(thinned(unheard, REQUESTS_MAX), "no answer: given up or cut", "x", DOUBT, end_ns))
     if traces:
-        axis = _axis(f"{name}request took<br>(ms)", type="log", dtick=1, tickformat=",~r")
+        took = [math.log10(ms) for trace in traces for ms in trace["y"]]
+        decades = [math.floor(min(took)) - 0.1, math.ceil(max(took)) + 0.1]
+        axis = _axis(f"{name}request took<br>(ms)", type="log", dtick=1, range=decades, tickformat=",~r")
         rows.append(_Row(height=150, traces=traces, axis=axis))
-    waited = depth((life.asked_ns, life.ended_ns if life.sent_ns is None else life.sent_ns) for life in lives if venue.has_books)
+    waited = depth(
+        (life.asked_ns, life.ended_ns if life.sent_ns is None else life.sent_ns) for life in lives if venue.has_books and not life.foreign
+    )
     flying = depth((each.sent_ns, end_ns if each.ended_ns is None else each.ended_ns) for each in venue.asked)
     doubts = depth((doubt.begin_ns, end_ns if doubt.end_ns is None else doubt.end_ns) for life in lives for doubt in life.doubts)
     curves = [
@@ -185,7 +196,7 @@ def _stacked(rows: Sequence[_Row], story: Story, told: list[str]) -> Figure:
     total = sum(row.height for row in rows) + GAP * max(0, len(rows) - 1) or 1
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {
-        "height": total + 90, "margin": {"l": 118, "r": 218, "t": 16, "b": 58, "pad": 0}, "hovermode": "closest", "dragmode": "zoom",
+        "height": total + 106, "margin": {"l": 118, "r": 218, "t": 32, "b": 58, "pad": 0}, "hovermode": "closest", "dragmode": "zoom",
         "paper_bgcolor": "#ffffff", "plot_bgcolor": "#ffffff", "barmode": "overlay", "bargap": 0.25,
         "font": {"family": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif", "size": 11, "color": "#222222"},
         "hoverlabel": {"align": "left", "bgcolor": "#ffffff", "bordercolor": "#888888", "font": {"color": "#222222", "size": 12}},
@@ -198,7 +209,7 @@ def _stacked(rows: Sequence[_Row], story: Story, told: list[str]) -> Figure:
         layout[f"yaxis{suffix}"] = {"domain": [max(0.0, 1 - bottom / total), 1 - top / total], "anchor": "x", **row.axis}
         layout[f"legend{suffix}"] = {
             "x": 1.012, "y": 1 - top / total, "xanchor": "left", "yanchor": "top", "bgcolor": "rgba(255,255,255,0)", "font": {"size": 11},
-            "itemsizing": "trace", "tracegroupgap": 2,
+            "itemsizing": "trace", "tracegroupgap": 2, "traceorder": "normal",
         }  # fmt: skip
         data += [{**trace, "xaxis": "x", "yaxis": f"y{suffix}", "legend": f"legend{suffix}"} for trace in row.traces]
         top = bottom + GAP

@@ -12,16 +12,18 @@ from papertape.reports.html.ink import BUY, DOUBT, INK, SELL
 from papertape.reports.html.lives import Life
 from papertape.reports.html.run_time import at
 from papertape.reports.html.series import POINTS_MAX, thinned
-from papertape.session.chronicle import VenueChronicle
+from papertape.session.chronicle import Bar, VenueChronicle
 
 Point = tuple[Nanos, float, str]
 
 
-def market_traces(venue: VenueChronicle, symbol: str) -> list[dict[str, Any]]:
+def market_traces(venue: VenueChronicle, symbol: str, end_ns: Nanos) -> list[dict[str, Any]]:
     """The last price, and the lowest and the highest around it."""
     bars = venue.prices.get(symbol, [])
     if not bars:
         return []
+    if bars[-1].at_ns < end_ns:  # the last price is the price until there is another
+        bars = [*bars, Bar(end_ns, bars[-1].last, bars[-1].last, bars[-1].last)]
     x = [at(bar.at_ns) for bar in bars]
     edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
     return [
@@ -32,6 +34,19 @@ def market_traces(venue: VenueChronicle, symbol: str) -> list[dict[str, Any]]:
             "line": {"width": 1, "color": "#6e6e6e", "shape": "hv"}, "hovertemplate": "%{y:,}<br>%{x|%H:%M:%S.%L}<extra></extra>",
         },
     ]  # fmt: skip
+
+
+def price_range(venue: VenueChronicle, symbol: str, lives: Sequence[Life]) -> dict[str, list[float]]:
+    """What to show of prices where somebody else's orders lie far off, as an axis has it; nothing where all may be shown."""
+    bars = venue.prices.get(symbol, [])
+    own = [
+        price for life in lives if not life.foreign for price in (life.price, *(limit for _, _, limit in life.limits)) if price is not None
+    ]
+    every = [*own, *(bar.low for bar in bars), *(bar.high for bar in bars)]
+    if not every or not any(life.foreign for life in lives):
+        return {}
+    margin = (max(every) - min(every)) * 0.06 or 1.0
+    return {"range": [min(every) - margin, max(every) + margin]}
 
 
 def order_traces(lives: Sequence[Life], told: list[str], symbol: str, end_ns: Nanos) -> list[dict[str, Any]]:

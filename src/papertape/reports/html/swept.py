@@ -96,7 +96,7 @@ def _coverage(whole: Summary) -> str:
         if not mine:
             continue
         top = "".join(f'<th colspan="{len(LANES)}">{escape(state)}</th>' for state in states)
-        below = "".join(element("th", lanes.removeprefix("a ")) for _ in states for lanes in LANES)
+        below = "".join(element("th", lanes.rpartition(" ")[2], class_="number", title=lanes) for _ in states for lanes in LANES)
         rows = "".join(
             f"<tr><td><code>{escape(kind)}</code></td>"
             + "".join(_cell(counts.get((kind, state, lanes), 0)) for state in states for lanes in LANES)
@@ -105,7 +105,10 @@ def _coverage(whole: Summary) -> str:
         )
         head = f'<tr><th rowspan="2">fault</th>{top}</tr><tr>{below}</tr>'
         parts.append(f'<section><h2>{escape(title)}</h2><div class="wide"><table class="coverage">{head}{rows}</table></div></section>')
-    note = '<p class="note">How often each kind of fault hit, by the state of the order and of the lanes at that moment.</p>'
+    note = (
+        '<p class="note">How often each kind of fault hit, by the state of the order and, below it, of the lanes at that moment: '
+        f"{escape(', '.join(LANES))}.</p>"
+    )
     return "".join([*parts, note]) if parts else ""
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from papertape.exchanges.intent_file import sync_folder
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
 
@@ -137,8 +138,14 @@ class Audit:
 
     def _note_count(self) -> None:
         if self._count < 0:
+            is_new = not self._count_path.exists()
             self._count = os.open(self._count_path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.pwrite(self._count, f"{self._lines:012d} {self._last}\n".encode(), 0)  # as long each time: it is replaced at once
+            if is_new:  # from now on a power cut may take its last words, and not the file
+                os.write(self._count, f"{0:012d} {FIRST}\n".encode())
+                os.fsync(self._count)
+                sync_folder(self.path.parent)
+        os.lseek(self._count, 0, os.SEEK_SET)
+        os.write(self._count, f"{self._lines:012d} {self._last}\n".encode())  # as long each time: it is replaced at once
 
     def _mend(self) -> None:
         """Take back what was written of a line."""
