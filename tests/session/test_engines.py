@@ -107,6 +107,8 @@ def journal(tape: Path, asked: str, seed: int, faults: list[dict[str, Any]], lat
     tail_ns=st.sampled_from([0, 30_000_000, 150_000_000]),
 )
 @example(seed=3, faults=FAULTS, latency={}, tail_ns=0)
+@example(seed=3557481463, faults=[FAULTS[4], FAULTS[3]], latency={}, tail_ns=30_000_000)  # orders that fill by trades alone
+@example(seed=1601774474, faults=[FAULTS[1]], latency={"market": {"kind": "constant", "value": "40ms"}}, tail_ns=150_000_000)
 def test_both_engines_write_one_journal(tape: Path, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], tail_ns: int) -> None:
     """Also where what the book has yet to tell must be looked for in rows that were skipped."""
     with pytest.MonkeyPatch.context() as patch:
