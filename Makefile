@@ -65,7 +65,7 @@ conformance: $(VENV)/.ready
 pictures: $(VENV)/.ready
 	mkdir -p build
 	$(BIN)/papertape run scenarios/everything_at_once.scenario.toml --report build/report.html --journal build/run.jsonl
-	.ci/picture build/report.html docs/images/report.png 1500,1610
+	.ci/picture build/report.html docs/images/report.png 1500,1650
 	$(BIN)/papertape monitor build/run.jsonl --at 260s --picture docs/images/monitor.png
 
 format: $(VENV)/.ready

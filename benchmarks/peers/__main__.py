@@ -81,7 +81,7 @@ def compare(systems: Systems) -> dict[str, Any]:
     mine = systems.ask("papertape", job, is_long=False)["outcomes"]
     found: dict[str, Any] = {"orders": len(mine), "papertape": sum(each["lots"] > 0 for each in mine)}
     for peer in systems.pythons:
-        theirs = systems.ask(peer, {**job, "queue": "risk_adverse" if peer == "hftbacktest" else True}, is_long=False)["outcomes"]
+        theirs = systems.ask(peer, job if peer == "hftbacktest" else {**job, "queue": True}, is_long=False)["outcomes"]
         pairs = list(zip(mine, theirs, strict=True))
         found[peer] = {
             "filled": sum(each["lots"] > 0 for each in theirs),

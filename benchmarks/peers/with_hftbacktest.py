@@ -30,7 +30,8 @@ def market(job: dict[str, Any], data: Any) -> Any:
         .tick_size(job["tick"])
         .lot_size(job["lot"])
     )
-    asset = asset.risk_adverse_queue_model() if job.get("queue", "risk_adverse") == "risk_adverse" else asset.power_prob_queue_model(3.0)
+    queue, *settings = job.get("queue", ["risk_adverse_queue_model"])
+    asset = getattr(asset, queue)(*settings)
     return HashMapMarketDepthBacktest([asset])
 
 

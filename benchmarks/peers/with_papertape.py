@@ -102,7 +102,7 @@ def schedule(job: dict[str, Any]) -> dict[str, Any]:
 
     latency = f"{job['latency_ns']}ns"
     steady = {"kind": "constant", "value": latency}
-    model = {"fills": {"kind": job.get("fills", "queue")}, "latency": {"order": steady, "answer": steady, "market": {"kind": "recorded"}}}
+    model = {"fills": job.get("fills", {"kind": "queue"}), "latency": {"order": steady, "answer": steady, "market": {"kind": "recorded"}}}
     money = {instrument.quote: "100000000000", instrument.base: "1000000"}
     result: RunResult = papertape.simulate(
         bot, title="orders", seed=1, venues={job["venue"]: {"feed": {"tape": job["data"]}, "account": money, "model": model}}

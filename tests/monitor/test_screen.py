@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from papertape.model.units import MINUTE, SECOND
@@ -94,6 +94,7 @@ keys = st.sampled_from(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text drawn on a busy machine takes seconds
 @given(st.lists(st.tuples(kinds, st.dictionaries(keys, anything, max_size=8)), max_size=20))
 def test_no_line_can_break_it(lines: list[tuple[str, dict[str, Any]]]) -> None:
     """What cannot be read is said in the log."""
@@ -101,3 +102,12 @@ def test_no_line_can_break_it(lines: list[tuple[str, dict[str, Any]]]) -> None:
     for kind, rest in lines:
         screen.take({**rest, "kind": kind})
     assert screen.version == len(lines)
+
+
+def test_what_names_no_symbol_makes_no_market() -> None:
+    """A window's choice of markets is made of these names."""
+    screen = Screen()
+    screen.take({"kind": "trade", "symbol": 3, "ns": 5, "price": "1", "amount": "1", "side": "buy"})
+    screen.take({"kind": "trade", "symbol": "BTC/USD", "ns": "5", "price": "1", "amount": "1", "side": "buy"})
+    assert screen.markets == {}
+    assert ["cannot be read" in row.words for row in screen.log] == [True, True]

@@ -16,6 +16,7 @@ from tests.serving.process import serving
 
 import papertape
 from papertape.bots import MarketMaker
+from papertape.exchanges.base import BaseExchange
 from papertape.exchanges.coinbase import CoinbaseExchange
 from papertape.exchanges.keys import Keys, Secret
 from papertape.links.permits import Ungated
@@ -64,11 +65,18 @@ class Watching:
 # A journal
 
 
+async def rest_and_take(exchange: BaseExchange) -> None:
+    """Orders that rest, and one that fills as it comes: what the venue did with that stands in the journal before its command."""
+    await MarketMaker(symbol=SYMBOL).start(exchange)
+    await exchange.place_order(SYMBOL, "market", "buy", "0.02")
+    await asyncio.sleep(35)
+
+
 def test_a_run_is_told_again_as_it_was(tmp_path: Path) -> None:
     """Orders, fills, lanes and faults of a faulted run, with the dates of its tape; what the screen adds up is what the venue had."""
     path = tmp_path / "run.jsonl"
     papertape.simulate(
-        MarketMaker, bot_config={"symbol": SYMBOL}, journal_path=path,
+        rest_and_take, journal_path=path,
         venues={"coinbase": {"feed": {"tape": "builtin:btc-usd", "end": "40s"}, "account": {"USD": "100000", "BTC": "1"}}},
         faults=[{"kind": "lost_reply", "on": "order.create", "nth": 3}],
     )  # fmt: skip
@@ -79,6 +87,8 @@ def test_a_run_is_told_again_as_it_was(tmp_path: Path) -> None:
     assert journal.symbols == [SYMBOL]
     assert len(screen.orders) == end["orders"]
     assert len(screen.fills) == end["fills"]
+    assert (journal.has_prices, screen.market(SYMBOL).last) == (False, screen.fills[-1].price)
+    assert {order.type for order in screen.orders.values() if order.filled} == {"limit", "market"}
     assert screen.position(SYMBOL) + 1 == Decimal(end["balances"]["BTC"])
     assert [lane.name for lane in screen.lanes] == ["rest", "market", "user"]
     assert [row.words for row in screen.log if row.kind == "fault"]

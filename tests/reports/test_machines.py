@@ -13,6 +13,9 @@ import pytest
 
 from papertape import reports
 from papertape.cli.main import main
+from papertape.reports import evidence
+from papertape.reports.html import Told, page
+from papertape.reports.html.story import read_story
 from papertape.reports.markdown import BYTES_MAX
 from papertape.reports.parquet import TABLES
 from reports.test_reports import ERROR, FAILED, PASSED, SUSPECT
@@ -86,7 +89,18 @@ def test_evidence_names_what_the_verdict_rests_on(folder: Path) -> None:
     assert (run["verdict"], run["digest"]) == ("passed", tail["result"]["digest"])
     assert told["bot"] == {"commit": None, "is_changed": None}, "a folder of no repository"
     assert told["left_out"]
+    assert (told["planned"], told["is_whole"]) == (1, True)
     assert "bot_config" not in json.dumps(told)
+
+
+def test_what_was_interrupted_does_not_look_whole(folder: Path) -> None:
+    """Of three runs planned and one there, evidence and page say so, whatever that one came to."""
+    story = read_story(folder / "journal.jsonl")
+    assert story.result is not None
+    told = json.loads(evidence.render([(story.result, story)], folder, 3))
+    assert (told["planned"], told["is_whole"], len(told["runs"])) == (3, False, 1)
+    text = page([Told(name="one", result=story.result, story=story)], 3)
+    assert text.index("1 of 3 runs are here") < text.index("✔ passed")
 
 
 def test_a_folder_that_is_a_file_is_told_before_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,14 +49,15 @@ class Pages:
         is_there = journal is not None and journal.is_file() and journal.stat().st_size > 0
         self._runs.append((result, read_story(journal) if journal is not None and is_there else None, journal if is_there else None))
 
-    def write(self) -> None:
-        """Write all that was asked for; before the journals go, where nobody asked for them."""
+    def write(self, planned: int) -> None:
+        """Write all that was asked for, of so many runs planned; before the journals go, where nobody asked for them."""
         if not self._runs:
             return
         if self._report is not None:
             from papertape.reports.html import Told, page
 
-            write_file(self._report, page([Told(name=result.scenario, result=result, story=story) for result, story, _ in self._runs]))
+            runs = [Told(name=result.scenario, result=result, story=story) for result, story, _ in self._runs]
+            write_file(self._report, page(runs, planned))
         if self._parquet is not None:
             from papertape.reports.parquet import write
 
@@ -64,7 +65,7 @@ class Pages:
         if self._evidence is not None:
             from papertape.reports.evidence import render
 
-            write_file(self._evidence, render([(result, story) for result, story, _ in self._runs], Path.cwd()))
+            write_file(self._evidence, render([(result, story) for result, story, _ in self._runs], Path.cwd(), planned))
 
 
 def step_summary(results: Sequence[RunResult]) -> None:

@@ -115,7 +115,7 @@ def run(
         if junit is not None:
             write_file(junit, reports.render("junit", results))
         step_summary(results)
-        pages.write()
+        pages.write(len(jobs))
     return code
 
 

@@ -83,7 +83,7 @@ def read_journal(path: Path) -> Journal:
     exchange = ", ".join(header.get("venues") or [str(header.get("exchange", ""))])
     standing = {"kind": "standing", "ns": begin_ns, "mode": mode, "exchange": exchange, "bot": str(header.get("bot", ""))}
     return Journal(
-        [standing, *lines, *prices], title=str(header.get("title") or path.name), mode=mode, begin_ns=begin_ns,
+        [standing, *lines, *(prices or reader.fills)], title=str(header.get("title") or path.name), mode=mode, begin_ns=begin_ns,
         has_prices=bool(prices), is_cut=not is_ended,
     )  # fmt: skip
 
@@ -100,8 +100,10 @@ class _Reader:
 
     def __init__(self, begin_ns: Nanos) -> None:
         self.lines: list[Line] = []
+        self.fills: list[Line] = []  # as prices, for where nothing else tells any
         self._begin_ns = begin_ns
         self._orders: dict[str, Line] = {}  # by client order id, else the venue's
+        self._early: dict[str, list[dict[str, Any]]] = {}  # what the venue did with orders whose command is written after it
 
     def read(self, entry: dict[str, Any]) -> None:
         ns, kind = self._begin_ns + entry["t"], entry["kind"]
@@ -128,15 +130,23 @@ class _Reader:
             line |= {"status": "rejected", "reason": entry["refusal"]}
         else:
             line |= {"status": entry.get("status", "open")}
-        self.lines.append(dict(line))
+        early = self._early.pop(key, [])
+        if not early:
+            self.lines.append(dict(line))
+        for each in early:
+            self._told(ns, each)
 
     def _told(self, ns: Nanos, entry: dict[str, Any]) -> None:
-        line = self._orders.get(entry.get("client_order_id") or entry["id"])
-        if line is None:
-            return  # somebody else's
+        key = entry.get("client_order_id") or entry["id"]
+        line = self._orders.get(key)
+        if line is None:  # what an order does as it comes stands before its command; what never gets one is somebody else's
+            self._early.setdefault(key, []).append(entry)
+            return
         cost = Decimal(line["cost"])
         if "trade_id" in entry:
+            price = float(entry["price"])
             cost += Decimal(entry["price"]) * Decimal(entry["amount"])
+            self.fills.append({"kind": "price", "symbol": line["symbol"], "ns": ns, "low": price, "high": price, "last": price})
         line |= {"ns": ns, "id": entry["id"], "status": entry["status"], "filled": entry["filled"], "cost": str(cost)}
         self.lines.append(dict(line))
 

@@ -189,6 +189,8 @@ class Screen:
         self.version += 1
         kind = str(line.get("kind", ""))
         try:
+            if not isinstance(line.get("ns", 0), int) or not isinstance(line.get("symbol", ""), str):
+                raise TypeError("a time or a symbol of the wrong kind")
             reader = self._take.get(kind)
             if reader is not None:
                 reader(line)

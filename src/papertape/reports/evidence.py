@@ -28,21 +28,23 @@ LEFT_OUT: Final = (
 """What no run of this version can show."""
 
 
-def evidence(runs: Sequence[tuple[RunResult, Story | None]], bot: Path) -> dict[str, Any]:
-    """All of it as plain values; `bot` is a folder of the repository in which the bot's code lies."""
+def evidence(runs: Sequence[tuple[RunResult, Story | None]], bot: Path, planned: int) -> dict[str, Any]:
+    """All of it as plain values; `bot` is a folder of the bot's repository, `planned` how many runs there should be."""
     return {
         "format": FORMAT,
         "papertape": VERSION,
         "python": platform.python_version(),
         "bot": commit_of(bot),
+        "planned": planned,
+        "is_whole": len(runs) == planned,
         "runs": [_of_run(result, story) for result, story in runs],
         "left_out": list(LEFT_OUT),
     }
 
 
-def render(runs: Sequence[tuple[RunResult, Story | None]], bot: Path) -> str:
+def render(runs: Sequence[tuple[RunResult, Story | None]], bot: Path, planned: int) -> str:
     """The file's text: JSON that people can read too."""
-    return msgspec.json.format(msgspec.json.encode(evidence(runs, bot)), indent=1).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(evidence(runs, bot, planned)), indent=1).decode() + "\n"
 
 
 def commit_of(folder: Path) -> dict[str, Any]:

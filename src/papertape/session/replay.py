@@ -135,10 +135,24 @@ class Cursors:
             self._ahead, self.reach_ns, self.due_ns, self._last_due_ns, self.seen = row, reach_ns, due_ns, last_due_ns, seen
 
 
+class AnyCursors(Protocol):
+    """What a replay needs of a tape's cursors; see `Cursors`."""
+
+    @property
+    def next_key(self) -> Key: ...
+
+    @property
+    def seen(self) -> int: ...
+
+    def under_way(self) -> Iterator[MarketEvent]: ...
+
+    def walk(self, loop: Road, until: Key) -> bool: ...
+
+
 class Replay:
     """All tapes of a run, walked together; the loop's `Feed`, or a paced time's."""
 
-    def __init__(self, loop: Road, tapes: list[Cursors]) -> None:
+    def __init__(self, loop: Road, tapes: Sequence[AnyCursors]) -> None:
         self._loop = loop
         self._tapes = tapes
 

@@ -26,17 +26,22 @@ from papertape.model.venue import VenueRules
 from papertape.resilience.intents import MemoryIntents
 from papertape.runtime.chance import Chance
 from papertape.runtime.loop import VirtualLoop
+from papertape.session.engine import Engine, engine
+from papertape.session.lag import Keeper
 from papertape.session.observer import Observer
 from papertape.session.outages import TOLD_OF, Outages
-from papertape.session.replay import Cursors, Row
+from papertape.session.replay import AnyCursors, Cursors, Row
+from papertape.session.skipping import SkippingCursors
 from papertape.session.spec import Depth, Scenario, VenueSpec
 from papertape.session.watching import Watching
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
 from papertape.sim.fills import BarFills, QueueFills
+from papertape.sim.lagging import LaggingVenue
 from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, RecordedLine
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
+from papertape.tape.block import Block, read_blocks
 from papertape.tape.builtin import resolve
 from papertape.tape.reader import Tape, open_tape
 from papertape.venues import VENUES
@@ -97,6 +102,10 @@ class Feed:
             return self._kept.rows(self.tape, self.start_ns, self.end_ns)
         return self.tape.messages(self.start_ns, self.end_ns)
 
+    def block(self) -> Block | None:
+        """The first block of the same messages."""
+        return read_blocks(self.tape, self.start_ns, self.end_ns)
+
 
 class VenueWorld:
     """One venue of a run.
@@ -124,7 +133,7 @@ class VenueWorld:
         self.fees = fees
         self.exchange: ResilientExchange | None = None
         self.asked: list[NewOrder] = []
-        self.cursors: list[Cursors] = []
+        self.cursors: list[AnyCursors] = []
         self.watching: Watching | None = None
         self.epoch_ns: Nanos = 0
         self.is_deep = False
@@ -215,7 +224,7 @@ def open_door(
         for each in told:
             each(update)
 
-    venue = SimVenue(
+    venue = (SimVenue if engine() is Engine.PLAIN else LaggingVenue)(
         rules,
         instruments,
         spec.account,
@@ -238,15 +247,38 @@ def simulated_link(world: VenueWorld, loop: Timeline) -> Link:
     return SimulatedLink(world.door, world.rules, loop)
 
 
-def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop: VirtualLoop, chance: Chance) -> Cursors:
+def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop: VirtualLoop, chance: Chance) -> AnyCursors:
     """The two cursors of one tape of a venue."""
     if world.outages is None:
         world.outages = outages_of(world.feeds, world.door, loop)
-    made = walked(
+    made: AnyCursors | None = skipping(world, spec, feed, epoch_ns=loop.epoch_ns)
+    made = made or walked(
         world.door, world.name, spec, number, feed.rows(), epoch_ns=loop.epoch_ns, chance=chance,
         outages=world.outages if feed.outages else None,
     )  # fmt: skip
     world.cursors.append(made)
+    return made
+
+
+def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos) -> SkippingCursors | None:
+    """Cursors that stop only where somebody must be told; None where it takes those that stop at each row.
+
+    It takes them where a delay is drawn for each row or each row is asked how long it took, where rows are made of others, where the tape
+    brings outages with it, and where several tapes make one market.
+    """
+    law, venue = _law(spec.model.latency.market, RecordedLatency()), world.venue
+    is_fit = isinstance(law, RecordedLatency | ConstantLatency) and world.door.line is None and not isinstance(venue.fills, BarFills)
+    if not is_fit or len(world.feeds) != 1 or world.outages is not None or not isinstance(venue, LaggingVenue) or feed.start_ns < epoch_ns:
+        return None
+    block = feed.block()
+    if block is None:
+        return None
+    symbols = [instrument.symbol for instrument in feed.tape.instruments]
+    made = SkippingCursors(
+        block, lambda reached: Keeper(venue, symbols, block, reached=reached, replay=feed.rows, origin_ns=epoch_ns), world.door.broadcast,
+        origin_ns=epoch_ns, constant_ns=law.ns(0) if isinstance(law, ConstantLatency) else None,
+    )  # fmt: skip
+    venue.lag = made.keeper
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from papertape.model.account import Candle
 from papertape.model.event import Trade
 from papertape.model.instrument import Instrument
@@ -23,8 +25,15 @@ class Candles:
         self._settled_at = (-1, -1)
 
     def on_trade(self, trade: Trade) -> None:
-        ticks = trade.price_ticks
-        minute = trade.venue_ns // MINUTE
+        self._add(trade.price_ticks, trade.qty_lots, trade.venue_ns)
+
+    def follow(self, trades: Iterable[tuple[int, int, Nanos]]) -> None:
+        """Trades in order, each as ticks, lots and stamp."""
+        for ticks, lots, at_ns in trades:
+            self._add(ticks, lots, at_ns)
+
+    def _add(self, ticks: int, lots: int, at_ns: Nanos) -> None:
+        minute = at_ns // MINUTE
         if minute != self._minute:
             self._minute = minute
             self._bar = self._bars.setdefault(minute, [ticks, ticks, ticks, ticks, 0])
@@ -34,7 +43,7 @@ class Candles:
         elif ticks < bar[2]:
             bar[2] = ticks
         bar[3] = ticks
-        bar[4] += trade.qty_lots
+        bar[4] += lots
 
     def day(self, now_ns: Nanos) -> Candle | None:
         """One bar of the last day's minutes, the running one included; None if nothing was traded."""

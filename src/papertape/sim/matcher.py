@@ -54,6 +54,11 @@ class Matcher:
         """Whether the book's levels may fill anybody."""
         return self.book.is_complete and not self.book.is_crossed
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether every message's end matters, since orders of ours wait for a sound book."""
+        return self._unsettled
+
     # What reaches the venue from the tape
 
     def on_update(self, update: BookUpdate) -> None:

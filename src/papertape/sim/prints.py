@@ -9,6 +9,7 @@ their price: a shrinking reports trades printed before it, and what is left of i
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from papertape.model.event import Trade
@@ -36,11 +37,12 @@ class Recent:
         facts: the newest, oldest first; plain tuples in a plain list, for speed: whoever adds many adds them here.
     """
 
-    __slots__ = ("_forgotten", "facts")
+    __slots__ = ("_forgotten", "_recall", "facts")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self._forgotten = 0
+        self._recall: Callable[[int], list[Fact]] | None = None
 
     @property
     def mark(self) -> int:
@@ -56,6 +58,26 @@ class Recent:
     def clear(self) -> None:
         self._forgotten += len(self.facts)
         self.facts.clear()
+        self._recall = None
+
+    def skip(self, count: int, recall: Callable[[int], list[Fact]]) -> None:
+        """So many facts have come that nobody is likely to ask for; `recall` tells those before the one with a mark that it is given, as
+        they are kept by then."""
+        self._forgotten += len(self.facts) + count
+        self.facts.clear()
+        self._recall = recall
+
+    def _recalled(self) -> int:
+        """How many facts were put before those that are here, now that somebody asks for them."""
+        if self._recall is None:
+            return 0
+        before = len(self.facts)
+        older, self._recall = self._recall(self._forgotten), None
+        self.facts[:0] = older
+        self._forgotten -= len(older)
+        while len(self.facts) > 2 * RECENT_MAX:
+            self.trim()  # as would have been done meanwhile
+        return max(len(self.facts) - before, 0)
 
     def told(self, trade: Trade) -> list[Told]:
         """How much of a trade that is not among the facts yet level changes have reported, oldest first."""
@@ -99,7 +121,7 @@ class Recent:
         claim the next level change for itself.
         """
         start = len(self.facts)
-        while start:
+        while start or (start := self._recalled()):
             _, _, at_ns, is_trade = self.facts[start - 1]
             if is_trade:
                 from_ns = min(from_ns, at_ns)

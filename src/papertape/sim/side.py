@@ -26,10 +26,11 @@ class BookSide:
         own: our resting orders by price, oldest first.
         recent: what the tape told last of this side.
         snapshot_ns: stamp of the last snapshot, which holds whatever happened before it.
+        changes: counts what changes `own` or `taken`.
         low, high: a level of this side at or below `low`, or at or above `high`, meets an order of ours on the other side.
     """
 
-    __slots__ = ("high", "is_asks", "ladder", "low", "own", "recent", "side", "snapshot_mark", "snapshot_ns", "taken")
+    __slots__ = ("changes", "high", "is_asks", "ladder", "low", "own", "recent", "side", "snapshot_mark", "snapshot_ns", "taken")
 
     def __init__(self, side: Side, ladder: Ladder) -> None:
         self.side = side
@@ -40,6 +41,7 @@ class BookSide:
         self.recent = Recent()
         self.snapshot_ns = -FAR
         self.snapshot_mark = -1
+        self.changes = 0
         self.low = -FAR
         self.high = FAR
 
@@ -87,13 +89,14 @@ class BookSide:
         for ticks in list(self.taken):
             if self.levels.get(ticks, 0) != before.get(ticks, 0):
                 del self.taken[ticks]
+                self.changes += 1
         for ticks, orders in self.own.items():
             for order in orders.values():
                 self._tell_place(order, self.levels.get(ticks, 0), at_ns)
 
     def _changed(self, ticks: int, old: int, lots: int, at_ns: Nanos) -> None:
-        if old != lots:
-            self.taken.pop(ticks, None)
+        if old != lots and self.taken.pop(ticks, None) is not None:
+            self.changes += 1
         for order in self.own.get(ticks, {}).values():
             self._tell_place(order, lots, at_ns)
 
@@ -133,6 +136,7 @@ class BookSide:
 
     def take(self, ticks: int, lots: int) -> None:
         self.taken[ticks] = self.taken.get(ticks, 0) + lots
+        self.changes += 1
 
     # Our own orders
 
@@ -159,8 +163,10 @@ class BookSide:
 
     def add(self, order: LiveOrder, ticks: int) -> None:
         self.own.setdefault(ticks, {})[order.id] = order
+        self.changes += 1
 
     def remove(self, order: LiveOrder, ticks: int) -> None:
+        self.changes += 1
         orders = self.own.get(ticks)
         if orders is not None and orders.pop(order.id, None) is not None and not orders:
             del self.own[ticks]

@@ -63,11 +63,41 @@ def row_code(kind: int, flags: int, side: int) -> int:
     return kind << 4 | flags << 2 | side
 
 
+class Timed(msgspec.Struct):
+    """Rows as Arrow has them, checked, and what follows from their times.
+
+    Attributes:
+        first_row: number of the first one in the tape.
+        arrow: a `pyarrow.RecordBatch`.
+        codes, reaches, delivers: as a `Batch` has them, as `pyarrow.Array`s.
+    """
+
+    first_row: int
+    arrow: Any
+    codes: Any
+    reaches: Any
+    delivers: Any
+
+
 def read_batches(path: Path, header: Header, instruments: int, *, with_numbers: bool = False) -> Iterator[Batch]:
     """All rows after the instruments, of which there are so many; with the venue's own numbers only where they are asked for.
 
     Raises `TapeError` where rows do not decode, are not in the order of arrival, or name what the tape does not have.
     """
+    for timed in timed_rows(path, header, instruments, with_numbers=with_numbers):
+        yield listed(timed)
+
+
+def listed(timed: Timed) -> Batch:
+    """The same rows as Python numbers."""
+    columns = {name: _numbers(timed.arrow.column(name)) for name in timed.arrow.schema.names if name not in ("kind", "flags", "side")}
+    is_in_order = timed.reaches.equals(timed.arrow.column("venue_ns"))  # mostly, since most rows come in the venue's order
+    reached = columns["venue_ns"] if is_in_order else _numbers(timed.reaches)
+    return Batch(timed.first_row, _numbers(timed.codes), reached, _numbers(timed.delivers), columns)
+
+
+def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Timed]:
+    """All rows after the instruments, `rows_max` at a time; raises as `read_batches` does."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -77,7 +107,7 @@ def read_batches(path: Path, header: Header, instruments: int, *, with_numbers: 
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
-    for arrow in arrow_batches(path, with_numbers=with_numbers):
+    for arrow in arrow_batches(path, with_numbers=with_numbers, rows_max=rows_max):
         venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
         if local[0].as_py() < local_ns or (len(arrow) > 1 and pc.min(pc.pairwise_diff(local).slice(1)).as_py() < 0):
             raise TapeError(
@@ -100,9 +130,7 @@ def read_batches(path: Path, header: Header, instruments: int, *, with_numbers: 
         kinds = pc.multiply(arrow.column("kind").cast("int16"), pa.scalar(16, pa.int16()))
         flags = pc.multiply(arrow.column("flags").cast("int16"), pa.scalar(4, pa.int16()))
         codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
-        columns = {name: _numbers(arrow.column(name)) for name in arrow.schema.names if name not in ("kind", "flags", "side")}
-        reached = columns["venue_ns"] if reaches.equals(venue) else _numbers(reaches)  # mostly, since most rows come in the venue's order
-        yield Batch(row, _numbers(codes), reached, _numbers(delivers), columns)
+        yield Timed(row, arrow, codes, reaches, delivers)
         row += len(arrow)
 
 
@@ -118,7 +146,7 @@ def _numbers(column: Any) -> list[Any]:
     return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + count].tolist()
 
 
-def arrow_batches(path: Path, *, with_numbers: bool = False) -> Iterator[Any]:
+def arrow_batches(path: Path, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Any]:
     """The same rows as `pyarrow.RecordBatch`es; wide columns only where a row group uses them."""
     import pyarrow as pa
 
@@ -131,7 +159,7 @@ def arrow_batches(path: Path, *, with_numbers: bool = False) -> Iterator[Any]:
             wanted = [
                 name for index, name in enumerate(names) if name in schema.NARROW or (name in sparse and _has_values(statistics, index))
             ]
-            yield from (batch for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted) if len(batch))
+            yield from (batch for batch in file.iter_batches(rows_max, row_groups=[group], columns=wanted) if len(batch))
     except (OSError, pa.ArrowException) as error:
         raise TapeError(f"{path}: the tape is damaged: its rows do not decode ({_first_line(error)}). Fetch or import it again.") from error
 

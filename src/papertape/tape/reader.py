@@ -124,16 +124,17 @@ class Tape:
                     continue
                 if end_ns is None or batch.reaches[begin] < end_ns:
                     opening = roller.opening(start_ns, batch.first_row + begin)
-                    yield _Opening(opening), self._opening(start_ns, opening)
+                    yield _Opening(opening), self.opening(start_ns, opening)
                 roller = None
             if end_ns is not None:
                 end = bisect_left(batch.reaches, end_ns)
             part = batch if begin == 0 and end == len(batch) else batch.between(begin, end)
-            yield part, _events(part, symbols, assembler)
+            yield part, events_of(part, symbols, assembler)
             if end < len(batch):
                 return
 
-    def _opening(self, start_ns: Nanos, rows: Sequence[tuple[int, int, BookSnapshot | ConnectionEvent]]) -> Iterator[Message]:
+    def opening(self, start_ns: Nanos, rows: Sequence[tuple[int, int, BookSnapshot | ConnectionEvent]]) -> Iterator[Message]:
+        """The messages that a part begins with; `rows` as `Roller.opening` has them."""
         for row, connection, event in rows:
             yield row, start_ns, max(start_ns + FLOOR_NS, event.local_ns - self.connections[connection].skew_ns), event
 
@@ -168,7 +169,7 @@ def open_tape(path: str | os.PathLike[str]) -> Tape:
     return Tape(place, header, read_instruments(place, rows), is_numbered=schema.SEQUENCE in file.schema_arrow.names)
 
 
-def _events(batch: Batch, symbols: Sequence[str], assembler: Assembler) -> Iterator[Message]:
+def events_of(batch: Batch, symbols: Sequence[str], assembler: Assembler) -> Iterator[Message]:
     """The messages that end in a batch. Updates of one level, trades and tickers, nearly all there is, are made right here."""
     columns = batch.columns
     nothing = [None] * len(batch)

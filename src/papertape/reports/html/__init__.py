@@ -39,17 +39,22 @@ def render(results: Sequence[RunResult]) -> str:
     return page([Told(name=result.scenario, result=result) for result in results])
 
 
-def page(runs: Sequence[Told]) -> str:
-    """The page: of one run all there is; of several a table, and each run below it, those that did not pass first."""
+def page(runs: Sequence[Told], planned: int = 0) -> str:
+    """The page: of one run all there is; of several a table, and each run below it, those that did not pass first.
+
+    Where more runs were `planned` than there are, it says so on top of all.
+    """
     secrets = Secrets(os.environ)
     runs = [_without_secrets(told, secrets) for told in runs]
     figures: dict[str, Any] = {}
     if len(runs) == 1:
         (told,) = runs
         title = _title(told)
-        return document(f"{title} · papertape", [_heading(title, told), *_body(told, "run-1", figures)], figures, secrets)
+        return document(
+            f"{title} · papertape", [_cut(runs, planned), _heading(title, told), *_body(told, "run-1", figures)], figures, secrets
+        )
     ordered = sorted(runs, key=lambda told: told.result is not None and told.result.is_passed)
-    body = [f'<div class="brand">papertape</div><h1>{len(runs)} runs</h1>', _counts(runs), _index(ordered)]
+    body = [_cut(runs, planned), f'<div class="brand">papertape</div><h1>{len(runs)} runs</h1>', _counts(runs), _index(ordered)]
     for number, told in enumerate(ordered, start=1):
         sign = "? no verdict" if told.result is None else sections.SIGNS[told.result.status]
         is_open = number == 1 and not (told.result is not None and told.result.is_passed)
@@ -57,6 +62,13 @@ def page(runs: Sequence[Told]) -> str:
         opened, head = " open" if is_open else "", escape(f"{sign} · {_short(told)}")
         body.append(f'<details class="run" id="of-run-{number}"{opened}><summary>{head}</summary>{inner}</details>')
     return document(f"{len(runs)} runs · papertape", body, figures, secrets)
+
+
+def _cut(runs: Sequence[Told], planned: int) -> str:
+    if planned <= len(runs):
+        return ""
+    told = f"Interrupted: {len(runs):,} of {planned:,} runs are here. Nothing is known of the others."
+    return f'<div class="verdict error"><div class="word">! not whole</div><ul>{element("li", told)}</ul></div>'
 
 
 def _body(told: Told, name: str, figures: dict[str, Any]) -> list[str]:

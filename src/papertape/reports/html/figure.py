@@ -25,6 +25,9 @@ from papertape.session.chronicle import Asked, VenueChronicle
 GAP: Final = 34
 """Pixels between two rows."""
 
+PRICE_FORMAT: Final = ",.10~r"
+"""Ten digits that count, and no zeros behind them: a market may move by a cent in 64,000."""
+
 BANDS_MAX: Final = 60
 REQUESTS_MAX: Final = 1200
 """Of each kind; a browser draws them one by one."""
@@ -63,15 +66,17 @@ def figure(story: Story) -> Figure:
         for symbol in markets:
             base, _, quote = symbol.partition("/")
             mine = [life for life in lives if life.symbol == symbol]
-            traces = market_traces(venue, symbol) + order_traces(mine, told, symbol, story.end_ns)
-            axis = _axis(f"{name}{symbol}<br>price ({quote})", tickformat=",~r", **price_range(venue, symbol, mine))
+            traces = market_traces(venue, symbol, story.end_ns) + order_traces(mine, told, symbol, story.end_ns)
+            axis = _axis(f"{name}{symbol}<br>price ({quote})", tickformat=PRICE_FORMAT, **price_range(venue, symbol, mine))
             rows.append(_Row(height=360, traces=traces, axis=axis))
             below.append(_held(venue, lives, symbol, base, name, story.end_ns))
         for quote in dict.fromkeys(symbol.partition("/")[2] for symbol in markets):
             curve = gain(venue, [symbol for symbol in venue.prices if symbol.partition("/")[2] == quote])
             if curve and venue.fills:
                 trace = _steps(highest(curve), "after fees, at the last price", color=INK, width=1.5)
-                below.append(_Row(height=110, traces=[trace], axis=_axis(f"{name}gain<br>({quote})", zeroline=True, tickformat=",~r")))
+                below.append(
+                    _Row(height=110, traces=[trace], axis=_axis(f"{name}gain<br>({quote})", zeroline=True, tickformat=PRICE_FORMAT))
+                )
         rows += _requests(venue, lives, told, name, story.end_ns)
     if stripe.traces:
         axis = {**_axis(""), "type": "category", "categoryorder": "array", "categoryarray": stripe.names[::-1], "showgrid": False}

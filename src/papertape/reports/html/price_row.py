@@ -12,16 +12,18 @@ from papertape.reports.html.ink import BUY, DOUBT, INK, SELL
 from papertape.reports.html.lives import Life
 from papertape.reports.html.run_time import at
 from papertape.reports.html.series import POINTS_MAX, thinned
-from papertape.session.chronicle import VenueChronicle
+from papertape.session.chronicle import Bar, VenueChronicle
 
 Point = tuple[Nanos, float, str]
 
 
-def market_traces(venue: VenueChronicle, symbol: str) -> list[dict[str, Any]]:
+def market_traces(venue: VenueChronicle, symbol: str, end_ns: Nanos) -> list[dict[str, Any]]:
     """The last price, and the lowest and the highest around it."""
     bars = venue.prices.get(symbol, [])
     if not bars:
         return []
+    if bars[-1].at_ns < end_ns:  # the last price is the price until there is another
+        bars = [*bars, Bar(end_ns, bars[-1].last, bars[-1].last, bars[-1].last)]
     x = [at(bar.at_ns) for bar in bars]
     edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
     return [

@@ -83,7 +83,10 @@ def led_there(result: RunResult, chart: str) -> str:
         ]
         for each in result.timeline
     ]
-    return table("What led there", ("at", "line", "asked for", "what came of it"), rows)
+    heads = ["at", "line", "asked for", "what came of it"]
+    if not any(each.line for each in result.timeline):  # nobody knows
+        heads, rows = [heads[0], *heads[2:]], [[row[0], *row[2:]] for row in rows]
+    return table("What led there", heads, rows)
 
 
 def belief_and_truth(result: RunResult) -> str:

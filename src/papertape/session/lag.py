@@ -1,0 +1,292 @@
+"""What has reached a venue and is not worked into it yet: rows that nobody has looked at.
+
+Rows far back are worked in many at a time, which leaves out what each of them told of the queue; the last ones one by one, since that is
+how far back anybody looks who asks what the book has yet to tell. Who looks further back after all is told from the tape, read anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from papertape.model.event import BookSnapshot, BookUpdate, Level, MarketEvent, Side, Trade
+from papertape.model.lazy_book import Ladder
+from papertape.model.units import MILLISECOND, Nanos
+from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
+from papertape.sim.prints import Fact
+from papertape.sim.side import FAR, BookSide
+from papertape.sim.venue import TRADES_MAX
+from papertape.tape.block import Block, Lane
+from papertape.tape.schema import TRADE
+
+TAIL_NS: Final = 150 * MILLISECOND
+"""Rows younger than this, by the newest, are worked in one by one; more than `sim.prints` looks back as a rule."""
+
+FEW: Final = 128
+"""So few rows are not worth the trouble of many at a time."""
+
+LISTED_MAX: Final = 1_024
+"""So few rows Python looks through sooner than Arrow."""
+
+LOOK_MIN: Final = 256
+LOOK_MAX: Final = 16_384
+"""How many messages ahead are searched at a time for one that an order of ours minds: few first, then more."""
+
+
+class Tuning:
+    """The same figures, for tests to change: no result depends on them."""
+
+    tail_ns: Nanos = TAIL_NS
+    few: int = FEW
+    look_min: int = LOOK_MIN
+
+
+class Behind:
+    """A place among a tape's messages, up to which something has been worked in."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.at = 0  # in that block
+
+    def until(self, end: int) -> Iterator[tuple[Block, int, int]]:
+        """The parts of blocks from here up to, not including, message `end`; each is passed once it has been worked in."""
+        while self.block.first + self.at < end:
+            block = self.block
+            stop = min(end - block.first, block.count)
+            if self.at < stop:
+                begin, self.at = self.at, stop
+                yield block, begin, stop
+            if self.at == block.count and end > block.end:
+                following = block.following()
+                assert following is not None, "no more reaches a venue than there is"
+                self.block, self.at = following, 0
+
+
+class Keeper:
+    """Keeps count of the rows that have reached a venue; its `sim.lagging.Lag`.
+
+    Args:
+        symbols: the tape's instruments, in its order.
+        reached: how many messages have.
+        replay: the messages from the first on, for whoever asks for what is long past.
+        origin_ns: run time 0, since 1970-01-01 UTC.
+    """
+
+    def __init__(
+        self,
+        venue: LaggingVenue,
+        symbols: Sequence[str],
+        block: Block,
+        *,
+        reached: Callable[[], int],
+        replay: Callable[[], Iterator[tuple[int, Nanos, Nanos, MarketEvent]]],
+        origin_ns: Nanos,
+    ) -> None:
+        self.venue = venue
+        self._reached = reached
+        self._replay = replay
+        self._origin_ns = origin_ns
+        self._symbols = [(number, symbol) for number, symbol in enumerate(symbols) if symbol in venue.instruments]
+        self._books, self._trades, self._candles = Behind(block), Behind(block), Behind(block)
+        self._is_busy = False
+
+    # What somebody looks at
+
+    def tell_books(self) -> None:
+        self.tell_books_until(self._reached())
+
+    def tell_books_until(self, end: int) -> None:
+        """Work in what changes books, up to, not including, message `end`."""
+        if self._is_busy or self._books.block.first + self._books.at >= end:
+            return
+        self._is_busy = True
+        try:
+            for block, begin, stop in self._books.until(end):
+                self._work_in(block, begin, stop)
+        finally:
+            self._is_busy = False
+
+    def tell_trades(self) -> None:
+        self._tell_trades_until(self._reached())
+
+    def _tell_trades_until(self, end: int) -> None:
+        for block, begin, stop in self._trades.until(end):
+            for number, symbol in self._symbols:
+                self.venue.keep_trades(symbol, _last_trades(block, begin, stop, number, symbol))
+
+    def tell_candles(self) -> None:
+        self._tell_candles_until(self._reached())
+
+    def _tell_candles_until(self, end: int) -> None:
+        for block, begin, stop in self._candles.until(end):
+            for number, symbol in self._symbols:
+                self.venue.keep_bars(symbol, _prints(block, begin, stop, number))
+
+    def leave(self, block: Block) -> None:
+        """All of a block has reached the venue; it need not be kept for this any more."""
+        self.tell_books_until(block.end)
+        self._tell_trades_until(block.end)
+        self._tell_candles_until(block.end)
+
+    def happen(self, index: int, event: MarketEvent, now_ns: Nanos) -> None:
+        """A message reaches the venue that must be told in its time."""
+        self.tell_books_until(index)
+        self._books.at += 1
+        self.venue.apply(event, now_ns)
+
+    def tell(self, block: Block, place: int, event: MarketEvent, now_ns: Nanos) -> None:
+        """A message reaches the venue, and so has each before it been told."""
+        self._books.block, self._books.at = block, place + 1
+        self.venue.apply(event, now_ns)
+
+    # How rows are worked in
+
+    def _work_in(self, block: Block, begin: int, end: int) -> None:
+        barriers = block.barriers
+        for barrier in barriers[bisect_left(barriers, begin) : bisect_left(barriers, end)]:
+            self._pass(block, begin, barrier)
+            for _, reach_ns, _, event in block.messages(barrier, barrier + 1):
+                self.venue.apply(event, max(reach_ns - self._origin_ns, 0))
+            begin = barrier + 1
+        self._pass(block, begin, end)
+
+    def _pass(self, block: Block, begin: int, end: int) -> None:
+        if end - begin > Tuning.few:
+            tail = bisect_left(block.reaches, block.reaches[end - 1] - Tuning.tail_ns, begin, end)
+            if tail - begin > Tuning.few:
+                for number, symbol in self._symbols:
+                    self._skip(block, begin, tail, number, symbol)
+                begin = tail
+        follow = self.venue.follow
+        for _, _, _, event in block.messages(begin, end):
+            follow(event)
+
+    def _skip(self, block: Block, begin: int, end: int, number: int, symbol: str) -> None:
+        matcher = self.venue.matcher(symbol)
+        lanes = block.lanes(number)
+        newest: list[tuple[int, int, Any, int]] = []
+        for place, (side, book_side) in enumerate(((Side.BUY, matcher.bids), (Side.SELL, matcher.asks))):
+            changed, printed = lanes[place], lanes[3 - place]  # a taker who sold hits bids
+            low, high = changed.between(begin, end)
+            from_, to = printed.between(begin, end)
+            facts = high - low + _later(printed, from_, to, book_side.snapshot_ns)
+            if facts:
+                recall = partial(self._recall, symbol, side)
+                levels: Iterator[Level] = zip(_numbers(changed.prices, low, high), _numbers(changed.lots, low, high), strict=True)
+                self.venue.skip(symbol, side, levels, facts, recall)
+            if high > low:
+                newest.append((changed.places[high - 1], place, changed.stamps, high - 1))
+        if newest:
+            _, _, stamps, at = max(newest, key=lambda each: each[:2])
+            matcher.book.venue_ns = stamps[at].as_py()
+
+    def _recall(self, symbol: str, side: Side, mark: int) -> list[Fact]:
+        """The facts before that with a mark, from the tape's beginning on."""
+        fresh = BookSide(side, Ladder(side))
+        for _, _, _, event in self._replay():
+            if fresh.recent.mark >= mark:
+                break
+            if event.symbol != symbol:
+                continue
+            if type(event) is BookUpdate:
+                changes = event.bids if side is Side.BUY else event.asks
+                if changes:
+                    fresh.change(changes, event.venue_ns)
+            elif type(event) is BookSnapshot:
+                fresh.replace(event.bids if side is Side.BUY else event.asks, event.venue_ns)
+            elif type(event) is Trade and event.taker is not side:
+                fresh.printed(event)
+        return list(fresh.recent.facts)
+
+    # What must be told in its time
+
+    def minds(self) -> tuple[Minds, ...]:
+        """What orders of ours mind now, by instrument; equal while nothing has changed."""
+        return tuple(self.venue.minds(symbol) for _, symbol in self._symbols)
+
+    def minded(self, minds: Sequence[Minds], block: Block, begin: int, end: int) -> list[int]:
+        """Places of the messages in a part of a block that must be told in their time, ascending."""
+        if all(each is NOTHING for each in minds):
+            return []
+        if any(each.all for each in minds):
+            return list(range(begin, end))
+        barriers = block.barriers
+        found = dict.fromkeys(barriers[bisect_left(barriers, begin) : bisect_left(barriers, end)])
+        for (number, _), each in zip(self._symbols, minds, strict=True):
+            if each is NOTHING:
+                continue
+            bids, asks, bought, sold = block.lanes(number)
+            found.update(dict.fromkeys(_at(bids, begin, end, each.bids, at_least=each.ask)))
+            found.update(dict.fromkeys(_at(asks, begin, end, each.asks, at_most=each.bid)))
+            found.update(dict.fromkeys(_at(bought, begin, end, (), at_least=each.ask)))
+            found.update(dict.fromkeys(_at(sold, begin, end, (), at_most=each.bid)))
+        return sorted(found)
+
+
+def _at(
+    lane: Lane, begin: int, end: int, prices: Sequence[int], *, at_least: int | None = None, at_most: int | None = None
+) -> Iterator[int]:
+    """Places of rows at one of `prices`, or as far as a bound or further."""
+    low, high = lane.between(begin, end)
+    if low == high or (not prices and at_least is None and at_most is None):
+        return iter(())
+    if high - low <= LISTED_MAX:
+        least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
+        rows = enumerate(_numbers(lane.prices, low, high), low)
+        return (lane.places[row] for row, price in rows if price >= least or price <= most or price in prices)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    part = lane.prices.slice(low, high - low)
+    masks = [pc.equal(part, pa.scalar(price, pa.int64())) for price in prices]
+    if at_least is not None:
+        masks.append(pc.greater_equal(part, pa.scalar(at_least, pa.int64())))
+    if at_most is not None:
+        masks.append(pc.less_equal(part, pa.scalar(at_most, pa.int64())))
+    mask = masks[0]
+    for other in masks[1:]:
+        mask = pc.or_(mask, other)
+    return (lane.places[low + place] for place in pc.indices_nonzero(mask).to_pylist())
+
+
+def _later(lane: Lane, low: int, high: int, than_ns: Nanos) -> int:
+    """How many rows are stamped later."""
+    if low == high:
+        return 0
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.greater(lane.stamps.slice(low, high - low), pa.scalar(than_ns, pa.int64()))).as_py())
+
+
+def _numbers(column: Any, low: int, high: int) -> list[int]:
+    if low == high:
+        return []
+    numbers: list[int] = memoryview(column.buffers()[1]).cast("q")[column.offset + low : column.offset + high].tolist()
+    return numbers
+
+
+def _prints(block: Block, begin: int, end: int, number: int) -> list[tuple[int, int, Nanos]]:
+    """Ticks, lots and stamps of an instrument's trades, in their order."""
+    found: list[tuple[int, tuple[int, int, Nanos]]] = []
+    for lane in block.lanes(number)[2:]:
+        low, high = lane.between(begin, end)
+        rows = zip(_numbers(lane.prices, low, high), _numbers(lane.lots, low, high), _numbers(lane.stamps, low, high), strict=True)
+        found += zip(lane.places[low:high], rows, strict=True)
+    found.sort(key=lambda each: each[0])
+    return [row for _, row in found]
+
+
+def _last_trades(block: Block, begin: int, end: int, number: int, symbol: str) -> list[Trade]:
+    """An instrument's trades, oldest first, or the last `TRADES_MAX` of them."""
+    places: list[int] = []
+    for lane in block.lanes(number)[2:]:
+        low, high = lane.between(begin, end)
+        places += list(lane.places[max(low, high - TRADES_MAX) : high])
+    if not places:
+        return []
+    first = sorted(places)[-TRADES_MAX:][0]
+    events = (event for _, event in block.chosen(first, end, (TRADE,)))
+    return [event for event in events if type(event) is Trade and event.symbol == symbol][-TRADES_MAX:]

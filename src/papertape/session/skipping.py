@@ -1,0 +1,317 @@
+"""Two cursors on a tape that stop only where somebody has to be told: the fast engine's `session.replay.Cursors`.
+
+What reaches the venue stops them where an order of ours minds it (`session.lag`), what reaches the client where a stream wants it. All that
+lies between has happened all the same, and whoever looks finds it so: the journal is that of `Cursors`, bit for bit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, MarketEvent, Ticker, Trade
+from papertape.model.request import Lane
+from papertape.model.units import Nanos
+from papertape.runtime.loop import FOREVER_NS
+from papertape.runtime.rank import DELIVERY, MARKET
+from papertape.session.lag import LOOK_MAX, Keeper, Tuning
+from papertape.session.replay import NEVER, Key, Road
+from papertape.sim.broadcast import Broadcast
+from papertape.sim.lagging import NOTHING, Minds
+from papertape.sim.stream import CHANNEL_OF
+from papertape.tape import schema
+from papertape.tape.block import Block
+
+KINDS: Final[dict[type, int]] = {
+    Trade: schema.TRADE,
+    BookSnapshot: schema.SNAPSHOT,
+    BookUpdate: schema.DELTA,
+    Ticker: schema.TICKER,
+    CandleEvent: schema.CANDLE,
+}
+"""How a tape numbers what streams bring."""
+
+MADE_AT_ONCE: Final = 1_024
+"""So many messages are made into events at a time for a client that wants them."""
+
+
+END: Final[Any] = (FOREVER_NS, None)
+"""After the last message."""
+
+
+class Passed:
+    """How far a cursor has come: `count` messages at least, and all whose time is `ns` or earlier."""
+
+    def __init__(self, block: Block, *, is_delivery: bool, late_ns: Nanos) -> None:
+        self.ns: Nanos = -FOREVER_NS  # since 1970-01-01 UTC
+        self.count = 0
+        self.block: Block | None = block  # that of the first message that has not been passed; None at the end
+        self.last = block
+        self.on_leave: Callable[[Block], None] = lambda block: None
+        self._is_delivery = is_delivery
+        self.late_ns = late_ns
+
+    def times(self, block: Block) -> Sequence[Nanos]:
+        """Those of a block's messages, but for `late_ns`."""
+        return block.arrivals if self._is_delivery else block.reaches
+
+    def settle(self) -> int:
+        """The exact count."""
+        block, ns, count = self.block, self.ns - self.late_ns, self.count
+        while block is not None:
+            times = self.times(block)
+            if count < block.end and times[-1] > ns:
+                low = max(count - block.first, 0)
+                count = block.first + (bisect_right(times, ns, low) if times[low] <= ns else low)
+                break
+            count = block.end
+            self.last, following = block, block.following()
+            self.block = following
+            self.count = count
+            self.on_leave(block)
+            block = following
+        self.count = count
+        return count
+
+    def next_ns(self) -> Nanos:
+        """The time of the first message that is not passed, after `settle`; `FOREVER_NS` at the end."""
+        if self.block is None:
+            return FOREVER_NS
+        return self.times(self.block)[self.count - self.block.first] + self.late_ns
+
+    def last_ns(self) -> Nanos | None:
+        """The time of the last one that is."""
+        if self.block is not None and self.count > self.block.first:
+            block, place = self.block, self.count - self.block.first - 1
+        elif self.count:
+            block, place = self.last, self.last.count - 1
+        else:
+            return None
+        return self.times(block)[place] + self.late_ns
+
+
+class SkippingCursors:
+    """One tape's two cursors; see `session.replay.Cursors`, whose ways they have.
+
+    Attributes:
+        keeper: what works rows into the venue.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        keeper: Callable[[Callable[[], int]], Keeper],
+        broadcast: Broadcast,
+        *,
+        origin_ns: Nanos,
+        constant_ns: Nanos | None,
+    ) -> None:
+        self._origin_ns = origin_ns
+        self._reached = Passed(block, is_delivery=False, late_ns=0)
+        self._delivered = Passed(block, is_delivery=constant_ns is None, late_ns=constant_ns or 0)
+        self.keeper = keeper(self.reached)
+        self._reached.on_leave = self.keeper.leave
+        self._broadcast = broadcast
+        self._minds: tuple[Minds, ...] = ()
+        self._is_minded = False
+        self._wants_changes = False
+        self._is_dense = False  # so many rows matter that each is told in its time
+        self._each: Iterator[tuple[Nanos, tuple[int, Block, int, MarketEvent]]] = iter(())
+        self._next: Any = None
+        self._stops: list[int] = []  # numbers of the messages that an order minds, from the next one on, latest first
+        self._searched = 0  # messages before this one have been searched for such
+        self._ahead = Tuning.look_min
+        self._stop_ns: Nanos = FOREVER_NS
+        self._wanted: list[tuple[type, str]] = []
+        self._coming: Iterator[tuple[Nanos, int, MarketEvent]] = iter(())
+        self._due: tuple[Nanos, int, MarketEvent] | None = None
+
+    def reached(self) -> int:
+        """Messages that have reached the venue."""
+        return self._reached.settle()
+
+    @property
+    def seen(self) -> int:
+        return self._reached.settle()
+
+    @property
+    def next_key(self) -> Key:
+        self._reached.settle()
+        self._delivered.settle()
+        reach_ns, due_ns = self._reached.next_ns(), self._delivered.next_ns()
+        if reach_ns <= due_ns:
+            return (max(reach_ns - self._origin_ns, 0), MARKET) if reach_ns < FOREVER_NS else NEVER
+        return due_ns - self._origin_ns, DELIVERY
+
+    def under_way(self) -> Iterator[MarketEvent]:
+        """What has reached the venue and is not delivered yet, oldest first."""
+        end, begin = self._reached.settle(), self._delivered.settle()
+        block = self._delivered.block
+        while block is not None and begin < end:
+            stop = min(end, block.end)
+            for message in block.messages(begin - block.first, stop - block.first):
+                yield message[3]
+            begin, block = stop, block.following() if stop < end else None
+
+    def walk(self, loop: Road, until: Key) -> bool:
+        agenda, ready, deliver = loop.agenda, loop.ready, self._broadcast.deliver
+        origin_ns, reached, delivered = self._origin_ns, self._reached, self._delivered
+        tell = self.keeper.tell
+        self._look_who_wants()
+        self._look_who_minds()
+        head = None
+        try:
+            while not ready:
+                if head is not agenda[0]:  # a callback has made an appointment
+                    head = agenda[0]
+                    limit_ns, limit_rank = limit = min(until, head[:2])
+                due = self._due
+                due_ns = FOREVER_NS if due is None else due[0]
+                stop_ns = self._stop_ns
+                if stop_ns <= due_ns:
+                    if stop_ns >= limit_ns and (stop_ns > limit_ns or limit_rank < MARKET):
+                        self._pass(limit)
+                        return limit is until
+                    if stop_ns > loop.now_ns:
+                        loop.now_ns = stop_ns
+                    delivered.ns = stop_ns + origin_ns - 1
+                    if self._is_dense:
+                        index, block, place, event = self._next
+                        reached.count = index + 1
+                        tell(block, place, event, stop_ns)
+                        self._stop_ns, self._next = next(self._each, END)
+                    else:
+                        self._stop(stop_ns)
+                else:
+                    if due_ns >= limit_ns and (due_ns > limit_ns or limit_rank < DELIVERY):
+                        self._pass(limit)
+                        return limit is until
+                    assert due is not None
+                    if due_ns > loop.now_ns:
+                        loop.now_ns = due_ns
+                    _, index, event = due
+                    reached.ns = due_ns + origin_ns
+                    delivered.count = index
+                    self._due = next(self._coming, None)
+                    deliver(index, event)
+            return False
+        finally:
+            self._broadcast.reached = reached.settle()
+            delivered.settle()
+            for each in (reached, delivered):
+                last_ns = each.last_ns()
+                if last_ns is not None and last_ns - origin_ns > loop.now_ns:
+                    loop.now_ns = last_ns - origin_ns
+
+    def _pass(self, limit: Key) -> None:
+        """Everything up to a limit has happened, and nobody had to be told."""
+        ns, rank = limit
+        self._reached.ns = max(self._reached.ns, self._origin_ns + (ns if rank >= MARKET else ns - 1))
+        self._delivered.ns = max(self._delivered.ns, self._origin_ns + (ns if rank >= DELIVERY else ns - 1))
+
+    # What the venue must be told in its time
+
+    def _look_who_minds(self) -> None:
+        minds = self.keeper.minds()
+        if minds != self._minds:
+            self._minds, self._is_minded = minds, any(each is not NOTHING for each in minds)
+            self._searched, self._stops, self._ahead = self._reached.settle(), [], Tuning.look_min
+        is_dense = self._is_minded and (self._wants_changes or any(each.all for each in minds))
+        if is_dense != self._is_dense:
+            self._is_dense = is_dense
+            self._searched, self._stops = self._reached.settle(), []
+            if is_dense:
+                self.keeper.tell_books()
+                self._each = self._all_from(self._searched)
+                self._stop_ns, self._next = next(self._each, END)
+        if not is_dense:
+            self._find_stop()
+
+    def _all_from(self, index: int) -> Iterator[tuple[Nanos, tuple[int, Block, int, MarketEvent]]]:
+        """Each message, with when it reaches the venue, run time."""
+        block, origin_ns = self._reached.block, self._origin_ns
+        while block is not None:
+            first = block.first
+            for low in range(max(index - first, 0), block.count, MADE_AT_ONCE):
+                high = min(low + MADE_AT_ONCE, block.count)
+                for place, (_, reach_ns, _, event) in zip(range(low, high), block.messages(low, high), strict=True):
+                    yield max(reach_ns - origin_ns, 0), (first + place, block, place, event)
+            block = block.following()
+
+    def _find_stop(self) -> None:
+        """See where the next stop is: a message that an order minds, or the end of what has been searched."""
+        block = self._reached.block
+        if self._stops:
+            self._stop_ns = self._run_ns(self._stops[-1])
+        elif block is None or not self._is_minded:
+            self._stop_ns = FOREVER_NS
+        else:
+            begin = max(self._searched, self._reached.count)
+            while block is not None and begin >= block.end:
+                block = block.following()
+            if block is None:
+                self._stop_ns = FOREVER_NS
+                return
+            end = min(begin + self._ahead, block.end)
+            found = self.keeper.minded(self._minds, block, begin - block.first, end - block.first)
+            self._stops = [block.first + place for place in reversed(found)]
+            self._ahead = Tuning.look_min if found else min(self._ahead * 2, LOOK_MAX)
+            self._searched = end
+            self._stop_ns = self._run_ns(self._stops[-1] if found else end - 1)
+
+    def _place(self, index: int) -> tuple[Block, int]:
+        """Where a message is that has not been passed."""
+        block = self._reached.block
+        while block is not None and index >= block.end:
+            block = block.following()
+        assert block is not None, "what is searched is there"
+        return block, index - block.first
+
+    def _run_ns(self, index: int) -> Nanos:
+        block, place = self._place(index)
+        return max(block.reaches[place] - self._origin_ns, 0)
+
+    def _stop(self, stop_ns: Nanos) -> None:
+        """Tell the venue what an order minds; or, where the search has come to its end, let all of that reach it."""
+        if not self._stops:
+            self._reached.count = max(self._reached.count, self._searched)
+            self._reached.settle()
+            self._find_stop()
+            return
+        index = self._stops.pop()
+        reached = self._reached
+        reached.count = max(reached.count, index)
+        block, place = self._place(index)
+        event = next(iter(block.messages(place, place + 1)))[3]
+        reached.count = index + 1
+        self.keeper.happen(index, event, stop_ns)
+        self._look_who_minds()
+
+    # What the client must be told
+
+    def _look_who_wants(self) -> None:
+        broadcast = self._broadcast
+        wanted = [
+            (kind, symbol)
+            for stream in broadcast.open_streams(Lane.MARKET)
+            for kind, symbols in stream.wanted.items()
+            for symbol in symbols
+        ]
+        wanted += [(kind, symbol) for kind, channel in CHANNEL_OF.items() for each, symbol in broadcast.silent if each is channel]
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._wants_changes = any(kind is BookUpdate for kind, _ in wanted)
+            self._coming = self._all_wanted()
+            self._due = next(self._coming, None)
+
+    def _all_wanted(self) -> Iterator[tuple[Nanos, int, MarketEvent]]:
+        """From here on: (run ns, the message's number from 1, event)."""
+        kinds = sorted({KINDS[kind] for kind, _ in self._wanted})
+        begin, block = self._delivered.settle(), self._delivered.block
+        while block is not None and kinds:
+            times, first, since_ns = self._delivered.times(block), block.first + 1, self._origin_ns - self._delivered.late_ns
+            for low in range(max(begin - block.first, 0), block.count, MADE_AT_ONCE):
+                for place, event in block.chosen(low, min(low + MADE_AT_ONCE, block.count), kinds):
+                    yield times[place] - since_ns, first + place, event
+            block = block.following()

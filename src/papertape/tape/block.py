@@ -1,0 +1,321 @@
+"""A tape in blocks of messages whose columns stay as Arrow has them: what nobody looks at is never made a Python object.
+
+The same messages as `Tape.messages` gives, in the same order; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from papertape.model.event import MarketEvent
+from papertape.model.units import Nanos
+from papertape.tape import schema
+from papertape.tape.assemble import Assembler, Roller
+from papertape.tape.batch import Timed, listed, timed_rows
+from papertape.tape.reader import Message, Tape, events_of
+
+BLOCK_ROWS: Final = 131_072
+"""Rows in a block at most; those of a message that the last one left unfinished come on top."""
+
+
+PAGE: Final = 256
+PAGES_MAX: Final = 16
+"""Messages that are made at a time, and how many times so many a block keeps."""
+
+
+class Lane(msgspec.Struct):
+    """One kind of rows of one instrument: changed bids, changed asks, trades whose taker bought, or sold.
+
+    Attributes:
+        places: of each, the message in its block that it belongs to; ascending.
+        prices, lots, stamps: ticks, lots and the venue's clock of each, as `pyarrow.Array`s.
+    """
+
+    places: Sequence[int]
+    prices: Any
+    lots: Any
+    stamps: Any
+
+    def between(self, begin: int, end: int) -> tuple[int, int]:
+        """The part of it that belongs to the messages from `begin` up to, not including, `end`."""
+        low = bisect_left(self.places, begin)
+        return low, bisect_left(self.places, end, low)
+
+
+class Block:
+    """Some messages in a row.
+
+    Attributes:
+        first: number of the first one in the part of the tape that is played, from 0.
+        count: how many there are, at least one.
+        reaches: when each has reached the venue, nanoseconds since 1970-01-01 UTC; ascending.
+        arrivals: when a client could have each at the earliest where nothing overtakes anything; ascending.
+        barriers: places, in this block, of those messages that no lane has and that a venue must be told: snapshots, what happened to
+            the recorder's line, and all where rows are not in the order in which messages are made of them.
+    """
+
+    first: int
+    count: int
+    reaches: Sequence[Nanos]
+    arrivals: Sequence[Nanos]
+    barriers: Sequence[int]
+
+    def __init__(self, rest: Iterator[Block]) -> None:
+        self._rest = rest
+        self._next: Block | None = None
+
+    @property
+    def end(self) -> int:
+        """The number of the first message after this block."""
+        return self.first + self.count
+
+    def following(self) -> Block | None:
+        """The next block, read when it is asked for first; None at the end. Blocks that nobody holds any more are forgotten."""
+        if self._next is None:
+            self._next = next(self._rest, None)
+        return self._next
+
+    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
+        """Changed bids, changed asks, what takers bought, what they sold; see `Lane`."""
+        raise NotImplementedError
+
+    def messages(self, begin: int, end: int) -> Iterable[Message]:
+        """The messages at these places, as `Tape.messages` has them."""
+        raise NotImplementedError
+
+    def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
+        """Those of some kinds among them, or some more, each with its place; kinds as `tape.schema` numbers them."""
+        return zip(range(begin, end), (message[3] for message in self.messages(begin, end)), strict=False)
+
+
+class Opening(Block):
+    """What the part of a tape begins with that does not begin at the tape's own beginning."""
+
+    def __init__(self, messages: Sequence[Message], rest: Iterator[Block]) -> None:
+        super().__init__(rest)
+        self._messages = messages
+        self.first, self.count = 0, len(messages)
+        self.reaches = [message[1] for message in messages]
+        self.arrivals = list(itertools.accumulate((message[2] for message in messages), max))
+        self.barriers = range(self.count)
+
+    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
+        return (_NONE, _NONE, _NONE, _NONE)
+
+    def messages(self, begin: int, end: int) -> Iterable[Message]:
+        return self._messages[begin:end]
+
+
+class Rows(Block):
+    """Messages of a tape's rows.
+
+    Args:
+        latest_ns: when the message before the first arrived.
+    """
+
+    def __init__(self, tape: Tape, timed: Timed, first: int, latest_ns: Nanos | None, rest: Iterator[Block]) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        super().__init__(rest)
+        self._tape = tape
+        self._timed = timed
+        self._lanes: dict[int, tuple[Lane, Lane, Lane, Lane]] = {}
+        self._pages: dict[int, list[Message]] = {}
+        flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
+        lasts = pc.greater_equal(flags, pa.scalar(schema.LAST, pa.int8()))
+        firsts = pc.equal(pc.bit_wise_and(flags, pa.scalar(schema.FIRST, pa.int8())), pa.scalar(schema.FIRST, pa.int8()))
+        self._is_plain = bool(pc.min(flags).as_py() == schema.WHOLE)
+        ends = pc.indices_nonzero(lasts)
+        self._ends: Sequence[int] = range(len(flags)) if self._is_plain else _words(ends)
+        reaches, arrivals = timed.reaches, timed.delivers
+        if not self._is_plain:
+            reaches, arrivals = reaches.take(ends), arrivals.take(ends)
+        arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=latest_ns)
+        self.first, self.count = first, len(reaches)
+        self.reaches, self.arrivals = _words(reaches), _words(arrivals)
+        is_barrier = pc.or_(
+            pc.equal(kinds, pa.scalar(schema.SNAPSHOT, pa.int8())), pc.greater_equal(kinds, pa.scalar(schema.OPENED, pa.int8()))
+        )
+        is_odd = not self._is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
+        if is_odd:
+            self.barriers = range(self.count)
+        elif self._is_plain:
+            self.barriers = _words(pc.indices_nonzero(is_barrier)) if pc.any(is_barrier).as_py() else ()
+        else:
+            self.barriers = [self._place(row) for row in _words(pc.indices_nonzero(pc.and_(is_barrier, lasts)))]
+
+    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
+        lanes = self._lanes.get(instrument)
+        if lanes is None:
+            import pyarrow as pa
+            import pyarrow.compute as pc
+
+            keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), pa.scalar(_APART, pa.int32())))
+            made = []
+            for kind, side in ((schema.DELTA, schema.BID), (schema.DELTA, schema.ASK), (schema.TRADE, 1), (schema.TRADE, 2)):
+                rows = pc.indices_nonzero(pc.equal(keys, pa.scalar(instrument * _APART + kind * 4 + side, pa.int32())))
+                places = _words(rows if self._is_plain else self._places.take(rows))
+                made.append(Lane(places, *(self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))))
+            lanes = self._lanes[instrument] = (made[0], made[1], made[2], made[3])
+        return lanes
+
+    @cached_property
+    def _places(self) -> Any:
+        """Of the message that each row belongs to."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        lasts = pc.greater_equal(self._timed.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8())).cast("int64")
+        return pc.subtract(pc.cumulative_sum(lasts), lasts)
+
+    @cached_property
+    def _keys(self) -> Any:
+        """Kind and side of each row in one number."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kinds = pc.multiply(self._timed.arrow.column("kind").cast("int32"), pa.scalar(4, pa.int32()))
+        return pc.add(kinds, self._timed.arrow.column("side").cast("int32"))
+
+    def messages(self, begin: int, end: int) -> Iterable[Message]:
+        first, last = begin // PAGE, (end - 1) // PAGE
+        if first == last:
+            return self._page(first)[begin - first * PAGE : end - first * PAGE]
+        return itertools.islice(
+            itertools.chain.from_iterable(map(self._page, range(first, last + 1))), begin - first * PAGE, end - first * PAGE
+        )
+
+    def _page(self, number: int) -> list[Message]:
+        """Some messages, made once for all who ask for them now: venue and client do, one soon after the other."""
+        page = self._pages.get(number)
+        if page is None:
+            begin, end = number * PAGE, min(number * PAGE + PAGE, self.count)
+            row = self._ends[begin - 1] + 1 if begin else 0
+            page = self._pages[number] = list(self._made(_slice(self._timed, row, self._ends[end - 1] + 1)))
+            if len(self._pages) > PAGES_MAX:
+                del self._pages[next(iter(self._pages))]
+        return page
+
+    def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
+        if begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
+            return super().chosen(begin, end, kinds)
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        row = self._ends[begin - 1] + 1 if begin else 0
+        part = _slice(self._timed, row, self._ends[end - 1] + 1)
+        mask = pc.is_in(part.arrow.column("kind"), pa.array(kinds, pa.int8()))
+        found = Timed(
+            part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
+        )
+        lasts = pc.greater_equal(part.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8()))
+        ends = _words(pc.indices_nonzero(pc.and_(mask, lasts)))
+        places = (self._place(row + each) for each in ends)
+        return zip(places, (message[3] for message in self._made(found)), strict=False)
+
+    def _made(self, part: Timed) -> Iterator[Message]:
+        symbols = [instrument.symbol for instrument in self._tape.instruments]
+        return events_of(listed(part), symbols, Assembler(symbols, [connection.name for connection in self._tape.connections]))
+
+    def _place(self, row: int) -> int:
+        """Of the message that a row belongs to."""
+        return row if self._is_plain else bisect_left(self._ends, row)
+
+
+_APART: Final = 64
+"""More than all keys of one instrument; see `Rows._keys`."""
+
+_NONE: Final = Lane((), (), (), ())
+
+
+def read_blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, *, rows_max: int = BLOCK_ROWS) -> Block | None:
+    """The first block of the messages with `start_ns <= reach_ns < end_ns`, as `Tape.messages` has them; None where there are none.
+
+    Raises `TapeError` as that does, here or in `Block.following`.
+    """
+    rest: Iterator[Block] = _blocks(tape, start_ns, end_ns, rows_max, lambda: rest)
+    return next(rest, None)
+
+
+def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any) -> Iterator[Block]:
+    first, latest_ns = 0, None
+    symbols, connections = [instrument.symbol for instrument in tape.instruments], [each.name for each in tape.connections]
+    roller = Roller(symbols, connections) if start_ns > tape.first_ns else None
+    left: Timed | None = None
+    for timed in timed_rows(tape.path, tape.header, len(tape.instruments), rows_max=rows_max):
+        if roller is not None:
+            begin = _before(timed, start_ns)
+            listed_batch = listed(_slice(timed, 0, begin))
+            roller.roll(listed_batch.codes, listed_batch.columns, begin)
+            if begin == len(timed.arrow):
+                continue
+            if timed.reaches[begin].as_py() < end_ns:
+                opening = list(tape.opening(start_ns, roller.opening(start_ns, timed.first_row + begin)))
+                if opening:
+                    block: Block = Opening(opening, rest())
+                    first, latest_ns = block.end, block.arrivals[-1]
+                    yield block
+            roller = None
+            timed = _slice(timed, begin, len(timed.arrow))
+        end = _before(timed, end_ns)
+        is_over = end < len(timed.arrow)
+        whole, left = _whole(_joined(left, _slice(timed, 0, end)))
+        if len(whole.arrow):
+            block = Rows(tape, whole, first, latest_ns, rest())
+            first, latest_ns = block.end, block.arrivals[-1]
+            yield block
+        if is_over:
+            return
+
+
+def _before(timed: Timed, at_ns: Nanos) -> int:
+    """How many rows had reached the venue before `at_ns`."""
+    return bisect_left(_words(timed.reaches), at_ns)
+
+
+def _slice(timed: Timed, begin: int, end: int) -> Timed:
+    count = end - begin
+    return Timed(
+        timed.first_row + begin, timed.arrow.slice(begin, count), timed.codes.slice(begin, count), timed.reaches.slice(begin, count),
+        timed.delivers.slice(begin, count),
+    )  # fmt: skip
+
+
+def _whole(timed: Timed) -> tuple[Timed, Timed]:
+    """The rows of messages that are complete, and those that wait for others."""
+    count = len(timed.arrow)
+    flags = timed.arrow.column("flags")
+    end = count
+    while end and not flags[end - 1].as_py() & schema.LAST:
+        end -= 1
+    return _slice(timed, 0, end), _slice(timed, end, count)
+
+
+def _joined(left: Timed | None, timed: Timed) -> Timed:
+    """What was left of the rows before, and the rows after it; these may have columns that those lack."""
+    if left is None or not len(left.arrow):
+        return timed
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([left.arrow]), pa.Table.from_batches([timed.arrow])
+    whole = pa.concat_tables(table, promote_options="default").combine_chunks().to_batches()
+    return Timed(
+        left.first_row, whole[0], pa.concat_arrays([left.codes, timed.codes]), pa.concat_arrays([left.reaches, timed.reaches]),
+        pa.concat_arrays([left.delivers, timed.delivers]),
+    )  # fmt: skip
+
+
+def _words(column: Any) -> memoryview[int]:
+    """A column of 8-byte integers without nulls as what Python can count, look up and slice."""
+    if not len(column):
+        return memoryview(b"").cast("q")
+    view = memoryview(column.buffers()[1])
+    words = view.cast("Q") if str(column.type) == "uint64" else view.cast("q")
+    return words[column.offset : column.offset + len(column)]
