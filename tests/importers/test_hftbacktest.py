@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from importers.markets import Arrived, book, books, delivered, tapes, trades, write
@@ -43,7 +43,7 @@ def bring(table: Path, out: Path) -> ImportReport:
 
 
 @given(tapes())
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_what_goes_out_comes_back(arrived: Arrived) -> None:
     """A client of the tape that comes back hears the same at the same times; the table is sorted for both of its readers, and holds what
     each of them would see of the tape. Sent out again, the client's rows are the same.
@@ -66,6 +66,7 @@ def test_what_goes_out_comes_back(arrived: Arrived) -> None:
 
 
 @given(st.sampled_from(["0.01", "0.00000001", "0.05", "0.0000003", "1", "2.5", "100", "1E-12"]).map(Decimal), st.integers(0, COUNT_MAX - 1))
+@settings(deadline=None)
 def test_a_float_counts_as_what_it_was(step: Decimal, count: int) -> None:
     """Steps of whatever size become the nearest float, and are counted from it again."""
     number = Floats(step)(count)
@@ -79,7 +80,7 @@ def unmarked(row: Row) -> tuple:
 
 
 @given(tapes())
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_one_connection_comes_back_whole(arrived: Arrived) -> None:
     """Where nothing overtakes, the table of the tape that comes back is the same file, though messages of one time have become one."""
     with tempfile.TemporaryDirectory() as folder:

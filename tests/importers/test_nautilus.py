@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from importers.markets import Arrived, books, tapes, trades, write
 from papertape.cli.main import main
@@ -41,7 +41,7 @@ def events(report: ImportReport) -> list[MarketEvent]:
 
 
 @given(tapes())
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_what_goes_out_comes_back(arrived: Arrived) -> None:
     """A client of the tape that comes back hears the same trades and has the same book at every time."""
     with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,9 @@ from tests.serving.process import serving
 import papertape
 from papertape.bots import MarketMaker
 from papertape.exchanges.base import BaseExchange
+from papertape.exchanges.coinbase import CoinbaseExchange
+from papertape.exchanges.keys import Keys, Secret
+from papertape.links.permits import Ungated
 from papertape.model.errors import ConfigError, GateRefused
 from papertape.monitor.attached import Attached, address
 from papertape.monitor.opening import opened
@@ -24,7 +27,12 @@ from papertape.monitor.playing import Journal, lanes_of, read_journal
 from papertape.monitor.screen import Screen
 from papertape.monitor.served import Served
 from papertape.monitor.source import Source, Waiting
+from papertape.resilience.intents import MemoryIntents
+from papertape.resilience.settings import ShellSettings
+from papertape.runtime.chance import Chance
+from papertape.runtime.clock import LoopClock
 from papertape.session.chronicle import Bar, Chronicle, VenueChronicle
+from papertape.session.serving.spec import Ready
 
 SYMBOL = "BTC/USD"
 HEADER = {"n": 0, "t": 0, "kind": "header", "title": "A story", "bot": "b:B", "venues": {"coinbase": {"feed": [{"start": 1_000_000}]}}}
@@ -247,8 +255,32 @@ def test_a_served_venue_is_seen_and_cannot_be_touched(tmp_path: Path) -> None:
             placing = source.exchange.place_order(SYMBOL, "limit", "buy", "0.01", "50000")
             with pytest.raises(GateRefused, match="no permit"):
                 asyncio.run_coroutine_threadsafe(placing, source.loop).result(20)
+            asyncio.run(another_client(msgspec.convert(server.ready, Ready), lambda: watching.until(lambda screen: bool(screen.orders))))
+            screen = watching.until(lambda screen: not any(order.is_open for order in screen.orders.values()))
+            assert [(order.side, order.price, order.status) for order in screen.orders.values()] == [("buy", "50000", "canceled")]
         finally:
             source.close()
+
+
+async def another_client(ready: Ready, seen: Callable[[], object]) -> None:
+    """Places an order with the same key, waits until somebody has seen it, and cancels it."""
+    keys = Keys(api_key=Secret(ready.api_key), secret=Secret(ready.api_secret))
+    clock = LoopClock()
+    link = CoinbaseExchange.link_to_venue(keys, clock, Ungated(), rest=ready.http, stream=ready.ws, user_stream=f"{ready.ws}/user")
+    exchange = CoinbaseExchange(
+        link, clock=clock, chance=Chance(0), notes=QuietNotes(), store=MemoryIntents(), run_id="another", settings=ShellSettings(),
+        on_bot_error=lambda error: None,
+    )  # fmt: skip
+    async with exchange:
+        order = await exchange.place_order(SYMBOL, "limit", "buy", "0.01", "50000")
+        await asyncio.to_thread(seen)
+        await exchange.cancel_order(order.id)
+
+
+class QuietNotes:
+    def mark(self, mark: object, detail: str = "") -> None: ...
+
+    def health_changed(self, is_healthy: bool, why: str) -> None: ...
 
 
 def test_lines_that_nobody_takes_are_bounded_and_counted() -> None:

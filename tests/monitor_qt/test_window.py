@@ -123,7 +123,7 @@ def standing(mode: str, **more: Any) -> Line:
         (standing("live"), "LIVE · REAL MONEY", "#c8102e"),
         (standing("paper"), "PAPER", "#1d7a5f"),
         (standing("replay"), "REPLAY", "#3b4a63"),
-        (standing("live", halted="by the file HALT"), "HALTED", "#000000"),
+        (standing("live", halted="by the file HALT"), "LIVE HALTED", "#000000"),
     ],
 )
 def test_the_mode_is_loud(shown: Callable[..., Window], line: Line, word: str, ground: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from papertape.collector import DataCollector, Mailbox, lines_of
 from papertape.exchanges.keys import Keys, Secret
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.links.permits import Permits
-from papertape.model.errors import ConfigError
+from papertape.model.errors import BaseError, ConfigError
 from papertape.model.notes import Mark
+from papertape.model.order import Order
 from papertape.monitor.source import Listener
 from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
@@ -24,11 +26,15 @@ from papertape.session.serving.spec import Ready
 
 STDIN: Final = "-"
 
+LOOK_EVERY_S: Final = 1.0
+
 WRITES: Final = "`papertape serve coinbase > ready.json` writes it"
 
 
 class Served(Listener):
-    """Listens to the venue as any client with its key would: market, and every order of the account, whoever placed it.
+    """Listens to the venue as any client with its key would: market, and the orders of the account, whoever placed them.
+
+    Of an order that came and went between two looks, a second apart, nothing is seen.
 
     The exchange has a link without a single permit, and refuses to send what could change anything.
 
@@ -59,11 +65,28 @@ class Served(Listener):
             collector = DataCollector(exchange, symbol)
             mailbox = Mailbox(collector, wake=news.set)
             async with collector:
-                while True:
-                    await news.wait()
-                    news.clear()
-                    for line in lines_of(mailbox.take()):
-                        self.waiting.put(line)
+                looking = asyncio.ensure_future(self._look(exchange, collector, symbol))
+                try:
+                    while True:
+                        await news.wait()
+                        news.clear()
+                        for line in lines_of(mailbox.take()):
+                            self.waiting.put(line)
+                finally:
+                    looking.cancel()
+
+    async def _look(self, exchange: ResilientExchange, collector: DataCollector, symbol: str) -> None:
+        """Ask for the account's open orders again and again: an exchange tells of its own alone, and these are other clients'."""
+        known: dict[str, Order] = {}
+        while True:
+            with suppress(BaseError):
+                found = {order.id: order for order in await exchange.fetch_open_orders(symbol)}
+                gone = [await exchange.fetch_order_status(key, symbol) for key in known if key not in found]
+                for order in [*gone, *found.values()]:
+                    if known.get(order.id) != order:
+                        collector.orders.emit(order)
+                known = found
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _made(self) -> ResilientExchange:
         from papertape.exchanges.coinbase import CoinbaseExchange

@@ -28,7 +28,7 @@ def show(*, source: Source | None = None, player: Player | None = None, symbol: 
     app = application()
     window = Window(source=source, player=player, symbol=symbol)
     window.show()
-    signal.signal(signal.SIGINT, lambda *_: window.close())  # the window's timer lets Python look for it
+    signal.signal(signal.SIGINT, lambda *_: window.end_soon())  # the window's timer lets Python look for it
     return int(app.exec())
 
 

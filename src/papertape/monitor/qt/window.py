@@ -61,7 +61,9 @@ class Window(QMainWindow):
         self._screen = Screen() if player is None else player.screen
         self._symbol = symbol
         self._shown = -1
-        self._speed = 0
+        self._looks = -1
+        self._is_told = False
+        self._is_ending = False
         self._build()
         self.setWindowTitle(f"{'' if source is None else source.name}{'' if player is None else player.journal.title} · papertape")
         self.resize(1400, 900)
@@ -181,17 +183,27 @@ class Window(QMainWindow):
             self._source.close()
         super().closeEvent(event)
 
+    def end_soon(self) -> None:
+        """Close with the next frame; for handlers of signals, which may come in the middle of painting."""
+        self._is_ending = True
+
     def frame(self) -> None:
         """Take what has come, and paint if there is anything new."""
+        if self._is_ending:
+            self.close()
+            return
         if self._player is not None:
             self._advance(self._player)
         elif self._source is not None:
             for line in self._source.take():
                 self._screen.take(line)
-        if self._screen.version == self._shown:
-            return
-        self._shown = self._screen.version
-        self._paint()
+        if self._screen.version != self._shown:
+            self._shown = self._screen.version
+            self._paint()
+        self._looks += 1
+        if not self._is_told and (self._looks % _TABLES_EVERY == 0 or self._player is not None):
+            self._is_told = True
+            self._tables()
 
     def _paint(self) -> None:
         screen = self._screen
@@ -205,7 +217,14 @@ class Window(QMainWindow):
         base = self._symbol.partition("/")[0]
         open_count = sum(order.is_open for order in own)
         self._own.setText(f"position {plain(f'{screen.position(self._symbol):f}')} {base}   open {open_count}   fills {len(screen.fills)}")
-        troubles = [each for each in (screen.halted and f"halted: {screen.halted}", screen.away, screen.why or "") if each]
+        unknown = screen.unknown_orders or 0
+        troubles = [
+            screen.halted and f"halted: {screen.halted}",
+            screen.away and f"NOT CONNECTED, what you see is old: {screen.away}",
+            f"{unknown} orders of unknown outcome" if unknown else "",
+            screen.why or "",
+        ]
+        troubles = [each for each in troubles if each]
         self._alarm.setText(" · ".join(troubles))
         self._alarm.setToolTip("\n".join(troubles))
         self._who.setText(" · ".join(each for each in (screen.exchange, screen.bot) if each))
@@ -213,8 +232,7 @@ class Window(QMainWindow):
         self._chart.show_market(screen, self._symbol)
         self._ladder.show_market(market, own, NO_BOOK)
         self._health.show_health(screen, self._symbol)
-        if self.frames % _TABLES_EVERY == 0 or self._player is not None:
-            self._tables()
+        self._is_told = False
         self.frames += 1
 
     def _tables(self) -> None:
@@ -229,6 +247,7 @@ class Window(QMainWindow):
     def _show_badge(self) -> None:
         kind = "halted" if self._screen.halted else self._screen.mode
         word, ground, ink = theme.BADGES.get(kind, (kind.upper(), theme.LINE, theme.TEXT))
+        word = f"{self._screen.mode.upper()} {word}" if kind == "halted" else word
         self._badge.setText(word)
         self._badge.setStyleSheet(
             f"background: {ground}; color: {ink}; font-size: 16px; font-weight: bold; padding: 5px 14px; border-radius: 4px; "
