@@ -114,11 +114,13 @@ class Chart(QWidget):
         self._prices.addItem(self._candles)
         self._bars = pg.BarGraphItem(x=[], height=[], width=1, brush=theme.LINE, pen=None)
         self._volumes.addItem(self._bars)
-        self._trades = pg.ScatterPlotItem(size=4, pen=None)
+        self._bought = pg.ScatterPlotItem(size=4, pen=None, brush=pg.mkBrush(theme.UP))
+        self._sold = pg.ScatterPlotItem(size=4, pen=None, brush=pg.mkBrush(theme.DOWN))
+        self._brushes = {True: pg.mkBrush(theme.UP), False: pg.mkBrush(theme.DOWN)}
         self._limits = pg.PlotDataItem(pen=pg.mkPen(theme.OWN, width=1.5), connect="pairs")
         self._gone = pg.PlotDataItem(pen=pg.mkPen(QColor(240, 228, 66, 90), width=1), connect="pairs")
         self._fills = pg.ScatterPlotItem(size=13, pen=pg.mkPen(theme.BACK, width=1))
-        for item in (self._trades, self._gone, self._limits, self._fills):
+        for item in (self._bought, self._sold, self._gone, self._limits, self._fills):
             self._prices.addItem(item)
         self._faults: list[Any] = []
         self._empty = pg.TextItem("no price yet", color=theme.DIM, anchor=(0.5, 0.5))
@@ -148,13 +150,13 @@ class Chart(QWidget):
         self._candles.show_bars(bars, span_s)
         self._bars.setOpts(
             x=[bar.open_ns / SECOND + span_s / 2 for bar in bars], height=[bar.volume for bar in bars], width=span_s * 0.72,
-            brushes=[theme.UP if bar.close >= bar.open else theme.DOWN for bar in bars],
+            brushes=[self._brushes[bar.close >= bar.open] for bar in bars],
         )  # fmt: skip
         prints = list(market.prints)[-_PRINTS_SHOWN:]
-        self._trades.setData(
-            x=[each.ns / SECOND for each in prints], y=[each.price for each in prints],
-            brush=[pg.mkBrush(theme.UP if each.side == "buy" else theme.DOWN) for each in prints],
-        )  # fmt: skip
+        for item, side in ((self._bought, "buy"), (self._sold, "sell")):
+            item.setData(
+                x=[each.ns / SECOND for each in prints if each.side == side], y=[each.price for each in prints if each.side == side]
+            )
         self._volumes.setVisible(any(bar.volume for bar in bars))
         self._prices.getAxis("bottom").setStyle(showValues=not self._volumes.isVisible())
         self._show_own(screen, symbol)
@@ -184,7 +186,7 @@ class Chart(QWidget):
         self._fills.setData(
             x=[fill.ns / SECOND for fill in fills], y=[fill.price for fill in fills],
             symbol=["t1" if fill.side == "buy" else "t" for fill in fills],
-            brush=[pg.mkBrush(theme.UP if fill.side == "buy" else theme.DOWN) for fill in fills],
+            brush=[self._brushes[fill.side == "buy"] for fill in fills],
         )  # fmt: skip
 
     def _show_faults(self, screen: Screen) -> None:

@@ -31,7 +31,7 @@ from papertape.monitor.qt.words import clock, date, money, plain
 from papertape.monitor.screen import Screen
 from papertape.monitor.source import Source
 
-FRAME_MS: Final = 33
+FRAME_MS: Final = 30
 """Between two looks at what there is to paint."""
 
 _TABLES_EVERY: Final = 6
