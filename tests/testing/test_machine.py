@@ -32,7 +32,9 @@ def test_a_shell_that_sends_again_under_a_new_id_is_found(monkeypatch: pytest.Mo
         return msgspec.structs.replace(request, client_order_id=f"{request.client_order_id}-{request.attempt}")
 
     monkeypatch.setattr(placing, "_create", renamed)
-    with pytest.raises(AssertionError, match=r"the venue accepted \d+ orders; \d+ were asked for"):
+    with pytest.raises(
+        AssertionError, match=r"the venue accepted \d+ orders; \d+ were asked for|client order id \S+-2, which no intent has"
+    ):
         run_state_machine_as_test(ExchangeMachine, settings=FINDING)
 
 
@@ -79,7 +81,7 @@ class ForgetfulMachine(ExchangeMachine):
 
 
 def test_an_adapter_of_ones_own_is_tried_and_its_bug_found() -> None:
-    with pytest.raises(AssertionError, match="the exchange names no orders as open; open at the venue are"):
+    with pytest.raises(AssertionError, match=r"the exchange names .* as open; open at the venue are"):
         run_state_machine_as_test(ForgetfulMachine, settings=FINDING)
 
 

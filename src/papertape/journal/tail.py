@@ -24,3 +24,13 @@ def append_tail(path: Path, result: Mapping[str, Any], chronicle: object) -> Non
             file.write(msgspec.json.encode({"n": 0, "t": 0, "kind": TAIL, "result": result, "chronicle": chronicle}) + b"\n")
     except OSError as error:
         raise ConfigError(f"the journal {path} cannot be written: {error.strerror}; name another place with --journal") from None
+
+
+def without_tail(text: str) -> str:
+    """A journal's own lines, of the text of its file.
+
+    >>> without_tail('{"n":1}\\n{"n":0,"t":0,"kind":"tail","result":{}}\\n')
+    '{"n":1}\\n'
+    """
+    body, newline, last = text.removesuffix("\n").rpartition("\n")
+    return f"{body}{newline}" if f'"kind":"{TAIL}"' in last[:80] else text

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from papertape.journal.tail import without_tail
 from papertape.model.errors import ConfigError
 from papertape.scenario.bundle.manifest import (
     FORMAT,
@@ -120,7 +121,8 @@ def _doubt(first: Path, second: Path, original: RunResult, again: RunResult) -> 
             "perhaps it reads files or settings that are not in the bundle, or a secret was needed"
         )
     # The first line holds the tapes' hashes, and the parts' are others.
-    if first.read_text(encoding="utf-8").partition("\n")[2] != second.read_text(encoding="utf-8").partition("\n")[2]:
+    texts = [without_tail(path.read_text(encoding="utf-8")).partition("\n")[2] for path in (first, second)]
+    if texts[0] != texts[1]:
         return "it ends as the original does, but does not do the same on the way"
     return ""
 
