@@ -201,7 +201,10 @@ class Screen:
 
     def market(self, symbol: str) -> Market:
         """The market of a symbol, an empty one if nothing was told of it."""
-        return self.markets.setdefault(symbol, Market())
+        market = self.markets.get(symbol)
+        if market is None:
+            market = self.markets[symbol] = Market()
+        return market
 
     def own(self, symbol: str) -> list[OrderRow]:
         """Our own orders of a symbol, oldest first."""

@@ -96,7 +96,7 @@ class Chart(QWidget):
         self._volumes.setMaximumHeight(90)
         self._prices.getAxis("bottom").setStyle(showValues=False)
         for plot, label in ((self._prices, "price"), (self._volumes, "volume")):
-            plot.showGrid(x=True, y=True, alpha=0.12)
+            plot.showGrid(x=False, y=plot is self._prices, alpha=0.12)
             plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.getAxis("left").hide()

@@ -31,7 +31,7 @@ from papertape.monitor.qt.words import clock, date, money, plain
 from papertape.monitor.screen import Screen
 from papertape.monitor.source import Source
 
-FRAME_MS: Final = 30
+FRAME_MS: Final = 28
 """Between two looks at what there is to paint."""
 
 _TABLES_EVERY: Final = 6
@@ -64,10 +64,12 @@ class Window(QMainWindow):
         self._looks = -1
         self._is_told = False
         self._is_ending = False
+        self._badged: tuple[str, str] | None = None
         self._build()
         self.setWindowTitle(f"{'' if source is None else source.name}{'' if player is None else player.journal.title} · papertape")
         self.resize(1400, 900)
         self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(FRAME_MS)
         self._timer.timeout.connect(self.frame)
         self._timer.start()
@@ -246,6 +248,9 @@ class Window(QMainWindow):
 
     def _show_badge(self) -> None:
         kind = "halted" if self._screen.halted else self._screen.mode
+        if (kind, self._screen.mode) == self._badged:
+            return  # a style sheet costs more than all else in a frame
+        self._badged = (kind, self._screen.mode)
         word, ground, ink = theme.BADGES.get(kind, (kind.upper(), theme.LINE, theme.TEXT))
         word = f"{self._screen.mode.upper()} {word}" if kind == "halted" else word
         self._badge.setText(word)
