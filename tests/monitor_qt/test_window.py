@@ -21,8 +21,9 @@ from pytestqt.qtbot import QtBot
 
 import papertape
 from monitor.test_screen import BEGIN, SYMBOL, state, trade
+from papertape.bots import MarketMaker
 from papertape.cli.main import main
-from papertape.collector import DataCollector
+from papertape.collector import DataCollector, Kind, Mailbox, lines_of
 from papertape.collector.lines import Line
 from papertape.exchanges.base import BaseExchange
 from papertape.model.units import SECOND
@@ -232,6 +233,49 @@ def test_signals_come_in_the_windows_thread(qtbot: QtBot) -> None:
     assert heard == told
     assert list(threads) == [QThread.currentThread()]
     bridge.close()
+
+
+def test_a_replay_has_the_same_digest_with_the_window_open(qtbot: QtBot) -> None:
+    """The market maker's run in a thread of its own, alone and with a window that takes what its collector tells while it runs."""
+
+    class Heard(Told):
+        mailbox: Mailbox | None = None
+
+        def take(self) -> list[Line]:
+            return [] if self.mailbox is None else list(lines_of(self.mailbox.take()))
+
+    heard = Heard()
+    is_watched = False
+    results: list[papertape.RunResult] = []
+
+    async def trade(exchange: BaseExchange) -> None:
+        await MarketMaker(symbol=SYMBOL).start(exchange)
+        if not is_watched:
+            await asyncio.sleep(40)
+            return
+        collector = DataCollector(exchange, SYMBOL, kinds=[Kind.BOOK, Kind.ORDERS, Kind.HEALTH])
+        heard.mailbox = Mailbox(collector)
+        async with collector:
+            await asyncio.sleep(40)
+
+    def run() -> None:
+        venues = {"coinbase": {"feed": {"tape": "builtin:btc-usd", "end": "45s"}, "account": {"USD": "100000", "BTC": "1"}}}
+        results.append(papertape.simulate(trade, venues=venues))
+
+    run()
+    is_watched = True
+    application()
+    window = Window(source=heard)
+    qtbot.addWidget(window)
+    window.show()
+    thread = threading.Thread(target=run)
+    thread.start()
+    qtbot.waitUntil(lambda: len(results) == 2 and bool(window._screen.orders), timeout=60_000)
+    thread.join()
+    alone, watched = results
+    assert watched.digest == alone.digest
+    assert window._screen.market(SYMBOL).bids
+    assert window._screen.lanes
 
 
 def test_twenty_thousand_updates_a_second_leave_time_to_paint(shown: Callable[..., Window]) -> None:
