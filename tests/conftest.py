@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REALDATA = "PAPERTAPE_REALDATA"
 
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"  # no test asks a person's own keyring, nor do its processes
+
+# How long a draw or a test takes says how busy the machine is, and no more.
+settings.register_profile("papertape", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("papertape")
 
 
 @pytest.fixture(scope="session")
