@@ -11,12 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from papertape.collector.lines import Line
+from papertape.journal.reading import WRITES, journal_entries
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
 from papertape.monitor.lived import states_of
 from papertape.session.chronicle import Chronicle
-
-WRITES: Final = "`papertape run … --journal FILE` writes journals"
 
 TAIL: Final = "tail"
 
@@ -55,7 +54,7 @@ def read_journal(path: Path) -> Journal:
     Raises:
         ConfigError: it is missing, damaged, or no journal.
     """
-    entries = _entries(path)
+    entries = journal_entries(path)
     header = next(entries, None)
     if header is None:
         raise ConfigError(f"{path.as_posix()}: is empty; {WRITES}")
@@ -188,23 +187,3 @@ def _prices(chronicle: Chronicle, begin_ns: Nanos) -> Iterator[Line]:
         for symbol, bars in venue.prices.items():
             for bar in bars:
                 yield {"kind": "price", "symbol": symbol, "ns": begin_ns + bar.at_ns, "low": bar.low, "high": bar.high, "last": bar.last}
-
-
-def _entries(path: Path) -> Iterator[dict[str, Any]]:
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    try:
-        with path.open("rb") as lines:
-            for number, text in enumerate(lines, start=1):
-                try:
-                    entry = decode(text)
-                    if not (isinstance(entry["t"], int) and isinstance(entry["kind"], str)):
-                        raise KeyError
-                except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
-                    if number > 1 and not text.endswith(b"\n"):
-                        return  # whoever wrote it was killed
-                    raise ConfigError(f"{path.as_posix()}: line {number} is no journal line; {WRITES}") from None
-                yield entry
-    except FileNotFoundError:
-        raise ConfigError(f"{path.as_posix()}: there is no such file; {WRITES}") from None
-    except OSError as error:
-        raise ConfigError(f"{path.as_posix()}: cannot be read: {error.strerror}; expected a journal, one file") from None

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from papertape.journal.reading import journal_entries
 from papertape.journal.tail import TAIL
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
 from papertape.reports.html.lives import Life, lives_of
-from papertape.reports.html.story import Story, journal_entries
+from papertape.reports.html.story import Story
 from papertape.session.result import RunResult
 
 RUN: Final = {"scenario": "string", "seed": "int64"}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
+from papertape.journal.reading import WRITES, journal_entries
 from papertape.journal.tail import TAIL
 from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos, parse_duration
@@ -15,8 +15,6 @@ from papertape.reports.html.lanes import Lanes, Span
 from papertape.reports.html.retold import retold
 from papertape.session.chronicle import Chronicle
 from papertape.session.result import RunResult
-
-WRITES: Final = "`papertape run … --journal FILE` writes journals"
 
 
 class Band(msgspec.Struct, kw_only=True):
@@ -104,27 +102,6 @@ def read_story(path: Path) -> Story:
     except (msgspec.ValidationError, KeyError, TypeError) as error:
         raise ConfigError(f"{path.as_posix()}: its last line was written by another version of papertape: {error}") from None
     return reader.story(result, chronicle)
-
-
-def journal_entries(path: Path) -> Iterator[dict[str, Any]]:
-    """Every line of a journal's file, its tail too; a last line that was cut short is left out."""
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    entry = decode(line)
-                    if not (isinstance(entry["t"], int) and isinstance(entry["kind"], str)):
-                        raise KeyError
-                except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
-                    if number > 1 and not line.endswith(b"\n"):
-                        return  # whoever wrote it was killed
-                    raise ConfigError(f"{path.as_posix()}: line {number} is no journal line; {WRITES}") from None
-                yield entry
-    except FileNotFoundError:
-        raise ConfigError(f"{path.as_posix()}: there is no such file") from None
-    except OSError as error:
-        raise ConfigError(f"{path.as_posix()}: cannot be read: {error.strerror}; expected a journal, one file") from None
 
 
 class _Reader:
