@@ -109,7 +109,7 @@ class _Flow:
         self._stride = max(1, settings.wander_ticks * 17 // (10 * _square_root(settings.events_per_second)))
         self._pause_ns = 9 * SECOND // (5 * settings.events_per_second)  # a step makes about 1.8 messages
         self._venue_ns = EPOCH_NS
-        self._local_ns = EPOCH_NS
+        self._local_ns = EPOCH_NS + min(0, settings.lag_ns)
         self._trades = 0
 
     def opening(self) -> BookSnapshot:
