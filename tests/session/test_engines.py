@@ -19,6 +19,9 @@ from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE, engine
 from papertape.session.lag import Tuning
 from papertape.tape.block import read_blocks
+from papertape.tape.index.store import VARIABLE as INDEX
+from papertape.tape.index.store import Tuning as Indexing
+from papertape.tape.index.store import make, places
 from papertape.tape.reader import Tape, open_tape
 from papertape.tape.synth import Synth, write_synth
 
@@ -44,6 +47,8 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is worth doing for many rows only is done for few, so that short tapes come to it."""
     monkeypatch.setattr(Tuning, "few", 1)
     monkeypatch.setattr(Tuning, "look_min", 7)
+    monkeypatch.setattr(Indexing, "rows_min", 0)
+    monkeypatch.setattr(Indexing, "block_rows", 180)
 
 
 class Fickle:
@@ -87,10 +92,16 @@ class Fickle:
         self.heard += 1
 
 
-def journal(tape: Path, asked: str, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any]) -> list[str]:
-    path = tape.with_suffix(f".{asked}.jsonl")
+def journal(tape: Path, asked: str, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], index: str = "none") -> list[str]:
+    """Line by line; the fast engine without an index, while it makes one, or with the one that it made."""
+    path, file = tape.with_suffix(f".{asked}.jsonl"), places(open_tape(tape))[0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, asked)
+        patch.setenv(INDEX, "off" if index == "none" else "auto")
+        if index == "made":
+            file.unlink(missing_ok=True)
+        elif index == "kept":
+            assert make(open_tape(tape)) == file
         result = papertape.simulate(
             Fickle, bot_config={"seed": seed}, seed=seed, faults=faults, journal_path=path,
             venues={"coinbase": {"feed": {"tape": str(tape)}, "account": {"USD": "10000", "BTC": "1"}, "model": {"latency": latency}}},
@@ -105,15 +116,19 @@ def journal(tape: Path, asked: str, seed: int, faults: list[dict[str, Any]], lat
     faults=st.lists(st.sampled_from(FAULTS), unique_by=lambda fault: fault["kind"]),
     latency=st.sampled_from([{}, {"market": {"kind": "constant", "value": "40ms"}}]),
     tail_ns=st.sampled_from([0, 30_000_000, 150_000_000]),
+    index=st.sampled_from(["none", "made", "kept", "kept"]),
 )
-@example(seed=3, faults=FAULTS, latency={}, tail_ns=0)
-@example(seed=3557481463, faults=[FAULTS[4], FAULTS[3]], latency={}, tail_ns=30_000_000)  # orders that fill by trades alone
-@example(seed=1601774474, faults=[FAULTS[1]], latency={"market": {"kind": "constant", "value": "40ms"}}, tail_ns=150_000_000)
-def test_both_engines_write_one_journal(tape: Path, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], tail_ns: int) -> None:
-    """Also where what the book has yet to tell must be looked for in rows that were skipped."""
+@example(seed=3, faults=FAULTS, latency={}, tail_ns=0, index="kept")
+@example(seed=3, faults=FAULTS, latency={}, tail_ns=0, index="none")
+@example(seed=3557481463, faults=[FAULTS[4], FAULTS[3]], latency={}, tail_ns=30_000_000, index="made")  # orders that fill by trades alone
+@example(seed=1601774474, faults=[FAULTS[1]], latency={"market": {"kind": "constant", "value": "40ms"}}, tail_ns=150_000_000, index="kept")
+def test_both_engines_write_one_journal(
+    tape: Path, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], tail_ns: int, index: str
+) -> None:
+    """Also where what the book has yet to tell must be looked for in rows that were skipped, and whatever is known of the tape before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tuning, "tail_ns", tail_ns)
-        assert journal(tape, "fast", seed, faults, latency) == journal(tape, "plain", seed, faults, latency)
+        assert journal(tape, "fast", seed, faults, latency, index) == journal(tape, "plain", seed, faults, latency)
 
 
 @settings(max_examples=15, deadline=None)

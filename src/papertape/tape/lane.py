@@ -27,12 +27,14 @@ class Lane(msgspec.Struct):
     Attributes:
         places: of each, the message in its block that it belongs to; ascending.
         prices, lots, stamps: ticks, lots and the venue's clock of each, as `pyarrow.Array`s.
+        rows: which rows of the block they are, if it knows.
     """
 
     places: Sequence[int]
     prices: Any
     lots: Any
     stamps: Any
+    rows: Any = None
 
     def between(self, begin: int, end: int) -> tuple[int, int]:
         """The part of it that belongs to the messages from `begin` up to, not including, `end`."""
