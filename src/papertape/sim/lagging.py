@@ -194,9 +194,9 @@ class LaggingVenue(SimVenue):
         """Add to the public trades, oldest first."""
         self._trades[symbol].extend(trades)
 
-    def keep_bars(self, symbol: str, trades: Iterable[tuple[int, int, Nanos]]) -> None:
-        """Make bars of trades: ticks, lots and stamp of each."""
-        self._candles[symbol].follow(trades)
+    def keep_bars(self, symbol: str, bars: Iterable[tuple[int, int, int, int, int, int]], minute: int) -> None:
+        """Make trades part of the bars; see `Candles.follow`."""
+        self._candles[symbol].follow(bars, minute)
 
 
 def _only_rests(order: LiveOrder) -> bool:
