@@ -19,6 +19,7 @@ from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
 from papertape.sim.prints import Fact
 from papertape.sim.side import FAR, BookSide
 from papertape.sim.venue import TRADES_MAX
+from papertape.tape.batch import scalar_of
 from papertape.tape.block import Block
 from papertape.tape.lane import LISTED_MAX, Lane, numbers
 from papertape.tape.schema import TRADE
@@ -299,15 +300,14 @@ def _at(
         least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
         rows = enumerate(numbers(lane.prices, low, high), low)
         return (lane.places[row] for row, price in rows if price >= least or price <= most or price in prices)
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     part = lane.prices.slice(low, high - low)
-    masks = [pc.equal(part, pa.scalar(price, pa.int64())) for price in prices]
+    masks = [pc.equal(part, scalar_of("int64", price)) for price in prices]
     if at_least is not None:
-        masks.append(pc.greater_equal(part, pa.scalar(at_least, pa.int64())))
+        masks.append(pc.greater_equal(part, scalar_of("int64", at_least)))
     if at_most is not None:
-        masks.append(pc.less_equal(part, pa.scalar(at_most, pa.int64())))
+        masks.append(pc.less_equal(part, scalar_of("int64", at_most)))
     mask = masks[0]
     for other in masks[1:]:
         mask = pc.or_(mask, other)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ FLOOR_NS: Final = MILLISECOND
 
 BATCH_ROWS: Final = 16_384
 
-_FORMATS: Final[dict[str, Any]] = {"int64": "q", "int16": "h", "int8": "b"}
+_FORMATS: Final[dict[str, Any]] = {"int64": "q", "int32": "i", "int16": "h", "int8": "b"}
 
 
 class Batch(msgspec.Struct):
@@ -98,11 +99,10 @@ def listed(timed: Timed) -> Batch:
 
 def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Timed]:
     """All rows after the instruments, `rows_max` at a time; raises as `read_batches` does."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    skews = pa.array([connection.skew_ns for connection in header.connections], pa.int64())
-    kinds_known = pa.array([kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT], pa.int8())
+    skews = column_of("int64", [connection.skew_ns for connection in header.connections])
+    kinds_known = column_of("int8", [kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT])
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
@@ -138,24 +138,38 @@ def rows_between(path: Path, header: Header, first_row: int, count: int, reach_n
     table = pa.concat_tables(parts, promote_options="default").combine_chunks()
     if len(table) != count:
         raise TapeError(f"{path}: the tape has changed since it was opened. Run again.")
-    skews = pa.array([connection.skew_ns for connection in header.connections], pa.int64())
+    skews = column_of("int64", [connection.skew_ns for connection in header.connections])
     return _timed(table.to_batches()[0], first_row, reach_ns, skews)
 
 
 def _timed(arrow: Any, row: int, reach_ns: Nanos | None, skews: Any) -> Timed:
     """Rows that are known to be sound, and what follows from their times; `reach_ns` is the latest before them."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
     reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=reach_ns)
     delivers = pc.max_element_wise(
-        pc.add(reaches, pa.scalar(FLOOR_NS, pa.int64())), pc.subtract(local, pc.take(skews, arrow.column("connection")))
+        pc.add(reaches, column_of("int64", [FLOOR_NS])[0]), pc.subtract(local, pc.take(skews, arrow.column("connection")))
     )
-    kinds = pc.multiply(arrow.column("kind").cast("int16"), pa.scalar(16, pa.int16()))
-    flags = pc.multiply(arrow.column("flags").cast("int16"), pa.scalar(4, pa.int16()))
+    kinds = pc.multiply(arrow.column("kind").cast("int16"), column_of("int16", [16])[0])
+    flags = pc.multiply(arrow.column("flags").cast("int16"), column_of("int16", [4])[0])
     codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
     return Timed(row, arrow, codes, reaches, delivers)
+
+
+def column_of(kind: str, values: Sequence[int]) -> Any:
+    """Whole numbers as a column of a `kind` such as "int64".
+
+    `pyarrow.array` and `scalar` ask pandas whether a thing is one of its own, and load it for that where it is installed: 0.3 s.
+    """
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.type_for_alias(kind), len(values), [None, pa.py_buffer(array(_FORMATS[kind], values))])
+
+
+def scalar_of(kind: str, value: int) -> Any:
+    """One of them."""
+    return column_of(kind, [value])[0]
 
 
 def _numbers(column: Any) -> list[Any]:

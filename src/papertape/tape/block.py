@@ -16,7 +16,7 @@ from papertape.model.event import Level, MarketEvent
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
-from papertape.tape.batch import Timed, listed, rows_between, timed_rows
+from papertape.tape.batch import Timed, column_of, listed, rows_between, scalar_of, timed_rows
 from papertape.tape.lane import NO_ROWS, Bar, Lane, bars, words
 from papertape.tape.reader import Message, Tape, events_of
 
@@ -138,7 +138,6 @@ class Rows(Block):
     """
 
     def __init__(self, tape: Tape, timed: Timed, first: int, latest_ns: Nanos | None, rest: Generator[Block]) -> None:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         super().__init__(rest)
@@ -147,8 +146,8 @@ class Rows(Block):
         self._lanes: dict[int, tuple[Lane, Lane, Lane, Lane]] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
-        lasts = pc.greater_equal(flags, pa.scalar(schema.LAST, pa.int8()))
-        firsts = pc.equal(pc.bit_wise_and(flags, pa.scalar(schema.FIRST, pa.int8())), pa.scalar(schema.FIRST, pa.int8()))
+        lasts = pc.greater_equal(flags, scalar_of("int8", schema.LAST))
+        firsts = pc.equal(pc.bit_wise_and(flags, scalar_of("int8", schema.FIRST)), scalar_of("int8", schema.FIRST))
         self.is_plain = bool(pc.min(flags).as_py() == schema.WHOLE)
         ends = pc.indices_nonzero(lasts)
         self.ends: Sequence[int] = range(len(flags)) if self.is_plain else words(ends)
@@ -158,11 +157,9 @@ class Rows(Block):
         arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=latest_ns)
         self.first, self.count = first, len(reaches)
         self.reaches, self.arrivals = words(reaches), words(arrivals)
-        is_barrier = pc.or_(
-            pc.equal(kinds, pa.scalar(schema.SNAPSHOT, pa.int8())), pc.greater_equal(kinds, pa.scalar(schema.OPENED, pa.int8()))
-        )
-        is_empty = pc.equal(timed.arrow.column("side"), pa.scalar(schema.NO_SIDE, pa.int8()))
-        is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, pa.scalar(schema.DELTA, pa.int8()))))
+        is_barrier = pc.or_(pc.equal(kinds, scalar_of("int8", schema.SNAPSHOT)), pc.greater_equal(kinds, scalar_of("int8", schema.OPENED)))
+        is_empty = pc.equal(timed.arrow.column("side"), scalar_of("int8", schema.NO_SIDE))
+        is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, scalar_of("int8", schema.DELTA))))
         self.is_odd = is_odd = not self.is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
         if is_odd:
             self.barriers = range(self.count)
@@ -188,13 +185,12 @@ class Rows(Block):
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         lanes = self._lanes.get(instrument)
         if lanes is None:
-            import pyarrow as pa
             import pyarrow.compute as pc
 
-            keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), pa.scalar(_APART, pa.int32())))
+            keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), scalar_of("int32", _APART)))
             made = []
             for kind, side in ((schema.DELTA, schema.BID), (schema.DELTA, schema.ASK), (schema.TRADE, 1), (schema.TRADE, 2)):
-                rows = pc.indices_nonzero(pc.equal(keys, pa.scalar(instrument * _APART + kind * 4 + side, pa.int32())))
+                rows = pc.indices_nonzero(pc.equal(keys, scalar_of("int32", instrument * _APART + kind * 4 + side)))
                 places = words(rows if self.is_plain else self._places.take(rows))
                 prices, lots, stamps = (self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))
                 made.append(Lane(places, prices, lots, stamps, rows))
@@ -204,19 +200,17 @@ class Rows(Block):
     @cached_property
     def _places(self) -> Any:
         """Of the message that each row belongs to."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        lasts = pc.greater_equal(self._timed.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8())).cast("int64")
+        lasts = pc.greater_equal(self._timed.arrow.column("flags"), scalar_of("int8", schema.LAST)).cast("int64")
         return pc.subtract(pc.cumulative_sum(lasts), lasts)
 
     @cached_property
     def _keys(self) -> Any:
         """Kind and side of each row in one number."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        kinds = pc.multiply(self._timed.arrow.column("kind").cast("int32"), pa.scalar(4, pa.int32()))
+        kinds = pc.multiply(self._timed.arrow.column("kind").cast("int32"), scalar_of("int32", 4))
         return pc.add(kinds, self._timed.arrow.column("side").cast("int32"))
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
@@ -241,16 +235,15 @@ class Rows(Block):
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
         if begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
             return super().chosen(begin, end, kinds)
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         row = self.ends[begin - 1] + 1 if begin else 0
         part = _slice(self._timed, row, self.ends[end - 1] + 1)
-        mask = pc.is_in(part.arrow.column("kind"), pa.array(kinds, pa.int8()))
+        mask = pc.is_in(part.arrow.column("kind"), column_of("int8", kinds))
         found = Timed(
             part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
         )
-        lasts = pc.greater_equal(part.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8()))
+        lasts = pc.greater_equal(part.arrow.column("flags"), scalar_of("int8", schema.LAST))
         ends = words(pc.indices_nonzero(pc.and_(mask, lasts)))
         places = (self._place(row + each) for each in ends)
         return zip(places, (message[3] for message in self._made(found)), strict=False)

@@ -10,6 +10,7 @@ import msgspec
 
 from papertape.model.event import Level
 from papertape.model.units import MINUTE, Nanos
+from papertape.tape.batch import column_of, scalar_of
 
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
@@ -55,7 +56,7 @@ class Lane(msgspec.Struct):
         columns = [self.prices.slice(low, high - low), self.lots.slice(low, high - low)]
         last = pa.table(columns, ["price", "lots"]).group_by("price", use_threads=False).aggregate([("lots", "last")])
         prices, lots = (last[name].combine_chunks() for name in ("price", "lots_last"))
-        is_news = pc.or_(pc.not_equal(lots, pa.scalar(0, pa.int64())), pc.is_in(prices, pa.array(list(held()), pa.int64())))
+        is_news = pc.or_(pc.not_equal(lots, scalar_of("int64", 0)), pc.is_in(prices, pa.array(list(held()), pa.int64())))
         prices, lots = prices.filter(is_news), lots.filter(is_news)
         return zip(numbers(prices, 0, len(prices)), numbers(lots, 0, len(lots)), strict=True)
 
@@ -63,10 +64,9 @@ class Lane(msgspec.Struct):
         """How many of these rows are stamped later."""
         if low == high:
             return 0
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        return int(pc.sum(pc.greater(self.stamps.slice(low, high - low), pa.scalar(than_ns, pa.int64()))).as_py())
+        return int(pc.sum(pc.greater(self.stamps.slice(low, high - low), scalar_of("int64", than_ns))).as_py())
 
 
 NO_ROWS: Final = Lane((), (), (), ())
@@ -106,9 +106,9 @@ def bars(lanes: Sequence[Lane], begin: int, end: int) -> tuple[list[Bar], int]:
     columns = [
         pa.concat_arrays([getattr(lane, name).slice(low, high - low) for lane, low, high in found]) for name in ("prices", "lots", "stamps")
     ]
-    table = pa.table([*columns[:2], pc.divide(columns[2], pa.scalar(MINUTE, pa.int64()))], ["price", "lots", "minute"])
+    table = pa.table([*columns[:2], pc.divide(columns[2], scalar_of("int64", MINUTE))], ["price", "lots", "minute"])
     if len(found) > 1:
-        places = pa.concat_arrays([pa.array(list(lane.places[low:high]), pa.int64()) for lane, low, high in found])
+        places = pa.concat_arrays([column_of("int64", list(lane.places[low:high])) for lane, low, high in found])
         table = table.take(pc.sort_indices(places))
     made = table.group_by("minute", use_threads=False).aggregate(
         [("price", "first"), ("price", "max"), ("price", "min"), ("price", "last"), ("lots", "sum")]

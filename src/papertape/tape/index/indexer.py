@@ -181,14 +181,13 @@ class _Words:
 
 
 def _put_lane(rest: _Words, block: Rows, lane: Lane, *, has_text: bool) -> LaneEntry:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     count = len(lane.prices)
     if not count:
         return LaneEntry(0, 0)
     local, text = block.beside(lane, "local_ns"), block.beside(lane, "text") if has_text else None
-    rest.put(pa.array(lane.places, pa.int32()).buffers()[1] if not hasattr(lane.places, "nbytes") else _narrow(lane.places))
+    rest.put(_narrow(lane.places))
     rest.put(*(_bytes(column, count) for column in (lane.prices, lane.lots, lane.stamps, local)))
     size = 0
     if text is not None:
