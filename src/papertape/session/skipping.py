@@ -72,7 +72,7 @@ class Passed:
                 count = block.first + (bisect_right(times, ns, low) if times[low] <= ns else low)
                 self._next_ns = times[count - block.first] + self.late_ns
                 break
-            count = block.end
+            count = max(count, block.end)
             self.last, following = block, block.following()
             self.block = following
             self.count = count

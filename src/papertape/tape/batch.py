@@ -147,7 +147,7 @@ def _timed(arrow: Any, row: int, reach_ns: Nanos | None, skews: Any) -> Timed:
     import pyarrow.compute as pc
 
     venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
-    reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=reach_ns)
+    reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=scalar_of("int64", reach_ns))
     delivers = pc.max_element_wise(
         pc.add(reaches, column_of("int64", [FLOOR_NS])[0]), pc.subtract(local, pc.take(skews, arrow.column("connection")))
     )

@@ -154,7 +154,7 @@ class Rows(Block):
         reaches, arrivals = timed.reaches, timed.delivers
         if not self.is_plain:
             reaches, arrivals = reaches.take(ends), arrivals.take(ends)
-        arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=latest_ns)
+        arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=scalar_of("int64", latest_ns))
         self.first, self.count = first, len(reaches)
         self.reaches, self.arrivals = words(reaches), words(arrivals)
         is_barrier = pc.or_(pc.equal(kinds, scalar_of("int8", schema.SNAPSHOT)), pc.greater_equal(kinds, scalar_of("int8", schema.OPENED)))

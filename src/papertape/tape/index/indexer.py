@@ -181,6 +181,7 @@ class _Words:
 
 
 def _put_lane(rest: _Words, block: Rows, lane: Lane, *, has_text: bool) -> LaneEntry:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     count = len(lane.prices)
@@ -191,7 +192,7 @@ def _put_lane(rest: _Words, block: Rows, lane: Lane, *, has_text: bool) -> LaneE
     rest.put(*(_bytes(column, count) for column in (lane.prices, lane.lots, lane.stamps, local)))
     size = 0
     if text is not None:
-        text = pc.fill_null(text, "")
+        text = pc.fill_null(text, pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(bytes(8)), pa.py_buffer(b"")])[0])
         _, offsets, said = text.buffers()
         size = memoryview(offsets).cast("i")[count]
         rest.put(memoryview(offsets)[: (count + 1) * 4], b"" if said is None else memoryview(said)[:size])

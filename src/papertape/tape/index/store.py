@@ -117,7 +117,7 @@ def begin(tape: Tape, *, is_asked: bool = False) -> Indexer | None:
 
 
 def make(tape: Tape) -> Path | None:
-    """Read a tape for nothing but its index; where that is, None where nothing takes it. Raises `TapeError` as `read_blocks` does."""
+    """Read a tape for nothing but its index; where that is, None where there is none in the end. Raises as `read_blocks` does."""
     indexer = begin(tape, is_asked=True)
     if indexer is None:
         return None
