@@ -151,6 +151,11 @@ class BookFeed:
             self.invalid_since_ns = now_ns
 
     @property
+    def is_only_kept(self) -> bool:
+        """Whether its changes may come many at a time: the book stands, and nobody looks at each of them."""
+        return not self.deliveries and self.invalid_since_ns is None and self.comparison is None
+
+    @property
     def is_valid(self) -> bool:
         """Whether the book may be acted upon, whoever told it."""
         return self.invalid_since_ns is None or self.polled_ns is not None

@@ -15,11 +15,12 @@ from papertape.model.request import Lane
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
+from papertape.session.following import Following
 from papertape.session.lag import LOOK_MAX, Keeper, Tuning
 from papertape.session.replay import NEVER, Key, Road
 from papertape.sim.broadcast import Broadcast
 from papertape.sim.lagging import NOTHING, Minds
-from papertape.sim.stream import CHANNEL_OF
+from papertape.sim.stream import CHANNEL_OF, Stream
 from papertape.tape import schema
 from papertape.tape.block import Block
 
@@ -32,7 +33,7 @@ KINDS: Final[dict[type, int]] = {
 }
 """How a tape numbers what streams bring."""
 
-MADE_AT_ONCE: Final = 1_024
+MADE_AT_ONCE: Final = 4_096
 """So many messages are made into events at a time for a client that wants them."""
 
 
@@ -104,6 +105,7 @@ class SkippingCursors:
         keeper: Callable[[Callable[[], int]], Keeper],
         broadcast: Broadcast,
         *,
+        symbols: Sequence[str],
         origin_ns: Nanos,
         constant_ns: Nanos | None,
     ) -> None:
@@ -113,6 +115,7 @@ class SkippingCursors:
         self.keeper = keeper(self.reached)
         self._reached.on_leave = self.keeper.leave
         self._broadcast = broadcast
+        self._symbols = symbols
         self._minds: tuple[Minds, ...] = ()
         self._is_minded = False
         self._wants_changes = False
@@ -124,8 +127,10 @@ class SkippingCursors:
         self._ahead = Tuning.look_min
         self._stop_ns: Nanos = FOREVER_NS
         self._wanted: list[tuple[type, str]] = []
-        self._coming: Iterator[tuple[Nanos, int, MarketEvent]] = iter(())
-        self._due: tuple[Nanos, int, MarketEvent] | None = None
+        self._coming: Iterator[tuple[Nanos, int, MarketEvent | None]] = iter(())
+        self._due: tuple[Nanos, int, MarketEvent | None] | None = None
+        self._flow: tuple[Stream, str, int] | None = None
+        self._following: Following | None = None  # what goes out by stretches
 
     def reached(self) -> int:
         """Messages that have reached the venue."""
@@ -176,6 +181,8 @@ class SkippingCursors:
                     if stop_ns > loop.now_ns:
                         loop.now_ns = stop_ns
                     delivered.ns = stop_ns + origin_ns - 1
+                    if self._following is not None:
+                        self._following.settle(delivered.settle())
                     if self._is_dense:
                         index, block, place, event = self._next
                         reached.count = index + 1
@@ -194,11 +201,19 @@ class SkippingCursors:
                     reached.ns = due_ns + origin_ns
                     delivered.count = index
                     self._due = next(self._coming, None)
-                    deliver(index, event)
+                    if self._following is not None:
+                        self._following.settle(index - 1)
+                    if event is not None:
+                        deliver(index, event)
+                    if self._following is not None and not self._following.goes_on:
+                        self._look_who_wants()
+                        self._look_who_minds()
             return False
         finally:
             self._broadcast.reached = reached.settle()
-            delivered.settle()
+            count = delivered.settle()
+            if self._following is not None:
+                self._following.settle(count)
             for each in (reached, delivered):
                 last_ns = each.last_ns()
                 if last_ns is not None and last_ns - origin_ns > loop.now_ns:
@@ -299,19 +314,39 @@ class SkippingCursors:
             for symbol in symbols
         ]
         wanted += [(kind, symbol) for kind, channel in CHANNEL_OF.items() for each, symbol in broadcast.silent if each is channel]
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self._wants_changes = any(kind is BookUpdate for kind, _ in wanted)
+        flow = self._flowing()
+        if wanted != self._wanted or flow != self._flow:
+            self._wanted, self._flow = wanted, flow
+            self._following = None if flow is None else self._follow(*flow)
+            self._wants_changes = flow is None and any(kind is BookUpdate for kind, _ in wanted)
             self._coming = self._all_wanted()
             self._due = next(self._coming, None)
 
-    def _all_wanted(self) -> Iterator[tuple[Nanos, int, MarketEvent]]:
-        """From here on: (run ns, the message's number from 1, event)."""
+    def _flowing(self) -> tuple[Stream, str, int] | None:
+        """What may go out by stretches: on which connection, whose book, and after how many messages."""
+        flow = self._broadcast.flow()
+        return None if flow is None else (*flow, flow[0].wanted_book_after(flow[1]))
+
+    def _follow(self, stream: Stream, symbol: str, after: int) -> Following:
+        delivered = self._delivered
+        begin = delivered.settle()
+        return Following(
+            stream, self._symbols.index(symbol), symbol, after=after, block=delivered.block, begin=begin, times=delivered.times,
+            since_ns=self._origin_ns - delivered.late_ns,
+        )  # fmt: skip
+
+    def _all_wanted(self) -> Iterator[tuple[Nanos, int, MarketEvent | None]]:
+        """From here on: (run ns, the message's number from 1, event); without an event only to come by again, or the tape would be read to
+        its end for what it does not have. What goes out by stretches is not among them, where it can."""
         kinds = sorted({KINDS[kind] for kind, _ in self._wanted})
+        others = [kind for kind in kinds if kind != schema.DELTA]
         begin, block = self._delivered.settle(), self._delivered.block
         while block is not None and kinds:
             times, first, since_ns = self._delivered.times(block), block.first + 1, self._origin_ns - self._delivered.late_ns
+            is_followed = self._following is not None and self._following.can_tell(block)
             for low in range(max(begin - block.first, 0), block.count, MADE_AT_ONCE):
-                for place, event in block.chosen(low, min(low + MADE_AT_ONCE, block.count), kinds):
+                high = min(low + MADE_AT_ONCE, block.count)
+                for place, event in block.chosen(low, high, others if is_followed else kinds):
                     yield times[place] - since_ns, first + place, event
+            yield times[block.count - 1] - since_ns, block.end, None
             block = block.following()
