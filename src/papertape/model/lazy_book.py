@@ -219,7 +219,8 @@ class LazyBook(Book):
         sides, prices, amounts = behind.columns.rows(behind.begin, behind.end)
         bids, asks = self.bid_ladder, self.ask_ladder
         bid_heap, ask_heap = bids.heap, asks.heap
-        assert bid_heap is not None and ask_heap is not None, "nobody else writes to the ladders of a book that follows"
+        assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
+        assert ask_heap is not None
         if len(prices) > FEW:
             rows = list(zip(sides, prices, amounts, strict=True))
             bids.late.update((ticks, lots) for side, ticks, lots in rows if side == BID)

@@ -5,11 +5,30 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
+from papertape.model.event import BookUpdate
+from papertape.model.request import Lane
 from papertape.model.stretch import Stretch
 from papertape.model.units import Nanos
+from papertape.sim.broadcast import Broadcast
 from papertape.sim.stream import Stream
 from papertape.tape.block import Block
 from papertape.tape.changes import Changes
+
+
+def flow_of(broadcast: Broadcast) -> tuple[Stream, str, int] | None:
+    """What may go out by stretches now: on which connection, whose book, and after how many messages; None where each must go by itself.
+
+    So it must where a fault is at work on the lane, where something waits or is missed there, and where the client wants each.
+    """
+    streams = broadcast.open_streams(Lane.MARKET)
+    if len(streams) != 1 or broadcast.silent or not broadcast.market_is_quiet:
+        return None
+    stream = streams[0]
+    books = stream.wanted[BookUpdate]
+    if stream.taker is None or len(books) != 1 or stream.waiting or stream.missed:
+        return None
+    ((symbol, after),) = books.items()
+    return (stream, symbol, after) if stream.taker.takes(symbol, stream.next_number(symbol)) else None
 
 
 class Following:

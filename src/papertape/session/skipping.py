@@ -15,7 +15,7 @@ from papertape.model.request import Lane
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
-from papertape.session.following import Following
+from papertape.session.following import Following, flow_of
 from papertape.session.lag import LOOK_MAX, Keeper, Tuning
 from papertape.session.replay import NEVER, Key, Road
 from papertape.sim.broadcast import Broadcast
@@ -66,7 +66,7 @@ class Passed:
                 low = max(count - block.first, 0)
                 count = block.first + (bisect_right(times, ns, low) if times[low] <= ns else low)
                 break
-            count = block.end
+            count = max(count, block.end)
             self.last, following = block, block.following()
             self.block = following
             self.count = count
@@ -314,18 +314,13 @@ class SkippingCursors:
             for symbol in symbols
         ]
         wanted += [(kind, symbol) for kind, channel in CHANNEL_OF.items() for each, symbol in broadcast.silent if each is channel]
-        flow = self._flowing()
+        flow = flow_of(broadcast)
         if wanted != self._wanted or flow != self._flow:
             self._wanted, self._flow = wanted, flow
             self._following = None if flow is None else self._follow(*flow)
             self._wants_changes = flow is None and any(kind is BookUpdate for kind, _ in wanted)
             self._coming = self._all_wanted()
             self._due = next(self._coming, None)
-
-    def _flowing(self) -> tuple[Stream, str, int] | None:
-        """What may go out by stretches: on which connection, whose book, and after how many messages."""
-        flow = self._broadcast.flow()
-        return None if flow is None else (*flow, flow[0].wanted_book_after(flow[1]))
 
     def _follow(self, stream: Stream, symbol: str, after: int) -> Following:
         delivered = self._delivered

@@ -184,17 +184,6 @@ class Broadcast:
                 else:
                     self._send(stream, event, index, delay_ns=0)
 
-    def flow(self) -> tuple[Stream, str] | None:
-        """The connection on which the changes of a book may go out many at a time now, and whose; None where each must go by itself."""
-        if len(self._market) != 1 or self.silent or not self.market_is_quiet:
-            return None
-        stream = self._market[0]
-        books = stream.wanted[BookUpdate]
-        if stream.taker is None or len(books) != 1 or stream.waiting or stream.missed:
-            return None
-        (symbol,) = books
-        return (stream, symbol) if stream.taker.takes(symbol, stream.next_number(symbol)) else None
-
     def tell(self, update: OrderUpdate, delay_ns: Nanos) -> None:
         """Something happened to an order of ours; whoever listens hears it `delay_ns` later.
 

@@ -195,10 +195,6 @@ class Stream:
             if (Channel.BOOK, symbol) in self.wanted_after:
                 self.missed.setdefault(symbol, None if self.counts_instruments else now_ns)
 
-    def wanted_book_after(self, symbol: str) -> int:
-        """How many market messages had reached the venue as a book was subscribed to; its snapshot holds these."""
-        return self.wanted[BookUpdate].get(symbol, 0)
-
     def next_number(self, symbol: str) -> int:
         """The number that the next message of an instrument will have."""
         return self._counters.get(symbol, 0) if self.counts_instruments else self.sequence

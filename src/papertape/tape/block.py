@@ -223,8 +223,8 @@ class Rows(Block):
         if begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
             return super().chosen(begin, end, kinds)
         if not kinds or tuple(kinds) == (schema.SNAPSHOT,):
-            places = self.barriers[bisect_left(self.barriers, begin) : bisect_left(self.barriers, end)] if kinds else ()
-            return ((place, message[3]) for place in places for message in self.messages(place, place + 1))
+            few = self.barriers[bisect_left(self.barriers, begin) : bisect_left(self.barriers, end)] if kinds else ()
+            return ((place, message[3]) for place in few for message in self.messages(place, place + 1))
         import pyarrow as pa
         import pyarrow.compute as pc
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from papertape.model.units import Nanos
 from papertape.tape import schema
@@ -52,9 +52,9 @@ class Changes:
         return self._sides[begin:end].tolist(), self._prices[begin:end].tolist(), self._lots[begin:end].tolist()
 
 
-def _view(column: Any, code: str) -> memoryview[int]:
+def _view(column: Any, code: Literal["b", "q"]) -> memoryview[int]:
     """A column without nulls as what Python can count, look up and slice."""
     if not len(column):
-        return memoryview(b"").cast(code)  # type: ignore[call-overload,no-any-return]  # a format that is known at run time
+        return memoryview(b"").cast(code)
     view = memoryview(column.buffers()[1]).cast(code)
-    return view[column.offset : column.offset + len(column)]  # type: ignore[no-any-return]  # as above
+    return view[column.offset : column.offset + len(column)]
