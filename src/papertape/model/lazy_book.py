@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -11,7 +11,7 @@ from sortedcontainers import SortedDict
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.instrument import Instrument
-from papertape.model.stretch import BID, Stretch
+from papertape.model.stretch import BID, Change, Stretch
 
 LATE_MAX: Final = 4_096
 """Changed levels that may wait before they are put in their places unasked; bounds memory and the cost of the next look."""
@@ -212,6 +212,40 @@ class LazyBook(Book):
         self.venue_ns = stretch.venue_ns
         if behind.end - behind.begin > LATE_MAX:
             self._catch_up()
+
+    def changing(self, changes: Iterator[Change]) -> Iterator[None]:
+        """Work in changes one by one, as they come, and yield after each."""
+        if self._behind is not None:
+            self._catch_up()
+        bids, asks = self.bid_ladder, self.ask_ladder
+        bid_late, ask_late, bid_heap, ask_heap = bids.late, asks.late, bids.heap, asks.heap
+        assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
+        assert ask_heap is not None
+        for stamp_ns, side, ticks, lots in changes:
+            if side == BID:
+                bid_late[ticks] = lots
+                top = bids.top
+                if lots:
+                    heappush(bid_heap, -ticks)
+                    if top is not None and ticks > top:
+                        bids.top = ticks
+                    if len(bid_heap) > LATE_MAX:
+                        bids.settle()
+                elif ticks == top:
+                    bids.top = None
+            elif side:
+                ask_late[ticks] = lots
+                top = asks.top
+                if lots:
+                    heappush(ask_heap, ticks)
+                    if top is not None and ticks < top:
+                        asks.top = ticks
+                    if len(ask_heap) > LATE_MAX:
+                        asks.settle()
+                elif ticks == top:
+                    asks.top = None
+            self.venue_ns = stamp_ns
+            yield
 
     def _catch_up(self) -> None:
         behind, self._behind = self._behind, None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from enum import Enum
 from typing import Protocol
 
 import msgspec
@@ -25,14 +26,10 @@ class Stretch(msgspec.Struct, gc=False):
     """Changes of one book that follow each other, with nothing between them that anybody had to be told.
 
     Attributes:
-        symbol: of the instrument.
-        count: how many messages they were; each spent a number of its connection.
         venue_ns: the venue's stamp of the last, since 1970-01-01 UTC.
         columns: where their levels stand, from row `begin` up to, not including, row `end`.
     """
 
-    symbol: str
-    count: int
     venue_ns: Nanos
     columns: Columns
     begin: int
@@ -43,13 +40,33 @@ class Stretch(msgspec.Struct, gc=False):
         return self.columns is other.columns and self.end == other.begin
 
 
-class Taker(Protocol):
-    """A client that may take changes of a book many at a time."""
+Change = tuple[Nanos, int, int, int]
+"""(the venue's stamp, side, ticks, lots): a change of one level."""
 
-    def takes(self, symbol: str, sequence: int) -> bool:
-        """Whether nobody there wants a book's changes one by one now, the next of which has that number."""
+
+class Manner(Enum):
+    """How a client takes the changes of a book."""
+
+    SINGLY = "each as a message"
+    SHOWN = "each, but not as a message: it calls who wants to look"
+    KEPT = "many at a time: nobody wants to look at each"
+
+
+class Taker(Protocol):
+    """A client that may take changes of a book many at a time, instead of messages; numbers are those of its connection."""
+
+    def manner(self, symbol: str, sequence: int) -> Manner:
+        """How it takes the changes of a book, the next of which has that number; true until somebody there is called."""
         ...
 
-    def take(self, sequence: int, stretch: Stretch) -> None:
-        """Changes, the first of which has that number."""
+    def count(self, symbol: str, sequence: int, count: int) -> None:
+        """So many changes have come, the first of which has that number."""
+        ...
+
+    def keep(self, symbol: str, stretch: Stretch) -> None:
+        """These are they."""
+        ...
+
+    def show(self, symbol: str, changes: Iterator[Change]) -> None:
+        """Take changes one by one, each as it comes, as long as that may go on; they are counted after that."""
         ...

@@ -124,6 +124,19 @@ class Keeper:
             for number, symbol in self._symbols:
                 self.venue.keep_bars(symbol, _prints(block, begin, stop, number))
 
+    def untold_ticks(self, symbol: str) -> int | None:
+        end, number = self._reached(), next(number for number, each in self._symbols if each == symbol)
+        block, begin = self._trades.block, self._trades.at
+        if end > block.end:
+            self._tell_trades_until(end)
+            return None
+        newest: tuple[int, Any] | None = None
+        for lane in block.lanes(number)[2:]:
+            low, high = lane.between(begin, end - block.first)
+            if high > low and (newest is None or lane.places[high - 1] > newest[0]):
+                newest = lane.places[high - 1], lane.prices[high - 1]
+        return None if newest is None else int(newest[1].as_py())
+
     def leave(self, block: Block) -> None:
         """All of a block has reached the venue; it need not be kept for this any more."""
         self.tell_books_until(block.end)

@@ -219,8 +219,8 @@ class SimVenue:
         it = self._records.instrument(wanted.symbol)
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
-        trades, rates = self.trades[it.symbol], self._settlement.rates
-        check_terms(wanted, measured, it, self.rules, trades[-1].price_ticks if trades else None, self._settlement.at_ns)
+        rates = self._settlement.rates
+        check_terms(wanted, measured, it, self.rules, self._last_ticks(it.symbol), self._settlement.at_ns)
         levels = matcher.open_levels(wanted.side, measured.limit_ticks)
         if wanted.trigger_price is not None:
             taking = NOTHING  # it meets the book when its stop is set off
@@ -232,6 +232,11 @@ class SimVenue:
         lots = measured.lots or taking.lots
         now_ns = self._settlement.at_ns
         return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns, rates), taking
+
+    def _last_ticks(self, symbol: str) -> int | None:
+        """The price of the last public trade; None before any."""
+        trades = self.trades[symbol]
+        return trades[-1].price_ticks if trades else None
 
     def _edit(self, request: Request) -> Answer:
         """Change amount or price. Only an order that shrinks at its price keeps its place; any other comes anew, and may take."""

@@ -38,8 +38,10 @@ class Changes:
             self.places: Sequence[int] = _view(rows.cast("int64"), "q")
         else:
             lasts = pc.greater_equal(arrow.column("flags").take(rows), pa.scalar(schema.LAST, pa.int8()))
-            self._ends = _view(pc.indices_nonzero(lasts).cast("int64"), "q")
             self.places = _view(row_places.take(rows.filter(lasts)).cast("int64"), "q")
+            self.is_plain = len(self.places) == len(rows)
+            if not self.is_plain:
+                self._ends = _view(pc.indices_nonzero(lasts).cast("int64"), "q")
 
     def span(self, low: int, high: int) -> tuple[int, int]:
         """The rows of the messages from the `low`-th up to, not including, the `high`-th of them."""
