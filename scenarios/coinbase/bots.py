@@ -1,4 +1,4 @@
-"""The bot of these stories that reads what it is told: a market maker that holds trades against each other and against its book."""
+"""The bots of these stories that look at what they are told: market makers that hold trades against each other and against their book."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from papertape.bots import MarketMaker
 from papertape.exchanges.base import BaseExchange
 from papertape.model.event import Side
-from papertape.model.public import PublicTrade
+from papertape.model.public import PublicTicker, PublicTrade
 
 ENOUGH = 40
 """Trades after which most of them must have told the side that their price tells."""
@@ -45,3 +45,36 @@ class Reader(MarketMaker):
             self._agree += (2 * event.price_ticks > self._middle) is (event.taker is Side.BUY)
             if self._told == ENOUGH and 2 * self._agree < ENOUGH:
                 raise ValueError(f"{self._told - self._agree} of {self._told} trades were on the other side of the book than they said")
+
+
+class Witness(Reader):
+    """Looks whether what a story tells really happened: how the book began, and what came before it."""
+
+    LEVELS = 40_000
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self._before = {"trade": 0, "ticker": 0}  # how many came before the first book
+        self._levels = 0  # of the first book
+        self._since_ns = 1  # what is older than the book is no history here
+
+    async def start(self, exchange: BaseExchange) -> None:
+        await exchange.subscribe_ticker(self.symbol, self.on_ticker)
+        await super().start(exchange)
+
+    async def stop(self) -> None:
+        await super().stop()
+        missing = [name for name, count in self._before.items() if not count]
+        if missing or self._levels < self.LEVELS:
+            raise ValueError(f"the first book had {self._levels} levels; what never came before it: {', '.join(missing) or 'nothing'}")
+
+    async def on_book(self, book: Any) -> None:
+        self._levels = self._levels or sum(1 for side in Side for _ in book.levels(side))
+        await super().on_book(book)
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        self._before["trade"] += not self._levels
+        super().on_trade(trade)
+
+    def on_ticker(self, ticker: PublicTicker) -> None:
+        self._before["ticker"] += not self._levels

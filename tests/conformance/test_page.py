@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.checks import Checks, made, until
-from conformance.table import CLIENTS, HERE, PAGE, Found, page
+from conformance.table import CLIENTS, HERE, PAGE, Found, NotToBeHad, page, why_not
 
 
 def claims_in(program: str) -> list[tuple[str, str, str]]:
@@ -97,3 +97,51 @@ def test_every_program_is_there() -> None:
     kept = ast.literal_eval((HERE / "conftest.py").read_text(encoding="utf-8").split("collect_ignore = ")[1])
     assert sorted(kept) == sorted(client.program for client in CLIENTS)
     assert all(Path(HERE / client.program).is_file() for client in CLIENTS)
+
+
+@pytest.mark.parametrize(
+    "line", ["5", '"claims"', "[]", '{"claims": 5, "version": "x"}', '{"claims": [["a"]], "version": 1}', '{"name": "a"}', "what"]
+)
+def test_a_stray_line_of_a_client_is_trouble_and_no_more(line: str) -> None:
+    """The table is still made, of the lines that are ones."""
+    found = Found()
+    found.take('{"version": "x 1", "claims": [["orders", "first", "One."]]}')
+    found.take(line)
+    found.take('{"name": "first", "failed": ""}')
+    assert found.wrong() == [f"the client said what is no line of a check: {line}"]
+    assert "| orders | `first` | One. | yes |" in page([(CLIENTS[0], found)])
+
+
+LATE, WRONG = "Traceback\nAssertionError: waited 30 s for a fill", "Traceback\nAssertionError: waited for nobody"
+
+
+@pytest.mark.parametrize(
+    ("found", "is_late"),
+    [
+        (Found("x 1", CLAIMS, {"first": "", "second": LATE}), True),
+        (Found("x 1", CLAIMS, {"first": "Traceback\nTimeoutError", "second": LATE}), True),
+        (Found("x 1", CLAIMS, {"first": "", "second": "Traceback\nassert 1 == 2\nAssertionError"}), False),
+        (Found("x 1", CLAIMS, {"first": WRONG, "second": LATE}), False),
+        (Found("x 1", CLAIMS, {"first": LATE}), False),
+        (Found("x 1", CLAIMS, {"first": "", "second": LATE}, ["the server ended with 1"]), False),
+        (Found("x 1", CLAIMS, {"first": "", "second": ""}), False),
+    ],
+)
+def test_only_what_came_too_late_gets_a_second_look(found: Found, is_late: bool) -> None:
+    """A busy machine makes nothing wrong that is right."""
+    assert found.is_late() is is_late
+
+
+@pytest.mark.parametrize(
+    ("errors", "freely", "kind"),
+    [
+        ("ERROR: No matching distribution found for ccxt==0", "true", SystemExit),
+        ("ERROR: No matching distribution found for ccxt", "false", NotToBeHad),
+        ("ERROR: ResolutionImpossible", "false", SystemExit),
+    ],
+)
+def test_a_wrong_version_is_our_fault_and_a_missing_index_is_not(errors: str, freely: str, kind: type[BaseException]) -> None:
+    """Pip says the same of both; without the versions it can tell them apart."""
+    error = why_not(CLIENTS[0], HERE / "ccxt.txt", errors, [freely])
+    assert type(error) is kind
+    assert errors in str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.trading.rehearsal import Notes
 
 import papertape
@@ -23,9 +25,9 @@ from papertape.exchanges.factory import ExchangeFactory
 from papertape.exchanges.keys import Keys, Secret
 from papertape.links.ccxt.link import CcxtLink
 from papertape.links.permits import Permits, Ungated
-from papertape.model.errors import BaseError, ConfigError, GateRefused, NotSupported
+from papertape.model.errors import AuthenticationError, BaseError, ConfigError, GateRefused, NotSupported
 from papertape.model.order import OrderStatus
-from papertape.model.request import Op, Request
+from papertape.model.request import Lane, Op, Request
 from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
@@ -177,3 +179,71 @@ def test_nothing_is_sent_without_a_permit_nor_to_addresses_of_ones_own() -> None
     asyncio.run(send())
     with pytest.raises(ConfigError, match="leave the address out"):
         kind.link_to_venue(keys, VirtualClock(None), Permits(), rest="https://x")  # type: ignore[arg-type]  # it is never asked
+
+
+SIGNED = {"api_key": "an-old-key", "secret": base64.b64encode(b"an old secret").decode(), "passphrase": "the third part"}
+
+
+class SmallCoinbaseExchange:
+    """api.exchange.coinbase.com, where a request is signed by a key of three parts."""
+
+    def __init__(self) -> None:
+        self.turned_away = 0
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        found: Any
+        match request.path:
+            case "/time":
+                found = {"iso": "2026-01-01T00:00:00.000Z", "epoch": 1_767_225_600.0}
+            case "/currencies":
+                found = [
+                    {"id": each, "name": each, "details": {"type": "crypto"}, "max_precision": "0.00000001"} for each in ("BTC", "USD")
+                ]
+            case "/products":
+                found = [
+                    {
+                        "id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "quote_increment": "0.01",
+                        "base_increment": "0.00000001", "min_market_funds": "1", "status": "online", "trading_disabled": False,
+                    }
+                ]  # fmt: skip
+            case _ if not self.is_signed(request):
+                self.turned_away += 1
+                return web.json_response({"message": "Invalid Passphrase"}, status=401)
+            case "/accounts":
+                found = [{"id": "1", "currency": "USD", "balance": "90.10", "hold": "10.00", "available": "80.10", "profile_id": "1"}]
+            case _:
+                found = []
+        return web.json_response(found)
+
+    def is_signed(self, request: web.Request) -> bool:
+        told = request.headers.get
+        text = f"{told('CB-ACCESS-TIMESTAMP')}{request.method}{request.path_qs}".encode()
+        wanted = base64.b64encode(hmac.new(base64.b64decode(SIGNED["secret"]), text, "sha256").digest()).decode()
+        named = told("CB-ACCESS-KEY") == SIGNED["api_key"] and told("CB-ACCESS-PASSPHRASE") == SIGNED["passphrase"]
+        return named and told("CB-ACCESS-SIGN") == wanted
+
+
+@pytest.mark.parametrize(("passphrase", "is_let_in"), [(SIGNED["passphrase"], True), ("another", False)])
+def test_a_key_of_three_parts_opens_coinbase_exchange(passphrase: str, is_let_in: bool) -> None:
+    """Which is a venue of its own, under ccxt's `coinbaseexchange`: the passphrase goes with every request that is signed."""
+    venue = SmallCoinbaseExchange()
+    keys = Keys(api_key=Secret(SIGNED["api_key"]), secret=Secret(SIGNED["secret"]), passphrase=Secret(passphrase))
+
+    async def main(world: Any) -> None:
+        clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
+        kind: Any = ExchangeFactory.kind("coinbaseexchange")
+        link = kind.link_to_venue(keys, clock, Permits())
+        await link.open(Lane.REST)
+        await link.request(Request(op=Op.MARKETS_FETCH))
+        asking = link.request(Request(op=Op.BALANCE_FETCH))
+        if is_let_in:
+            usd = (await asking).balances["USD"]
+            assert (usd.free, usd.used) == (Decimal("80.10"), Decimal("10.00"))
+        else:
+            with pytest.raises(AuthenticationError) as caught:
+                await asking
+            assert passphrase not in str(caught.value)
+        await link.close(Lane.REST)
+
+    papertape.simulate(main, servers={"https://api.exchange.coinbase.com": venue}).raise_for_failure()
+    assert bool(venue.turned_away) is not is_let_in

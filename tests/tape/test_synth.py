@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from papertape.model.book import Book
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Ticker, Trade
-from papertape.model.units import SECOND
+from papertape.model.units import MILLISECOND, SECOND
 from papertape.tape import open_tape
 from papertape.tape.builtin import BUILTIN, builtin_tape, resolve
 from papertape.tape.check import check_tape
 from papertape.tape.market import Market
 from papertape.tape.synth import EPOCH_NS, Synth, synth, write_synth
+from papertape.venues.coinbase import frame
+from papertape.venues.coinbase.notation import Products
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +42,7 @@ FIXTURES = {
 
 BUILTIN_HASHES = {
     "btc-usd": "41d079bd182eb0f791702af083e02adcca048ed70025a13151b4f1c02cf7d2e0",
+    "btc-usd-deep": "61e0f79f67159c89c35341129a5a250d5efa9467a04d24c9f252a24918ab3ce0",
     "btc-usd-long": "49999b97308352a149c00bf123e0cde4cb5431f8ab11a9681360fda284bbd467",
     "eth-usd": "a6010a0e97f1195e494ccf66e436cd75ec6def0e0d5b9d6ef053993a7bdc61b9",
 }
@@ -81,6 +84,7 @@ def with_book(recipe: Synth) -> Iterator[tuple[MarketEvent, Book]]:
 recipes = st.builds(
     Synth, seed=st.integers(0, 2**32), duration_ns=st.integers(SECOND, 8 * SECOND), events_per_second=st.integers(1, 200),
     wander_ticks=st.integers(0, 5_000), orders=st.integers(20, 400), reach_bits=st.integers(6, 14),
+    lag_ns=st.sampled_from((4 * MILLISECOND, -2 * SECOND)),
 )  # fmt: skip
 
 
@@ -129,8 +133,12 @@ def test_the_book_is_never_crossed_or_one_sided(recipe: Synth) -> None:
 @given(recipes)
 @settings(deadline=None, max_examples=20)
 def test_time_only_goes_on(recipe: Synth) -> None:
-    """The market opens at its epoch and closes in time; venue and recorder never go back, and the recorder hears after the fact."""
-    venue_ns = local_ns = EPOCH_NS
+    """The market opens at its epoch and closes in time; venue and recorder never go back, and the recorder hears after the fact.
+
+    By a clock that may be behind.
+    """
+    venue_ns = EPOCH_NS
+    local_ns = EPOCH_NS + min(0, recipe.lag_ns)
     for event in synth(recipe):
         assert venue_ns <= event.venue_ns < EPOCH_NS + recipe.duration_ns
         assert local_ns <= event.local_ns
@@ -170,6 +178,23 @@ def test_orders_trade_oldest_first() -> None:
 
 
 # Builtin markets
+
+
+def test_the_deep_market_is_as_odd_as_captures_are() -> None:
+    """Its book is one frame of more than five megabytes, its recorder two seconds behind, and it takes levels away that are not there."""
+    recipe, levels, absent = BUILTIN["btc-usd-deep"], dict[tuple[Side, int], int](), 0
+    for event in synth(recipe):
+        assert event.local_ns < event.venue_ns
+        if isinstance(event, BookSnapshot):
+            assert len(frame.render(event, 0, Products([recipe.instrument]))) > 5_000_000
+        if isinstance(event, BookSnapshot | BookUpdate):
+            for side, changes in ((Side.BUY, event.bids), (Side.SELL, event.asks)):
+                for ticks, lots in changes:
+                    absent += not lots and (side, ticks) not in levels
+                    levels[side, ticks] = lots
+                    if not lots:
+                        del levels[side, ticks]
+    assert absent > 52
 
 
 def test_builtin_tape_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,10 @@ class Ladder:
             self.settle()
         return self.settled
 
+    def held(self) -> list[int]:
+        """Prices that may hold something, in no order; nothing is put in its place for it."""
+        return [*self.settled, *self.late]
+
     def page(self) -> tuple[Level, ...]:
         """All levels, best first. Those that have not changed are the very objects of the page before: a long book costs half as much."""
         prices, levels = list(self.look()), self._levels

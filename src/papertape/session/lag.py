@@ -7,18 +7,21 @@ how far back anybody looks who asks what the book has yet to tell. Who looks fur
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
-from papertape.model.event import BookSnapshot, BookUpdate, Level, MarketEvent, Side, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
 from papertape.model.lazy_book import Ladder
 from papertape.model.units import MILLISECOND, Nanos
 from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
 from papertape.sim.prints import Fact
 from papertape.sim.side import FAR, BookSide
 from papertape.sim.venue import TRADES_MAX
-from papertape.tape.block import Block, Lane
+from papertape.tape.block import Block
+from papertape.tape.lane import LISTED_MAX, Lane, bars, numbers
 from papertape.tape.schema import TRADE
 
 TAIL_NS: Final = 150 * MILLISECOND
@@ -27,12 +30,13 @@ TAIL_NS: Final = 150 * MILLISECOND
 FEW: Final = 128
 """So few rows are not worth the trouble of many at a time."""
 
-LISTED_MAX: Final = 1_024
-"""So few rows Python looks through sooner than Arrow."""
-
 LOOK_MIN: Final = 256
 LOOK_MAX: Final = 16_384
 """How many messages ahead are searched at a time for one that an order of ours minds: few first, then more."""
+
+
+UNTOLD_MAX: Final = 3
+"""So many parts of blocks are held for the sake of trades that nobody has asked for."""
 
 
 class Tuning:
@@ -90,6 +94,7 @@ class Keeper:
         self._origin_ns = origin_ns
         self._symbols = [(number, symbol) for number, symbol in enumerate(symbols) if symbol in venue.instruments]
         self._books, self._trades, self._candles = Behind(block), Behind(block), Behind(block)
+        self._untold: deque[tuple[Block, int, int]] = deque()  # parts with the last public trades, oldest first
         self._is_busy = False
 
     # What somebody looks at
@@ -109,12 +114,26 @@ class Keeper:
             self._is_busy = False
 
     def tell_trades(self) -> None:
-        self._tell_trades_until(self._reached())
+        self._untold += self._trades.until(self._reached())
+        while self._untold:
+            self._tell_trades_of(*self._untold.popleft())
 
-    def _tell_trades_until(self, end: int) -> None:
-        for block, begin, stop in self._trades.until(end):
-            for number, symbol in self._symbols:
-                self.venue.keep_trades(symbol, _last_trades(block, begin, stop, number, symbol))
+    def _tell_trades_of(self, block: Block, begin: int, stop: int) -> None:
+        for number, symbol in self._symbols:
+            self.venue.keep_trades(symbol, _last_trades(block, begin, stop, number, symbol))
+
+    def _put_trades_off(self, end: int) -> None:
+        """Keep the trades before message `end` for whoever may ask; of those that later ones push out nothing is kept."""
+        self._untold += self._trades.until(end)
+        while len(self._untold) > 1 and all(self._counts_after(number) >= TRADES_MAX for number, _ in self._symbols):
+            self._untold.popleft()
+        while len(self._untold) > UNTOLD_MAX:
+            self._tell_trades_of(*self._untold.popleft())
+
+    def _counts_after(self, number: int) -> int:
+        """How many trades of an instrument the parts after the first have."""
+        lanes = [(lane, begin, stop) for block, begin, stop in islice(self._untold, 1, None) for lane in block.lanes(number)[2:]]
+        return sum(high - low for low, high in (lane.between(begin, stop) for lane, begin, stop in lanes))
 
     def tell_candles(self) -> None:
         self._tell_candles_until(self._reached())
@@ -122,25 +141,14 @@ class Keeper:
     def _tell_candles_until(self, end: int) -> None:
         for block, begin, stop in self._candles.until(end):
             for number, symbol in self._symbols:
-                self.venue.keep_bars(symbol, _prints(block, begin, stop, number))
-
-    def untold_ticks(self, symbol: str) -> int | None:
-        end, number = self._reached(), next(number for number, each in self._symbols if each == symbol)
-        block, begin = self._trades.block, self._trades.at
-        if end > block.end:
-            self._tell_trades_until(end)
-            return None
-        newest: tuple[int, Any] | None = None
-        for lane in block.lanes(number)[2:]:
-            low, high = lane.between(begin, end - block.first)
-            if high > low and (newest is None or lane.places[high - 1] > newest[0]):
-                newest = lane.places[high - 1], lane.prices[high - 1]
-        return None if newest is None else int(newest[1].as_py())
+                made, minute = bars(block.lanes(number)[2:], begin, stop)
+                if made:
+                    self.venue.keep_bars(symbol, made, minute)
 
     def leave(self, block: Block) -> None:
         """All of a block has reached the venue; it need not be kept for this any more."""
         self.tell_books_until(block.end)
-        self._tell_trades_until(block.end)
+        self._put_trades_off(block.end)
         self._tell_candles_until(block.end)
 
     def happen(self, index: int, event: MarketEvent, now_ns: Nanos) -> None:
@@ -184,11 +192,10 @@ class Keeper:
             changed, printed = lanes[place], lanes[3 - place]  # a taker who sold hits bids
             low, high = changed.between(begin, end)
             from_, to = printed.between(begin, end)
-            facts = high - low + _later(printed, from_, to, book_side.snapshot_ns)
+            facts = high - low + printed.later(from_, to, book_side.snapshot_ns)
             if facts:
                 recall = partial(self._recall, symbol, side)
-                levels: Iterator[Level] = zip(_numbers(changed.prices, low, high), _numbers(changed.lots, low, high), strict=True)
-                self.venue.skip(symbol, side, levels, facts, recall)
+                self.venue.skip(symbol, side, changed.levels(low, high, book_side.ladder.held), facts, recall)
             if high > low:
                 newest.append((changed.places[high - 1], place, changed.stamps, high - 1))
         if newest:
@@ -247,7 +254,7 @@ def _at(
         return iter(())
     if high - low <= LISTED_MAX:
         least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
-        rows = enumerate(_numbers(lane.prices, low, high), low)
+        rows = enumerate(numbers(lane.prices, low, high), low)
         return (lane.places[row] for row, price in rows if price >= least or price <= most or price in prices)
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -262,34 +269,6 @@ def _at(
     for other in masks[1:]:
         mask = pc.or_(mask, other)
     return (lane.places[low + place] for place in pc.indices_nonzero(mask).to_pylist())
-
-
-def _later(lane: Lane, low: int, high: int, than_ns: Nanos) -> int:
-    """How many rows are stamped later."""
-    if low == high:
-        return 0
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return int(pc.sum(pc.greater(lane.stamps.slice(low, high - low), pa.scalar(than_ns, pa.int64()))).as_py())
-
-
-def _numbers(column: Any, low: int, high: int) -> list[int]:
-    if low == high:
-        return []
-    numbers: list[int] = memoryview(column.buffers()[1]).cast("q")[column.offset + low : column.offset + high].tolist()
-    return numbers
-
-
-def _prints(block: Block, begin: int, end: int, number: int) -> list[tuple[int, int, Nanos]]:
-    """Ticks, lots and stamps of an instrument's trades, in their order."""
-    found: list[tuple[int, tuple[int, int, Nanos]]] = []
-    for lane in block.lanes(number)[2:]:
-        low, high = lane.between(begin, end)
-        rows = zip(_numbers(lane.prices, low, high), _numbers(lane.lots, low, high), _numbers(lane.stamps, low, high), strict=True)
-        found += zip(lane.places[low:high], rows, strict=True)
-    found.sort(key=lambda each: each[0])
-    return [row for _, row in found]
 
 
 def _last_trades(block: Block, begin: int, end: int, number: int, symbol: str) -> list[Trade]:

@@ -53,6 +53,8 @@ class Passed:
         self.on_leave: Callable[[Block], None] = lambda block: None
         self._is_delivery = is_delivery
         self.late_ns = late_ns
+        self._settled = -1  # the count by the last time that somebody asked, and when the message after it is due
+        self._next_ns: Nanos = -FOREVER_NS
 
     def times(self, block: Block) -> Sequence[Nanos]:
         """Those of a block's messages, but for `late_ns`."""
@@ -60,12 +62,17 @@ class Passed:
 
     def settle(self) -> int:
         """The exact count."""
-        block, ns, count = self.block, self.ns - self.late_ns, self.count
+        count = self.count
+        if self.ns < self._next_ns and count == self._settled:
+            return count
+        block, ns = self.block, self.ns - self.late_ns
+        self._next_ns = FOREVER_NS
         while block is not None:
             times = self.times(block)
             if count < block.end and times[-1] > ns:
                 low = max(count - block.first, 0)
                 count = block.first + (bisect_right(times, ns, low) if times[low] <= ns else low)
+                self._next_ns = times[count - block.first] + self.late_ns
                 break
             count = max(count, block.end)
             self.last, following = block, block.following()
@@ -73,14 +80,12 @@ class Passed:
             self.count = count
             self.on_leave(block)
             block = following
-        self.count = count
+        self.count = self._settled = count
         return count
 
     def next_ns(self) -> Nanos:
         """The time of the first message that is not passed, after `settle`; `FOREVER_NS` at the end."""
-        if self.block is None:
-            return FOREVER_NS
-        return self.times(self.block)[self.count - self.block.first] + self.late_ns
+        return self._next_ns
 
     def last_ns(self) -> Nanos | None:
         """The time of the last one that is."""

@@ -27,10 +27,12 @@ class Candles:
     def on_trade(self, trade: Trade) -> None:
         self._add(trade.price_ticks, trade.qty_lots, trade.venue_ns)
 
-    def follow(self, trades: Iterable[tuple[int, int, Nanos]]) -> None:
-        """Trades in order, each as ticks, lots and stamp."""
-        for ticks, lots, at_ns in trades:
-            self._add(ticks, lots, at_ns)
+    def follow(self, bars: Iterable[tuple[int, int, int, int, int, int]], minute: int) -> None:
+        """Many trades in a row as bars, each (minute since 1970, open, high, low, close ticks, volume lots), and the last one's minute."""
+        for each, *bar in bars:
+            _merge(self._bars.setdefault(each, []), bar)
+        if minute in self._bars:
+            self._minute, self._bar = minute, self._bars[minute]
 
     def _add(self, ticks: int, lots: int, at_ns: Nanos) -> None:
         minute = at_ns // MINUTE

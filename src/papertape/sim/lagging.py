@@ -42,10 +42,6 @@ class Lag(Protocol):
         """Work in the bars."""
         ...
 
-    def untold_ticks(self, symbol: str) -> int | None:
-        """The price of the last public trade that is not worked in; None where there is none."""
-        ...
-
 
 class Minds(msgspec.Struct, frozen=True):
     """Which rows of one instrument may do something to orders of ours, or depend on what these did.
@@ -115,12 +111,6 @@ class LaggingVenue(SimVenue):
     @candles.setter
     def candles(self, candles: dict[str, Candles]) -> None:
         self._candles = candles
-
-    def _last_ticks(self, symbol: str) -> int | None:
-        ticks = None if self.lag is None else self.lag.untold_ticks(symbol)
-        if ticks is None and self._trades[symbol]:
-            ticks = self._trades[symbol][-1].price_ticks
-        return ticks
 
     def execute(self, request: Request, now_ns: Nanos) -> Answer:
         if self.lag is not None:
@@ -204,9 +194,9 @@ class LaggingVenue(SimVenue):
         """Add to the public trades, oldest first."""
         self._trades[symbol].extend(trades)
 
-    def keep_bars(self, symbol: str, trades: Iterable[tuple[int, int, Nanos]]) -> None:
-        """Make bars of trades: ticks, lots and stamp of each."""
-        self._candles[symbol].follow(trades)
+    def keep_bars(self, symbol: str, bars: Iterable[tuple[int, int, int, int, int, int]], minute: int) -> None:
+        """Make trades part of the bars; see `Candles.follow`."""
+        self._candles[symbol].follow(bars, minute)
 
 
 def _only_rests(order: LiveOrder) -> bool:

@@ -6,6 +6,8 @@ last price, and none is held against an order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, OrderType, StopDirection, TimeInForce
@@ -16,11 +18,13 @@ from papertape.sim.checks import Measured, Refused, ticks_of
 from papertape.sim.conditions import direction_of
 
 
-def check_terms(wanted: NewOrder, measured: Measured, it: Instrument, rules: VenueRules, last_ticks: int | None, now_ns: Nanos) -> None:
+def check_terms(
+    wanted: NewOrder, measured: Measured, it: Instrument, rules: VenueRules, last_ticks: Callable[[], int | None], now_ns: Nanos
+) -> None:
     """Check what an order waits for besides the market, or raise `Refused`.
 
     Args:
-        last_ticks: the last trade's price; None where there was none.
+        last_ticks: tells the last trade's price, None where there was none; asked for orders with a stop only.
         now_ns: venue clock.
     """
     for extra in wanted.extras:
@@ -38,11 +42,11 @@ def check_terms(wanted: NewOrder, measured: Measured, it: Instrument, rules: Ven
         raise Refused(RefusalCode.INVALID, "an order with a stop is a limit order that rests, and not post-only")
     assert measured.limit_ticks is not None
     if wanted.trigger_price is None:
-        _check_bracket(wanted, measured.limit_ticks, it, last_ticks)
+        _check_bracket(wanted, measured.limit_ticks, it, last_ticks())
     elif wanted.stop_loss_price is not None:
         raise Refused(RefusalCode.INVALID, "an order has a trigger price or a stop-loss price, not both")
     else:
-        _check_stop(wanted, measured.limit_ticks, it, last_ticks)
+        _check_stop(wanted, measured.limit_ticks, it, last_ticks())
 
 
 def _check_stop(wanted: NewOrder, limit_ticks: int, it: Instrument, last_ticks: int | None) -> None:

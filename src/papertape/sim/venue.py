@@ -220,7 +220,7 @@ class SimVenue:
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
         rates = self._settlement.rates
-        check_terms(wanted, measured, it, self.rules, self._last_ticks(it.symbol), self._settlement.at_ns)
+        check_terms(wanted, measured, it, self.rules, lambda: self._last_ticks(it.symbol), self._settlement.at_ns)
         levels = matcher.open_levels(wanted.side, measured.limit_ticks)
         if wanted.trigger_price is not None:
             taking = NOTHING  # it meets the book when its stop is set off
@@ -234,7 +234,6 @@ class SimVenue:
         return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns, rates), taking
 
     def _last_ticks(self, symbol: str) -> int | None:
-        """The price of the last public trade; None before any."""
         trades = self.trades[symbol]
         return trades[-1].price_ticks if trades else None
 

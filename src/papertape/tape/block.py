@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-import msgspec
-
 from papertape.model.event import MarketEvent
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
 from papertape.tape.batch import Timed, listed, timed_rows
 from papertape.tape.changes import Changes
+from papertape.tape.lane import NO_ROWS, Lane, words
 from papertape.tape.reader import Message, Tape, events_of
 
 BLOCK_ROWS: Final = 131_072
@@ -30,25 +29,6 @@ PAGES_MAX: Final = 16
 """Messages that are made at a time, and how many times so many a block keeps."""
 
 
-class Lane(msgspec.Struct):
-    """One kind of rows of one instrument: changed bids, changed asks, trades whose taker bought, or sold.
-
-    Attributes:
-        places: of each, the message in its block that it belongs to; ascending.
-        prices, lots, stamps: ticks, lots and the venue's clock of each, as `pyarrow.Array`s.
-    """
-
-    places: Sequence[int]
-    prices: Any
-    lots: Any
-    stamps: Any
-
-    def between(self, begin: int, end: int) -> tuple[int, int]:
-        """The part of it that belongs to the messages from `begin` up to, not including, `end`."""
-        low = bisect_left(self.places, begin)
-        return low, bisect_left(self.places, end, low)
-
-
 class Block:
     """Some messages in a row.
 
@@ -57,8 +37,8 @@ class Block:
         count: how many there are, at least one.
         reaches: when each has reached the venue, nanoseconds since 1970-01-01 UTC; ascending.
         arrivals: when a client could have each at the earliest where nothing overtakes anything; ascending.
-        barriers: places, in this block, of those messages that no lane has and that a venue must be told: snapshots, what happened to
-            the recorder's line, and all where rows are not in the order in which messages are made of them.
+        barriers: places, in this block, of those messages that no lane has and that a venue must be told: snapshots, updates without
+            levels, what happened to the recorder's line, and all where rows are not in the order in which messages are made of them.
     """
 
     first: int
@@ -111,7 +91,7 @@ class Opening(Block):
         self.barriers = range(self.count)
 
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
-        return (_NONE, _NONE, _NONE, _NONE)
+        return (NO_ROWS, NO_ROWS, NO_ROWS, NO_ROWS)
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         return self._messages[begin:end]
@@ -139,24 +119,26 @@ class Rows(Block):
         firsts = pc.equal(pc.bit_wise_and(flags, pa.scalar(schema.FIRST, pa.int8())), pa.scalar(schema.FIRST, pa.int8()))
         self._is_plain = bool(pc.min(flags).as_py() == schema.WHOLE)
         ends = pc.indices_nonzero(lasts)
-        self._ends: Sequence[int] = range(len(flags)) if self._is_plain else _words(ends)
+        self._ends: Sequence[int] = range(len(flags)) if self._is_plain else words(ends)
         reaches, arrivals = timed.reaches, timed.delivers
         if not self._is_plain:
             reaches, arrivals = reaches.take(ends), arrivals.take(ends)
         arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=latest_ns)
         self.first, self.count = first, len(reaches)
-        self.reaches, self.arrivals = _words(reaches), _words(arrivals)
+        self.reaches, self.arrivals = words(reaches), words(arrivals)
         is_barrier = pc.or_(
             pc.equal(kinds, pa.scalar(schema.SNAPSHOT, pa.int8())), pc.greater_equal(kinds, pa.scalar(schema.OPENED, pa.int8()))
         )
+        is_empty = pc.equal(timed.arrow.column("side"), pa.scalar(schema.NO_SIDE, pa.int8()))
+        is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, pa.scalar(schema.DELTA, pa.int8()))))
         is_odd = not self._is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
         self._is_odd = is_odd
         if is_odd:
             self.barriers = range(self.count)
         elif self._is_plain:
-            self.barriers = _words(pc.indices_nonzero(is_barrier)) if pc.any(is_barrier).as_py() else ()
+            self.barriers = words(pc.indices_nonzero(is_barrier)) if pc.any(is_barrier).as_py() else ()
         else:
-            self.barriers = [self._place(row) for row in _words(pc.indices_nonzero(pc.and_(is_barrier, lasts)))]
+            self.barriers = [self._place(row) for row in words(pc.indices_nonzero(pc.and_(is_barrier, lasts)))]
 
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         lanes = self._lanes.get(instrument)
@@ -168,7 +150,7 @@ class Rows(Block):
             made = []
             for kind, side in ((schema.DELTA, schema.BID), (schema.DELTA, schema.ASK), (schema.TRADE, 1), (schema.TRADE, 2)):
                 rows = pc.indices_nonzero(pc.equal(keys, pa.scalar(instrument * _APART + kind * 4 + side, pa.int32())))
-                places = _words(rows if self._is_plain else self._places.take(rows))
+                places = words(rows if self._is_plain else self._places.take(rows))
                 made.append(Lane(places, *(self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))))
             lanes = self._lanes[instrument] = (made[0], made[1], made[2], made[3])
         return lanes
@@ -235,7 +217,7 @@ class Rows(Block):
             part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
         )
         lasts = pc.greater_equal(part.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8()))
-        ends = _words(pc.indices_nonzero(pc.and_(mask, lasts)))
+        ends = words(pc.indices_nonzero(pc.and_(mask, lasts)))
         places = (self._place(row + each) for each in ends)
         return zip(places, (message[3] for message in self._made(found)), strict=False)
 
@@ -250,8 +232,6 @@ class Rows(Block):
 
 _APART: Final = 64
 """More than all keys of one instrument; see `Rows._keys`."""
-
-_NONE: Final = Lane((), (), (), ())
 
 
 def read_blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, *, rows_max: int = BLOCK_ROWS) -> Block | None:
@@ -296,7 +276,7 @@ def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any
 
 def _before(timed: Timed, at_ns: Nanos) -> int:
     """How many rows had reached the venue before `at_ns`."""
-    return bisect_left(_words(timed.reaches), at_ns)
+    return bisect_left(words(timed.reaches), at_ns)
 
 
 def _slice(timed: Timed, begin: int, end: int) -> Timed:
@@ -329,12 +309,3 @@ def _joined(left: Timed | None, timed: Timed) -> Timed:
         left.first_row, whole[0], pa.concat_arrays([left.codes, timed.codes]), pa.concat_arrays([left.reaches, timed.reaches]),
         pa.concat_arrays([left.delivers, timed.delivers]),
     )  # fmt: skip
-
-
-def _words(column: Any) -> memoryview[int]:
-    """A column of 8-byte integers without nulls as what Python can count, look up and slice."""
-    if not len(column):
-        return memoryview(b"").cast("q")
-    view = memoryview(column.buffers()[1])
-    words = view.cast("Q") if str(column.type) == "uint64" else view.cast("q")
-    return words[column.offset : column.offset + len(column)]

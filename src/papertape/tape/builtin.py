@@ -34,6 +34,7 @@ BUILTIN: Final = {
         seed=3_200, duration_ns=_LENGTH_NS, instrument=ETH_USD, price_ticks=320_000, wander_ticks=20, reach_bits=10, lots_bits=31
     ),
     "btc-usd-long": Synth(seed=64_001, duration_ns=_LONG_NS, events_per_second=2, wander_ticks=40),
+    "btc-usd-deep": Synth(seed=64_002, duration_ns=MINUTE + 5 * SECOND, reach_bits=22, orders=100_000, absent_every=20, lag_ns=-2 * SECOND),
 }
 """Name: what is generated under it."""
 

@@ -56,7 +56,8 @@ class Synth(msgspec.Struct, frozen=True, kw_only=True):
         reach_bits: limit orders rest up to about 2 ** reach_bits ticks from the opinion, nearer ones likelier.
         orders: about how many orders rest at once, both sides together.
         lots_bits: order sizes have up to this many bits.
-        lag_ns: least time from the venue to the recorder; more comes on top, seldom much.
+        absent_every: one step in so many tells of a level that is gone and never was there, as Coinbase does at times; 0 is never.
+        lag_ns: least time from the venue to the recorder; more comes on top, seldom much. Below zero where the recorder's clock is behind.
     """
 
     seed: int = 0
@@ -69,6 +70,7 @@ class Synth(msgspec.Struct, frozen=True, kw_only=True):
     reach_bits: int = 13
     orders: int = 600
     lots_bits: int = 27
+    absent_every: int = 0
     lag_ns: Nanos = 4 * MILLISECOND
 
 
@@ -101,12 +103,13 @@ class _Flow:
         self._symbol = settings.instrument.symbol
         self._market = Market()
         self._draws: Stream = Chance(settings.seed).stream("tape/synth")
+        self._absences: Stream = Chance(settings.seed).stream("tape/synth/absences")
         self._opinion = settings.price_ticks
         # A walk of n steps gets sqrt(n) times as far as one; a uniform step of up to s gets s / sqrt(3) far.
         self._stride = max(1, settings.wander_ticks * 17 // (10 * _square_root(settings.events_per_second)))
         self._pause_ns = 9 * SECOND // (5 * settings.events_per_second)  # a step makes about 1.8 messages
         self._venue_ns = EPOCH_NS
-        self._local_ns = EPOCH_NS
+        self._local_ns = EPOCH_NS + min(0, settings.lag_ns)
         self._trades = 0
 
     def opening(self) -> BookSnapshot:
@@ -146,6 +149,16 @@ class _Flow:
             order = market.orders[(draw >> 16) % len(market.orders)]
             if len(market.ladder(order.side).queues) > _LEVELS_MIN:
                 yield self._change(order.side, order.ticks, market.cancel(order))
+        if self._settings.absent_every and self._absences.between(1, self._settings.absent_every) == 1:
+            yield self._absence()
+
+    def _absence(self) -> BookUpdate:
+        """A level of nobody's is gone."""
+        side = Side.BUY if self._absences.between(0, 1) else Side.SELL
+        ticks, queues = self._place(side, 1 + self._absences.between(1, 1_000)), self._market.ladder(side).queues
+        while ticks in queues:
+            ticks += -1 if side is Side.BUY else 1
+        return self._change(side, ticks, 0)
 
     def _cross(self, side: Side, lots: int, *, limit_ticks: int) -> Iterator[MarketEvent]:
         last = 0

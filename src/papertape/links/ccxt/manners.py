@@ -87,6 +87,7 @@ MANNERS: Final[dict[str, Manners]] = {
             "fetchMargins": False,
             "warnOnFetchOpenOrdersWithoutSymbol": False,
             "adjustForTimeDifference": False,
+            "watchTickers": {"name": "ticker"},  # ccxt's own choice is the small one, without best prices
         },
     ),
     "coinbase": Manners(

@@ -11,11 +11,14 @@ from papertape.model.errors import NotSupported
 from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Level
 from papertape.model.instrument import Instrument
 from papertape.model.request import Channel
-from papertape.model.units import Nanos
+from papertape.model.units import SECOND, Nanos
 from papertape.runtime.clock import Clock
 
 METHOD: Final = {Channel.TRADES: "watchTrades", Channel.BOOK: "watchOrderBook", Channel.TICKER: "watchTicker"}
 """ccxt's name for each channel that is streamed."""
+
+HISTORY_NS: Final[Nanos] = 5 * SECOND
+"""A trade that is older than the wish for it by so much is history, with which some venues begin; clocks differ by less."""
 
 
 def changes(before: BookSnapshot, now: BookSnapshot) -> BookUpdate:
@@ -88,13 +91,16 @@ class Watch:
 
     async def _watch(self, channel: Channel, method: str, instrument: Instrument) -> None:
         before: BookSnapshot | None = None
+        history_ns = self._clock.wall_ns() - HISTORY_NS
         try:
             while True:
                 told = await getattr(self._client, method)(instrument.symbol)
                 now_ns = self._clock.wall_ns()
                 if channel is Channel.TRADES:
-                    for each in told:
-                        self._on_event(read_trade(each, instrument, now_ns))
+                    for trade in [read_trade(each, instrument, now_ns) for each in told]:
+                        if not 0 < trade.venue_ns < history_ns:
+                            self._on_event(trade)
+                    history_ns = 0  # it comes at once, or not at all
                 elif channel is Channel.TICKER:
                     self._on_event(read_ticker(told, instrument, now_ns))
                 else:

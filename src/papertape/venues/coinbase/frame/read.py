@@ -113,6 +113,8 @@ def _decode(data: bytes | str, products: Products, local_ns: Nanos) -> Frame:
 def _decode_levels(events: msgspec.Raw, products: Products, timestamp: str, local_ns: Nanos) -> tuple[Event, ...]:
     found: list[Event] = []
     for item in _levels.decode(events):
+        # The year 1, or 1970, is Coinbase's for no time: its manual's snapshots have it, and they are as old as their frame.
+        venue_ns = parse_time(item.updates[0].event_time) if item.updates else 0
         for product in products.streamed.get(item.product_id, ()):
             ticks, lots = product.ticks.count, product.lots.count
             bids: list[Level] = []
@@ -122,7 +124,7 @@ def _decode_levels(events: msgspec.Raw, products: Products, timestamp: str, loca
             kind = BookSnapshot if item.type == "snapshot" else BookUpdate
             found.append(
                 kind(
-                    venue_ns=parse_time(item.updates[0].event_time if item.updates else timestamp),
+                    venue_ns=venue_ns if venue_ns > 0 else parse_time(timestamp),
                     local_ns=local_ns,
                     symbol=product.symbol,
                     bids=tuple(bids),
