@@ -237,7 +237,7 @@ def test_both_engines_write_one_journal(tape: Path, seed: int, faults: list[dict
         assert journal(tape, "fast", seed, faults, latency) == journal(tape, "plain", seed, faults, latency)
 
 
-@settings(max_examples=14, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     bot=st.sampled_from([Onlooker, Onlooker, MarketMaker]),
