@@ -239,6 +239,8 @@ class Patches:
 
     def _put_right_what_was_imported(self) -> None:
         """Modules that came during the run bound what the run had."""
+        if list(sys.modules) == list(self._modules_before):
+            return
         real_by_replacement = {id(replacement): real for real, replacement in self._pairs.values()}
         for module_name, module in list(sys.modules.items()):
             if module_name in self._modules_before or module_name.startswith(_OURS):
