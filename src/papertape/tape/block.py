@@ -17,6 +17,7 @@ from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
 from papertape.tape.batch import Timed, column_of, listed, rows_between, scalar_of, timed_rows
+from papertape.tape.changes import Changes
 from papertape.tape.lane import NO_ROWS, Bar, Lane, bars, words
 from papertape.tape.reader import Message, Tape, events_of
 
@@ -94,6 +95,10 @@ class Block:
     def release(self) -> None:
         """Nobody will look at it soon: forget what can be had again. Only a light block does."""
 
+    def changes(self, instrument: int) -> Changes | None:
+        """Its changes of a book as columns; None where they must be told as messages."""
+        return None
+
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         """The messages at these places, as `Tape.messages` has them."""
         raise NotImplementedError
@@ -144,6 +149,7 @@ class Rows(Block):
         self._tape = tape
         self._timed = timed
         self._lanes: dict[int, tuple[Lane, Lane, Lane, Lane]] = {}
+        self._changes: dict[int, Changes] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
         lasts = pc.greater_equal(flags, scalar_of("int8", schema.LAST))
@@ -197,6 +203,15 @@ class Rows(Block):
             lanes = self._lanes[instrument] = (made[0], made[1], made[2], made[3])
         return lanes
 
+    def changes(self, instrument: int) -> Changes | None:
+        if self.is_odd:
+            return None
+        changes = self._changes.get(instrument)
+        if changes is None:
+            places = None if self.is_plain else self._places
+            changes = self._changes[instrument] = Changes(self._timed, instrument, is_plain=self.is_plain, row_places=places)
+        return changes
+
     @cached_property
     def _places(self) -> Any:
         """Of the message that each row belongs to."""
@@ -235,6 +250,9 @@ class Rows(Block):
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
         if begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
             return super().chosen(begin, end, kinds)
+        if not kinds or tuple(kinds) == (schema.SNAPSHOT,):
+            few = self.barriers[bisect_left(self.barriers, begin) : bisect_left(self.barriers, end)] if kinds else ()
+            return ((place, message[3]) for place in few for message in self.messages(place, place + 1))
         import pyarrow.compute as pc
 
         row = self.ends[begin - 1] + 1 if begin else 0

@@ -18,6 +18,7 @@ from papertape.model.event import BookUpdate, Level, MarketEvent, Side, Trade
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.block import PAGE, PAGES_MAX, Block, Rows, rows_again
+from papertape.tape.changes import Changes
 from papertape.tape.index.layout import WORD, BlockEntry, Directory, LaneEntry, Part, Unfit, pad, total
 from papertape.tape.lane import NO_ROWS, Bar, Lane
 from papertape.tape.reader import Message, Tape
@@ -162,7 +163,7 @@ class Indexed(Block):
         for number in range(first, last + 1):
             page = self._pages.get(number)
             if page is None:
-                page = self._pages[number] = self._made(number * PAGE, min(number * PAGE + PAGE, self._entry.count))
+                page = self._pages[number] = self._made(number * PAGE, min(number * PAGE + PAGE, self.count))
                 if len(self._pages) > PAGES_MAX:
                     del self._pages[next(iter(self._pages))]
             low = number * PAGE
@@ -172,13 +173,19 @@ class Indexed(Block):
     def market(self, begin: int, end: int) -> Iterator[MarketEvent]:
         return (event for _, event in sorted(self._events(begin, end).items(), key=itemgetter(0)))
 
+    def changes(self, instrument: int) -> Changes | None:
+        return self._read().changes(instrument)
+
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
+        barriers = self.barriers
+        barriers = barriers[bisect_left(barriers, begin) : bisect_left(barriers, end)]
+        if tuple(kinds) == (schema.SNAPSHOT,) and not barriers:
+            return iter(())
         if any(kind not in KINDS_IN_LANES for kind in kinds):
             return self._read().chosen(begin, end, kinds)
         events = self._events(begin, end, has_changes=schema.DELTA in kinds)
         if schema.DELTA in kinds:
-            barriers = self.barriers
-            for place in barriers[bisect_left(barriers, begin) : bisect_left(barriers, end)]:
+            for place in barriers:
                 events[place] = next(iter(self._read().messages(place, place + 1)))[3]
         return iter(sorted(events.items(), key=itemgetter(0)))
 
@@ -214,7 +221,8 @@ class Indexed(Block):
         """The same rows, from the tape."""
         if self._rows is None:
             entry = self._entry
-            self._rows = rows_again(self._index.tape, entry.first_row, entry.rows, entry.first, self.reaches[0])
+            rows = entry.rows if self.count == entry.count else self._columns.ends[self.count - 1] + 1
+            self._rows = rows_again(self._index.tape, entry.first_row, rows, entry.first, self.reaches[0])
         return self._rows
 
     def _mapped_times(self) -> tuple[Sequence[Nanos], Sequence[Nanos]]:
