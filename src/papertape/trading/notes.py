@@ -13,7 +13,7 @@ from papertape.runtime.clock import Clock
 Say = Callable[[str], object]
 
 CORRECTED_EVERY_NS: Final[Nanos] = 1 * MINUTE
-"""A clock that runs away, as a venue's does that is served at five times its speed, is put right every second; it is told so often at most."""
+"""A clock that runs away, as of a venue that is served at five times its speed, is put right all the time; it is told so often at most."""
 
 
 class TradingNotes:
