@@ -119,8 +119,8 @@ def _arm(config: Config, audit: Audit, scenarios: list[Path], lasts_ns: int, con
         limits=msgspec.to_builtins(limits, str_keys=True), file=hashed([armed_bytes(armed)]),
         open=[order.client_order_id for order in open_orders if order.client_order_id],
     )  # fmt: skip
-    _lift(config.state_of(DISARMED))
     write_armed(armed_path(config), armed)
+    _lift(config.state_of(DISARMED))
     _lift(config.state_of(HALT))  # last: whatever ends this before leaves it halted
     print(f"armed until {iso(armed.until_ns)}: papertape trade --mode live")
     return ExitCode.PASSED
