@@ -44,6 +44,17 @@ def test_importing_papertape_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_run_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """Libraries of the other depth, traces, and pandas, which pyarrow asks for where one makes a column the short way."""
+    (tmp_path / "bot.py").write_text("async def main(exchange):\n    await exchange.fetch_balance()\n")
+    unneeded = "{'ccxt.base.exchange', 'aiohttp', 'websockets', 'cryptography', 'pandas', 'importlib.metadata', 'papertape.runtime.trace'}"
+    words = ["run", "bot.py", "--json"]
+    code = f"import sys; from papertape.cli.main import main; main({words}); print(sorted({unneeded} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert '"digest"' in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -168,7 +168,7 @@ def test_an_installed_package_adds_an_exchange_and_a_broken_one_hides_no_other(m
         EntryPoint("broken", "papertape.nowhere:Nothing", "papertape.exchanges"),
         EntryPoint("odd", "papertape.version:VERSION", "papertape.exchanges"),
     ]
-    monkeypatch.setattr("papertape.exchanges.factory.entry_points", lambda group: offered)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: offered)
     monkeypatch.setattr(ExchangeFactory, "_kinds", dict(ExchangeFactory._kinds))
     assert {"mine", "broken", "coinbase"} <= set(ExchangeFactory.known())
     assert ExchangeFactory.kind("mine") is SimulatedExchange

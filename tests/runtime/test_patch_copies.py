@@ -166,6 +166,28 @@ def test_what_a_run_leaves_behind_is_no_reason_to_look_again(searches: list[int]
     assert deep(lambda: left[0][1](), seed=1) == deep(lambda: left[0][1](), seed=1)
 
 
+def test_what_is_left_of_a_run_may_go_at_any_time_and_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who refers to generators is asked once; each later run begins with as many as the one before it, whatever the last had left."""
+    asked: list[int] = []
+    real = gc.get_referrers
+    left: list[Any] = []
+    deep(lambda: None)
+
+    def counted(*things: Any) -> list[Any]:
+        asked.append(len(things))
+        return real(*things)
+
+    monkeypatch.setattr(gc, "get_referrers", counted)
+    for _ in range(4):
+        deep(lambda: left.append(functools.partial(copies.Drawing.generator.getrandbits, 32)))
+        left.clear()
+    assert len(asked) <= 1
+    del asked[:]
+    draw = copies.Drawing.generator.random
+    assert deep(lambda: draw(), seed=1) == deep(lambda: draw(), seed=1)
+    assert asked
+
+
 def test_a_run_that_looks_deeper_inside_one_that_does_not() -> None:
     """The inner run's search is made although patches are in place; all is put back with the outer one."""
     before = copies.state()

@@ -4,8 +4,16 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import sys
 import time
+import types
+import weakref
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 import papertape
 from papertape.runtime.loop import VirtualLoop
@@ -101,3 +109,38 @@ def test_with_servers_main_and_handlers_ask_the_run() -> None:
     result.raise_for_failure()
     mine, theirs = result.value
     assert 2 <= theirs <= mine < 3
+
+
+def test_a_module_that_takes_anothers_name_is_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot that is loaded anew, with as many names as before, or a library: what is remembered goes by modules, not by their names."""
+
+    async def main(loop: VirtualLoop) -> list[float]:
+        return [sys.modules[name].ask() for name in names]
+
+    names = ("a_users_own", "json.of_ours")
+    for held in ("time.time", "time.monotonic", "time.time"):
+        for name in names:
+            file = tmp_path / f"{name}.py" if name == "a_users_own" else Path(json.__file__).with_name("of_ours.py")
+            module = types.ModuleType(name)
+            module.__file__ = str(file)
+            exec(f"import time\nclock = {held}\ndef ask(now={held}): return clock() + now()", vars(module))
+            monkeypatch.setitem(sys.modules, name, module)
+        expected = 2.0 * EPOCH_S if held == "time.time" else 0.0
+        for _ in range(2):
+            assert run_virtual(main, epoch_ns=EPOCH_S * 10**9, is_deep=True) == [expected] * 2
+
+
+def test_a_users_module_is_not_kept_alive(tmp_path: Path) -> None:
+    """A sweep loads a bot over and over; a library's modules are kept, so that they can be known again."""
+
+    async def main(loop: VirtualLoop) -> None:
+        return None
+
+    module = types.ModuleType("a_users_own")
+    module.__file__ = str(tmp_path / "a_users_own.py")
+    sys.modules["a_users_own"] = module
+    run_virtual(main)
+    is_alive = weakref.ref(module)
+    del sys.modules["a_users_own"], module
+    gc.collect()
+    assert is_alive() is None

@@ -190,3 +190,36 @@ def test_a_second_run_is_the_same() -> None:
     random.seed(sys.maxsize)
     assert run_virtual(main, seed=5) == first
     assert run_virtual(main, seed=6) != first
+
+
+def test_the_tasks_of_a_run_that_is_over_are_passed_by_no_later_look() -> None:
+    """`all_tasks` walks every task there is: what is left of earlier runs, and not collected yet, must not stand in the way."""
+    kept: list[Any] = []
+
+    async def main(loop: VirtualLoop) -> set[Any]:
+        kept.extend(loop.create_task(asyncio.sleep(0)) for _ in range(3))
+        await asyncio.sleep(1)
+        return asyncio.all_tasks()
+
+    (own,) = run_virtual(main)
+    assert own not in registered()
+    assert not any(task in registered() for task in kept)
+
+
+def test_a_loop_that_is_none_of_ours_keeps_its_tasks() -> None:
+    """Although it may be closed, and a run end meanwhile."""
+
+    async def main(loop: VirtualLoop) -> None:
+        await asyncio.sleep(1)
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(asyncio.sleep(0))
+    loop.run_until_complete(task)
+    loop.close()
+    run_virtual(main)
+    assert task in registered()
+
+
+def registered() -> list[Any]:
+    """asyncio's own register."""
+    return list(getattr(asyncio.tasks, "_all_tasks", None) or getattr(asyncio.tasks, "_scheduled_tasks", ()))

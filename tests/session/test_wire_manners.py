@@ -50,10 +50,9 @@ def test_who_leaves_takes_its_orders_back_and_says_goodbye(tmp_path: Path, monke
     serve = StreamFront.serve
 
     async def noting(self: StreamFront, http: Any) -> Any:
-        try:
-            return await serve(self, http)
-        finally:
-            goodbyes.append(self._socket.close_code)
+        socket = await serve(self, http)
+        goodbyes.append(socket.close_code)
+        return socket
 
     monkeypatch.setattr(StreamFront, "serve", noting)
 

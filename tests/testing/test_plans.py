@@ -48,10 +48,9 @@ def goes_wrong(plan: Plan) -> bool:
     return "lost_reply" in hit and "gap" in hit
 
 
-@pytest.mark.timeout(600)  # a search of hundreds of runs; a quarter of a minute on an idle machine
 def test_a_bug_that_takes_two_faults_shrinks_to_exactly_these() -> None:
-    """Out of up to five faults of five kinds, each at its simplest; neither of the two shows it alone."""
-    plan = find(fault_plans(kinds=["disconnect", "gap", "lost_reply", "rate_limit", "stall"], until="30s"), goes_wrong, settings=SHRINKING)
+    """Out of up to five faults of three kinds, each at its simplest; neither of the two shows it alone."""
+    plan = find(fault_plans(kinds=["gap", "lost_reply", "stall"], until="30s"), goes_wrong, settings=SHRINKING)
     assert sorted(fault.kind for fault in plan) == ["gap", "lost_reply"]
     assert [goes_wrong(Plan([fault])) for fault in plan] == [False, False]
     lost = next(fault for fault in plan if fault.kind == "lost_reply")

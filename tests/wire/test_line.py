@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -112,3 +113,28 @@ def test_who_is_handed_bytes_may_begin_with_them_before_the_end_is_heard() -> No
 
     assert on_a_network(main) == ["worked", "lost"]
     assert on_a_network(main, HalfOpen(at="0s", lasts="100ms")) == ["worked", "lost"]
+
+
+def test_what_comes_due_while_a_reader_blocks_is_heard_in_the_order_in_which_it_came() -> None:
+    """One connection's second piece does not overtake another's first because its reader was busy with the one before."""
+
+    async def main(loop: VirtualLoop, network: Network) -> Any:
+        heard: list[bytes] = []
+
+        class Slow(asyncio.Protocol):
+            def data_received(self, data: bytes) -> None:
+                heard.append(data)
+                if data == b"a1":
+                    time.sleep(0.05)  # noqa: TID251 - as a program does
+
+        await loop.create_server(Slow, HOST, 443)
+        one, _ = await loop.create_connection(asyncio.Protocol, HOST, 443)
+        other, _ = await loop.create_connection(asyncio.Protocol, HOST, 443)
+        await asyncio.sleep(1)
+        for transport, data in ((one, b"a1"), (other, b"b1"), (one, b"a2")):
+            transport.write(data)
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(1)
+        return heard
+
+    assert on_a_network(main) == [b"a1", b"b1", b"a2"]

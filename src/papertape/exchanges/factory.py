@@ -8,13 +8,15 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import ConfigError
 from papertape.venues import canonical
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 OFFERS: Final = "papertape.exchanges"
 """The group of entry points by which an installed package adds an exchange."""
@@ -126,6 +128,8 @@ def _is_ccxt_id(name: str) -> bool:
 
 def _offered() -> dict[str, EntryPoint]:
     """Adapters of installed packages, by name: their entry points in the group `papertape.exchanges`."""
+    from importlib.metadata import entry_points  # it brings mail and archives along, and few look for a package's adapter
+
     return {each.name: each for each in entry_points(group=OFFERS)}
 
 

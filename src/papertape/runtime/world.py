@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from papertape.model.errors import StuckSimulation
 from papertape.model.units import Nanos
 from papertape.runtime.loop import Feed, VirtualLoop
+from papertape.runtime.manners import Manners
 from papertape.runtime.outside import NetworkMethods
 from papertape.runtime.place import who_waits
 
@@ -86,6 +87,7 @@ def virtual_world(
                 gc.collect()
     finally:
         loop.close()
+        forget_tasks()
         gc.unfreeze()
         if collecting:
             gc.enable()
@@ -109,6 +111,20 @@ def clear_away(loop: VirtualLoop) -> None:
         loop.run_until_complete(loop.shutdown_asyncgens())
     except StuckSimulation as stuck:
         loop.unhandled.append({"message": "stuck while the run was cleared away", "exception": stuck})
+
+
+def forget_tasks() -> None:
+    """Take the tasks of runs that are over out of asyncio's own register, which `all_tasks` walks from end to end.
+
+    It holds none of them alive; but what is left of a run may wait long for the garbage collector, and every look in the runs that follow
+    would pass all of it.
+    """
+    tasks: Any = asyncio.tasks
+    register: Any = getattr(tasks, "_all_tasks", None) or getattr(tasks, "_scheduled_tasks", ())  # before Python 3.12, and from then on
+    for task in list(register):
+        whose = task.get_loop()
+        if isinstance(whose, Manners) and whose.is_closed():
+            tasks._unregister_task(task)
 
 
 def _patched(loop: VirtualLoop, seed: int | str, is_deep: bool, roots: Sequence[Any]) -> AbstractContextManager[Run]:

@@ -23,7 +23,6 @@ from papertape.model.units import Nanos, plain
 from papertape.model.view import Truth
 from papertape.resilience.intents import Ended, MemoryIntents, Record, Sending, Told, Wanted
 from papertape.runtime.place import users_line
-from papertape.runtime.trace.secret import mask
 from papertape.session.spec import Scenario
 from papertape.session.world import VenueWorld, instruments_of
 from papertape.sim.fact import GaveUp, Gone, Heard, Reached, Sent
@@ -220,6 +219,10 @@ def _sources(scenario: Scenario, worlds: Sequence[VenueWorld]) -> dict[str, str]
         for name, _, number in (line.rpartition(":") for line in lines):
             if name == program.name and number.isdigit():
                 places[f"{name}:{number}"] = program, int(number)
+    if not places:
+        return {}
+    from papertape.runtime.trace.secret import mask  # with which comes all that a trace needs
+
     found = {line: mask(linecache.getline(str(path), number).strip()) for line, (path, number) in places.items()}
     return {line: text for line, text in sorted(found.items()) if text}
 

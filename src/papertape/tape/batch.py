@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,12 +99,11 @@ def listed(timed: Timed) -> Batch:
 
 def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Timed]:
     """All rows after the instruments, `rows_max` at a time; raises as `read_batches` does."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    skews = pa.array([connection.skew_ns for connection in header.connections], pa.int64())
-    floor = pa.scalar(FLOOR_NS, pa.int64())
-    kinds_known = pa.array([kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT], pa.int8())
+    skews = column_of("int64", [connection.skew_ns for connection in header.connections])
+    floor = column_of("int64", [FLOOR_NS])[0]
+    kinds_known = column_of("int8", [kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT])
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
@@ -127,11 +127,21 @@ def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bo
         reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=reach_ns)
         reach_ns = reaches[len(reaches) - 1].as_py()
         delivers = pc.max_element_wise(pc.add(reaches, floor), pc.subtract(local, pc.take(skews, arrow.column("connection"))))
-        kinds = pc.multiply(arrow.column("kind").cast("int16"), pa.scalar(16, pa.int16()))
-        flags = pc.multiply(arrow.column("flags").cast("int16"), pa.scalar(4, pa.int16()))
+        kinds = pc.multiply(arrow.column("kind").cast("int16"), column_of("int16", [16])[0])
+        flags = pc.multiply(arrow.column("flags").cast("int16"), column_of("int16", [4])[0])
         codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
         yield Timed(row, arrow, codes, reaches, delivers)
         row += len(arrow)
+
+
+def column_of(kind: str, values: Sequence[int]) -> Any:
+    """Whole numbers as a column of a `kind` such as "int64".
+
+    `pyarrow.array` and `scalar` ask pandas whether a thing is one of its own, and load it for that where it is installed: 0.3 s.
+    """
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.type_for_alias(kind), len(values), [None, pa.py_buffer(array(_FORMATS[kind], values))])
 
 
 def _numbers(column: Any) -> list[Any]:

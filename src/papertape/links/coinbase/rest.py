@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from types import MethodType
+from typing import Any, ClassVar, Final
 
 import aiohttp
 import ccxt.async_support
@@ -68,7 +69,22 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
 
     papertape_clock: Clock
     papertape_spend: Callable[[Op], Awaitable[object]] | None
+    _papertape_data: ClassVar[list[str] | None] = None
     _papertape_session: aiohttp.ClientSession | None = None
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        if CoinbaseClient._papertape_data is None:
+            names = [name for name in dir(CoinbaseClient) if "_" in name and name[0] != "_"]
+            CoinbaseClient._papertape_data = [name for name in names if not isinstance(getattr(self, name), MethodType)]
+
+    def __dir__(self) -> list[str]:
+        """What ccxt looks through each time that it makes an exchange, to give every name its other spelling.
+
+        Methods get theirs on the class, so once there is one they need not be looked through, which is most of what making one takes.
+        """
+        known = CoinbaseClient._papertape_data
+        return list(object.__dir__(self)) if known is None else list(dict.fromkeys([*known, *vars(self)]))
 
     async def throttle(self, cost: Any = None) -> None:
         """Where ccxt would wait for a limiter of its own, which polls the machine's clock and knows nothing of the shell's."""

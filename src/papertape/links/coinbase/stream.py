@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.frames import DATA_OPCODES, Opcode
+from websockets.frames import Frame as WebSocketFrame
 
 from papertape.links.coinbase.discreet import LOG
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
@@ -32,17 +34,41 @@ OnClosed = Callable[[str], None]
 
 
 class Counting(ClientConnection):
-    """A connection that knows how much has come, also of a message that is not complete.
+    """A connection that knows how much has come, also of a message that is not complete, and hands on at once what is.
+
+    `recv` costs a future and a turn of the loop for each message, which is half of what a quiet stream costs; so a message that comes in
+    one piece while none waits is given to `take`. Whatever else comes waits for `recv`, as ever.
 
     Attributes:
         volume: bytes so far.
+        take: gets messages as they come; None while they are to wait for `recv`.
     """
 
     volume = 0
+    take: Callable[[bytes], object] | None = None
+    _waiting = 0  # messages, and the parts of one
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something is there for `recv`."""
+        return self._waiting > 0
+
+    def received(self) -> None:
+        """`recv` has returned one more message."""
+        self._waiting -= 1
 
     def data_received(self, data: bytes) -> None:
         self.volume += len(data)
         super().data_received(data)
+
+    def process_event(self, event: Any) -> None:
+        if type(event) is WebSocketFrame and event.opcode in DATA_OPCODES:
+            if self.take is not None and event.fin:  # what begins here, since `take` is None from a first part on
+                self.take(bytes(event.data))
+                return
+            self.take = None
+            self._waiting += event.opcode is not Opcode.CONT
+        super().process_event(event)
 
 
 class CoinbaseStream:
@@ -61,6 +87,7 @@ class CoinbaseStream:
         self._heard = 0
         self._silent = 0  # numbered frames that told nothing
         self._is_ours_to_close = False
+        self._is_broken = False
         self._reader = asyncio.ensure_future(self._read())
 
     @classmethod
@@ -120,16 +147,29 @@ class CoinbaseStream:
         await _quietly(self._reader)
 
     async def _read(self) -> None:
-        connection, clock, products = self._connection, self._clock, self._products
+        """Hear what must be waited for, and that nothing will come any more; all the rest is taken as it comes."""
+        connection = self._connection
         try:
             while True:
+                if not connection.has_waiting:
+                    connection.take = self._take
                 data = await connection.recv(decode=False)
-                self._hear(decode(data, products, clock.wall_ns()))
+                connection.received()
+                self._take(data)
         except ConnectionClosed as error:
-            reason = str(error)
+            self._ended(str(error))
+
+    def _take(self, data: bytes) -> None:
+        if self._is_broken:
+            return
+        try:
+            self._hear(decode(data, self._products, self._clock.wall_ns()))
         except ValueError as error:  # a frame that is none: nothing that follows can be trusted either
-            reason = f"a frame that cannot be read: {error}"
+            self._is_broken = True
             self._connection.transport.abort()
+            self._ended(f"a frame that cannot be read: {error}")
+
+    def _ended(self, reason: str) -> None:
         if not self._is_ours_to_close:
             self._is_ours_to_close = True
             self._on_closed(reason)

@@ -159,14 +159,15 @@ class Pipe:
         self._timer = None
         end = self.end
         assert end is not None
-        queue = self._queue
+        queue, now_ns = self._queue, self._loop.now_ns
         if end.is_paused:
             if queue[-1][1] is not Mark.RST:
                 return  # it was paused only now
             reset = queue[-1]
             self.discard()  # what a paused reader has not read before the reset it never will
             queue.append(reset)
-        while queue and queue[0][0] <= self._loop.now_ns and (not end.is_paused or self._may_deliver()) and self._is_open():
+        # Who is handed bytes may block; what comes due meanwhile, here or elsewhere, has its turn then, in its order.
+        while queue and queue[0][0] <= now_ns and (not end.is_paused or self._may_deliver()) and self._is_open():
             piece = queue.popleft()[1]
             if isinstance(piece, bytes):
                 self.waiting -= len(piece)

@@ -224,7 +224,7 @@ class Patches:
         return Counter(id(arg) for _, args in self._undo for arg in args)
 
     def _restore(self) -> None:
-        was_deep, self._is_deep = self._is_deep, False
+        self._is_deep = False
         failed: BaseException | None = None
         while self._undo:
             function, args = self._undo.pop()
@@ -234,13 +234,13 @@ class Patches:
                 failed = error
         self._frozen = {}
         self._put_right_what_was_imported()
-        if was_deep and self._search is not None:
-            self._search.leave()
         if failed is not None:
             raise failed
 
     def _put_right_what_was_imported(self) -> None:
         """Modules that came during the run bound what the run had."""
+        if list(sys.modules) == list(self._modules_before):
+            return
         real_by_replacement = {id(replacement): real for real, replacement in self._pairs.values()}
         for module_name, module in list(sys.modules.items()):
             if module_name in self._modules_before or module_name.startswith(_OURS):

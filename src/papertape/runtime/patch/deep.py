@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-from collections import defaultdict
+import weakref
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import BuiltinMethodType, CellType, FunctionType, MethodType, ModuleType
@@ -52,7 +53,8 @@ class Search:
         self._looked_for: list[Any] = []
         self._residue: list[int] = []
         self._drawn_from: list[Generator] = []
-        self._held_between: list[int] = []
+        self._held: list[int] = []
+        self._left_behind: list[weakref.ref[Any]] = []
         self._class_dicts: dict[int, dict[Any, Any]] = {}
         self._spared = {id(held) for held in spared} | _own_containers(replacement for _, replacement in self._exchange.values())
 
@@ -103,26 +105,30 @@ class Search:
             generators.part(generator)
         return False
 
-    def leave(self) -> None:
-        """The run is over, all is as it was before it."""
-        self._held_between = self._holders_of_generators()
-
     def is_untouched(self) -> bool:
-        """Whether nobody has taken a method of a generator since `leave`; what a run takes asks for the next run in its turn."""
-        if self._held_between == self._holders_of_generators():
+        """Whether nobody has taken a method of a generator since the last run; what a run takes asks for the next run in its turn.
+
+        Nobody has where a generator is referred to as often as when its holders were last looked at, less what runs had left behind then
+        and is gone by now. Otherwise they are looked at again.
+        """
+        now = [sys.getrefcount(generator) for generator in self._drawn_from]
+        still_left = Counter(id(draw.__self__) for refer in self._left_behind if (draw := refer()) is not None)
+        if now == [count + still_left[id(generator)] for count, generator in zip(self._held, self._drawn_from, strict=False)]:
             return True
         known = self._exchange.keys() | {id(thing) for thing in self._looked_for}
         with thawed():
-            holders = gc.get_referrers(*self._drawn_from)
-        return all(id(held) in known or not generators.is_draw(held) or generators.asks_for_run(held) for held in holders)
+            draws = [held for held in gc.get_referrers(*self._drawn_from) if generators.is_draw(held) and id(held) not in known]
+        if not all(generators.asks_for_run(draw) for draw in draws):
+            return False
+        left = Counter(id(draw.__self__) for draw in draws)
+        self._held = [count - left[id(generator)] for count, generator in zip(now, self._drawn_from, strict=True)]
+        self._left_behind = [weakref.ref(draw) for draw in draws]
+        return True
 
     def put_back(self) -> None:
         """Undo all that was changed."""
         for change in reversed(self._changes):
             change.place.swap(change.new, change.old)
-
-    def _holders_of_generators(self) -> list[int]:
-        return [sys.getrefcount(generator) for generator in self._drawn_from]
 
     def _count(self, ours: dict[int, int]) -> list[int]:
         return [sys.getrefcount(thing) - ours.get(id(thing), 0) for thing in self._looked_for]

@@ -35,9 +35,14 @@ class Walk:
 
     def modules(self) -> None:
         """Everything that the user's modules define."""
-        for name, module in list(sys.modules.items()):
+        others = _others
+        for name, module in [item for item in list(sys.modules.items()) if id(item[1]) not in others]:
             file = getattr(module, "__file__", None)
-            if file and _is_users(file):
+            if not file:
+                continue
+            if not _is_users(file):
+                others[id(module)] = module
+            else:
                 for value in list(vars(module).values()):
                     if getattr(value, "__module__", None) == name:
                         self.look_into(value)
@@ -96,6 +101,18 @@ def all_of(walk: Walk, roots: Iterable[Any], *, with_modules: bool) -> None:
         walk.look_into(root)
     if with_modules:
         walk.modules()
+
+
+def is_librarys(module: Any) -> bool:
+    """Whether a module came from a file that is no user's."""
+    if id(module) in _others:
+        return True
+    file = getattr(module, "__file__", None)
+    return bool(file) and not _is_users(file)
+
+
+_others: dict[int, Any] = {}
+"""Modules that are no user's, by their addresses; kept, so that nothing else can have the same."""
 
 
 @lru_cache(maxsize=10_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from papertape.model.event import Side
@@ -32,6 +33,9 @@ DAY_S: Final = 86_400
 
 DIGITS_MAX: Final = 40
 """Longer numbers are none that anybody means, and would cost their reader time."""
+
+REMEMBERED_MAX: Final = 20_000
+"""Of each step, so many numbers are remembered either way: a few large books."""
 
 _days: dict[str, Nanos] = {}
 _dates: dict[int, str] = {}
@@ -151,7 +155,7 @@ def size(given: object) -> Decimal:
 
 
 class Steps:
-    """Between decimals on the wire and counts of one step; fast where the step is a power of ten.
+    """Between decimals on the wire and counts of one step; fast where the step is a power of ten, and where a number has just been met.
 
     >>> tick = Steps(Decimal("0.01"))
     >>> tick.count("65062.5"), tick.count("0"), tick.text(6506250), tick.text(6506200)
@@ -166,8 +170,26 @@ class Steps:
         digits, exponent = step.normalize().as_tuple()[1:]
         self._places = -int(exponent) if digits == (1,) and int(exponent) <= 0 else None
         self._zeros = "0" * (self._places or 0)
+        self._counts: dict[str, int] = {}  # a book is told over and over, and most of its levels are as they were
+        self._texts: dict[int, str] = {}
 
     def count(self, text: str) -> int:
+        count = self._counts.get(text)
+        if count is None:
+            if len(self._counts) >= REMEMBERED_MAX:
+                self._counts.clear()
+            count = self._counts[text] = self._count(text)
+        return count
+
+    def text(self, count: int) -> str:
+        text = self._texts.get(count)
+        if text is None:
+            if len(self._texts) >= REMEMBERED_MAX:
+                self._texts.clear()
+            text = self._texts[count] = self._text(count)
+        return text
+
+    def _count(self, text: str) -> int:
         places = self._places
         if places is not None:
             whole, _, fraction = text.partition(".")
@@ -178,13 +200,17 @@ class Steps:
             raise ValueError(f"{text} is not a multiple of {plain(self.step)}")
         return int(steps)
 
-    def text(self, count: int) -> str:
+    def _text(self, count: int) -> str:
         places = self._places
         if places and count >= 0:
             digits = str(count).rjust(places + 1, "0")
             fraction = digits[-places:].rstrip("0")
             return f"{digits[:-places]}.{fraction}" if fraction else digits[:-places]
         return plain(EXACT.multiply(self.step, Decimal(count)))
+
+
+steps_of: Final = lru_cache(maxsize=64)(Steps)
+"""Those of a step; all who ask for the same share them, and what has been met."""
 
 
 def alias_of(instrument: Instrument) -> str:
@@ -206,8 +232,8 @@ class Product:
         self.instrument = instrument
         self.symbol = instrument.symbol
         self.name = self.stream_name = product_id(instrument.symbol)
-        self.ticks = Steps(instrument.tick)
-        self.lots = Steps(instrument.lot)
+        self.ticks = steps_of(instrument.tick)
+        self.lots = steps_of(instrument.lot)
 
 
 class Products:

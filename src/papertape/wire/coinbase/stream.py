@@ -91,38 +91,42 @@ class StreamFront:
         self._socket = web.WebSocketResponse(autoping=True, max_msg_size=FRAME_MAX, compress=False, timeout=1.0)
         self._outbox: asyncio.Queue[tuple[bytes, object] | int] = asyncio.Queue()  # (frame, what is in it), or a goodbye's code
         self._transport: asyncio.Transport | None = None
+        self._line = Line()
+        self._handle: StreamHandle
         self._clockwork: Clockwork | None = None
         self._is_over = False
 
     async def serve(self, http: web.Request) -> web.StreamResponse:
         """Talk to the client until either side has enough."""
-        await self._socket.prepare(http)
+        socket = self._socket
+        await socket.prepare(http)
         self._transport = http.transport
-        line = Line(http.transport)
-        handle = self._port.open_stream(self._lane, self._send, self._close, can_tell=line.can_tell)
+        line = self._line = Line(http.transport)
+        handle = self._handle = self._port.open_stream(self._lane, self._send, self._close, can_tell=line.can_tell)
         self._clockwork = Clockwork(self._port, self._products, self._subscriptions, lambda write: self._say(handle, write))
-        writer = asyncio.ensure_future(self._write(handle, line))
+        writer = asyncio.ensure_future(self._write())
         left_ns: Nanos | None = None
         try:
             deadline = asyncio.timeout(SUBSCRIBE_WITHIN_S)
             try:
                 async with deadline:
-                    async for message in self._socket:
+                    async for message in socket:
                         if message.type is WSMsgType.TEXT and self._hear(message.data, handle):
                             deadline.reschedule(None)
-                if self._socket.close_code not in (None, WSCloseCode.ABNORMAL_CLOSURE):
+                if socket.close_code not in (None, WSCloseCode.ABNORMAL_CLOSURE):
                     left_ns = line.asked_ns()  # the last that the client wrote was its goodbye
             except TimeoutError:
                 if not deadline.expired():
                     raise
-                await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"no subscription")
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"no subscription")
         finally:
             if not self._is_over:
                 self._is_over = True
                 handle.closed(line.left_ns() if left_ns is None else left_ns)
             writer.cancel()
             self._clockwork.stop()
-        return self._socket
+            del self._socket  # the venue remembers its streams for as long as it is there; a connection must not live as long
+        return socket
 
     @property
     def backlog(self) -> int:
@@ -136,8 +140,13 @@ class StreamFront:
     # From the venue
 
     def _send(self, sequence: int, message: Any) -> None:
-        if not self._is_over:
-            self._outbox.put_nowait((self._frame(sequence, message), message))
+        if self._is_over:
+            return
+        data = self._frame(sequence, message)
+        if not (self._outbox.empty() and self._write_now(data)):
+            self._outbox.put_nowait((data, message))
+        elif isinstance(message, OrderUpdate | Said):
+            self._line.on_arrival(partial(self._handle.heard, message))
 
     def _frame(self, sequence: int, message: Any) -> bytes:
         self.told += 1
@@ -155,7 +164,23 @@ class StreamFront:
         else:
             reset(self._transport)
 
-    async def _write(self, handle: StreamHandle, line: Line) -> None:
+    def _write_now(self, data: bytes) -> bool:
+        """Write a frame without a turn of the loop, if nothing that was written before waits for the client; whether that could be done."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        writing = self._socket.send_frame(data, WSMsgType.TEXT)
+        try:
+            room: Any = writing.send(None)
+        except StopIteration:
+            return True
+        except ConnectionError:
+            return False  # as who empties the outbox will find
+        room.cancel()  # the frame is written; who has more to say will wait for the room
+        writing.close()
+        return True
+
+    async def _write(self) -> None:
         while True:
             item = await self._outbox.get()
             if isinstance(item, int):
@@ -166,7 +191,7 @@ class StreamFront:
             except ConnectionError:
                 return  # the reading side notices too, and tells the venue
             if isinstance(item[1], OrderUpdate | Said):
-                line.on_arrival(partial(handle.heard, item[1]))
+                self._line.on_arrival(partial(self._handle.heard, item[1]))
 
     # From the client
 
