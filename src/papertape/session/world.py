@@ -277,7 +277,7 @@ def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos)
     symbols = [instrument.symbol for instrument in feed.tape.instruments]
     made = SkippingCursors(
         block, lambda reached: Keeper(venue, symbols, block, reached=reached, replay=feed.rows, origin_ns=epoch_ns), world.door.broadcast,
-        origin_ns=epoch_ns, constant_ns=law.ns(0) if isinstance(law, ConstantLatency) else None,
+        symbols=symbols, origin_ns=epoch_ns, constant_ns=law.ns(0) if isinstance(law, ConstantLatency) else None,
     )  # fmt: skip
     venue.lag = made.keeper
     return made
