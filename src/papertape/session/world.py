@@ -179,9 +179,10 @@ def build_venue(
     """The venue, its door with its share of the faults, and the observer between both sides."""
     rules, spec = VENUES[name], with_fills(spec, feeds, f"{scenario.name}: [venue.{name}.model]")
     observer = Observer(name, loop, journal)
+    named = journal if len(scenario.venues) < 2 else journal.of(name)  # where there is one, everybody knows whose a line is
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
-        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=journal, chance=chance
+        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=named, chance=chance
     )
     observer.watch(door)
     world = VenueWorld(name, rules, venue, door, observer, feeds, fees)
