@@ -127,6 +127,23 @@ def test_a_venue_that_forgets_client_order_ids_gets_one_order_and_no_more() -> N
     assert len(at("kraken", story, lambda venue: setattr(venue, "shows", False)).orders) == 1
 
 
+@each_venue
+def test_a_purchase_by_its_cost_is_made_where_it_is_shown_as_one(name: str) -> None:
+    """ccxt shows Kraken's as one of as many coins as were to be paid: who looks would count ten where a fifth was bought."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        if name == "kraken":
+            with pytest.raises(NotSupported, match="give the amount; nothing was sent"):
+                await exchange.place_order("LTC/USDT", "market", "buy", cost="10")
+            await exchange.place_order("LTC/USDT", "market", "buy", "0.2")
+        else:
+            await exchange.place_order("LTC/USDT", "market", "buy", cost="10")
+
+    venue = at(name, story)
+    (asked,) = venue.of("POST AddOrder") or venue.of("POST order")
+    assert Decimal(asked["volume" if name == "kraken" else "quoteOrderQty"]) == Decimal("0.2" if name == "kraken" else 10)
+
+
 def test_small_answers_have_the_keys_of_real_ones() -> None:
     """So that what is read here is what ccxt reads there."""
 

@@ -31,6 +31,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
         id_max: how long a client order id may be, as text.
         id_key: what `create_order` of ccxt takes it by; its Coinbase sends one of its own making for the unified name.
         takes_uuid: whether one may be a UUID as well, whatever its length.
+        takes_cost: whether a market buy may be asked for by what it costs; not where ccxt then takes the cost for an amount as it shows the
+            order.
         words: what ccxt has no class for, by a part of the venue's words.
         options: ccxt's, over those that it comes with.
     """
@@ -39,6 +41,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     id_max: int = 36
     id_key: str = "clientOrderId"
     takes_uuid: bool = False
+    takes_cost: bool = True
     words: Mapping[str, type[ExchangeError]] = {}
     options: Mapping[str, Any] = {}
 
@@ -95,7 +98,7 @@ MANNERS: Final[dict[str, Manners]] = {
         words={"NOT_FOUND": OrderNotFound, "POST_ONLY": OrderImmediatelyFillable},
         options={"fetchBalance": "v3PrivateGetBrokerageAccounts", "createMarketBuyOrderRequiresPrice": True},
     ),
-    "kraken": Manners(id_max=18, takes_uuid=True),
+    "kraken": Manners(id_max=18, takes_uuid=True, takes_cost=False),
 }
 """By ccxt's name; a venue that is not here has the default ones, which are safe."""
 
