@@ -314,7 +314,10 @@ def test_files_that_change_are_read_anew(tmp_path: Path, monkeypatch: pytest.Mon
         assert played(feed).digest == second
         assert kept.read_bytes() == content
     kept.with_suffix(".json").write_text("{")
+    half = kept.with_name(f".{kept.name}.1.1.part")
+    half.write_text("left behind by somebody who was killed")
     assert played(feed).digest == second
+    assert not half.exists()
     made = inplace.import_foreign
 
     def meddling(*args: Any, **more: Any) -> Any:
