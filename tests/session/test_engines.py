@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import papertape
+from papertape.bots import MarketMaker
 from papertape.exchanges.base import BaseExchange
+from papertape.model.book import Book
 from papertape.model.errors import BaseError, ConfigError
+from papertape.model.event import BookSnapshot, BookUpdate, Side, Ticker, Trade
+from papertape.model.instrument import Instrument
+from papertape.model.public import PublicTrade
 from papertape.model.units import SECOND
 from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE, engine
@@ -21,6 +26,7 @@ from papertape.session.lag import Tuning
 from papertape.tape.block import read_blocks
 from papertape.tape.reader import Tape, open_tape
 from papertape.tape.synth import Synth, write_synth
+from papertape.tape.writer import TapeWriter
 
 SYMBOL = "BTC/USD"
 FAULTS: list[dict[str, Any]] = [
@@ -29,6 +35,13 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "gap", "at": "9s", "connection": "market", "channel": "book"},
     {"kind": "stall", "at": "11s", "connection": "user", "lasts": "1s"},
     {"kind": "lost_reply", "on": "order.create", "nth": 2},
+]
+OF_BOOKS: list[dict[str, Any]] = [
+    {"kind": "duplicate", "at": "3s", "connection": "market", "count": 3},
+    {"kind": "mute", "at": "5s", "channel": "book", "lasts": "1s"},
+    {"kind": "empty_snapshot", "at": "0s"},
+    {"kind": "stale_snapshot", "at": "2s"},
+    {"kind": "short_lived", "at": "7s", "connection": "market", "lives": "1500ms", "lasts": "4s"},
 ]
 
 
@@ -87,16 +100,124 @@ class Fickle:
         self.heard += 1
 
 
-def journal(tape: Path, asked: str, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any]) -> list[str]:
+class Onlooker:
+    """Keeps a book, or is told of each change, as the fancy takes it; looks when a trade comes, now and then, and before it acts."""
+
+    seen: ClassVar[list[object]] = []
+    """What the last one saw, and when."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.random = Chance(seed).stream("onlooker")
+        self.kept: dict[str, Any] = {}
+        Onlooker.seen = []
+
+    async def start(self, exchange: BaseExchange) -> None:
+        self.exchange, random = exchange, self.random
+        self.kept[SYMBOL] = await exchange.keep_order_book(SYMBOL)
+        self.trades = await exchange.subscribe_trades(SYMBOL, self.on_trade)
+        await exchange.subscribe_orders(self.look)
+        told: list[Any] = []
+        for _ in range(40):
+            await asyncio.sleep(random.choice((0.02, 0.3, 0.9)))
+            self.look()
+            try:
+                match random.below(9):
+                    case 0 | 1:
+                        best = self.kept[SYMBOL].book.best_bid if SYMBOL in self.kept else None
+                        if best is not None:
+                            price = (best[0] + random.choice((-2, 0, 1))) * Decimal("0.01")
+                            await exchange.place_order(SYMBOL, "limit", "buy", "0.004", price)
+                    case 2:
+                        await exchange.place_order(SYMBOL, "market", random.choice(("buy", "sell")), "0.003")
+                    case 3 if SYMBOL in self.kept:
+                        await self.kept.pop(SYMBOL).unsubscribe()
+                    case 4 | 5:
+                        symbol = random.choice((SYMBOL, SYMBOL, *(market.symbol for market in await exchange.fetch_markets())))
+                        self.kept.setdefault(symbol, await exchange.keep_order_book(symbol))
+                    case 6:
+                        told.append(await exchange.subscribe_order_book(SYMBOL, self.on_book))
+                    case 7 if told:
+                        await told.pop().unsubscribe()
+            except BaseError:
+                continue
+
+    def look(self, _: object = None) -> None:
+        at = asyncio.get_running_loop().time()
+        for symbol, kept in self.kept.items():
+            book = kept.book
+            self.seen.append((at, symbol, book.venue_ns, book.is_complete, book.best_bid, book.best_ask))
+            if self.random.below(5) == 0:
+                self.seen.append((book.ladder(Side.BUY), list(book.asks.items()), book.mid, self.exchange.health.may_trade))
+
+    async def on_trade(self, trade: PublicTrade) -> None:
+        match self.random.below(12):
+            case 0 | 1 | 2 | 3:
+                self.look()
+            case 4:
+                self.kept.setdefault(SYMBOL, await self.exchange.keep_order_book(SYMBOL))
+            case 5:
+                async with await self.exchange.subscribe_order_book(SYMBOL, self.on_book):  # at once: nothing need be asked for it
+                    await asyncio.sleep(self.random.choice((0, 0.05)))
+
+    def on_book(self, book: Book) -> None:
+        self.seen.append((asyncio.get_running_loop().time(), book.venue_ns, book.best_bid, book.best_ask))
+
+
+def journal(
+    tape: Path, asked: str, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], bot: Any = Fickle, venue: str = "coinbase"
+) -> list[Any]:
     path = tape.with_suffix(f".{asked}.jsonl")
+    config = {"symbol": SYMBOL, "every": "50ms", "move": 1} if bot is MarketMaker else {"seed": seed}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, asked)
         result = papertape.simulate(
-            Fickle, bot_config={"seed": seed}, seed=seed, faults=faults, journal_path=path,
-            venues={"coinbase": {"feed": {"tape": str(tape)}, "account": {"USD": "10000", "BTC": "1"}, "model": {"latency": latency}}},
+            bot, bot_config=config, seed=seed, faults=faults, journal_path=path,
+            venues={venue: {"feed": {"tape": str(tape)}, "account": {"USD": "10000", "BTC": "1"}, "model": {"latency": latency}}},
         )  # fmt: skip
     assert not [failure for failure in result.failures if "the bot raised" in failure]
-    return path.read_text().splitlines()
+    return [*path.read_text().splitlines(), *(Onlooker.seen if bot is Onlooker else ())]
+
+
+def draw_tape(seed: int, path: Path) -> Path:
+    """A market as no generator makes it: several levels a message, or none, two instruments, snapshots and tickers between, late stamps."""
+    random = Chance(seed).stream("tape")
+    at_ns, local_ns, middle = 1_700_000_000 * SECOND, 0, 100_000
+    instruments = [
+        Instrument(symbol=symbol, venue_symbol=symbol.replace("/", "-"), tick=Decimal("0.01"), lot=Decimal("0.00001"))
+        for symbol in (SYMBOL, "ETH/USD")
+    ]
+    most = random.choice((1, 1, 3))
+    with TapeWriter(path, venue="coinbase", instruments=instruments, connections=["drawn"], source="drawn", group_rows=500) as writer:
+        for number in range(2_500):
+            at_ns += random.below(12_000_000)
+            stamp_ns = at_ns - random.choice((0, 0, 0, 40_000_000))
+            local_ns = max(local_ns, at_ns + random.below(3_000_000))
+            middle += random.choice((-1, 0, 0, 0, 1))
+            times: dict[str, Any] = {"venue_ns": stamp_ns, "local_ns": local_ns, "symbol": SYMBOL if random.below(6) else "ETH/USD"}
+
+            def side(step: int, count: int, middle: int = middle) -> tuple[tuple[int, int], ...]:
+                prices = dict.fromkeys(middle + step * (1 + random.below(8)) for _ in range(count))
+                return tuple((ticks, random.choice((0, 1_000, 40_000))) for ticks in prices)
+
+            event: Any
+            match random.below(12) if number > 1 else 11:
+                case 0 | 1:
+                    taker = random.choice((Side.BUY, Side.SELL))
+                    price = middle + random.choice((-1, 1))
+                    event = Trade(**times, price_ticks=price, qty_lots=500, taker=taker, trade_id=str(number))
+                case 2:
+                    event = Ticker(**times, last_ticks=middle)
+                case 11 if number < 2 or random.below(30) == 0:
+                    times["symbol"] = (SYMBOL, "ETH/USD")[number] if number < 2 else times["symbol"]
+                    levels = [tuple((middle + step * away, 9_000) for away in range(1, 9)) for step in (-1, 1)]
+                    event = BookSnapshot(**times, bids=levels[0], asks=levels[1])
+                case _:
+                    bids = side(-1, random.below(most + 1))
+                    asks = side(1, random.below(most + 1)) if most > 1 else side(1, 0 if bids else 1)
+                    event = BookUpdate(**times, bids=bids, asks=asks)
+            writer.write(event)
+    writer.close()
+    return path
 
 
 @settings(max_examples=12, deadline=None)
@@ -114,6 +235,27 @@ def test_both_engines_write_one_journal(tape: Path, seed: int, faults: list[dict
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tuning, "tail_ns", tail_ns)
         assert journal(tape, "fast", seed, faults, latency) == journal(tape, "plain", seed, faults, latency)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    bot=st.sampled_from([Onlooker, Onlooker, MarketMaker]),
+    faults=st.lists(st.sampled_from(FAULTS + OF_BOOKS), unique_by=lambda fault: fault["kind"]),
+    latency=st.sampled_from([{}, {"market": {"kind": "constant", "value": "40ms"}}]),
+    venue=st.sampled_from(["coinbase", "binance"]),
+    is_drawn=st.booleans(),
+)
+@example(seed=1, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=False)
+@example(seed=2, bot=Onlooker, faults=FAULTS, latency={}, venue="binance", is_drawn=True)
+@example(seed=3, bot=MarketMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False)
+def test_who_keeps_a_book_sees_the_same(
+    tape: Path, seed: int, bot: Any, faults: list[dict[str, Any]], latency: dict[str, Any], venue: str, is_drawn: bool
+) -> None:
+    """At each look, in each callback, after each fault, whether changes came one by one or many at a time; and the journal is the same."""
+    played = draw_tape(seed, tape.with_name("drawn.parquet")) if is_drawn else tape
+    fast, plain = (journal(played, asked, seed, faults, latency, bot, venue) for asked in ("fast", "plain"))
+    assert fast == plain
 
 
 @settings(max_examples=15, deadline=None)

@@ -27,6 +27,7 @@ from papertape.scenario.fault_text import parse_fault
 from papertape.scenario.load import find_scenarios, load_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
 from papertape.session.chronicle import Chronicler
+from papertape.session.opening import fetch
 from papertape.session.result import ExitCode, RunResult, Status
 from papertape.session.run import run_scenario
 from papertape.session.spec import Scenario
@@ -163,6 +164,7 @@ def attempt(
 def _once(
     scenario: Scenario, journal_path: Path | None, progress: Progress, trace: Trace | None, chronicler: Chronicler | None
 ) -> RunResult:
+    fetch(scenario, progress.say)  # takes as long as it takes, and nobody watches over it
     listening = contextlib.nullcontext() if trace is None else trace
     with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr), listening:  # what a bot prints is no result
 

@@ -36,6 +36,15 @@ class Subscription(Protocol):
     async def __aexit__(self, *exception: object) -> None: ...
 
 
+class KeptBook(Subscription, Protocol):
+    """A book that is kept up for whoever looks; see `BaseExchange.keep_order_book`."""
+
+    @property
+    def book(self) -> Book | None:
+        """Always the same object, as delivered so far; None before there is any. While the line is down it is empty, and not complete."""
+        ...
+
+
 class BaseExchange(ABC):
     """One account at one venue.
 
@@ -149,6 +158,15 @@ class BaseExchange(ABC):
         """The same as `subscribe_order_book`."""
         return await self.subscribe_order_book(symbol, callback)
 
+    async def keep_order_book(self, symbol: str) -> KeptBook:
+        """Keep the book up without a callback: `book` of what this returns shows it as delivered so far, whenever somebody looks.
+
+        In a replay that is many times as fast as a callback for each change, if the bot looks now and then.
+        """
+        kept = _Kept()
+        kept.subscription = await self.subscribe_order_book(symbol, kept.show)
+        return kept
+
     @abstractmethod
     async def subscribe_ticker(self, symbol: str, callback: TickerCallback) -> Subscription:
         """Best prices and last trade; a slow callback gets the newest only."""
@@ -172,3 +190,24 @@ class BaseExchange(ABC):
     @abstractmethod
     def health(self) -> Health:
         """Lanes, queue, budget, books, right now."""
+
+
+class _Kept:
+    """A `KeptBook` on any adapter: it hears each change and keeps the book that it is handed."""
+
+    subscription: Subscription
+
+    def __init__(self) -> None:
+        self.book: Book | None = None
+
+    def show(self, book: Book) -> None:
+        self.book = book
+
+    async def unsubscribe(self) -> None:
+        await self.subscription.unsubscribe()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.unsubscribe()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
+from papertape.model.stretch import Change
 from papertape.model.units import SECOND, Nanos
 from papertape.resilience.comparison import Comparison
 from papertape.resilience.held import Held
@@ -149,6 +150,27 @@ class BookFeed:
             self.book.clear()
         if self.invalid_since_ns is None:
             self.invalid_since_ns = now_ns
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its changes need not come as messages: the book stands, and nobody takes notes of each."""
+        return self.invalid_since_ns is None and self.comparison is None
+
+    def show_each(self, changes: Iterator[Change]) -> None:
+        """Work in changes as they come, and hand the book on after each, as long as it is steady and nobody begins or ends listening."""
+        book, deliveries = self.book, self.deliveries
+        if len(deliveries) == 1:
+            (deliver,) = deliveries
+            for _ in book.changing(changes):
+                deliver(book)
+                if self.deliveries is not deliveries or self.invalid_since_ns is not None or self.comparison is not None:
+                    return
+            return
+        for _ in book.changing(changes):
+            for deliver in deliveries:
+                deliver(book)
+            if self.deliveries is not deliveries or not self.is_steady:
+                return
 
     @property
     def is_valid(self) -> bool:

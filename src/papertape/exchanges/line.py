@@ -21,6 +21,7 @@ from papertape.exchanges.reconcile import reconcile
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.exchanges.subscribing import Subscribing
+from papertape.exchanges.taking import StretchTaker
 from papertape.exchanges.venue_time import VenueTime
 from papertape.exchanges.watching import Watching
 from papertape.links.base import Link
@@ -56,8 +57,8 @@ class Line:
         instruments: what can be traded, by symbol; known once the REST lane is live.
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
-        is_closing: `disconnect` was called.
-        is_over: nothing can be asked or heard any more.
+        taker: how a link may bring changes of books many at a time.
+        is_closing, is_over: `disconnect` was called; nothing can be asked or heard any more.
     """
 
     def __init__(
@@ -72,8 +73,7 @@ class Line:
         settings: ShellSettings,
         on_bot_error: Callable[[BaseException], None],
     ) -> None:
-        self._link = link
-        self.rules = link.rules
+        self._link, self.rules = link, link.rules
         self.clock = clock = self._time = VenueTime(clock, notes)
         self._notes = notes
         self.settings = settings
@@ -120,6 +120,7 @@ class Line:
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
             on_orders_lost=lambda: self._user.signal(Signal.MISSED), on_hole=lambda symbol: self._polling.hole(symbol),
         )  # fmt: skip
+        self.taker = StretchTaker(self._market, self._streams)
         self._polling = Polling(
             streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
             bell=self.bell, notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live, on_change=self._review,
@@ -208,8 +209,7 @@ class Line:
                 answer = await self.requests.send(Request(op=Op.MARKETS_FETCH))
                 self.learn(answer.markets)
         elif lane is Lane.MARKET:
-            is_new = not self._streams.is_connected
-            asked = await self._streams.repair()
+            is_new, asked = not self._streams.is_connected, await self._streams.repair()
             if asked and is_new and self._market.times_live:
                 self._notes.mark(Mark.RESUBSCRIBED, f"{asked} channels")
         else:

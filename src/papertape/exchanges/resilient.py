@@ -10,6 +10,7 @@ from papertape.exchanges.base import (
     BaseExchange,
     BookCallback,
     CandleCallback,
+    KeptBook,
     Number,
     OrderCallback,
     Subscription,
@@ -165,6 +166,9 @@ class ResilientExchange(BaseExchange):
 
     async def subscribe_order_book(self, symbol: str, callback: BookCallback) -> Subscription:
         return await self._line.subscribing.order_book(symbol, callback)
+
+    async def keep_order_book(self, symbol: str) -> KeptBook:
+        return await self._line.subscribing.kept_book(symbol)
 
     async def subscribe_ticker(self, symbol: str, callback: TickerCallback) -> Subscription:
         return await self._line.subscribing.ticker(symbol, callback)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Self
 
 from papertape.exchanges.account import Account
 from papertape.exchanges.base import BookCallback, CandleCallback, OrderCallback, Subscription, TickerCallback, TradeCallback
@@ -15,6 +15,7 @@ from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.model.account import Candle
+from papertape.model.book import Book
 from papertape.model.instrument import Instrument
 from papertape.model.order import Order
 from papertape.model.request import Channel, Op, Request
@@ -84,15 +85,10 @@ class Subscribing:
         return delivery
 
     async def order_book(self, symbol: str, callback: BookCallback) -> Subscription:
-        instrument = known(self._instruments, symbol)
-        feed = self._streams.books.get(symbol)
-        if feed is None:
-            feed = self._streams.books[symbol] = BookFeed(instrument, self._clock.now_ns())
-            self._streams.on_books_changed()
-        feeding = feed
+        feed = self._book(symbol)
 
         async def end(delivery: Delivery) -> None:
-            feeding.deliveries = _without(feeding.deliveries, delivery)
+            feed.deliveries = _without(feed.deliveries, delivery)
             await self._streams.release(Channel.BOOK, symbol)
 
         delivery = self._deliver(callback, Manner.CONFLATE, end)
@@ -101,6 +97,20 @@ class Subscribing:
         if feed.is_valid and feed.deliveries != (delivery,):
             delivery(feed.book)  # others had the snapshot; the newcomer should not wait for the next change
         return delivery
+
+    async def kept_book(self, symbol: str) -> BookKept:
+        feed = self._book(symbol)
+        kept = BookKept(feed, lambda: self._streams.release(Channel.BOOK, symbol))
+        await self._streams.want(Channel.BOOK, symbol)
+        return kept
+
+    def _book(self, symbol: str) -> BookFeed:
+        instrument = known(self._instruments, symbol)
+        feed = self._streams.books.get(symbol)
+        if feed is None:
+            feed = self._streams.books[symbol] = BookFeed(instrument, self._clock.now_ns())
+            self._streams.on_books_changed()
+        return feed
 
     async def ticker(self, symbol: str, callback: TickerCallback) -> Subscription:
         instrument = known(self._instruments, symbol)
@@ -223,6 +233,31 @@ class Subscribing:
             fetch=fetch,
             spawn=self._spawn,
         )
+
+
+class BookKept:
+    """A `base.KeptBook` of the shell: no callback hears of its book.
+
+    Attributes:
+        book: as delivered so far.
+    """
+
+    def __init__(self, feed: BookFeed, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.book: Book | None = feed.book
+        self._release = release
+        self._is_over = False
+
+    async def unsubscribe(self) -> None:
+        """Keep it no more; doing it twice does nothing."""
+        if not self._is_over:
+            self._is_over = True
+            await self._release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.unsubscribe()
 
 
 def _without(deliveries: tuple[Delivery, ...], gone: Delivery) -> tuple[Delivery, ...]:

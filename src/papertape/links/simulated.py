@@ -65,7 +65,9 @@ class SimulatedLink:
             how = f"closed by the venue ({goodbye}, {GOODBYES[goodbye]})" if goodbye else "connection reset by peer"
             receiver.on_closed(lane, how)
 
-        self._streams[lane] = self._door.open_stream(lane, send, close)
+        stream = self._streams[lane] = self._door.open_stream(lane, send, close)
+        if lane is Lane.MARKET:
+            stream.taker = getattr(receiver, "taker", None)
 
     async def close(self, lane: Lane) -> None:
         stream = self._streams.pop(lane, None)

@@ -71,6 +71,10 @@ class Sequences:
         sequence = self._of.get(symbol)
         return 0 if sequence is None else sequence.expected
 
+    def pass_on(self, symbol: str, last: int) -> None:
+        """Several messages of an instrument have come, each the next one, up to that number."""
+        self._of.setdefault(symbol, Sequence()).expected = last + 1
+
     def on(self, symbol: str, number: int) -> Succession:
         sequence = self._of.get(symbol)
         if sequence is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -34,13 +35,14 @@ class TradeThread:
         holes: how often trades are known, or must be feared, to be missing for good.
     """
 
-    __slots__ = ("_had_none", "_held", "_seen", "holes", "is_torn", "last")
+    __slots__ = ("_had_none", "_held", "_order", "_seen", "holes", "is_torn", "last")
 
     def __init__(self) -> None:
         self.last: Trade | None = None
         self.is_torn = False
         self.holes = 0
         self._seen: dict[str, None] = {}
+        self._order: deque[str] = deque()  # of what was seen, oldest first
         self._held: list[Trade] = []
         self._had_none = False  # REST has told that nothing was traded before us
 
@@ -137,7 +139,8 @@ class TradeThread:
         return [trade for trade in answer if trade.venue_ns >= last.venue_ns]
 
     def _remember(self, key: str) -> None:
-        if key:
+        if key and key not in self._seen:
             self._seen[key] = None
-            if len(self._seen) > REMEMBERED:
-                del self._seen[next(iter(self._seen))]
+            self._order.append(key)
+            if len(self._order) > REMEMBERED:  # the oldest of a dict is found only behind all that went before it
+                del self._seen[self._order.popleft()]

@@ -345,7 +345,7 @@ class RunInParts:
             failures=failures,
             broken=broken,
             not_judged=verdict.not_judged,
-            notes=verdict.notes,
+            notes=(*(note for feeds in self.feeds.values() for feed in feeds for note in feed.notes), *verdict.notes),
             timeline=led_there(self.worlds, failures, rows) if has_failed else (),
             sides=rows,
             digest=self.journal.digest,

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, MarketEvent, Ticker, Trade
 from papertape.model.request import Lane
+from papertape.model.stretch import Manner
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
+from papertape.session.following import Flow, Following, flow_of
 from papertape.session.lag import LOOK_MAX, Keeper, Tuning
 from papertape.session.replay import NEVER, Key, Road
 from papertape.sim.broadcast import Broadcast
@@ -32,7 +34,7 @@ KINDS: Final[dict[type, int]] = {
 }
 """How a tape numbers what streams bring."""
 
-MADE_AT_ONCE: Final = 1_024
+MADE_AT_ONCE: Final = 4_096
 """So many messages are made into events at a time for a client that wants them."""
 
 
@@ -72,7 +74,7 @@ class Passed:
                 count = block.first + (bisect_right(times, ns, low) if times[low] <= ns else low)
                 self._next_ns = times[count - block.first] + self.late_ns
                 break
-            count = block.end
+            count = max(count, block.end)
             self.last, following = block, block.following()
             self.block = following
             self.count = count
@@ -109,6 +111,7 @@ class SkippingCursors:
         keeper: Callable[[Callable[[], int]], Keeper],
         broadcast: Broadcast,
         *,
+        symbols: Sequence[str],
         origin_ns: Nanos,
         constant_ns: Nanos | None,
     ) -> None:
@@ -118,6 +121,7 @@ class SkippingCursors:
         self.keeper = keeper(self.reached)
         self._reached.on_leave = self.keeper.leave
         self._broadcast = broadcast
+        self._symbols = symbols
         self._minds: tuple[Minds, ...] = ()
         self._is_minded = False
         self._wants_changes = False
@@ -129,8 +133,11 @@ class SkippingCursors:
         self._ahead = Tuning.look_min
         self._stop_ns: Nanos = FOREVER_NS
         self._wanted: list[tuple[type, str]] = []
-        self._coming: Iterator[tuple[Nanos, int, MarketEvent]] = iter(())
-        self._due: tuple[Nanos, int, MarketEvent] | None = None
+        self._coming: Iterator[tuple[Nanos, int, MarketEvent | None]] = iter(())
+        self._due: tuple[Nanos, int, MarketEvent | None] | None = None
+        self._flow: Flow | None = None
+        self._following: Following | None = None  # what goes out otherwise than by messages
+        self._is_shown = False
 
     def reached(self) -> int:
         """Messages that have reached the venue."""
@@ -174,6 +181,8 @@ class SkippingCursors:
                 due = self._due
                 due_ns = FOREVER_NS if due is None else due[0]
                 stop_ns = self._stop_ns
+                if self._is_shown and self._show(loop, min(stop_ns - 1, limit_ns - (limit_rank < DELIVERY)), due):
+                    continue
                 if stop_ns <= due_ns:
                     if stop_ns >= limit_ns and (stop_ns > limit_ns or limit_rank < MARKET):
                         self._pass(limit)
@@ -181,6 +190,8 @@ class SkippingCursors:
                     if stop_ns > loop.now_ns:
                         loop.now_ns = stop_ns
                     delivered.ns = stop_ns + origin_ns - 1
+                    if self._following is not None:
+                        self._following.settle(delivered.settle())
                     if self._is_dense:
                         index, block, place, event = self._next
                         reached.count = index + 1
@@ -197,13 +208,21 @@ class SkippingCursors:
                         loop.now_ns = due_ns
                     _, index, event = due
                     reached.ns = due_ns + origin_ns
-                    delivered.count = index
+                    delivered.count = index if event is not None else index - 1
                     self._due = next(self._coming, None)
-                    deliver(index, event)
+                    if self._following is not None:
+                        self._following.settle(index - 1)
+                    if event is not None:
+                        deliver(index, event)
+                    if self._flow is not None and not self._flow.goes_on:
+                        self._look_who_wants()
+                        self._look_who_minds()
             return False
         finally:
             self._broadcast.reached = reached.settle()
-            delivered.settle()
+            count = delivered.settle()
+            if self._following is not None:
+                self._following.settle(count)
             for each in (reached, delivered):
                 last_ns = each.last_ns()
                 if last_ns is not None and last_ns - origin_ns > loop.now_ns:
@@ -304,19 +323,72 @@ class SkippingCursors:
             for symbol in symbols
         ]
         wanted += [(kind, symbol) for kind, channel in CHANNEL_OF.items() for each, symbol in broadcast.silent if each is channel]
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self._wants_changes = any(kind is BookUpdate for kind, _ in wanted)
+        flow = flow_of(broadcast)
+        if wanted != self._wanted or flow != self._flow:
+            if self._flow is not None:
+                self._flow.stream.settle = _nothing
+            self._wanted, self._flow = wanted, flow
+            self._following = None if flow is None else self._follow(flow)
+            self._is_shown = flow is not None and flow.manner is Manner.SHOWN
+            self._wants_changes = flow is None and any(kind is BookUpdate for kind, _ in wanted)
             self._coming = self._all_wanted()
             self._due = next(self._coming, None)
 
-    def _all_wanted(self) -> Iterator[tuple[Nanos, int, MarketEvent]]:
-        """From here on: (run ns, the message's number from 1, event)."""
+    def _show(self, loop: Road, until_ns: Nanos, due: tuple[Nanos, int, MarketEvent | None] | None) -> bool:
+        """Show changes one by one that come before anything else, as long as nobody makes an appointment; whether there were any."""
+        following, flow, before = self._following, self._flow, FOREVER_NS if due is None else due[1]
+        assert following is not None
+        assert flow is not None
+        next_ns, number = following.next()
+        if next_ns > until_ns or number >= before:
+            return False
+        agenda, ready, origin_ns, reached, delivered = loop.agenda, loop.ready, self._origin_ns, self._reached, self._delivered
+        head = agenda[0]
+
+        def pace(now_ns: Nanos, number: int) -> bool:
+            if ready or agenda[0] is not head:
+                return False
+            if now_ns > loop.now_ns:
+                loop.now_ns = now_ns
+            reached.ns = now_ns + origin_ns
+            delivered.count = number
+            return True
+
+        following.show(until_ns, before, pace)
+        following.settle(delivered.count)
+        if not flow.goes_on:
+            self._look_who_wants()
+            self._look_who_minds()
+        return True
+
+    def _follow(self, flow: Flow) -> Following:
+        delivered = self._delivered
+        begin = delivered.settle()
+        following = Following(
+            flow, self._symbols.index(flow.symbol), block=delivered.block, begin=begin, times=delivered.times,
+            since_ns=self._origin_ns - delivered.late_ns,
+        )  # fmt: skip
+        flow.stream.settle = lambda: following.settle(delivered.count)
+        return following
+
+    def _all_wanted(self) -> Iterator[tuple[Nanos, int, MarketEvent | None]]:
+        """From here on, but for what goes out otherwise: (run ns, the message's number from 1, event).
+
+        Behind each block there is a place without an event, or the tape would be read to its end for what it does not have.
+        """
         kinds = sorted({KINDS[kind] for kind, _ in self._wanted})
+        others = [kind for kind in kinds if kind != schema.DELTA]
         begin, block = self._delivered.settle(), self._delivered.block
         while block is not None and kinds:
             times, first, since_ns = self._delivered.times(block), block.first + 1, self._origin_ns - self._delivered.late_ns
+            is_followed = self._following is not None and self._following.can_tell(block)
             for low in range(max(begin - block.first, 0), block.count, MADE_AT_ONCE):
-                for place, event in block.chosen(low, min(low + MADE_AT_ONCE, block.count), kinds):
+                high = min(low + MADE_AT_ONCE, block.count)
+                for place, event in block.chosen(low, high, others if is_followed else kinds):
                     yield times[place] - since_ns, first + place, event
+            yield times[block.count - 1] - since_ns, block.end + 1, None
             block = block.following()
+
+
+def _nothing() -> None:
+    """Nothing is handed over many at a time."""

@@ -29,10 +29,11 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.session.engine import Engine, engine
 from papertape.session.lag import Keeper
 from papertape.session.observer import Observer
+from papertape.session.opening import OpenedTape, opened
 from papertape.session.outages import TOLD_OF, Outages
 from papertape.session.replay import AnyCursors, Cursors, Row
 from papertape.session.skipping import SkippingCursors
-from papertape.session.spec import Depth, Scenario, VenueSpec
+from papertape.session.spec import Depth, FeedSpec, Scenario, VenueSpec
 from papertape.session.watching import Watching
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
@@ -42,8 +43,7 @@ from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, 
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
 from papertape.tape.block import Block, read_blocks
-from papertape.tape.builtin import resolve
-from papertape.tape.reader import Tape, open_tape
+from papertape.tape.reader import Tape
 from papertape.venues import VENUES
 
 DEFAULT_LAW: Final = ConstantLatency(value="15ms")
@@ -59,13 +59,14 @@ class KeptRows:
     def __init__(self, rows_max: int = 1_000_000) -> None:
         self._room = rows_max
         self._parts: dict[tuple[str, Nanos, Nanos], list[Row] | None] = {}
-        self._tapes: dict[tuple[str, Path], Tape] = {}
+        self._tapes: dict[tuple[bytes, Path], OpenedTape] = {}
 
-    def tape(self, feed: str, folder: Path) -> Tape:
-        """The tape that a feed names, opened once."""
-        key = (feed, folder)
+    def opened(self, feed: FeedSpec, folder: Path, where: str) -> OpenedTape:
+        """What a feed names, opened once; raises as `opening.opened` does."""
+        named = feed.tape if feed.files is None else (feed.files, feed.start, feed.end)
+        key = (msgspec.json.encode(named, order="deterministic"), folder)
         if key not in self._tapes:
-            self._tapes[key] = open_tape(resolve(feed, folder))
+            self._tapes[key] = opened(feed, folder, where)
         return self._tapes[key]
 
     def rows(self, tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Iterator[Row]:
@@ -84,9 +85,23 @@ class Feed:
 
     Attributes:
         outages: whether those of the recorder's line are replayed.
+        name: what messages call it.
+        notes: what is worth knowing of how it was read, a sentence each.
     """
 
-    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None, *, outages: bool = True) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        start_ns: Nanos,
+        end_ns: Nanos,
+        kept: KeptRows | None = None,
+        *,
+        outages: bool = True,
+        name: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name or tape.path.name
+        self.notes = notes
         self.tape = tape
         self.start_ns = start_ns
         self.end_ns = end_ns
@@ -146,15 +161,15 @@ def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows |
     """The tapes of one venue, opened; raises `TapeError` or `ConfigError` naming what must be edited."""
     feeds = []
     for feed in spec.feed:
-        tape = open_tape(resolve(feed.tape, scenario.folder)) if kept is None else kept.tape(feed.tape, scenario.folder)
-        start_ns, end_ns = feed.window(tape.first_ns)
+        tape, origin_ns, notes = (opened if kept is None else kept.opened)(feed, scenario.folder, where)
+        start_ns, end_ns = feed.window(origin_ns)
         end_ns = tape.last_ns + 1 if end_ns is None else min(end_ns, tape.last_ns + 1)
         if start_ns >= end_ns:
             raise ConfigError(
-                f"{where}, key `feed`: the part of {tape.path.name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
+                f"{where}, key `feed`: the part of {Path(feed.name).name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
                 f"holds nothing; `papertape tape info {feed.tape}` shows its span"
             )
-        feeds.append(Feed(tape, start_ns, end_ns, kept, outages=feed.outages))
+        feeds.append(Feed(tape, start_ns, end_ns, kept, outages=feed.outages, name=feed.name, notes=notes))
     return feeds
 
 
@@ -164,9 +179,10 @@ def build_venue(
     """The venue, its door with its share of the faults, and the observer between both sides."""
     rules, spec = VENUES[name], with_fills(spec, feeds, f"{scenario.name}: [venue.{name}.model]")
     observer = Observer(name, loop, journal)
+    named = journal if len(scenario.venues) < 2 else journal.of(name)  # where there is one, everybody knows whose a line is
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
-        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=journal, chance=chance
+        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=named, chance=chance
     )
     observer.watch(door)
     world = VenueWorld(name, rules, venue, door, observer, feeds, fees)
@@ -182,9 +198,9 @@ def with_fills(spec: VenueSpec, feeds: Sequence[Feed], where: str) -> VenueSpec:
 
     Raises `ConfigError` where that one was asked for, and a tape holds more than bars; it begins with `where`.
     """
-    whole = [feed.tape for feed in feeds if not _has_only_bars(feed.tape)]
+    whole = [feed for feed in feeds if not _has_only_bars(feed.tape)]
     if isinstance(spec.model.fills, BarFills) and whole:
-        name = whole[0].path.name
+        name = Path(whole[0].name).name
         raise ConfigError(f'{where}, key `fills`: holds "bars", which is for tapes of bars alone, and {name} is none; name another model')
     if spec.model.fills is not None or not feeds or whole:
         return spec
@@ -276,7 +292,7 @@ def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos)
     symbols = [instrument.symbol for instrument in feed.tape.instruments]
     made = SkippingCursors(
         block, lambda reached: Keeper(venue, symbols, block, reached=reached, replay=feed.rows, origin_ns=epoch_ns), world.door.broadcast,
-        origin_ns=epoch_ns, constant_ns=law.ns(0) if isinstance(law, ConstantLatency) else None,
+        symbols=symbols, origin_ns=epoch_ns, constant_ns=law.ns(0) if isinstance(law, ConstantLatency) else None,
     )  # fmt: skip
     venue.lag = made.keeper
     return made

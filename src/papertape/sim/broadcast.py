@@ -394,6 +394,7 @@ class Broadcast:
 
     def _write_delivered(self) -> None:
         for stream in self._market:
+            stream.settle()
             if stream.count:
                 span, stream.count = {"count": stream.count, "first": stream.first, "last": stream.last, "since": stream.first_ns}, 0
                 self._journal.write_gathered(stream.last_ns, "delivered", number=stream.number, **span)

@@ -36,6 +36,7 @@ class BookSide:
         self.side = side
         self.is_asks = side is Side.SELL
         self.ladder = ladder
+        ladder.heap = None  # what changes here comes in other ways too
         self.taken: dict[int, int] = {}
         self.own: SortedDict[int, dict[str, LiveOrder]] = SortedDict()
         self.recent = Recent()

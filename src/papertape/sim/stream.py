@@ -10,6 +10,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, 
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
+from papertape.model.stretch import Taker
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import Numbering
 from papertape.sim.armed import Armed
@@ -89,6 +90,8 @@ class Stream:
             know; None where nothing shows it.
         left: symbols of which the client asked for something and then for nothing any more.
         opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
+        taker: who takes changes of a book many at a time; None where each goes by itself.
+        settle: called before anybody looks at what was delivered; whoever hands over many at a time counts them by then.
         left_ns: when the client closed its end, which the venue hears of later; None where that is not known, or it was the venue that did.
     """
 
@@ -117,6 +120,8 @@ class Stream:
         self.wrong: dict[str, BookSnapshot] = {}
         self.missed: dict[str, Nanos | None] = {}
         self.left: dict[str, None] = {}
+        self.taker: Taker | None = None
+        self.settle: Callable[[], None] = _nothing
         self.is_open = True
         self.opened_ns: Nanos = 0
         self.ended_ns: Nanos | None = None
@@ -191,6 +196,27 @@ class Stream:
                 self._unshown[symbol] = None
             if (Channel.BOOK, symbol) in self.wanted_after:
                 self.missed.setdefault(symbol, None if self.counts_instruments else now_ns)
+
+    def next_number(self, symbol: str) -> int:
+        """The number that the next message of an instrument will have."""
+        return self._counters.get(symbol, 0) if self.counts_instruments else self.sequence
+
+    def count_stretch(self, symbol: str, count: int, first: tuple[int, Nanos], last: tuple[int, Nanos]) -> int:
+        """So many changes of a book go out, none of them lost or held up; returns the number of the first of them on this connection.
+
+        `first` and `last` are each (its number at the venue, when).
+        """
+        sequence = self.next_number(symbol)
+        self._unshown.pop(symbol, None)
+        if self.counts_instruments:
+            self._counters[symbol] = sequence + count
+        else:
+            self.sequence = sequence + count
+        if self.count == 0:
+            self.first, self.first_ns = first
+        self.count += count
+        self.last, self.last_ns = last
+        return sequence
 
     def _spend(self, symbol: str) -> int:
         if self.counts_instruments:

@@ -16,6 +16,7 @@ from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
 from papertape.tape.batch import Timed, listed, timed_rows
+from papertape.tape.changes import Changes
 from papertape.tape.lane import NO_ROWS, Lane, words
 from papertape.tape.reader import Message, Tape, events_of
 
@@ -65,6 +66,10 @@ class Block:
         """Changed bids, changed asks, what takers bought, what they sold; see `Lane`."""
         raise NotImplementedError
 
+    def changes(self, instrument: int) -> Changes | None:
+        """Its changes of a book as columns; None where they must be told as messages."""
+        return None
+
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         """The messages at these places, as `Tape.messages` has them."""
         raise NotImplementedError
@@ -107,6 +112,7 @@ class Rows(Block):
         self._tape = tape
         self._timed = timed
         self._lanes: dict[int, tuple[Lane, Lane, Lane, Lane]] = {}
+        self._changes: dict[int, Changes] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
         lasts = pc.greater_equal(flags, pa.scalar(schema.LAST, pa.int8()))
@@ -126,6 +132,7 @@ class Rows(Block):
         is_empty = pc.equal(timed.arrow.column("side"), pa.scalar(schema.NO_SIDE, pa.int8()))
         is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, pa.scalar(schema.DELTA, pa.int8()))))
         is_odd = not self._is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
+        self._is_odd = is_odd
         if is_odd:
             self.barriers = range(self.count)
         elif self._is_plain:
@@ -147,6 +154,15 @@ class Rows(Block):
                 made.append(Lane(places, *(self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))))
             lanes = self._lanes[instrument] = (made[0], made[1], made[2], made[3])
         return lanes
+
+    def changes(self, instrument: int) -> Changes | None:
+        if self._is_odd:
+            return None
+        changes = self._changes.get(instrument)
+        if changes is None:
+            places = None if self._is_plain else self._places
+            changes = self._changes[instrument] = Changes(self._timed, instrument, is_plain=self._is_plain, row_places=places)
+        return changes
 
     @cached_property
     def _places(self) -> Any:
@@ -188,6 +204,9 @@ class Rows(Block):
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
         if begin >= end or schema.DELTA in kinds:  # most are that, so nothing would be gained
             return super().chosen(begin, end, kinds)
+        if not kinds or tuple(kinds) == (schema.SNAPSHOT,):
+            few = self.barriers[bisect_left(self.barriers, begin) : bisect_left(self.barriers, end)] if kinds else ()
+            return ((place, message[3]) for place in few for message in self.messages(place, place + 1))
         import pyarrow as pa
         import pyarrow.compute as pc
 

@@ -1,0 +1,72 @@
+"""Many changes of one book in a row, as columns: where nobody wants them one by one, no event is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from papertape.model.units import Nanos
+
+BID = 1
+"""What a side is in columns; any other number but 0, which is none, is an ask."""
+
+
+class Columns(Protocol):
+    """Changed levels, one a row, oldest first."""
+
+    def rows(self, begin: int, end: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+        """Side, ticks and lots of each row from `begin` up to, not including, `end`."""
+        ...
+
+
+class Stretch(msgspec.Struct, gc=False):
+    """Changes of one book that follow each other, with nothing between them that anybody had to be told.
+
+    Attributes:
+        venue_ns: the venue's stamp of the last, since 1970-01-01 UTC.
+        columns: where their levels stand, from row `begin` up to, not including, row `end`.
+    """
+
+    venue_ns: Nanos
+    columns: Columns
+    begin: int
+    end: int
+
+    def joins(self, other: Stretch) -> bool:
+        """Whether `other` begins where this one ends, so that both are one."""
+        return self.columns is other.columns and self.end == other.begin
+
+
+Change = tuple[Nanos, int, int, int]
+"""(the venue's stamp, side, ticks, lots): a change of one level."""
+
+
+class Manner(Enum):
+    """How a client takes the changes of a book."""
+
+    SINGLY = "each as a message"
+    SHOWN = "each, but not as a message: it calls who wants to look"
+    KEPT = "many at a time: nobody wants to look at each"
+
+
+class Taker(Protocol):
+    """A client that may take changes of a book many at a time, instead of messages; numbers are those of its connection."""
+
+    def manner(self, symbol: str, sequence: int) -> Manner:
+        """How it takes the changes of a book, the next of which has that number; true until somebody there is called."""
+        ...
+
+    def count(self, symbol: str, sequence: int, count: int) -> None:
+        """So many changes have come, the first of which has that number."""
+        ...
+
+    def keep(self, symbol: str, stretch: Stretch) -> None:
+        """These are they."""
+        ...
+
+    def show(self, symbol: str, changes: Iterator[Change]) -> None:
+        """Take changes one by one, each as it comes, as long as that may go on; they are counted after that."""
+        ...

@@ -1,0 +1,62 @@
+"""One instrument's changes of its book in a block of a tape, as columns: for whoever is told of them many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from papertape.model.units import Nanos
+from papertape.tape import schema
+
+if TYPE_CHECKING:
+    from papertape.tape.batch import Timed
+
+
+class Changes:
+    """Messages that each change a book, in their order.
+
+    Attributes:
+        places: of the messages in their block; ascending.
+        is_plain: each message has one row.
+        stamps: the venue's clock of each row, since 1970-01-01 UTC.
+    """
+
+    def __init__(self, timed: Timed, instrument: int, *, is_plain: bool, row_places: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        arrow = timed.arrow
+        is_its = pc.equal(arrow.column("instrument"), pa.scalar(instrument, pa.int16()))
+        rows = pc.indices_nonzero(pc.and_(pc.equal(arrow.column("kind"), pa.scalar(schema.DELTA, pa.int8())), is_its))
+        self.is_plain = is_plain
+        self.stamps: Sequence[Nanos] = _view(arrow.column("venue_ns").take(rows), "q")
+        self._sides = _view(arrow.column("side").take(rows), "b")
+        self._prices = _view(arrow.column("price_ticks").take(rows), "q")
+        self._lots = _view(arrow.column("qty_lots").take(rows), "q")
+        self._ends: Sequence[int] | None = None
+        if is_plain:
+            self.places: Sequence[int] = _view(rows.cast("int64"), "q")
+        else:
+            lasts = pc.greater_equal(arrow.column("flags").take(rows), pa.scalar(schema.LAST, pa.int8()))
+            self.places = _view(row_places.take(rows.filter(lasts)).cast("int64"), "q")
+            self.is_plain = len(self.places) == len(rows)
+            if not self.is_plain:
+                self._ends = _view(pc.indices_nonzero(lasts).cast("int64"), "q")
+
+    def span(self, low: int, high: int) -> tuple[int, int]:
+        """The rows of the messages from the `low`-th up to, not including, the `high`-th of them."""
+        if self._ends is None:
+            return low, high
+        return self._ends[low - 1] + 1 if low else 0, self._ends[high - 1] + 1 if high else 0
+
+    def rows(self, begin: int, end: int) -> tuple[list[int], list[int], list[int]]:
+        """Side, ticks and lots of each row; see `model.stretch.Columns`."""
+        return self._sides[begin:end].tolist(), self._prices[begin:end].tolist(), self._lots[begin:end].tolist()
+
+
+def _view(column: Any, code: Literal["b", "q"]) -> memoryview[int]:
+    """A column without nulls as what Python can count, look up and slice."""
+    if not len(column):
+        return memoryview(b"").cast(code)
+    view = memoryview(column.buffers()[1]).cast(code)
+    return view[column.offset : column.offset + len(column)]
