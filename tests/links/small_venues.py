@@ -69,10 +69,10 @@ class SmallBinance(Small):
             case "GET account":
                 return {"balances": [{"asset": "USDT", "free": "90.10", "locked": "10.00"}], "updateTime": STAMP}
             case "POST order":
-                number = str(len(self.orders) + 1)
+                number, qty = str(len(self.orders) + 1), given.get("quantity", "0.199")
                 self.orders[number] = {
                     "symbol": given["symbol"], "orderId": number, "orderListId": "-1", "clientOrderId": given["newClientOrderId"],
-                    "transactTime": STAMP, "price": given["price"], "origQty": given["quantity"], "executedQty": "0.000",
+                    "transactTime": STAMP, "price": given.get("price", "0.00"), "origQty": qty, "executedQty": "0.000",
                     "origQuoteOrderQty": "0.00", "cummulativeQuoteQty": "0.00", "status": "NEW", "timeInForce": "GTC",
                     "type": given["type"], "side": given["side"], "workingTime": STAMP, "fills": [],
                     "selfTradePreventionMode": "EXPIRE_MAKER",

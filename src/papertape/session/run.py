@@ -250,6 +250,9 @@ class RunInParts:
         self.escaped = escaped or next(iter(loop.escapes), None)
         self.ended_ns = loop.now_ns
         self.events = replay.seen
+        for feeds in self.feeds.values():
+            for feed in feeds:
+                feed.end_reading()
 
     def _judge(self, loop: VirtualLoop) -> None:
         self.failures += [tell_of_context(context) for context in loop.unhandled] + self.forgotten

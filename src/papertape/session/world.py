@@ -42,7 +42,8 @@ from papertape.sim.lagging import LaggingVenue
 from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, RecordedLine
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
-from papertape.tape.block import Block, read_blocks
+from papertape.tape.block import Block
+from papertape.tape.index.store import first_block
 from papertape.tape.reader import Tape
 from papertape.venues import VENUES
 
@@ -107,6 +108,7 @@ class Feed:
         self.end_ns = end_ns
         self.outages = outages
         self._kept = kept
+        self._end_reading: Callable[[], object] = lambda: None
 
     @property
     def brings_outages(self) -> bool:
@@ -119,7 +121,14 @@ class Feed:
 
     def block(self) -> Block | None:
         """The first block of the same messages."""
-        return read_blocks(self.tape, self.start_ns, self.end_ns)
+        block = first_block(self.tape, self.start_ns, self.end_ns)
+        if block is not None:
+            self._end_reading = block.reading.close
+        return block
+
+    def end_reading(self) -> None:
+        """No message that has not been read will be; an index that is not whole by now never will be."""
+        self._end_reading()
 
 
 class VenueWorld:

@@ -303,6 +303,10 @@ class CcxtLink:
         if wanted.amount is None:
             assert wanted.cost is not None, "one of both is wanted"
             self._need("createMarketBuyOrderWithCost")
+            if not self._manners.takes_cost:
+                raise NotSupported(
+                    f"{self._name}: ccxt takes the cost for an amount as it shows the order: give the amount; nothing was sent"
+                )
             args: tuple[Any, ...] = ("create_market_buy_order_with_cost", wanted.symbol, plain(wanted.cost), params)
         else:
             if wanted.type is OrderType.MARKET and wanted.side is Side.BUY and self._buys_by_cost():

@@ -28,9 +28,11 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reconcile: `LOOKUP` only where ccxt's `fetch_order` was seen to find an order by `clientOrderId`; any venue can be scanned.
-        id_max: how long a client order id may be, as text.
+        id_max: how long a client order id may be, as text; 0 where it must be a UUID.
         id_key: what `create_order` of ccxt takes it by; its Coinbase sends one of its own making for the unified name.
         takes_uuid: whether one may be a UUID as well, whatever its length.
+        takes_cost: whether a market buy may be asked for by what it costs; not where ccxt then takes the cost for an amount as it shows the
+            order.
         words: what ccxt has no class for, by a part of the venue's words.
         options: ccxt's, over those that it comes with.
     """
@@ -39,6 +41,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     id_max: int = 36
     id_key: str = "clientOrderId"
     takes_uuid: bool = False
+    takes_cost: bool = True
     words: Mapping[str, type[ExchangeError]] = {}
     options: Mapping[str, Any] = {}
 
@@ -60,7 +63,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
                 packed = None
             if packed is not None and self.told(str(packed)) == client_order_id:
                 return str(packed)
-        raise InvalidOrder(f"client order id {client_order_id}: this venue takes at most {self.id_max} characters")
+        wanted = f"at most {self.id_max} characters" if self.id_max else "UUIDs alone, as which ours are written"
+        raise InvalidOrder(f"client order id {client_order_id}: this venue takes {wanted}")
 
     def told(self, client_order_id: str) -> str:
         """The other way: the id as we know it, of one as the venue tells it.
@@ -95,7 +99,8 @@ MANNERS: Final[dict[str, Manners]] = {
         words={"NOT_FOUND": OrderNotFound, "POST_ONLY": OrderImmediatelyFillable},
         options={"fetchBalance": "v3PrivateGetBrokerageAccounts", "createMarketBuyOrderRequiresPrice": True},
     ),
-    "kraken": Manners(id_max=18, takes_uuid=True),
+    "coinbaseexchange": Manners(id_max=0, takes_uuid=True),
+    "kraken": Manners(id_max=18, takes_uuid=True, takes_cost=False),
 }
 """By ccxt's name; a venue that is not here has the default ones, which are safe."""
 
