@@ -18,6 +18,7 @@ class Small:
         asked: method and last part of the path of each request, with its parameters.
         loses: how many of the next creates are carried out without an answer.
         shows: whether it tells client order ids.
+        limits: how many of the next creates are turned away, because there were too many.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Small:
         self.orders: dict[str, dict[str, Any]] = {}
         self.loses = 0
         self.shows = True
+        self.limits = 0
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         given = dict(request.query) | dict(parse_qsl((await request.read()).decode()))
@@ -93,6 +95,9 @@ class SmallKraken(Small):
     """api.kraken.com."""
 
     def answer(self, name: str, given: dict[str, str]) -> Any:
+        if name == "POST AddOrder" and self.limits:
+            self.limits -= 1
+            return {"error": ["EOrder:Rate limit exceeded"]}
         found = self.result(name, given)
         return None if found is None else {"error": [], "result": found}
 

@@ -129,6 +129,20 @@ def test_a_venue_that_forgets_client_order_ids_gets_one_order_and_no_more() -> N
     assert len(at("kraken", story, lambda venue: setattr(venue, "shows", False)).orders) == 1
 
 
+def test_krakens_limit_is_one_although_its_answer_is_http_200() -> None:
+    """Nothing was done, so it is asked again after a while, and no outcome is unknown."""
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        venue.limits = 2
+        order = await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50.01")
+        assert order.client_order_id == "pt00000000000000ff-1"
+        assert exchange.health.unknown_orders == 0
+
+    venue = at("kraken", story)
+    assert len(venue.of("POST AddOrder")) == 3
+    assert len(venue.orders) == 1
+
+
 @each_venue
 def test_a_purchase_by_its_cost_is_made_where_it_is_shown_as_one(name: str) -> None:
     """ccxt shows Kraken's as one of as many coins as were to be paid: who looks would count ten where a fifth was bought."""

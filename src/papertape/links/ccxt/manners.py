@@ -33,6 +33,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
         takes_uuid: whether one may be a UUID as well, whatever its length.
         takes_cost: whether a market buy may be asked for by what it costs; not where ccxt then takes the cost for an amount as it shows the
             order.
+        limits: words of the venue's, in an answer of HTTP 200, by which it turned a request away for asking too often and did nothing.
         words: what ccxt has no class for, by a part of the venue's words.
         options: ccxt's, over those that it comes with.
     """
@@ -42,6 +43,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     id_key: str = "clientOrderId"
     takes_uuid: bool = False
     takes_cost: bool = True
+    limits: tuple[str, ...] = ()
     words: Mapping[str, type[ExchangeError]] = {}
     options: Mapping[str, Any] = {}
 
@@ -100,7 +102,12 @@ MANNERS: Final[dict[str, Manners]] = {
         options={"fetchBalance": "v3PrivateGetBrokerageAccounts", "createMarketBuyOrderRequiresPrice": True},
     ),
     "coinbaseexchange": Manners(id_max=0, takes_uuid=True),
-    "kraken": Manners(id_max=18, takes_uuid=True, takes_cost=False),
+    "kraken": Manners(
+        id_max=18,
+        takes_uuid=True,
+        takes_cost=False,
+        limits=("EAPI:Rate limit exceeded", "EOrder:Rate limit exceeded", "EGeneral:Too many requests", "EGeneral:Temporary lockout"),
+    ),
 }
 """By ccxt's name; a venue that is not here has the default ones, which are safe."""
 

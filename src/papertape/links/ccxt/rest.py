@@ -104,7 +104,8 @@ class CcxtRest:
     def _told(self, error: BaseError, op: Op, what: str) -> BaseError:
         """ccxt's error as ours: what it means, and without the query of an address, which some venues sign in."""
         text = f"{what}: {QUERY.sub('?…', str(error))}"
-        if isinstance(error, RateLimitExceeded) or (isinstance(error, DDoSProtection) and self.client.papertape_status in (418, 429)):
+        is_limit = isinstance(error, RateLimitExceeded) or any(words in str(error) for words in self._manners.limits)
+        if is_limit or (isinstance(error, DDoSProtection) and self.client.papertape_status in (418, 429)):
             limited = with_retry_after(RateLimitExceeded(text), self._wait_ns())
             self.on_limited(retry_after_ns(limited))
             return limited
