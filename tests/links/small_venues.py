@@ -18,7 +18,7 @@ class Small:
         asked: method and last part of the path of each request, with its parameters.
         loses: how many of the next creates are carried out without an answer.
         shows: whether it tells client order ids.
-        limits: how many of the next creates are turned away, because there were too many.
+        limits: by which words the next creates are turned away.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Small:
         self.orders: dict[str, dict[str, Any]] = {}
         self.loses = 0
         self.shows = True
-        self.limits = 0
+        self.limits: list[str] = []
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         given = dict(request.query) | dict(parse_qsl((await request.read()).decode()))
@@ -53,6 +53,8 @@ class SmallBinance(Small):
     """api.binance.com, spot."""
 
     def answer(self, name: str, given: dict[str, str]) -> Any:
+        if name == "POST order" and self.limits:
+            return {"code": -1021, "msg": self.limits.pop()}
         match name:
             case "GET time":
                 return {"serverTime": STAMP}
@@ -96,8 +98,7 @@ class SmallKraken(Small):
 
     def answer(self, name: str, given: dict[str, str]) -> Any:
         if name == "POST AddOrder" and self.limits:
-            self.limits -= 1
-            return {"error": ["EOrder:Rate limit exceeded"]}
+            return {"error": [self.limits.pop()]}
         found = self.result(name, given)
         return None if found is None else {"error": [], "result": found}
 
