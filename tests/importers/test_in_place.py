@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import tomllib
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from papertape.model.units import SECOND, iso_after
 from papertape.reports.divergence import first_divergence
 from papertape.scenario.make import make_scenario
 from papertape.scenario.simulate import simulate
-from papertape.scenario.write import scenario_text
+from papertape.scenario.write import scenario_text, value_text
 from papertape.session.result import RunResult
 from papertape.tape import Tape, open_tape
 from papertape.tape.export import EXPORTERS, Export
@@ -313,7 +314,10 @@ def test_files_that_change_are_read_anew(tmp_path: Path, monkeypatch: pytest.Mon
         assert played(feed).digest == second
         assert kept.read_bytes() == content
     kept.with_suffix(".json").write_text("{")
+    half = kept.with_name(f".{kept.name}.1.1.part")
+    half.write_text("left behind by somebody who was killed")
     assert played(feed).digest == second
+    assert not half.exists()
     made = inplace.import_foreign
 
     def meddling(*args: Any, **more: Any) -> Any:
@@ -449,6 +453,8 @@ def test_a_bucket_that_does_not_let_itself_be_read_is_told(store: Store, monkeyp
     assert "does not let anybody without credentials read it" in said("s3://shut/a.csv", anonymous=True)
     assert "s3://shoot: there is no such bucket" in said("s3://shoot/a.csv")
     assert "s3://open/folder: is a folder; expected files, such as s3://open/folder/*" in said("s3://open/folder", anonymous=True)
+    store.buckets["open"]["403.csv"] = b""
+    assert "s3://open/403.csv: has no column" in said("s3://open/403.csv", anonymous=True)
     assert "s3://open/b.csv: there is no such file" in said("s3://open/b.csv", anonymous=True)
     assert "s3://open/a.csv: has no column" in said("s3://open/a.csv", anonymous=True)
     assert "does not answer; is the endpoint right" in said("s3://open/a.csv", endpoint="http://127.0.0.1:9")
@@ -463,6 +469,10 @@ def test_a_bucket_is_found_by_the_usual_variables() -> None:
     }  # fmt: skip
     told = settings(None, None, None, environment)
     assert (told.endpoint, told.region, told.is_anonymous) == ("http://b", "c", True)
+    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL holds credentials"):
+        settings(None, None, True, {"AWS_ENDPOINT_URL": "http://me:hushhush@a"})
+    with pytest.raises(ConfigError, match=r'AWS_ENDPOINT_URL holds "127\.0\.0\.1:9000"; expected an address'):
+        settings(None, None, True, {"AWS_ENDPOINT_URL": "127.0.0.1:9000"})
     assert settings("http://x", "y", False, environment | {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}).keys == ("k", "s", "")
 
 
@@ -491,3 +501,24 @@ def test_the_page_on_feeds_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     assert feed.files is not None
     assert len(list(filled(feed.files, Span(feed.start, feed.end)))) == 28
+
+
+def test_a_bot_is_run_on_files_that_a_feed_of_its_own_names(tmp_path: Path, table: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
+    """From any folder, with money for what is traded there, and by a command that gives it again; what is wrong is told by its file."""
+    (tmp_path / "data").mkdir()
+    pq.write_table(table, tmp_path / "data" / "book.parquet")
+    mapping = "\n".join(f"{key} = {value_text(each)}" for key, each in BOOK["columns"].items())
+    (tmp_path / "data" / "map.toml").write_text(f'kind = "book"\nsymbol = "BTC/USD"\n[columns]\n{mapping}\n')
+    feed = tmp_path / "data" / "feed.toml"
+    feed.write_text(f'format = "columns"\npath = "*.parquet"\ncolumns = "map.toml"\ninstrument = "{STEPS}"\n')
+    (tmp_path / "bot.py").write_text("async def main(exchange):\n    print((await exchange.fetch_balance()).currencies.keys())\n")
+    assert main(["run", str(tmp_path / "bot.py"), "--tape", str(feed), "--json"]) in (0, 1)
+    out, err = capsys.readouterr()
+    assert "dict_keys(['USD', 'BTC'])" in err
+    result = json.loads(out)
+    assert f"--tape {feed}" in result["repro"]
+    assert result["events"] > 0
+    feed.write_text(feed.read_text().replace("format", "formt"))
+    assert main(["run", str(tmp_path / "bot.py"), "--tape", str(feed)]) == 2
+    assert f"{feed}: [venue.coinbase.feed], key `formt`: there is no such key; did you mean `format`?" in capsys.readouterr().out
+    assert main(["run", str(tmp_path / "bot.py"), "--tape", str(tmp_path / "nothing.parquet")]) == 4

@@ -129,6 +129,29 @@ def test_a_venue_that_forgets_client_order_ids_gets_one_order_and_no_more() -> N
     assert len(at("kraken", story, lambda venue: setattr(venue, "shows", False)).orders) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("kraken", ["EAPI:Invalid nonce", "EGeneral:Temporary lockout", "EOrder:Rate limit exceeded"]),
+        ("binance", ["Timestamp for this request is outside of the recvWindow."]),
+    ],
+)
+def test_who_is_turned_away_asks_again_and_no_outcome_is_unknown(name: str, words: list[str]) -> None:
+    """Too often, though Kraken says so by HTTP 200; overtaken by a later request, which costs a number (veox/python3-krakenex#21); or too
+    late. Nothing was done.
+    """
+
+    async def story(exchange: CcxtExchange, venue: Any) -> None:
+        venue.limits = list(words)
+        order = await exchange.place_order("LTC/USDT", "limit", "buy", "0.2", "50.01")
+        assert order.client_order_id == "pt00000000000000ff-1"
+        assert exchange.health.unknown_orders == 0
+
+    venue = at(name, story)
+    assert len(venue.of("POST AddOrder") + venue.of("POST order")) == 1 + len(words)
+    assert len(venue.orders) == 1
+
+
 @each_venue
 def test_a_purchase_by_its_cost_is_made_where_it_is_shown_as_one(name: str) -> None:
     """ccxt shows Kraken's as one of as many coins as were to be paid: who looks would count ten where a fifth was bought."""

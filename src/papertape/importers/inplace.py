@@ -212,6 +212,8 @@ def _alone(path: Path) -> Iterator[None]:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
+            for half in path.parent.glob(f".{path.name}.*.part"):
+                half.unlink(missing_ok=True)  # of a process that was killed
         yield
 
 
