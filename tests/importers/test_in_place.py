@@ -453,6 +453,8 @@ def test_a_bucket_that_does_not_let_itself_be_read_is_told(store: Store, monkeyp
     assert "does not let anybody without credentials read it" in said("s3://shut/a.csv", anonymous=True)
     assert "s3://shoot: there is no such bucket" in said("s3://shoot/a.csv")
     assert "s3://open/folder: is a folder; expected files, such as s3://open/folder/*" in said("s3://open/folder", anonymous=True)
+    store.buckets["open"]["403.csv"] = b""
+    assert "s3://open/403.csv: has no column" in said("s3://open/403.csv", anonymous=True)
     assert "s3://open/b.csv: there is no such file" in said("s3://open/b.csv", anonymous=True)
     assert "s3://open/a.csv: has no column" in said("s3://open/a.csv", anonymous=True)
     assert "does not answer; is the endpoint right" in said("s3://open/a.csv", endpoint="http://127.0.0.1:9")
@@ -467,6 +469,10 @@ def test_a_bucket_is_found_by_the_usual_variables() -> None:
     }  # fmt: skip
     told = settings(None, None, None, environment)
     assert (told.endpoint, told.region, told.is_anonymous) == ("http://b", "c", True)
+    with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL holds credentials"):
+        settings(None, None, True, {"AWS_ENDPOINT_URL": "http://me:hushhush@a"})
+    with pytest.raises(ConfigError, match=r'AWS_ENDPOINT_URL holds "127\.0\.0\.1:9000"; expected an address'):
+        settings(None, None, True, {"AWS_ENDPOINT_URL": "127.0.0.1:9000"})
     assert settings("http://x", "y", False, environment | {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}).keys == ("k", "s", "")
 
 

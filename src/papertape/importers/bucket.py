@@ -61,6 +61,7 @@ def settings(endpoint: str | None, region: str | None, anonymous: bool | None, e
     if anonymous is None:
         anonymous = first("AWS_NO_SIGN_REQUEST", "AWS_SKIP_SIGNATURE").lower() in _TRUE
     at = endpoint or first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    check_endpoint(at, "the variable AWS_ENDPOINT_URL")
     where = region or first("AWS_REGION", "AWS_DEFAULT_REGION")
     found = tuple(environment.get(name, "") for name in _SECRET)
     if not anonymous and bool(found[0]) != bool(found[1]):
@@ -74,6 +75,17 @@ def settings(endpoint: str | None, region: str | None, anonymous: bool | None, e
             )
         return Settings(at, where, anonymous, None)
     return Settings(at, where, False, (found[0], found[1], found[2]))
+
+
+def check_endpoint(text: str, called: str) -> None:
+    """Raise `ConfigError` unless this is nothing, or an address without credentials, which are not shown."""
+    url = urlsplit(text)
+    if url.username or url.password:
+        raise ConfigError(
+            f"{called} holds credentials, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; expected an address alone"
+        )
+    if text and (url.scheme not in ("http", "https") or not url.hostname):
+        raise ConfigError(f'{called} holds "{text}"; expected an address such as "https://s3.example.com" or "http://127.0.0.1:9000"')
 
 
 def _may_find_keys(environment: Mapping[str, str]) -> bool:
@@ -100,7 +112,12 @@ class Bucket:
     def store(self) -> Any:
         """The `pyarrow.fs.S3FileSystem`, made when it is asked for first."""
         if self._store is None:
-            from pyarrow import fs
+            try:
+                from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
+            except ImportError:
+                raise ConfigError(
+                    f"{BUCKETS}{self.name}: this pyarrow was built without S3; `pip install pyarrow` brings one with it"
+                ) from None
 
             told = self._told
             url = urlsplit(told.endpoint) if told.endpoint else None
@@ -108,15 +125,14 @@ class Bucket:
             region = told.region or ("us-east-1" if url is not None else "")
             try:
                 if not region:
-                    region = fs.resolve_s3_region(self.name)
+                    region = resolve_s3_region(self.name)
                 more |= {"region": region}
                 more |= {"anonymous": True} if told.is_anonymous else {}
                 if told.keys is not None:
                     more |= {"access_key": told.keys[0], "secret_key": told.keys[1], "session_token": told.keys[2] or None}
-                retries = fs.AwsStandardS3RetryStrategy(max_attempts=3)
-                self._store = fs.S3FileSystem(
-                    connect_timeout=5, request_timeout=30, retry_strategy=retries, tls_ca_file_path=self._ca, **more
-                )
+                more |= {"tls_ca_file_path": self._ca} if self._ca is not None else {}
+                retries = AwsStandardS3RetryStrategy(max_attempts=3)
+                self._store = S3FileSystem(connect_timeout=5, request_timeout=30, retry_strategy=retries, **more)
             except OSError as error:
                 raise self.problem(error, f"{BUCKETS}{self.name}") from None
         return self._store
@@ -180,10 +196,10 @@ class Bucket:
     def problem(self, error: Exception, what: str) -> PapertapeError:
         """One sentence of what the store, or the way to it, said; without what is secret."""
         said = " ".join(str(error).split())
-        lower = said.lower().replace("_", "")
+        lower = (said.partition("AWS Error")[2] or said).lower().replace("_", "")  # names may say anything
         if any(word in lower for word in ("networkconnection", "curlcode", "timeout", "could not resolve", "couldn't connect")):
             return TapeError(f"{what}: {self._host} does not answer; is the endpoint right (`endpoint`, AWS_ENDPOINT_URL), and is it up?")
-        if "nosuchbucket" in lower or "bucket does not exist" in lower:
+        if "nosuchbucket" in lower or "bucket does not exist" in lower or re.search("bucket '.*' not found", lower):
             return TapeError(f"{what}: there is no such bucket at {self._host}; mend its name, or the endpoint.")
         if any(
             word in lower for word in ("invalidaccesskeyid", "signaturedoesnotmatch", "invalidtoken", "expiredtoken", "unrecognizedclient")

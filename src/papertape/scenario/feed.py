@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from papertape.model.errors import ConfigError
 from papertape.model.units import is_date, moment_ns
@@ -139,16 +138,15 @@ def _check_address(feed: Table, path: str) -> None:
 
 
 def _endpoint(feed: Table) -> str | None:
+    from papertape.importers.bucket import check_endpoint
+
     text = feed.text("endpoint")
     if text is None:
         return None
-    url = urlsplit(text)
-    if url.username or url.password:
-        raise feed.problem("endpoint", "holds credentials, which belong into the AWS_… variables and in no file; expected an address alone")
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise feed.problem(
-            "endpoint", f'holds {shown(text)}; expected an address such as "https://s3.example.com" or "http://127.0.0.1:9000"'
-        )
+    try:
+        check_endpoint(text, "it")
+    except ConfigError as error:
+        raise feed.problem("endpoint", str(error).removeprefix("it ")) from None
     return text
 
 
