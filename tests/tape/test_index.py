@@ -69,7 +69,7 @@ def said(blocks: list[Block]) -> list[Any]:
     return [(reach_ns, event) for block in blocks for _, reach_ns, _, event in block.messages(0, block.count)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(arrived=arrivals())
 def test_an_index_holds_what_the_tape_does(tmp_path_factory: pytest.TempPathFactory, arrived: Arrived) -> None:
     """Every message, and every question that a block answers, whole or in part; and the books as each block begins."""
@@ -289,7 +289,7 @@ def test_a_part_of_a_tape_ends_where_it_should(tape: Tape) -> None:
         assert all(isinstance(block, Indexed) for block in blocks)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(arrived=arrivals(min_size=4), begin=st.integers(0, 10**6 + 10), span=st.integers(1, 10**6))
 @example(arrived=[(BookUpdate(venue_ns=1, local_ns=10**6, symbol="BTC/USD", bids=((9, 0),), asks=((10, 1),)), 0)] * 9, begin=1, span=1)
 def test_a_part_begins_with_the_books_as_they_stood(
