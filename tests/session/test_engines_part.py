@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.session.test_engines import FAULTS, Fickle
 
 import papertape
+from papertape.exchanges.base import BaseExchange
+from papertape.model.errors import BaseError
 from papertape.model.units import SECOND
+from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE
 from papertape.session.lag import Tuning
 from papertape.tape.index.store import VARIABLE as INDEX
@@ -18,6 +22,26 @@ from papertape.tape.index.store import Tuning as Indexing
 from papertape.tape.index.store import make
 from papertape.tape.reader import open_tape
 from papertape.tape.synth import Synth, write_synth
+
+SYMBOL = "BTC/USD"
+
+
+async def dealer(exchange: BaseExchange, seed: int) -> None:
+    """Take a little, or rest close to the last price for a while, as a seed says."""
+    random = Chance(seed).stream("dealer")
+    while True:
+        await asyncio.sleep(random.choice((0.05, 0.2, 0.7)))
+        try:
+            bars = await exchange.fetch_ohlcv(SYMBOL, "1m")
+            side = random.choice(("buy", "sell"))
+            if not bars or random.below(3) == 0:
+                await exchange.place_order(SYMBOL, "market", side, "0.003")
+                continue
+            order = await exchange.place_order(SYMBOL, "limit", side, "0.004", bars[-1].close + random.choice((-2, 0, 1)) * Decimal("0.01"))
+            await asyncio.sleep(random.choice((0.1, 1.0)))
+            await exchange.cancel_order(order.id, SYMBOL)
+        except BaseError:
+            continue
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +69,8 @@ def test_a_part_gives_one_journal(tape: Path, seed: int, start: int, length: int
             feed = {"tape": str(tape), "start": f"{start}ms", "end": f"{start + length}ms"}
             path = tape.with_suffix(".jsonl")
             papertape.simulate(
-                Fickle, bot_config={"seed": seed}, seed=seed, faults=FAULTS[:1], journal_path=path,
+                dealer, bot_config={"seed": seed}, seed=seed, journal_path=path,
+                faults=[{"kind": "disconnect", "at": "1s", "connection": "market", "lasts": "2s"}],
                 venues={"coinbase": {"feed": feed, "account": {"USD": "10000", "BTC": "1"}}},
             )  # fmt: skip
             journals.append(path.read_text().splitlines())
