@@ -28,8 +28,8 @@ class Ladder:
         late: levels that changed since the last look, newest amount each (0: gone). Whoever changes many writes here, and minds `LATE_MAX`.
         settled: all levels in order, but for what is in `late`.
         top: the best price; None where only a look can tell. Whoever writes to `late` sees to it too.
-        heap: prices in `late` that were not gone as they were written, bids below zero, so that the best comes first; None where those
-            who write to `late` do not keep it.
+        heap: prices in `late` alone that were not gone as they were written, bids below zero, so that the best comes first; None where
+            those who write to `late` do not keep it.
 
     >>> ladder = Ladder(Side.SELL)
     >>> ladder.late.update({101: 5, 99: 7, 100: 0})
@@ -223,6 +223,7 @@ class LazyBook(Book):
             self._catch_up()
         bids, asks = self.bid_ladder, self.ask_ladder
         bid_late, ask_late, bid_heap, ask_heap = bids.late, asks.late, bids.heap, asks.heap
+        bid_known, ask_known = bids.settled, asks.settled
         assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
         assert ask_heap is not None
         for stamp_ns, side, ticks, lots in changes:
@@ -230,10 +231,11 @@ class LazyBook(Book):
                 bid_late[ticks] = lots
                 top = bids.top
                 if lots:
-                    heappush(bid_heap, -ticks)
+                    if ticks not in bid_known:
+                        heappush(bid_heap, -ticks)
                     if top is not None and ticks > top:
                         bids.top = ticks
-                    if len(bid_heap) > LATE_MAX:
+                    if len(bid_heap) > LATE_MAX or len(bid_late) > LATE_MAX:
                         bids.settle()
                 elif ticks == top:
                     bids.top = None
@@ -241,10 +243,11 @@ class LazyBook(Book):
                 ask_late[ticks] = lots
                 top = asks.top
                 if lots:
-                    heappush(ask_heap, ticks)
+                    if ticks not in ask_known:
+                        heappush(ask_heap, ticks)
                     if top is not None and ticks < top:
                         asks.top = ticks
-                    if len(ask_heap) > LATE_MAX:
+                    if len(ask_heap) > LATE_MAX or len(ask_late) > LATE_MAX:
                         asks.settle()
                 elif ticks == top:
                     asks.top = None
@@ -263,18 +266,20 @@ class LazyBook(Book):
             rows = list(zip(sides, prices, amounts, strict=True))
             bids.late.update((ticks, lots) for side, ticks, lots in rows if side == BID)
             asks.late.update((ticks, lots) for side, ticks, lots in rows if side > BID)
-            bid_heap += [-ticks for side, ticks, lots in rows if side == BID and lots]
-            ask_heap += [ticks for side, ticks, lots in rows if side > BID and lots]
+            bid_heap += [-ticks for side, ticks, lots in rows if side == BID and lots and ticks not in bids.settled]
+            ask_heap += [ticks for side, ticks, lots in rows if side > BID and lots and ticks not in asks.settled]
             heapify(bid_heap)
             heapify(ask_heap)
             bids.top = asks.top = None
         else:
             bid_late, ask_late, bid, ask = bids.late, asks.late, bids.top, asks.top
+            bid_known, ask_known = bids.settled, asks.settled
             for side, ticks, lots in zip(sides, prices, amounts, strict=True):
                 if side == BID:
                     bid_late[ticks] = lots
                     if lots:
-                        heappush(bid_heap, -ticks)
+                        if ticks not in bid_known:
+                            heappush(bid_heap, -ticks)
                         if bid is not None and ticks > bid:
                             bid = ticks
                     elif ticks == bid:
@@ -282,7 +287,8 @@ class LazyBook(Book):
                 elif side:
                     ask_late[ticks] = lots
                     if lots:
-                        heappush(ask_heap, ticks)
+                        if ticks not in ask_known:
+                            heappush(ask_heap, ticks)
                         if ask is not None and ticks < ask:
                             ask = ticks
                     elif ticks == ask:
@@ -306,7 +312,7 @@ class LazyBook(Book):
                 for ticks, lots in event.bids:
                     late[ticks] = lots
                     if lots:
-                        if heap is not None:
+                        if heap is not None and ticks not in ladder.settled:
                             heappush(heap, -ticks)
                         if top is not None and ticks > top:
                             ladder.top = top = ticks
@@ -320,7 +326,7 @@ class LazyBook(Book):
                 for ticks, lots in event.asks:
                     late[ticks] = lots
                     if lots:
-                        if heap is not None:
+                        if heap is not None and ticks not in ladder.settled:
                             heappush(heap, ticks)
                         if top is not None and ticks < top:
                             ladder.top = top = ticks

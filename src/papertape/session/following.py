@@ -99,9 +99,10 @@ class Following:
             block, changes = self._block, self._changes
             end = min(count, block.end)
             if changes is not None:
-                high = bisect_left(changes.places, end - block.first, self._low)
-                if high > self._low:
-                    low, self._low = self._low, high
+                low, places = self._low, changes.places
+                high = bisect_left(places, end - block.first, low, min(low + end - self.told, len(places)))
+                if high > low:
+                    self._low = high
                     self._count(block, changes, low, high)
             self.told = end
             if end == block.end:
@@ -137,9 +138,11 @@ class Following:
         block, changes = self._block, self._changes
         assert block is not None
         assert changes is not None
-        place = min(bisect_right(self._times(block), until_ns + self._since_ns), before - 1 - block.first)
-        high = bisect_left(changes.places, place, self._low)
-        self._flow.taker.show(self._flow.symbol, self._each(block, changes, self._low, high, pace))
+        low, places = self._low, changes.places
+        place, end = places[low], min(before - 1 - block.first, block.count)  # of messages
+        end = bisect_right(self._times(block), until_ns + self._since_ns, place, end)
+        high = bisect_left(places, end, low, min(low + end - place, len(places)))
+        self._flow.taker.show(self._flow.symbol, self._each(block, changes, low, high, pace))
 
     def _each(self, block: Block, changes: Changes, low: int, high: int, pace: Callable[[Nanos, int], bool]) -> Iterator[Change]:
         times, since_ns, number = self._times(block), self._since_ns, block.first + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -30,7 +30,7 @@ TAIL_NS: Final = 150 * MILLISECOND
 FEW: Final = 128
 """So few rows are not worth the trouble of many at a time."""
 
-LOOK_MIN: Final = 256
+LOOK_MIN: Final = 64
 LOOK_MAX: Final = 16_384
 """How many messages ahead are searched at a time for one that an order of ours minds: few first, then more."""
 
@@ -247,15 +247,19 @@ class Keeper:
 
 def _at(
     lane: Lane, begin: int, end: int, prices: Sequence[int], *, at_least: int | None = None, at_most: int | None = None
-) -> Iterator[int]:
+) -> Iterable[int]:
     """Places of rows at one of `prices`, or as far as a bound or further."""
+    if not prices and at_least is None and at_most is None:
+        return ()
     low, high = lane.between(begin, end)
-    if low == high or (not prices and at_least is None and at_most is None):
-        return iter(())
+    if low == high:
+        return ()
     if high - low <= LISTED_MAX:
         least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
-        rows = enumerate(numbers(lane.prices, low, high), low)
-        return (lane.places[row] for row, price in rows if price >= least or price <= most or price in prices)
+        found = numbers(lane.prices, low, high)
+        if not prices:
+            return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most]
+        return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most or price in prices]
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -217,8 +217,8 @@ class Rows(Block):
             part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
         )
         lasts = pc.greater_equal(part.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8()))
-        ends = words(pc.indices_nonzero(pc.and_(mask, lasts)))
-        places = (self._place(row + each) for each in ends)
+        ends = pc.indices_nonzero(pc.and_(mask, lasts))
+        places = (row + each for each in words(ends)) if self._is_plain else words(self._places.slice(row).take(ends))
         return zip(places, (message[3] for message in self._made(found)), strict=False)
 
     def _made(self, part: Timed) -> Iterator[Message]:
