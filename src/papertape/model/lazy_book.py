@@ -207,7 +207,7 @@ class LazyBook(Book):
     def follow(self, stretch: Stretch) -> None:
         """Many changes have come; they are worked in when somebody looks. The stretch belongs to the book from now on."""
         behind = self._behind
-        if behind is not None and behind.joins(stretch):
+        if behind is not None and behind.columns is stretch.columns and behind.end == stretch.begin:
             behind.end = stretch.end
         else:
             if behind is not None:
@@ -257,13 +257,12 @@ class LazyBook(Book):
     def _catch_up(self) -> None:
         behind, self._behind = self._behind, None
         assert behind is not None
-        sides, prices, amounts = behind.columns.rows(behind.begin, behind.end)
+        rows = behind.columns.rows(behind.begin, behind.end)
         bids, asks = self.bid_ladder, self.ask_ladder
         bid_heap, ask_heap = bids.heap, asks.heap
         assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
         assert ask_heap is not None
-        if len(prices) > FEW:
-            rows = list(zip(sides, prices, amounts, strict=True))
+        if len(rows) > FEW:
             bids.late.update((ticks, lots) for side, ticks, lots in rows if side == BID)
             asks.late.update((ticks, lots) for side, ticks, lots in rows if side > BID)
             bid_heap += [-ticks for side, ticks, lots in rows if side == BID and lots and ticks not in bids.settled]
@@ -274,7 +273,7 @@ class LazyBook(Book):
         else:
             bid_late, ask_late, bid, ask = bids.late, asks.late, bids.top, asks.top
             bid_known, ask_known = bids.settled, asks.settled
-            for side, ticks, lots in zip(sides, prices, amounts, strict=True):
+            for side, ticks, lots in rows:
                 if side == BID:
                     bid_late[ticks] = lots
                     if lots:

@@ -97,7 +97,9 @@ class Following:
         """So many messages have been delivered: count those of them that are the book's changes, and hand them over if nobody was shown."""
         while self.told < count and self._block is not None:
             block, changes = self._block, self._changes
-            end = min(count, block.end)
+            end = block.end
+            if count < end:
+                end = count
             if changes is not None:
                 low, places = self._low, changes.places
                 high = bisect_left(places, end - block.first, low, min(low + end - self.told, len(places)))
@@ -105,20 +107,25 @@ class Following:
                     self._low = high
                     self._count(block, changes, low, high)
             self.told = end
+            if end == count < block.end:
+                return
             if end == block.end:
                 self._block = block.following()
                 self._enter()
 
     def _count(self, block: Block, changes: Changes, low: int, high: int) -> None:
-        flow, since_ns, number, times = self._flow, self._since_ns, block.first + 1, self._times(block)
-        first, last = changes.places[low], changes.places[high - 1]
-        sequence = flow.stream.count_stretch(
-            flow.symbol, high - low, (number + first, max(times[first] - since_ns, 0)), (number + last, max(times[last] - since_ns, 0))
-        )
-        flow.taker.count(flow.symbol, sequence, high - low)
-        if not self.is_shown:
+        flow, since_ns, number, times, count = self._flow, self._since_ns, block.first + 1, self._times(block), high - low
+        stream, symbol = flow.stream, flow.symbol
+        if not stream.count:
+            first = changes.places[low]
+            stream.first, stream.first_ns = number + first, max(times[first] - since_ns, 0)
+        last = changes.places[high - 1]
+        sequence = stream.count_stretch(symbol, count, number + last, max(times[last] - since_ns, 0))
+        if self.is_shown:
+            flow.taker.count(symbol, sequence, count)
+        else:
             begin, end = changes.span(low, high)
-            flow.taker.keep(flow.symbol, Stretch(changes.stamps[end - 1], changes, begin, end))
+            flow.taker.keep(symbol, sequence, count, Stretch(changes.stamps[end - 1], changes, begin, end))
 
     # What is shown as it comes
 
@@ -148,10 +155,8 @@ class Following:
         times, since_ns, number = self._times(block), self._since_ns, block.first + 1
         for begin in range(low, high, PAGE):
             end = min(begin + PAGE, high)
-            sides, prices, amounts = changes.rows(begin, end)
-            for place, stamp, side, ticks, lots in zip(
-                changes.places[begin:end], changes.stamps[begin:end], sides, prices, amounts, strict=True
-            ):
+            levels = changes.rows(begin, end)
+            for place, stamp, (side, ticks, lots) in zip(changes.places[begin:end], changes.stamps[begin:end], levels, strict=True):
                 if not pace(times[place] - since_ns, number + place):
                     return
                 yield stamp, side, ticks, lots

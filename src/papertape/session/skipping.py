@@ -307,7 +307,7 @@ class SkippingCursors:
         reached = self._reached
         reached.count = max(reached.count, index)
         block, place = self._place(index)
-        event = next(iter(block.messages(place, place + 1)))[3]
+        event = block.event(place)
         reached.count = index + 1
         self.keeper.happen(index, event, stop_ns)
         self._look_who_minds()

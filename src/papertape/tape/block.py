@@ -19,6 +19,7 @@ from papertape.tape.batch import Timed, listed, timed_rows
 from papertape.tape.changes import Changes
 from papertape.tape.lane import NO_ROWS, Lane, words
 from papertape.tape.reader import Message, Tape, events_of
+from papertape.tape.rows import Numbers, Row
 
 BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
@@ -73,6 +74,14 @@ class Block:
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         """The messages at these places, as `Tape.messages` has them."""
         raise NotImplementedError
+
+    def event(self, place: int) -> MarketEvent:
+        """That of the message at a place."""
+        return next(iter(self.messages(place, place + 1)))[3]
+
+    def rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        """The rows of the messages at these places, if each is one row and no barrier; else None."""
+        return None
 
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
         """Those of some kinds among them, or some more, each with its place; kinds as `tape.schema` numbers them."""
@@ -189,6 +198,21 @@ class Rows(Block):
         return itertools.islice(
             itertools.chain.from_iterable(map(self._page, range(first, last + 1))), begin - first * PAGE, end - first * PAGE
         )
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers(self._timed)
+
+    def event(self, place: int) -> MarketEvent:
+        return self._numbers.event(self._ends[place], self._symbols) or super().event(place)
+
+    @cached_property
+    def _symbols(self) -> list[str]:
+        return [instrument.symbol for instrument in self._tape.instruments]
+
+    def rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        first, last = self._ends[begin - 1] + 1 if begin else 0, self._ends[end - 1] + 1
+        return None if self._is_odd or last - first > end - begin else self._numbers.rows(first, last)
 
     def _page(self, number: int) -> list[Message]:
         """Some messages, made once for all who ask for them now: venue and client do, one soon after the other."""

@@ -14,6 +14,9 @@ from papertape.model.units import MINUTE, Nanos
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
 
+NEAR: Final = 128
+"""So many rows on, what is looked for is looked for first."""
+
 SUM_MAX: Final = 1 << 62
 """Amounts whose sum could be more are added up by Python, whose numbers have no end."""
 
@@ -33,11 +36,18 @@ class Lane(msgspec.Struct):
     prices: Any
     lots: Any
     stamps: Any
+    asked: int = 0  # where the part began that was asked for last: the next begins near it
 
     def between(self, begin: int, end: int) -> tuple[int, int]:
         """The part of it that belongs to the messages from `begin` up to, not including, `end`."""
-        low = bisect_left(self.places, begin)
-        return low, bisect_left(self.places, end, low)
+        places, low = self.places, self.asked
+        count = len(places)
+        if low and places[low - 1] >= begin:
+            low = 0
+        near = low + NEAR
+        self.asked = low = bisect_left(places, begin, low, near if near < count and places[near] >= begin else count)
+        near = low + NEAR
+        return low, bisect_left(places, end, low, near if near < count and places[near] >= end else count)
 
     def levels(self, low: int, high: int, held: Callable[[], Iterable[int]]) -> Iterable[Level]:
         """What each price holds in the end that some of these rows changed.
