@@ -36,7 +36,10 @@ class Fickle:
             try:
                 match random.below(10):
                     case 0 | 1 | 2 | 3:
-                        close = (await exchange.fetch_ohlcv(self.symbol, "1m"))[-1].close
+                        bars = await exchange.fetch_ohlcv(self.symbol, "1m")
+                        if not bars:  # nothing has been traded yet
+                            continue
+                        close = bars[-1].close
                         side, away = random.choice(("buy", "sell")), random.choice((-3, 0, 0, 1, 5, 40))
                         price = close + (-away if side == "buy" else away) * Decimal("0.01")
                         orders.append(

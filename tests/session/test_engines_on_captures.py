@@ -1,4 +1,4 @@
-"""Both engines over every real capture that the importers know: one journal. Captures are found through $PAPERTAPE_REALDATA."""
+"""All engines over every real capture that the importers know: one journal. Captures are found through $PAPERTAPE_REALDATA."""
 
 from __future__ import annotations
 
@@ -55,11 +55,13 @@ def played(request: pytest.FixtureRequest, realdata: Callable[[str], Path], tmp_
 
 @pytest.mark.parametrize("plan", list(PLANS))
 @pytest.mark.parametrize("bot", [Fickle, Onlooker, MarketMaker])
-def test_both_engines_write_one_journal_of_a_real_market(played: tuple[Path, str], bot: Any, plan: str) -> None:
+def test_all_engines_write_one_journal_of_a_real_market(played: tuple[Path, str], bot: Any, plan: str) -> None:
     """Whatever the bot does and the faults are, for the first forty seconds, and where a search ends after few rows."""
     tape, venue = played
     symbol = open_tape(tape).instruments[0].symbol
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tuning, "look_min", 7)
-        fast, plain = (journal(tape, asked, 5, PLANS[plan], {}, bot, venue, symbol, end="40s") for asked in ("fast", "plain"))
+        patch.setattr(Tuning, "patience", 20)
+        fast, auto, plain = (journal(tape, asked, 5, PLANS[plan], {}, bot, venue, symbol, end="40s") for asked in ("fast", "auto", "plain"))
     assert fast == plain
+    assert auto == plain

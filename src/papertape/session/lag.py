@@ -40,12 +40,17 @@ UNTOLD_MAX: Final = 3
 """So many parts of blocks are held for the sake of trades that nobody has asked for."""
 
 
+PATIENCE: Final = 256
+"""So many walks may find nearly every row wanted before the plain engine takes over."""
+
+
 class Tuning:
     """The same figures, for tests to change: no result depends on them."""
 
     tail_ns: Nanos = TAIL_NS
     few: int = FEW
     look_min: int = LOOK_MIN
+    patience: int = PATIENCE
 
 
 class Behind:
@@ -154,6 +159,13 @@ class Keeper:
         self.tell_books_until(block.end)
         self._put_trades_off(block.end)
         self._tell_candles_until(block.end)
+
+    def end(self) -> None:
+        """Work in all that has reached the venue, and let go of the tape: from now on each row is told in its time, by others."""
+        self.tell_books()
+        self.tell_trades()
+        self.tell_candles()
+        self._books = self._trades = self._candles = Behind(self._books.block.alone())
 
     def happen(self, index: int, event: MarketEvent, now_ns: Nanos) -> None:
         """A message reaches the venue that must be told in its time."""

@@ -63,6 +63,12 @@ class Block:
             self._next = next(self._rest, None)
         return self._next
 
+    def alone(self) -> Block:
+        """A block that nothing follows, and that is not to be looked into; who holds it holds nothing of the tape."""
+        alone = Block(iter(()))
+        alone.first, alone.count = self.first, 0
+        return alone
+
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         """Changed bids, changed asks, what takers bought, what they sold; see `Lane`."""
         raise NotImplementedError
