@@ -40,7 +40,7 @@ UNTOLD_MAX: Final = 3
 """So many parts of blocks are held for the sake of trades that nobody has asked for."""
 
 
-PATIENCE: Final = 256
+PATIENCE: Final = 64
 """So many walks may find nearly every row wanted before the plain engine takes over."""
 
 

@@ -70,6 +70,6 @@ class Passed:
 def rows_from(block: Block | None, begin: int) -> Iterator[Row]:
     """The messages from number `begin` on, the first of which is in `block` or behind it."""
     while block is not None:
-        yield from block.messages(begin - block.first, block.count)
+        yield from block.stream(begin - block.first)
         block = block.following()
         begin = 0 if block is None else block.first

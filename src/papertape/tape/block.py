@@ -15,7 +15,7 @@ from papertape.model.event import MarketEvent
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
-from papertape.tape.batch import Timed, listed, timed_rows
+from papertape.tape.batch import BATCH_ROWS, Timed, listed, timed_rows
 from papertape.tape.changes import Changes
 from papertape.tape.lane import NO_ROWS, Lane, words
 from papertape.tape.reader import Message, Tape, events_of
@@ -80,6 +80,10 @@ class Block:
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         """The messages at these places, as `Tape.messages` has them."""
         raise NotImplementedError
+
+    def stream(self, begin: int) -> Iterator[Message]:
+        """The messages from a place on, for whoever wants them all, once."""
+        yield from self.messages(begin, self.count)
 
     def event(self, place: int) -> MarketEvent:
         """That of the message at a place."""
@@ -204,6 +208,11 @@ class Rows(Block):
         return itertools.islice(
             itertools.chain.from_iterable(map(self._page, range(first, last + 1))), begin - first * PAGE, end - first * PAGE
         )
+
+    def stream(self, begin: int) -> Iterator[Message]:
+        for low in range(begin, self.count, BATCH_ROWS):
+            row = self._ends[low - 1] + 1 if low else 0
+            yield from self._made(_slice(self._timed, row, self._ends[min(low + BATCH_ROWS, self.count) - 1] + 1))
 
     @cached_property
     def _numbers(self) -> Numbers:
