@@ -1,4 +1,4 @@
-# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make test-thorough: for a night.  make check: format, lint, types, layers.  make bench, bench-quick, peers: how fast.  make proof: ten thousand seeds, three quarters of an hour.
+# make demo: the scenarios, in a table.  make incidents: those after real incidents.  make test: every test.  make test-thorough: for a night.  make check: format, lint, types, layers.  make bench, bench-quick, peers: how fast.  make regress: not slower than before.  make proof: ten thousand seeds, three quarters of an hour.
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ SCENARIOS ?= $(wildcard scenarios/*.scenario.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE # where a machine sets it, each of the hundreds of processes that tests start would compile all of papertape anew
 
-.PHONY: demo incidents test test-thorough check bench proof peers compat conformance pythons bench-quick pictures format constraints wheel clean
+.PHONY: demo incidents test test-thorough check bench proof peers regress compat conformance pythons bench-quick pictures format constraints wheel clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -43,6 +43,11 @@ bench-quick:
 PEERS ?=
 peers: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.peers $(PEERS)
+
+# The product's paths in Python's instructions and beside a bare loop, against benchmarks/limits.toml: make regress REGRESS=--write writes that anew.
+REGRESS ?=
+regress: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.regress $(REGRESS)
 
 # Thousands of seeds and what they prove, as a table in proof.md: make proof PROOF="--seeds 500", or "--depth wire". Stopped and started again it goes on.
 PROOF ?=

@@ -7,6 +7,7 @@ is compared is what it costs to have an exchange, libraries and the venue's own 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,15 @@ from benchmarks.measure import beside
 from benchmarks.test_wire import quiet_tape
 from papertape.exchanges.base import BaseExchange
 from papertape.model.units import HOUR, MINUTE, SECOND
+from papertape.runtime.world import collect_after
+from papertape.scenario.make import make_scenario
 from papertape.session.result import RunResult, Status
+from papertape.session.run import run_scenario
+from papertape.session.world import KeptRows
 
 pytestmark = pytest.mark.timeout(3_600)
+
+SEEDS = 20
 
 SCENARIO = """title = "benchmark"
 depth = "wire"
@@ -66,3 +73,24 @@ def test_adapter(what: str, seconds: int, benchmark: BenchmarkFixture, tmp_path:
     name = f"our adapter, {what} of three quiet streams, beside ccxt.pro"
     beside(benchmark, name, lambda: results.append(play(seconds)), lambda: play(seconds, tmp_path), count=heard, unit="messages")
     assert len({result.wire_digest for result in results}) == 1
+
+
+def test_seeds(benchmark: BenchmarkFixture) -> None:
+    """Seed after seed in one process, as a sweep plays them: the tape kept in memory, each world collected before the next."""
+    kept, seeds = KeptRows(), itertools.count()
+
+    def sweep(depth: str) -> None:
+        for _ in range(SEEDS):
+            collect_after()
+            feed = {"tape": quiet_tape(), "end": "180s"}
+            raw = {
+                "title": "benchmark", "seed": next(seeds), "depth": depth, "bot": ours,
+                "venue": {"coinbase": {"feed": feed, "account": {"USD": "1000"}}},
+            }  # fmt: skip
+            result = run_scenario(make_scenario(raw, source="benchmark", folder=Path()), kept=kept)
+            assert result.status in (Status.PASSED, Status.VACUOUS), result.failures
+
+    sweep("interface")
+    sweep("wire")
+    name = "three-minute seeds of our adapter, as a sweep plays them, beside interface depth"
+    beside(benchmark, name, lambda: sweep("wire"), lambda: sweep("interface"), count=SEEDS, unit="seeds")

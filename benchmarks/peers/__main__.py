@@ -70,7 +70,14 @@ def measure(systems: Systems, row: Measured) -> dict[str, Any]:
         shutil.copy(systems.tapes[row.is_long]["papertape"], mine)
         job = {**row.job, "data": str(mine)}
         first = systems.ask(row.system, job, is_long=row.is_long, cache=cache)
-        return first if row.keeps == "not yet" else systems.ask(row.system, job, is_long=row.is_long, cache=cache)
+        if row.keeps == "not yet":
+            if first["indexed"]:
+                raise SystemExit(f"{row.name}: it had an index, so it was seen before")
+            return first
+        second = systems.ask(row.system, job, is_long=row.is_long, cache=cache)
+        if not second["indexed"]:
+            print(f"{row.name}: the run before left no index, so this is a tape not seen before", file=sys.stderr)
+        return second
 
 
 def compare(systems: Systems) -> dict[str, Any]:

@@ -26,7 +26,7 @@ RULES: Final = {
     CROSSED: "a best price that moves to or through its price fills an order whole; here up to what stands there as the message ends",
     TAKING: "an order that takes is filled whole, at its limit what the book does not hold; here what stands there, and the rest rests",
     TWICE: "a trade shortens the queue although a level change told it before; here it counts once",
-    STANDING: "what trades have taken but the book has yet to tell stands ahead of a new order; here it does not, nor can it be taken",
+    STANDING: "what trades took since the level was told stands ahead of a new order; here it does not, nor can it be taken",
     LATE: "a trade fills by when it was printed; here one that happened before the order came does not",
 }
 """hftbacktest's rule; papertape's."""
@@ -129,7 +129,11 @@ class Replay:
                 self._take(other, ticks, lots)
             if TAKING in self._rules:
                 order.fill(order.left, order.arrives_ns)
-        order.bounds = [(self._recent[order.is_buy].mark, self._open(order.is_buy, order.ticks))]
+        recent, lots = self._recent[order.is_buy], self._books[order.is_buy].get(order.ticks, 0)
+        lots -= self._taken.get((order.is_buy, order.ticks), 0)
+        if STANDING not in self._rules:
+            lots -= recent.surely_gone(order.ticks, self._book_ns)
+        order.bounds = [(recent.mark, max(lots, 0))]
 
     def _take(self, is_bid: bool, ticks: int, lots: int) -> None:
         if TAKING not in self._rules:

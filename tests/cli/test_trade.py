@@ -24,6 +24,7 @@ from papertape.cli.arm import CONSENT
 from papertape.cli.main import main
 from papertape.cli.trade import _obey_signals
 from papertape.trading.config import load_config
+from papertape.trading.gate.audit import Audit
 from papertape.trading.paper.account import PaperAccount
 from papertape.trading.trade import Trade
 
@@ -208,6 +209,21 @@ def test_arming_lifts_the_halt_that_it_has_shown_as_the_last_thing_it_does_and_n
     (state / "armed.json").write_bytes(after)
     assert main(["doctor", "--set", "mode=live"]) == 2
     assert "it was disarmed at" in capsys.readouterr().out
+
+
+def test_what_was_disarmed_beside_a_bot_that_trades_stays_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The bot has the gate's log, so that it cannot be written down there; a file says so, until it is armed anew."""
+    state = folder / ".papertape/live/coinbase"
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 0
+    armed = (state / "armed.json").read_bytes()
+    with Audit(state / "audit.jsonl"):  # as the bot has it
+        assert main(["disarm"]) == 0
+        assert "A BOT THAT TRADES LIVE WITH THIS STATE GOES ON" in capsys.readouterr().out
+    (state / "armed.json").write_bytes(armed)
+    assert main(["doctor", "--set", "mode=live"]) == 2
+    assert "it was disarmed while a bot traded, and armed.json put back since; arm anew" in capsys.readouterr().out
+    assert main(["arm", "ok.scenario.toml", "--consent", CONSENT]) == 0
+    assert main(["doctor", "--set", "mode=live"]) == 0, capsys.readouterr().out
 
 
 def test_a_bot_that_trades_tells_how_it_goes_and_the_first_ctrl_c_ends_it_in_order(folder: Path) -> None:

@@ -18,6 +18,7 @@ class Small:
         asked: method and last part of the path of each request, with its parameters.
         loses: how many of the next creates are carried out without an answer.
         shows: whether it tells client order ids.
+        limits: by which words the next creates are turned away.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Small:
         self.orders: dict[str, dict[str, Any]] = {}
         self.loses = 0
         self.shows = True
+        self.limits: list[str] = []
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         given = dict(request.query) | dict(parse_qsl((await request.read()).decode()))
@@ -51,6 +53,8 @@ class SmallBinance(Small):
     """api.binance.com, spot."""
 
     def answer(self, name: str, given: dict[str, str]) -> Any:
+        if name == "POST order" and self.limits:
+            return {"code": -1021, "msg": self.limits.pop()}
         match name:
             case "GET time":
                 return {"serverTime": STAMP}
@@ -69,10 +73,10 @@ class SmallBinance(Small):
             case "GET account":
                 return {"balances": [{"asset": "USDT", "free": "90.10", "locked": "10.00"}], "updateTime": STAMP}
             case "POST order":
-                number = str(len(self.orders) + 1)
+                number, qty = str(len(self.orders) + 1), given.get("quantity", "0.199")
                 self.orders[number] = {
                     "symbol": given["symbol"], "orderId": number, "orderListId": "-1", "clientOrderId": given["newClientOrderId"],
-                    "transactTime": STAMP, "price": given["price"], "origQty": given["quantity"], "executedQty": "0.000",
+                    "transactTime": STAMP, "price": given.get("price", "0.00"), "origQty": qty, "executedQty": "0.000",
                     "origQuoteOrderQty": "0.00", "cummulativeQuoteQty": "0.00", "status": "NEW", "timeInForce": "GTC",
                     "type": given["type"], "side": given["side"], "workingTime": STAMP, "fills": [],
                     "selfTradePreventionMode": "EXPIRE_MAKER",
@@ -93,6 +97,8 @@ class SmallKraken(Small):
     """api.kraken.com."""
 
     def answer(self, name: str, given: dict[str, str]) -> Any:
+        if name == "POST AddOrder" and self.limits:
+            return {"error": [self.limits.pop()]}
         found = self.result(name, given)
         return None if found is None else {"error": [], "result": found}
 

@@ -15,10 +15,12 @@ from links.small_markets import STAMP, Streaming, StreamingBinance, StreamingKra
 from links.test_ccxt_venues import KEY, SHAPES
 from papertape.exchanges.ccxt import CcxtExchange
 from papertape.links.ccxt.link import CcxtLink
+from papertape.links.ccxt.rest import CcxtRest
 from papertape.links.permits import Ungated
 from papertape.model.event import Side
 from papertape.model.order import Liquidity
-from papertape.model.request import Op, Request
+from papertape.model.request import Lane, Op, Request
+from papertape.resilience.feed import FeedState
 from papertape.resilience.intents import MemoryIntents
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.chance import Chance
@@ -177,3 +179,30 @@ def test_the_market_is_asked_for_and_told_in_the_shapes_that_ccxt_keeps() -> Non
     told = {name: kraken.result(name, {})["LTCUSDT"][0] for name in ("GET OHLC", "GET Trades")}
     columns = len(binance.answer("GET klines", {})[0]), len(told["GET OHLC"]), len(told["GET Trades"])
     assert columns == tuple(SHAPES["columns"][name] for name in ("binance fetchOHLCV", "kraken fetchOHLCV", "kraken fetchTrades"))
+
+
+@each_venue
+@pytest.mark.parametrize("lacks", [("watchTicker",), ("watchTrades", "watchOrderBook", "watchTicker")], ids=["one", "all"])
+def test_what_is_not_streamed_is_polled(name: str, lacks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """If ccxt.pro lacks one stream that a bot wants, or all, it hears of the market all the same, by REST."""
+    make = CcxtRest.make
+
+    def poorer(self: CcxtRest, *, is_stream: bool = False) -> Any:
+        client = make(self, is_stream=is_stream)
+        client.has = {**client.has, **dict.fromkeys(lacks, False)}
+        return client
+
+    monkeypatch.setattr(CcxtRest, "make", poorer)
+
+    async def story(exchange: CcxtExchange, venue: Any, heard: Heard) -> None:
+        await asyncio.sleep(20)
+        venue.add("50.10", "0.3", "buy")
+        venue.change("bid", "50.05", "7")
+        await asyncio.sleep(20)
+        assert heard.trades == [("4", Side.BUY)]
+        assert heard.books[-1] == (Decimal("50.05"), Decimal("50.10"))
+        assert (heard.tickers[-1].bid, heard.tickers[-1].last) == (Decimal("50.05"), Decimal("50.10"))
+        (market,) = [lane for lane in exchange.health.lanes if lane.lane is Lane.MARKET]
+        assert market.feed is FeedState.POLLED
+
+    at(name, story)

@@ -130,6 +130,41 @@ def test_a_module_that_takes_anothers_name_is_looked_through(tmp_path: Path, mon
             assert run_virtual(main, epoch_ns=EPOCH_S * 10**9, is_deep=True) == [expected] * 2
 
 
+@pytest.mark.parametrize("is_librarys", [True, False], ids=["library", "user"])
+def test_a_name_that_a_module_took_since_the_last_run_is_found(is_librarys: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although the module was looked through before, and all others are as they were."""
+
+    async def main(loop: VirtualLoop) -> list[float]:
+        return [vars(module)[name]() for name in names]
+
+    module = types.ModuleType("of_somebody")
+    module.__file__ = str(Path(json.__file__).with_name("of_ours.py") if is_librarys else tmp_path / "of_somebody.py")
+    monkeypatch.setitem(sys.modules, "of_somebody", module)
+    names: list[str] = []
+    for number in range(3):
+        vars(module)[f"clock_{number}"] = time.time
+        names.append(f"clock_{number}")
+        for _ in range(2):
+            assert run_virtual(main, epoch_ns=EPOCH_S * 10**9) == [EPOCH_S] * len(names)
+    assert vars(module)["clock_0"] is time.time
+
+
+def test_modules_that_come_and_go_are_looked_through_under_their_own_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One takes the place of another, and its address in memory."""
+
+    async def main(loop: VirtualLoop, name: str) -> float:
+        return float(sys.modules[name].clock())
+
+    for number in range(20):
+        name = f"come_and_gone_{number}"
+        module = types.ModuleType(name)
+        module.__file__, module.clock = str(tmp_path / f"{name}.py"), time.time
+        sys.modules[name] = module
+        del module
+        assert run_virtual(lambda loop, name=name: main(loop, name), epoch_ns=EPOCH_S * 10**9) == EPOCH_S
+        del sys.modules[name]
+
+
 def test_a_users_module_is_not_kept_alive(tmp_path: Path) -> None:
     """A sweep loads a bot over and over; a library's modules are kept, so that they can be known again."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
-from papertape.runtime.world import run_virtual
+from papertape.runtime.world import collect_after, run_virtual
 
 
 def test_a_run_returns_what_main_returned() -> None:
@@ -119,6 +119,53 @@ def test_garbage_is_collected_at_the_end_only() -> None:
     run_virtual(main)
     assert events == ["main ended"] + ["finalized"] * 5
     assert gc.get_freeze_count() == 0
+
+
+def test_what_grew_old_in_a_run_is_let_go_at_its_end_too() -> None:
+    """A program that collects by itself makes what survives old; a cycle of that is finalized before the run is over all the same."""
+    events: list[str] = []
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            events.append("finalized")
+
+    async def main(loop: VirtualLoop) -> None:
+        kept = [Cycle() for _ in range(3)]
+        gc.collect()
+        kept.clear()
+        events.append("main ended")
+
+    gc.disable()
+    try:
+        run_virtual(main)
+        assert events == ["main ended"] + ["finalized"] * 3
+    finally:
+        gc.enable()
+
+
+def test_what_outlives_a_run_is_let_go_without_a_look_at_all_of_memory() -> None:
+    """A sweep makes run after run, and what is old are its libraries."""
+
+    class World:
+        def __init__(self) -> None:
+            self.me = self
+
+    async def main(loop: VirtualLoop) -> World:
+        return World()
+
+    gc.disable()
+    try:
+        world = run_virtual(main)
+        is_there, before = weakref.ref(world), gc.get_stats()
+        del world
+        collect_after()
+        assert is_there() is None
+        assert gc.get_stats()[2] == before[2]
+    finally:
+        gc.enable()
 
 
 def test_a_failure_nobody_asked_for_is_kept() -> None:

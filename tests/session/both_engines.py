@@ -18,6 +18,9 @@ from papertape.model.event import Side
 from papertape.model.public import PublicTrade
 from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE
+from papertape.tape.index.store import VARIABLE as INDEX
+from papertape.tape.index.store import make, places
+from papertape.tape.reader import open_tape
 
 SYMBOL = "BTC/USD"
 
@@ -141,14 +144,21 @@ def journal(
     venue: str = "coinbase",
     symbol: str = SYMBOL,
     end: str = "",
+    *,
+    index: str = "none",
 ) -> list[Any]:
-    """The lines of a run by an engine, and what an `Onlooker` saw."""
-    path = tape.with_suffix(f".{asked}.jsonl")
+    """The lines of a run by an engine, and what an `Onlooker` saw; without an index, while one is made, or with the one that was made."""
+    path, file = tape.with_suffix(f".{asked}.jsonl"), places(open_tape(tape))[0]
     config = {"symbol": symbol, "every": "50ms", "move": 1} if bot is MarketMaker else {"seed": seed, "symbol": symbol}
     feed = {"tape": str(tape)} | ({"end": end} if end else {})
     account = dict(zip(symbol.partition(":")[0].split("/"), ("1", "10000"), strict=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, asked)
+        patch.setenv(INDEX, "off" if index == "none" else "auto")
+        if index == "made":
+            file.unlink(missing_ok=True)
+        elif index == "kept":
+            assert make(open_tape(tape)) == file
         result = papertape.simulate(
             bot, bot_config=config, seed=seed, faults=faults, journal_path=path,
             venues={venue: {"feed": feed, "account": account, "model": {"latency": latency}}},

@@ -20,6 +20,7 @@ from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE, engine
 from papertape.session.lag import Tuning
 from papertape.tape.block import read_blocks
+from papertape.tape.index.store import Tuning as Indexing
 from papertape.tape.reader import Tape, open_tape
 from papertape.tape.synth import Synth, write_synth
 from papertape.tape.writer import TapeWriter
@@ -56,6 +57,8 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tuning, "few", 1)
     monkeypatch.setattr(Tuning, "look_min", 7)
     monkeypatch.setattr(Tuning, "patience", 4)
+    monkeypatch.setattr(Indexing, "rows_min", 0)
+    monkeypatch.setattr(Indexing, "block_rows", 180)
 
 
 def draw_tape(seed: int, path: Path) -> Path:
@@ -106,15 +109,19 @@ def draw_tape(seed: int, path: Path) -> Path:
     faults=st.lists(st.sampled_from(FAULTS), unique_by=lambda fault: fault["kind"]),
     latency=st.sampled_from([{}, {"market": {"kind": "constant", "value": "40ms"}}]),
     tail_ns=st.sampled_from([0, 30_000_000, 150_000_000]),
+    index=st.sampled_from(["none", "made", "kept", "kept"]),
 )
-@example(seed=3, faults=FAULTS, latency={}, tail_ns=0)
-@example(seed=3557481463, faults=[FAULTS[4], FAULTS[3]], latency={}, tail_ns=30_000_000)  # orders that fill by trades alone
-@example(seed=1601774474, faults=[FAULTS[1]], latency={"market": {"kind": "constant", "value": "40ms"}}, tail_ns=150_000_000)
-def test_both_engines_write_one_journal(tape: Path, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], tail_ns: int) -> None:
-    """Also where what the book has yet to tell must be looked for in rows that were skipped."""
+@example(seed=3, faults=FAULTS, latency={}, tail_ns=0, index="kept")
+@example(seed=3, faults=FAULTS, latency={}, tail_ns=0, index="none")
+@example(seed=3557481463, faults=[FAULTS[4], FAULTS[3]], latency={}, tail_ns=30_000_000, index="made")  # orders that fill by trades alone
+@example(seed=1601774474, faults=[FAULTS[1]], latency={"market": {"kind": "constant", "value": "40ms"}}, tail_ns=150_000_000, index="kept")
+def test_both_engines_write_one_journal(
+    tape: Path, seed: int, faults: list[dict[str, Any]], latency: dict[str, Any], tail_ns: int, index: str
+) -> None:
+    """Also where what the book has yet to tell must be looked for in rows that were skipped, and whatever is known of the tape before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tuning, "tail_ns", tail_ns)
-        assert journal(tape, OTHERS[seed % 2], seed, faults, latency) == journal(tape, "plain", seed, faults, latency)
+        assert journal(tape, OTHERS[seed % 2], seed, faults, latency, index=index) == journal(tape, "plain", seed, faults, latency)
 
 
 @settings(max_examples=8, deadline=None)
@@ -125,16 +132,17 @@ def test_both_engines_write_one_journal(tape: Path, seed: int, faults: list[dict
     latency=st.sampled_from([{}, {"market": {"kind": "constant", "value": "40ms"}}]),
     venue=st.sampled_from(["coinbase", "binance"]),
     is_drawn=st.booleans(),
+    index=st.sampled_from(["none", "made", "kept"]),
 )
-@example(seed=1, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=False)
-@example(seed=2, bot=Onlooker, faults=FAULTS, latency={}, venue="binance", is_drawn=True)
-@example(seed=3, bot=MarketMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False)
+@example(seed=1, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=False, index="kept")
+@example(seed=2, bot=Onlooker, faults=FAULTS, latency={}, venue="binance", is_drawn=True, index="kept")
+@example(seed=3, bot=MarketMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
 def test_who_keeps_a_book_sees_the_same(
-    tape: Path, seed: int, bot: Any, faults: list[dict[str, Any]], latency: dict[str, Any], venue: str, is_drawn: bool
+    tape: Path, seed: int, bot: Any, faults: list[dict[str, Any]], latency: dict[str, Any], venue: str, is_drawn: bool, index: str
 ) -> None:
     """At each look, in each callback, after each fault, whether changes came one by one or many at a time; and the journal is the same."""
     played = draw_tape(seed, tape.with_name("drawn.parquet")) if is_drawn else tape
-    fast, plain = (journal(played, asked, seed, faults, latency, bot, venue) for asked in (OTHERS[seed % 2], "plain"))
+    fast, plain = (journal(played, asked, seed, faults, latency, bot, venue, index=index) for asked in (OTHERS[seed % 2], "plain"))
     assert fast == plain
 
 

@@ -47,6 +47,28 @@ recovers_within = "20s"
 must_happen = ["reconnected", "resubscribed", "retried_after_rate_limit"]
 """
 
+TWO_MARKETS = """
+title = "Two real markets on one line, which drops in the middle"
+seed = 7
+depth = "wire"
+bot = "{bots}:TwoMarkets"
+bot_config = {{ size = "0.01" }}
+
+[venue.coinbase]
+feed = {{ tape = "market.parquet" }}
+account = {{ USD = "100000", BTC = "1", ETH = "10" }}
+
+[[fault]]
+kind = "disconnect"
+at = "12s"
+connection = "market"
+
+[expect]
+invariants = ["no_duplicate_exposure", "every_order_known", "position_matches", "rate_respected", "book_matches", "orders_from_fresh_data"]
+recovers_within = "8s"
+must_happen = ["reconnected", "resubscribed"]
+"""
+
 CAPTURES = {
     "coinbase-exchange": (["coinbase-exchange/btcusd_20180417.gz"], "coinbase", "BTC/USD"),
     "binance": (["hftbacktest/spot/btcusdt_20240808.gz", "hftbacktest/spot/btcusdt_20240809.gz"], "binance", "BTC/USDT"),
@@ -100,3 +122,15 @@ def test_a_real_market_gives_one_digest_on_every_python(name: str, scenarios: di
         pytest.skip("$PAPERTAPE_PYTHONS is not set; `make pythons` makes an environment for each Python of the machine and says how")
     here = papertape.simulate(scenarios[name]).digest
     assert {digest_in(python, scenarios[name], "1") for python in others()} == {here}
+
+
+def test_two_real_markets_on_one_line_are_survived_by_the_live_adapter(tmp_path: Path, realdata: Callable[[str], Path]) -> None:
+    """Coinbase's own bytes of 2026: two books of 46,000 and 23,000 levels, levels taken away that are not there, a clock behind; at depth
+    `wire`, with the line cut in the middle, so that all of it comes twice.
+    """
+    import_capture("coinbase", [realdata("cryptofeed/v3_2026-08-09/COINBASE.jsonl.zst")], tmp_path / "market.parquet")
+    story = tmp_path / "two.scenario.toml"
+    story.write_text(TWO_MARKETS.format(bots=Path(__file__).parents[2] / "scenarios" / "incidents" / "bots.py"))
+    result = papertape.simulate(story)
+    assert result.is_passed, result.failures
+    assert result.orders > 2

@@ -62,6 +62,20 @@ def test_printed_lots_are_gone_until_told() -> None:
     assert recent((100, 6, 0, SHRANK), (100, 6, 0, TRADED)).unreported(now_ns) == {}, "told before"
 
 
+def test_a_level_that_is_told_after_a_trade_holds_it() -> None:
+    """Whatever came first, and whether it shrank or others came too: who joins stands behind all of it."""
+    now_ns = NOW_NS + 20 * MILLISECOND
+    for grew in (-5, 0, 4):
+        for facts in (((100, grew, 20, SHRANK), (100, 6, 0, TRADED)), ((100, 6, 0, TRADED), (100, grew, 20, SHRANK))):
+            assert recent(*facts).surely_gone(100, now_ns) == 0
+    assert recent((100, -5, 20, SHRANK), (100, 6, 0, TRADED)).unreported(now_ns) == {100: 6}, "who takes gets nothing of what may be gone"
+    past = recent((100, 9, 20, SHRANK), (100, 6, 0, TRADED), (100, 2, 21, TRADED), (99, 1, 22, SHRANK))
+    assert past.surely_gone(100, now_ns) == 0, "the level told three more than one trade, which may be the other"
+    past = recent((100, -5, 20, SHRANK), (100, 6, 0, TRADED), (100, 2, 21, TRADED), (99, 1, 22, SHRANK))
+    assert past.surely_gone(100, now_ns) == 2
+    assert past.surely_gone(99, now_ns) == 0
+
+
 def test_book_that_moved_on_has_told_all() -> None:
     past = recent((100, 6, 0, TRADED), (50, 1, 101, SHRANK))
     assert past.unreported(NOW_NS + BOOK_LAGS_NS) == {100: 6}

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from papertape.model.account import Candle
-from papertape.model.event import CandleEvent, Side, Trade
+from papertape.model.event import CandleEvent, Heartbeat, Side, Trade
 from papertape.model.order import Order, OrderStatus, OrderType, TimeInForce
 from papertape.model.request import Channel
 from papertape.model.units import MINUTE, SECOND
@@ -192,6 +192,32 @@ def test_who_does_not_subscribe_is_shown_the_door() -> None:
         assert (await listener.hear())["type"] == "error"
 
     listening(patient)
+
+
+def test_a_quiet_stream_is_ended_without_a_word_and_heartbeats_keep_it() -> None:
+    """Within 60 to 90 s of its last news, as ccxt/ccxt#22892 tells: clients see 1006."""
+
+    async def story(listener: Listener) -> None:
+        await listener.say("market_trades", BITCOIN)
+        assert (await listener.hear())["channel"] == "subscriptions"
+        began_ns = listener.wire.clock.wall_ns()
+        message = await listener.socket.receive(200)
+        assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+        assert 60 * SECOND <= listener.wire.clock.wall_ns() - began_ns <= 90 * SECOND
+
+    listening(story)
+
+    async def beating(listener: Listener) -> None:
+        await listener.say("heartbeats")
+        for beat in range(100):
+            await listener.wire.clock.sleep_ns(2 * SECOND)
+            at_ns = listener.wire.clock.wall_ns()
+            (stream,) = listener.wire.venue.streams
+            stream.send(Heartbeat(venue_ns=at_ns, local_ns=at_ns, symbol="", counter=beat))
+        told = [await listener.hear() for _ in range(101)]
+        assert told[-1]["channel"] == "heartbeats"
+
+    listening(beating)
 
 
 def test_a_token_on_a_stream_is_checked_whatever_it_is_for() -> None:

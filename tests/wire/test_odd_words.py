@@ -11,13 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import papertape
 from papertape.links.coinbase import stream as coinbase_stream
+from papertape.scenario.load import load_scenario
 from papertape.session.result import RunResult
 
 STORY = Path(__file__).parents[2] / "scenarios" / "coinbase" / "the_dialect.scenario.toml"
+END = "80s"
+"""As far as the first of its cuts, and a little."""
+
 Frame = dict[str, Any]
 NEVER, BEGINNING = "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"
 
@@ -32,12 +37,19 @@ def tell(patch: pytest.MonkeyPatch, reword: Callable[[Frame], object]) -> RunRes
         return decode(json.dumps(told).encode(), *others)
 
     patch.setattr(coinbase_stream, "decode", reading)
-    return papertape.simulate(STORY)
+    return told()
+
+
+def told() -> RunResult:
+    scenario = load_scenario(STORY)
+    (spec,) = scenario.venues.values()
+    spec = msgspec.structs.replace(spec, feed=tuple(msgspec.structs.replace(feed, end=END) for feed in spec.feed))
+    return papertape.simulate(msgspec.structs.replace(scenario, venues={"coinbase": spec}, faults=scenario.faults[:1]))
 
 
 @pytest.fixture(scope="module")
 def tidy() -> RunResult:
-    return papertape.simulate(STORY)
+    return told()
 
 
 def test_what_means_nothing_changes_nothing(tidy: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,15 +84,15 @@ def test_what_means_nothing_changes_nothing(tidy: RunResult, monkeypatch: pytest
                     nobodys = {**first, "price_level": "1.01" if first["side"] == "bid" else "999999.01", "new_quantity": "0.00"}
                     event["updates"] += [nobodys, {**first, "new_quantity": "7.0"}, first]
 
-    told = tell(monkeypatch, reword)
-    assert told.is_passed, told.failures
-    assert told.digest == tidy.digest
+    result = tell(monkeypatch, reword)
+    assert result.is_passed, result.failures
+    assert result.digest == tidy.digest
     assert all(seen[name] for name in ("heartbeats ", "subscriptions ", "user snapshot", "user update", "l2_data update"))
 
 
 def test_a_snapshot_whose_levels_have_no_time_is_as_old_as_its_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would be older than all that was heard, doubted, and asked for again for ever."""
-    stamps = [NEVER, BEGINNING, NEVER]
+    stamps = [NEVER, BEGINNING]
 
     def reword(told: Frame) -> None:
         for event in told.get("events", ()) if told.get("channel") == "l2_data" else ():
@@ -88,9 +100,9 @@ def test_a_snapshot_whose_levels_have_no_time_is_as_old_as_its_frame(monkeypatch
             for row in event["updates"]:
                 row["event_time"] = stamp
 
-    told = tell(monkeypatch, reword)
-    assert told.is_passed, told.failures
-    assert "snapshot_doubted" not in told.marks
+    result = tell(monkeypatch, reword)
+    assert result.is_passed, result.failures
+    assert "snapshot_doubted" not in result.marks
     assert not stamps
 
 
@@ -104,8 +116,8 @@ def test_an_update_that_changes_nothing_changes_nothing(monkeypatch: pytest.Monk
             if seen["updates"] % 10 == 0:
                 told["events"].append({"type": "update", "product_id": "BTC-USD", "updates": []})
 
-    told = tell(monkeypatch, reword)
-    assert told.is_passed, told.failures
+    result = tell(monkeypatch, reword)
+    assert result.is_passed, result.failures
     assert seen["updates"] > 1_000
 
 
@@ -132,11 +144,11 @@ class Batches:
 def test_trades_in_one_message_come_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """And are told oldest first; the bot of the story ends where one comes after a later one."""
     batches = Batches(newest_first=True)
-    told = tell(monkeypatch, batches)
-    assert told.is_passed, told.failures
+    result = tell(monkeypatch, batches)
+    assert result.is_passed, result.failures
     assert batches.told > 20
 
 
 def test_that_bot_notices_when_they_are_told_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = tell(monkeypatch, Batches(newest_first=False))
-    assert any("came after a later one" in why for why in told.failures), told.failures
+    result = tell(monkeypatch, Batches(newest_first=False))
+    assert any("came after a later one" in why for why in result.failures), result.failures

@@ -29,6 +29,7 @@ from papertape.session.botfile import load_bot
 from papertape.session.result import ExitCode, RunResult, Status
 from papertape.trading.config import Config, load_config
 from papertape.trading.gate.arming import (
+    DISARMED,
     FORMAT,
     Armed,
     Vouched,
@@ -39,6 +40,7 @@ from papertape.trading.gate.arming import (
     content_hash,
     endpoints_of,
     hashed,
+    note_disarmed,
     write_armed,
 )
 from papertape.trading.gate.audit import Audit, is_in_use
@@ -118,6 +120,7 @@ def _arm(config: Config, audit: Audit, scenarios: list[Path], lasts_ns: int, con
         open=[order.client_order_id for order in open_orders if order.client_order_id],
     )  # fmt: skip
     write_armed(armed_path(config), armed)
+    _lift(config.state_of(DISARMED))
     _lift(config.state_of(HALT))  # last: whatever ends this before leaves it halted
     print(f"armed until {iso(armed.until_ns)}: papertape trade --mode live")
     return ExitCode.PASSED
@@ -142,14 +145,16 @@ def disarm(*, config: Path | None = None, set: list[str] | None = None) -> int:
     """
     loaded = load_config(config, settings=["mode=live", *(set or [])])
     path = armed_path(loaded)
-    was_there = path.exists()
+    was_there, runs = path.exists(), is_in_use(loaded.state_of(AUDIT))
     try:
+        if was_there and runs:  # the bot has the log, so this cannot be written down there
+            note_disarmed(loaded)
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path.as_posix()}: cannot be taken away: {error.strerror}; `papertape halt` stops a bot all the same") from None
     if not was_there:
         print(f"nothing was armed: {path.as_posix()} is not there")
-    elif is_in_use(loaded.state_of(AUDIT)):
+    elif runs:
         print("disarmed; A BOT THAT TRADES LIVE WITH THIS STATE GOES ON: `papertape halt` stops it")
     else:
         with Audit(loaded.state_of(AUDIT)) as audit:

@@ -20,6 +20,7 @@ from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
 from papertape.scenario.swarm import swarm
 from papertape.scenario.sweep import read_lines
 from papertape.scenario.worker import Base
+from papertape.session.opening import fetch
 from papertape.session.result import ExitCode, RunResult
 from papertape.session.run import run_scenario
 from papertape.session.spec import Scenario
@@ -91,6 +92,7 @@ def _base_of(repro: str) -> Base:
 
 
 def _run(scenario: Scenario, journal: Path) -> RunResult:
+    fetch(scenario, lambda text: print(f"papertape: {text}", file=sys.stderr))
     with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr):
         return run_scenario(scenario, journal_path=journal, progress=lambda now_ns, end_ns: watchdog.feed())
 

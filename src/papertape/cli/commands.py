@@ -45,6 +45,7 @@ COMMANDS: Final = (
     Command("tape export", "papertape.cli.export:export", "a tape in the format of another system"),
     Command("tape repair", "papertape.cli.tape:repair", "tapes from what a recorder left behind that was killed"),
     Command("tape synth", "papertape.cli.tape:synth", "make a market from a seed"),
+    Command("tape index", "papertape.cli.tape_index:index", "what makes later runs over a tape fast, made now; runs make it by themselves"),
     Command("tape latency", "papertape.cli.tape_latency:latency", "latency laws for a scenario, fitted to a recording"),
 )
 

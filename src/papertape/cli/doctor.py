@@ -99,7 +99,7 @@ def _settings(config: Config) -> list[tuple[str, str]]:
     for name, venue in config.venues.items():
         money = ", ".join(f"{plain(amount)} {currency}" for currency, amount in venue.account.items())
         found += [
-            (f"venue.{name}.feed", ", ".join(each.tape for each in venue.feed) or "(none)"),
+            (f"venue.{name}.feed", ", ".join(each.name for each in venue.feed) or "(none)"),
             (f"venue.{name}.account", money or "(none)"),
         ]
         found += [(f"venue.{name}.{kind}", url) for kind, url in endpoints_of(config).items() if url and name == config.exchange]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,9 +12,10 @@ from cyclopts import Parameter
 
 from papertape.importers import COLUMNS, FORMATS, IMPORTERS, ImportReport, import_foreign
 from papertape.importers import import_capture as run_import
+from papertape.importers.instrument import parse_instrument
+from papertape.importers.span import Span
 from papertape.model.errors import ConfigError
-from papertape.model.instrument import Instrument
-from papertape.model.units import exact, format_duration
+from papertape.model.units import format_duration, moment_ns
 from papertape.venues import VENUES
 
 UNPARSED_SHOWN_MAX: Final = 20
@@ -28,6 +28,8 @@ def import_capture(
     format: str | None = None,
     instrument: Annotated[list[str] | None, Parameter(negative="")] = None,
     columns: Path | None = None,
+    start: str | None = None,
+    end: str | None = None,
 ) -> int:
     """Make a tape from a venue's recorded frames, or from files of another system.
 
@@ -51,7 +53,13 @@ def import_capture(
         alone where papertape has a table of the venue. May be given several times.
     columns
         With `--format columns`, a TOML file that says which column is what; docs/importing.md shows some.
+    start
+        Only what reached the venue from then on, begun by the books as they are by then: an ISO 8601 time, or a duration from the first
+        message.
+    end
+        Only what reached the venue before then, likewise.
     """
+    span = Span(_moment("--start", start), _moment("--end", end))
     if format is not None:
         formats = [*FORMATS, COLUMNS]
         if format not in formats:
@@ -60,50 +68,29 @@ def import_capture(
         if venue not in known and (hint := _near(venue, known)):
             raise ConfigError(f'--venue: no venue is called "{venue}"{hint}')
         given = [parse_instrument(text, venue, may_be_known=True) for text in instrument or []]
-        _say(import_foreign(format, captures, out, venue=venue, instruments=given, columns=columns), "rows")
+        _say(import_foreign(format, captures, out, venue=venue, instruments=given, columns=columns, span=span), "rows")
         return 0
     if columns is not None:
         raise ConfigError(f"--columns: goes with `--format {COLUMNS}`")
     if venue not in IMPORTERS:
         raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}{_near(venue, IMPORTERS)}')
     given = [parse_instrument(text, venue) for text in instrument or []]
-    _say(run_import(venue, captures, out, instruments=given), "frames")
+    _say(run_import(venue, captures, out, instruments=given, span=span), "frames")
     return 0
+
+
+def _moment(option: str, text: str | None) -> str | None:
+    try:
+        if text is not None:
+            moment_ns(text, 0)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+    return text
 
 
 def _near(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, list(known), 1)
     return f'; did you mean "{near[0]}"?' if near else ""
-
-
-def parse_instrument(text: str, venue: str, *, may_be_known: bool = False) -> Instrument:
-    """The instrument that `SYMBOL=TICK,LOT` describes; with `may_be_known` also one that the venue's table has under that SYMBOL.
-
-    >>> parse_instrument("BTC/USDT=0.01,0.00001", "binance").venue_symbol
-    'BTCUSDT'
-    >>> parse_instrument("BTC/USD", "coinbase", may_be_known=True).tick
-    Decimal('0.01')
-    """
-    symbol, equals, steps = text.partition("=")
-    tick, comma, lot = steps.partition(",")
-    table = {each.symbol: each for each in VENUES[venue].instruments} if venue in VENUES else {}
-    try:
-        if may_be_known and not equals and symbol in table:
-            return table[symbol]
-        if not equals or not comma or symbol.count("/") != 1:
-            known = f"; the table of {venue} has {', '.join(table)}" if may_be_known and not equals and table else ""
-            raise ValueError(f"expected SYMBOL=TICK,LOT, such as BTC/USD=0.01,0.00000001{known}")
-        venue_symbol = IMPORTERS[venue]().venue_symbol(symbol) if venue in IMPORTERS else symbol.replace("/", "-")
-        return Instrument(symbol=symbol, venue_symbol=venue_symbol, tick=_step(tick), lot=_step(lot))
-    except ValueError as error:
-        raise ConfigError(f'--instrument "{text}": {error}') from error
-
-
-def _step(text: str) -> Decimal:
-    step = exact(text)
-    if step <= 0:
-        raise ValueError(f"a step must be above zero, not {text}")
-    return step
 
 
 def _say(report: ImportReport, unit: str) -> None:

@@ -44,6 +44,11 @@ class Progress:
             self._next_s = now_s + PLAIN_S
             self._draw(f"[{self._index}/{self._total}] {self._name}: {share:.0%}, {whole}\n")
 
+    def say(self, text: str) -> None:
+        """A sentence of its own."""
+        clear = "\r\x1b[2K" if self._is_terminal else ""
+        self._draw(f"{clear}[{self._index}/{self._total}] {self._name}: {text}\n")
+
     def end(self, verdict: str, wall_s: float) -> None:
         clear = "\r\x1b[2K" if self._is_terminal else ""
         self._draw(f"{clear}[{self._index}/{self._total}] {self._name}: {verdict} in {wall_s:.2f} s\n")

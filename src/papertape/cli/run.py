@@ -27,6 +27,7 @@ from papertape.scenario.fault_text import parse_fault
 from papertape.scenario.load import find_scenarios, load_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
 from papertape.session.chronicle import Chronicler
+from papertape.session.opening import fetch
 from papertape.session.result import ExitCode, RunResult, Status
 from papertape.session.run import run_scenario
 from papertape.session.spec import Scenario
@@ -58,6 +59,7 @@ def run(
     seed: int | None = None,
     depth: str | None = None,
     venue: str | None = None,
+    tape: str | None = None,
     fault: list[str] | None = None,
     json: bool = False,
     junit: Path | None = None,
@@ -82,6 +84,9 @@ def run(
         Instead of the scenario's own: interface or wire.
     venue
         For a bot file: which venue's rules and manners; coinbase if left out.
+    tape
+        For a bot file: the market, a tape, builtin:NAME, or a TOML file with the keys of a feed, such as of somebody else's files that are
+        read in place; builtin:btc-usd if left out. It has money for all that is traded there.
     fault
         One more fault: KIND[,key=value...], such as lost_reply,nth=3 or disconnect,at=90s,lasts=5s. May be given several times.
     json
@@ -104,7 +109,7 @@ def run(
     faults = [parse_fault(text) for text in fault or []]
     pages = Pages(report, parquet, evidence)
     with contextlib.ExitStack() as unpacked:
-        jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, faults=faults, program_args=program_args, unpacked=unpacked)
+        jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, tape=tape, faults=faults, program_args=program_args, unpacked=unpacked)
         if journal is None and pages.are_wanted:
             journal = Path(unpacked.enter_context(tempfile.TemporaryDirectory(prefix="papertape-")))
         results, code = _run_all(jobs, journal, check=check_determinism, seen=pages.take)
@@ -163,6 +168,7 @@ def attempt(
 def _once(
     scenario: Scenario, journal_path: Path | None, progress: Progress, trace: Trace | None, chronicler: Chronicler | None
 ) -> RunResult:
+    fetch(scenario, progress.say)  # takes as long as it takes, and nobody watches over it
     listening = contextlib.nullcontext() if trace is None else trace
     with Watchdog() as watchdog, contextlib.redirect_stdout(sys.stderr), listening:  # what a bot prints is no result
 
@@ -215,6 +221,7 @@ def _jobs(
     seed: int | None,
     depth: str | None,
     venue: str | None,
+    tape: str | None,
     faults: Sequence[Fault],
     program_args: Sequence[str] | None,
     unpacked: contextlib.ExitStack,
@@ -222,12 +229,14 @@ def _jobs(
     jobs: list[Named] = []
     for path in paths:
         if path.suffix == ".py":
-            jobs.append(Named(path.as_posix(), _bot_job(path, seed, depth, venue, faults, program_args)))
+            jobs.append(Named(path.as_posix(), _bot_job(path, seed, depth, venue, tape, faults, program_args)))
             continue
         if program_args is not None:
             raise ConfigError(f"--: what follows is for a program; {path.as_posix()} is none, a scenario has `program_args`")
         if venue is not None:
             raise ConfigError(f"--venue {venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
+        if tape is not None:
+            raise ConfigError(f"--tape {tape}: goes with a bot file; {path.as_posix()} says itself what it plays")
         if path.suffix == BUNDLE_SUFFIX and not path.is_dir():
             jobs.append(_bundle_job(path, seed, depth, faults, unpacked))
             continue
@@ -250,9 +259,17 @@ def _bundle_job(path: Path, seed: int | None, depth: str | None, faults: Sequenc
 
 
 def _bot_job(
-    path: Path, seed: int | None, depth: str | None, venue: str | None, faults: Sequence[Fault], program_args: Sequence[str] | None
+    path: Path,
+    seed: int | None,
+    depth: str | None,
+    venue: str | None,
+    tape: str | None,
+    faults: Sequence[Fault],
+    program_args: Sequence[str] | None,
 ) -> Load:
-    return lambda: bot_scenario(path, venue=venue or DEFAULT_VENUE, seed=seed or 0, depth=depth, faults=faults, program_args=program_args)
+    return lambda: bot_scenario(
+        path, venue=venue or DEFAULT_VENUE, tape=tape, seed=seed or 0, depth=depth, faults=faults, program_args=program_args
+    )
 
 
 def _file_job(path: Path, seed: int | None, depth: str | None, faults: Sequence[Fault]) -> Load:

@@ -24,6 +24,7 @@ from papertape.scenario.swarm import kinds_drawn, swarm
 from papertape.scenario.sweep import Collector, bases_of, do_sweep, holes, jobs_of, merged, parse_shard, read_lines
 from papertape.scenario.worker import Base, Job
 from papertape.scenario.write import scenario_text
+from papertape.session.opening import fetch
 from papertape.session.result import ExitCode, Status
 from papertape.session.spec import Depth
 
@@ -224,6 +225,7 @@ def _check(bases: Sequence[Base], first: int) -> tuple[list[str], list[str]]:
     kinds: list[str] = []
     for base in bases:
         scenario = base.load()
+        fetch(scenario, lambda text: print(f"papertape: {text}", file=sys.stderr))
         swarm(scenario, first)
         wanted += scenario.expect.must_happen
         kinds += kinds_drawn(is_wire=scenario.depth is Depth.WIRE)

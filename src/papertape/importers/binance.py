@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from papertape.importers.capture import Kind, Record, stamped_lines
 from papertape.importers.importer import UNTIMED, Tally
+from papertape.importers.place import Place
 from papertape.importers.reading import Reading, best_first
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -104,7 +104,7 @@ class BinanceImporter:
         self._ladders: dict[str, _Ladder] = {}
         self._envelope = msgspec.json.Decoder(Envelope)
 
-    def records(self, paths: Sequence[Path]) -> Iterator[Record]:
+    def records(self, paths: Sequence[Place]) -> Iterator[Record]:
         return stamped_lines(paths)
 
     def venue_symbol(self, symbol: str) -> str:

@@ -8,11 +8,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
 
+from papertape.importers.place import Place
 from papertape.model.errors import TapeError
 from papertape.model.units import SECOND, Nanos
 
@@ -52,7 +52,7 @@ class Record(msgspec.Struct, frozen=True):
     payload: bytes = b""
 
 
-def stamped_lines(paths: Sequence[Path]) -> Iterator[Record]:
+def stamped_lines(paths: Sequence[Place]) -> Iterator[Record]:
     """Captures of lines `<recv_ns> <frame>`."""
     for file, line, text in raw_lines(paths):
         stamp, space, payload = text.partition(b" ")
@@ -81,7 +81,7 @@ _KINDS: Final = {
 }
 
 
-def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
+def json_lines(paths: Sequence[Place]) -> Iterator[Record]:
     """Captures of one JSON object a line: `t` says what, `ts` when (seconds), `conn` where, `data` what was said."""
     decoder = msgspec.json.Decoder(_Line)
     for file, line, text in raw_lines(paths):
@@ -98,7 +98,7 @@ def json_lines(paths: Sequence[Path]) -> Iterator[Record]:
             yield Record(kind, file, line, int(it.ts * SECOND), it.conn, it.data.encode())
 
 
-def raw_lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
+def raw_lines(paths: Sequence[Place]) -> Iterator[tuple[str, int, bytes]]:
     """(file, number of the line, its text) of every line that is not empty; `TapeError` where a file does not read."""
     for path in paths:
         number = 0
@@ -114,21 +114,33 @@ def raw_lines(paths: Sequence[Path]) -> Iterator[tuple[str, int, bytes]]:
             raise TapeError(f"{path}: the capture does not read{where}: {what}. Fetch it again, or leave it out.") from error
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Place) -> IO[bytes]:
     """A file's content, whether plain, .gz or .zst; what is damaged raises one of `unreadable()` as it is read."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:2] == b"\x1f\x8b":
-        return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads like any other file
+        return _Gzip(path.open("rb"))  # type: ignore[return-value]  # a GzipFile reads like any other file
     if magic == b"\x28\xb5\x2f\xfd":
         return io.BufferedReader(_Zstandard(path), _CHUNK_BYTES)
     return path.open("rb")
 
 
+class _Gzip(gzip.GzipFile):
+    """Closes what it reads from, as `gzip.open` of a path would."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._file = file
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
+
+
 class _Zstandard(io.RawIOBase):
     """Reads a .zst file of one or more frames. The library's own reader takes a file that is cut short for one that is done."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         import zstandard
 
         self._context = zstandard.ZstdDecompressor()

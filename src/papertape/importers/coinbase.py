@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from papertape.importers.capture import Kind, Record, json_lines
 from papertape.importers.importer import UNTIMED, Tally
+from papertape.importers.place import Place
 from papertape.importers.reading import Reading, best_first, nanoseconds
 from papertape.model.event import (
     BookSnapshot,
@@ -155,7 +155,7 @@ class CoinbaseImporter:
         self._decoder = msgspec.json.Decoder(Message)
         self._mentions = msgspec.json.Decoder(Mentions)
 
-    def records(self, paths: Sequence[Path]) -> Iterator[Record]:
+    def records(self, paths: Sequence[Place]) -> Iterator[Record]:
         return json_lines(paths)
 
     def venue_symbol(self, symbol: str) -> str:

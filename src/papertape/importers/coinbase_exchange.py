@@ -6,7 +6,6 @@ Snapshots and errors carry no time of the venue. `last_match`, sent on subscript
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from papertape.importers.capture import Kind, Record, stamped_lines
 from papertape.importers.coinbase import taker_against
 from papertape.importers.importer import UNTIMED, Tally
+from papertape.importers.place import Place
 from papertape.importers.reading import Reading, best_first, nanoseconds
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, Level, MarketEvent, Side, Trade
 from papertape.model.instrument import Instrument
@@ -55,7 +55,7 @@ class CoinbaseExchangeImporter:
         self._decoder = msgspec.json.Decoder(Message)
         self._mentions = msgspec.json.Decoder(Mention)
 
-    def records(self, paths: Sequence[Path]) -> Iterator[Record]:
+    def records(self, paths: Sequence[Place]) -> Iterator[Record]:
         return stamped_lines(paths)
 
     def venue_symbol(self, symbol: str) -> str:

@@ -19,14 +19,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from papertape.importers.groups import Group, after, all_groups, bounds, from_snapshot
 from papertape.importers.mapping import UNITS, Column, Mapped, read_columns
+from papertape.importers.place import Place, parquet_source
 from papertape.importers.reading import best_first, nanoseconds
-from papertape.importers.rows import csv_rows, in_order
+from papertape.importers.rows import Timed, csv_rows, first_ns, in_order, merged_lazily
 from papertape.importers.source import Ledger, TextLots, TextSteps, Told
+from papertape.importers.span import Span
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Level, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -39,7 +43,15 @@ _TRUE: Final = ("true", "1", "t", "yes")
 class ColumnsSource:
     """Tables of one kind, in the order of time."""
 
-    def __init__(self, paths: Sequence[Path], venue: str, instruments: Sequence[Instrument], *, columns: Path | None) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Place],
+        venue: str,
+        instruments: Sequence[Instrument],
+        *,
+        columns: Path | Mapping[str, Any] | None,
+        span: Span | None = None,
+    ) -> None:
         if columns is None:
             raise ConfigError("--format columns: say which column is what by `--columns FILE`; docs/importing.md shows one.")
         self._mapped = mapped = read_columns(columns)
@@ -47,22 +59,36 @@ class ColumnsSource:
             raise ConfigError("--format columns: say the steps by `--instrument`, such as `--instrument BTC/USDT=0.01,0.00001`.")
         self._by_name = {name: each for each in instruments for name in (each.symbol, each.venue_symbol, each.symbol.replace("/", ""))}
         if mapped.symbol and mapped.symbol not in self._by_name:
-            raise ConfigError(f"{columns}: key `symbol`: holds {mapped.symbol}, and no `--instrument` is of that")
+            raise ConfigError(f"{mapped.source}: key `symbol`: holds {mapped.symbol}, and no `--instrument` is of that")
         self.instruments: Sequence[Instrument] = instruments
         is_timed = "ts_local" in mapped.columns
         self.connections: Sequence[Connection | str] = ("table" if is_timed else Connection("table", 0),)
         self._paths = paths
+        self._since_ns = None if span is None else span.known[0]
 
     def events(self, ledger: Ledger) -> Iterator[Told]:
         lots = {each.symbol: TextLots(each.lot) for each in self.instruments}
         begun: dict[str, None] = {}
-        for path in self._paths:
-            reader = _Reader(path, self._mapped, self._by_name, lots, begun, ledger)
-            for _, _, event in in_order(path, reader.events(), 0, ledger):
-                yield Told(event)
+
+        def table(path: Place) -> Iterator[Timed]:
+            return in_order(path, self._reader(path, lots, begun, ledger).events(), 0, ledger)
+
+        tables = [partial(table, path) for path in self._paths]
+        firsts = [self._first_ns(path) for path in self._paths] if len(tables) > 1 else [0]
+        for event in merged_lazily(tables, firsts):
+            yield Told(event)
         rounded = sum(each.rounded for each in lots.values())
         if rounded:
             ledger.adjusted.add("amounts between two lots, rounded down", rounded)
+
+    def _reader(self, path: Place, lots: Mapping[str, TextLots], begun: dict[str, None], ledger: Ledger) -> _Reader:
+        return _Reader(path, self._mapped, self._by_name, lots, begun, ledger, self._since_ns)
+
+    def _first_ns(self, path: Place) -> Nanos | None:
+        """When the first event arrived that a file tells of; none is where it stands for good."""
+        lots = {each.symbol: TextLots(each.lot) for each in self.instruments}
+        begun = dict.fromkeys(lots)  # a change of a book is an event whether its snapshot is in an earlier file or in none
+        return first_ns(in_order(path, self._reader(path, lots, begun, Ledger()).events(), 0, Ledger()))
 
 
 Values = Mapping[str, str]
@@ -73,12 +99,13 @@ class _Reader:
 
     def __init__(
         self,
-        path: Path,
+        path: Place,
         mapped: Mapped,
         by_name: Mapping[str, Instrument],
         lots: Mapping[str, TextLots],
         begun: dict[str, None],
         ledger: Ledger,
+        since_ns: Nanos | None,
     ) -> None:
         self._path = path
         self._mapped = mapped
@@ -87,6 +114,7 @@ class _Reader:
         self._ticks = {each.symbol: TextSteps(each.tick) for each in by_name.values()}
         self._begun = begun
         self._ledger = ledger
+        self._since_ns = since_ns
 
     def events(self) -> Iterator[tuple[int, MarketEvent]]:
         """Each with the number of its last row."""
@@ -107,7 +135,7 @@ class _Reader:
         wanted = {key: column.name for key, column in mapped.columns.items()}
         if mapped.symbol_from:
             wanted["symbol"] = mapped.symbol_from
-        for number, values in _table(self._path, wanted, mapped.path):
+        for number, values in self._table(wanted):
             self._ledger.rows += 1
             try:
                 name = values.get("symbol", mapped.symbol)
@@ -119,6 +147,54 @@ class _Reader:
                 yield number, self._by_name[name], venue_ns, local_ns, values
             except ValueError as error:
                 self._ledger.reject(self._path, number, str(error))
+
+    def _table(self, wanted: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+        """Each row's number, counted from 1 without the header where it is Parquet, and what is wanted of it as text."""
+        path, columns = self._path, self._mapped.source
+        if path.suffix in (".parquet", ".pq"):
+            yield from self._parquet(wanted)
+            return
+        rows = csv_rows(path)
+        _, header = next(rows, (0, [""]))
+        _must_have(path, [name.strip() for name in header], wanted, columns)
+        places = {key: [each.strip() for each in header].index(name) for key, name in wanted.items()}
+        width = max(places.values()) + 1
+        for number, row in rows:
+            row += [""] * (width - len(row))
+            yield number, {key: row[place].strip() for key, place in places.items()}
+
+    def _parquet(self, wanted: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+        import pyarrow
+        import pyarrow.parquet
+
+        path = self._path
+        try:
+            with pyarrow.parquet.ParquetFile(parquet_source(path)) as file:
+                _must_have(path, file.schema_arrow.names, wanted, self._mapped.source)
+                names = list(dict.fromkeys(wanted.values()))
+                for group in self._groups(file):
+                    number = group.rows_before
+                    for batch in file.iter_batches(batch_size=16_384, row_groups=[group.index], columns=names):
+                        lists = {key: _texts(pyarrow, batch.column(name)) for key, name in wanted.items()}
+                        for at in range(batch.num_rows):
+                            number += 1
+                            yield number, {key: values[at] for key, values in lists.items()}
+        except (OSError, pyarrow.ArrowException) as error:
+            raise TapeError(f"{path}: does not read as Parquet: {error}") from error
+
+    def _groups(self, file: Any) -> Sequence[Group]:
+        """The row groups that the span needs."""
+        groups, mapped = all_groups(file), self._mapped
+        if self._since_ns is None:
+            return groups
+        column = mapped.columns["ts_venue"]
+        times = bounds(file, column.name, lambda value: _time(_text(value), column))
+        since_ns = self._since_ns - mapped.span_ns  # a bar is there when it is over
+        if mapped.kind != "book":
+            return after(groups, times, since_ns)
+        if "is_snapshot" not in mapped.columns or mapped.symbol_from:
+            return groups
+        return from_snapshot(groups, times, bounds(file, mapped.columns["is_snapshot"].name), since_ns)
 
     def _trade(self, instrument: Instrument, venue_ns: Nanos, local_ns: Nanos, values: Values) -> Trade:
         lots = self._amount(instrument, values, "amount")
@@ -196,38 +272,6 @@ class _Reader:
         raise ValueError(f'column `{column.name}`: holds "{values["side"]}"; expected {", ".join((*column.buy, *column.sell))}')
 
 
-def _table(path: Path, wanted: Mapping[str, str], columns: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row's number, counted from 1 without the header, and what is wanted of it as text."""
-    if path.suffix in (".parquet", ".pq"):
-        yield from _parquet(path, wanted, columns)
-        return
-    rows = csv_rows(path)
-    _, header = next(rows, (0, [""]))
-    _must_have(path, [name.strip() for name in header], wanted, columns)
-    places = {key: [each.strip() for each in header].index(name) for key, name in wanted.items()}
-    width = max(places.values()) + 1
-    for number, row in rows:
-        row += [""] * (width - len(row))
-        yield number, {key: row[place].strip() for key, place in places.items()}
-
-
-def _parquet(path: Path, wanted: Mapping[str, str], columns: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            _must_have(path, file.schema_arrow.names, wanted, columns)
-            number = 0
-            for batch in file.iter_batches(batch_size=16_384, columns=list(dict.fromkeys(wanted.values()))):
-                lists = {key: _texts(pyarrow, batch.column(name)) for key, name in wanted.items()}
-                for at in range(batch.num_rows):
-                    number += 1
-                    yield number, {key: values[at] for key, values in lists.items()}
-    except (OSError, pyarrow.ArrowException) as error:
-        raise TapeError(f"{path}: does not read as Parquet: {error}") from error
-
-
 def _texts(pyarrow: Any, column: Any) -> list[str]:
     kind = column.type
     if pyarrow.types.is_timestamp(kind):
@@ -244,7 +288,7 @@ def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _must_have(path: Path, names: Sequence[str], wanted: Mapping[str, str], columns: Path) -> None:
+def _must_have(path: Place, names: Sequence[str], wanted: Mapping[str, str], columns: str) -> None:
     for key, name in wanted.items():
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from papertape.importers.columns import ColumnsSource
 from papertape.importers.hftbacktest import HftbacktestSource
 from papertape.importers.importer import ImportReport
 from papertape.importers.nautilus import NautilusSource
 from papertape.importers.ohlcv import OhlcvSource
+from papertape.importers.place import Place
 from papertape.importers.source import Ledger, Source
+from papertape.importers.span import Span, SpanOver, SpanWriter
 from papertape.importers.tardis import TardisSource
 from papertape.importers.vision import VisionSource
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.instrument import Instrument
 from papertape.tape.stamping import Stamping
-from papertape.tape.writer import TapeWriter
 
-FORMATS: Final[dict[str, Callable[[Sequence[Path], str, Sequence[Instrument]], Source]]] = {
+FORMATS: Final[dict[str, Callable[[Sequence[Place], str, Sequence[Instrument]], Source]]] = {
     "hftbacktest": HftbacktestSource,
     "nautilus": NautilusSource,
     "tardis": TardisSource,
@@ -34,18 +36,22 @@ FORMATS: Final[dict[str, Callable[[Sequence[Path], str, Sequence[Instrument]], S
 COLUMNS: Final = "columns"
 """Any table, by a file that says which column is what."""
 
-FOLDERS: Final[frozenset[str]] = frozenset(("nautilus",))
+NAUTILUS: Final = "nautilus"
+
+FOLDERS: Final[frozenset[str]] = frozenset((NAUTILUS,))
 """Those that keep a folder, not files."""
 
 
 def import_foreign(
     format: str,
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str] | Place],
     out: str | os.PathLike[str],
     *,
     venue: str,
     instruments: Sequence[Instrument] = (),
-    columns: Path | None = None,
+    columns: Path | Mapping[str, Any] | None = None,
+    span: Span | None = None,
+    refuses: bool = False,
 ) -> ImportReport:
     """Make a tape of files that are no capture.
 
@@ -54,35 +60,42 @@ def import_foreign(
         paths: the files in the order of time.
         venue: whose market it was; any name.
         instruments: their steps, where the format does not tell them.
-        columns: of format "columns", the file that says which column is what.
+        columns: of format "columns", the file that says which column is what, or its table.
+        span: only what lies in it, begun by the book as it is by then.
+        refuses: a row that makes no sense is an error.
 
     Raises `ConfigError` for an unknown format or an instrument that is missing, `TapeError` where a file does not read or holds nothing. A
     row that makes no sense is counted and reported, nothing more.
     """
-    make = partial(ColumnsSource, columns=columns) if format == COLUMNS else FORMATS.get(format)
+    make = partial(ColumnsSource, columns=columns, span=span) if format == COLUMNS else FORMATS.get(format)
     if make is None:
         near = difflib.get_close_matches(format, (*FORMATS, COLUMNS), 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise ConfigError(f'--format: no format is called "{format}"; there are {", ".join((*FORMATS, COLUMNS))}.{hint}')
     if columns is not None and format != COLUMNS:
         raise ConfigError(f"--columns: goes with `--format {COLUMNS}`, and the format is {format}")
-    places = [Path(path) for path in paths]
+    places = [Path(path) if isinstance(path, str | os.PathLike) else path for path in paths]
     if not places:
         raise ConfigError("papertape import: name at least one file.")
     for place in places:
+        if not isinstance(place, Path):
+            continue
         if not place.exists():
             raise TapeError(f"{place}: there is no such file; expected data of {format}.")
         if place.is_dir() and format not in FOLDERS:
             raise TapeError(f"{place}: is a folder; expected files of {format}.")
-    source = make(places, venue, instruments)
-    ledger = Ledger()
+    source = make(places, venue, instruments) if format != NAUTILUS else NautilusSource(places, venue, instruments, span=span)
+    ledger = Ledger(refuses=refuses)
     made_from = f"{format}: " + ", ".join(place.name for place in places)
-    with TapeWriter(out, venue=venue, instruments=source.instruments, connections=source.connections, source=made_from) as writer:
+    writer = SpanWriter(out, span or Span(), venue=venue, instruments=source.instruments, connections=source.connections, source=made_from)
+    with writer:
         stamping = Stamping(writer)
-        for told in source.events(ledger):
-            stamping.write(told.event, told.connection)
-        if stamping.waiting or not writer.rows:
+        with suppress(SpanOver):
+            for told in source.events(ledger):
+                stamping.write(told.event, told.connection)
+        if stamping.waiting or writer.first_seen_ns is None:
             raise TapeError(_nothing(places, ledger))
+        writer.check_begun(places)
     header = writer.close()
     return ImportReport(
         out=writer.path,
@@ -99,10 +112,11 @@ def import_foreign(
         connections=header.connections,
         first_ns=header.first_ns,
         last_ns=header.last_ns,
+        origin_ns=writer.first_seen_ns,
     )
 
 
-def _nothing(places: Sequence[Path], ledger: Ledger) -> str:
+def _nothing(places: Sequence[Place], ledger: Ledger) -> str:
     names = ", ".join(str(place) for place in places)
     if ledger.unparsed:
         first = ledger.unparsed[0]

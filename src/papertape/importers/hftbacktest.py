@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from papertape.importers.npy import read_table
+from papertape.importers.place import Place
 from papertape.importers.source import FloatLots, FloatSteps, Ledger, Told
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, Level, MarketEvent, Side, Ticker, Trade
@@ -27,14 +27,14 @@ from papertape.tape.header import Connection
 _SIDES: Final = {BUY: Side.BUY, SELL: Side.SELL}
 _ORDERS: Final = range(10, 14)  # what happened to single orders; a tape has levels
 
-Placed = tuple[Path, int, Row]
+Placed = tuple[Place, int, Row]
 """(file, row counted from 1, the row)."""
 
 
 class HftbacktestSource:
     """One instrument's tables, in the order of time."""
 
-    def __init__(self, paths: Sequence[Path], venue: str, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, paths: Sequence[Place], venue: str, instruments: Sequence[Instrument]) -> None:
         if len(instruments) != 1:
             raise ConfigError(
                 f"papertape import: hftbacktest's tables do not say what they are about, and hold one instrument: say it by exactly one "

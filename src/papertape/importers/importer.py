@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from papertape.importers.capture import Record
+from papertape.importers.place import Place
 from papertape.importers.reading import Reading
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
@@ -30,7 +31,7 @@ class Importer(Protocol):
     venue: str
     skipped: Tally
 
-    def records(self, paths: Sequence[Path]) -> Iterator[Record]:
+    def records(self, paths: Sequence[Place]) -> Iterator[Record]:
         """The capture's lines."""
         ...
 
@@ -73,6 +74,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         adjusted: kept, but not quite as it came, by reason.
         unparsed: the first lines that made no sense; `unparsed_count` counts all.
         connections: the recorder's, each with its measured skew.
+        origin_ns: when the first message was, be it in the span or before.
     """
 
     out: Path
@@ -89,3 +91,4 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     connections: tuple[Connection, ...]
     first_ns: int
     last_ns: int
+    origin_ns: int

@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +25,7 @@ from sortedcontainers import SortedDict
 
 from papertape.importers.capture import Kind, Record, raw_lines
 from papertape.importers.importer import UNTIMED, Tally
+from papertape.importers.place import Place
 from papertape.importers.reading import Reading, best_first
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, ConnectionKind, Level, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -91,7 +91,7 @@ class KrakenImporter:
         self.skipped = Tally()
         self._ladders: dict[str, _Ladder] = {}
 
-    def records(self, paths: Sequence[Path]) -> Iterator[Record]:
+    def records(self, paths: Sequence[Place]) -> Iterator[Record]:
         """All files at once, in the order of their times: each has a connection."""
         yield from heapq.merge(*(_records(path) for path in paths), key=lambda record: record.local_ns)
 
@@ -173,7 +173,7 @@ class KrakenImporter:
                 yield _told(record, ConnectionKind.GAP, f"{reading.symbol}: checksum {known.checksum()} where {due} was due")
 
 
-def _records(path: Path) -> Iterator[Record]:
+def _records(path: Place) -> Iterator[Record]:
     latest_ns: Nanos = 0
     for file, number, text in raw_lines([path]):
         found = _LINE.fullmatch(text)

@@ -40,11 +40,12 @@ class Mapped:
     """A file of columns, read and checked.
 
     Attributes:
+        source: what messages call it.
         symbol: of all rows; empty where `symbol_from` has it.
         span_ns: of a bar.
     """
 
-    path: Path
+    source: str
     kind: str
     symbol: str
     symbol_from: str
@@ -52,35 +53,39 @@ class Mapped:
     columns: Mapping[str, Column]
 
 
-def read_columns(path: Path) -> Mapped:
-    """Read a file of columns; ConfigError names the key that makes no sense, what it held and what was expected."""
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; expected a file that says which column is what.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no TOML: {error}") from None
+def read_columns(told: Path | Mapping[str, Any]) -> Mapped:
+    """Read a file of columns, or the table itself; ConfigError names the key that makes no sense, what it held and what was expected."""
+    path, given = ("columns", told) if isinstance(told, Mapping) else (str(told), _read(told))
     _known(path, "", given, ("kind", "symbol", "span", "columns"))
     kind = given.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"{path}: key `kind`: holds {kind!r}; expected {', '.join(KINDS)}")
     needed, optional = KINDS[kind]
     table = given.get("columns")
-    if not isinstance(table, dict):
+    if not isinstance(table, Mapping):
         raise ConfigError(f"{path}: [columns]: is missing; expected {', '.join(needed)}")
     _known(path, "[columns], ", table, (*needed, *optional))
     missing = [key for key in needed if key not in table]
     if missing:
         raise ConfigError(f"{path}: [columns]: no {', '.join(f'`{key}`' for key in missing)}; {kind} need {', '.join(needed)}")
     symbol = given.get("symbol", "")
-    symbol_from = symbol.get("from", "") if isinstance(symbol, dict) else ""
+    symbol_from = symbol.get("from", "") if isinstance(symbol, Mapping) else ""
     if not isinstance(symbol_from, str) or not (symbol_from or (isinstance(symbol, str) and symbol)):
         raise ConfigError(f'{path}: key `symbol`: holds {symbol!r}; expected "BTC/USDT" or the column that has it, {{ from = "s" }}')
     columns = {key: _column(path, key, value) for key, value in table.items()}
     return Mapped(path, kind, "" if symbol_from else symbol, symbol_from, _span(path, kind, given.get("span")), columns)
 
 
-def _span(path: Path, kind: str, text: object) -> Nanos:
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; expected a file that says which column is what.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is no TOML: {error}") from None
+
+
+def _span(path: str, kind: str, text: object) -> Nanos:
     if kind != "bars":
         if text is not None:
             raise ConfigError(f"{path}: key `span`: goes with bars, and the kind is {kind}")
@@ -91,7 +96,7 @@ def _span(path: Path, kind: str, text: object) -> Nanos:
         raise ConfigError(f'{path}: key `span`: holds {text!r}; expected how long a bar is, such as "1m"') from None
 
 
-def _known(path: Path, where: str, given: Mapping[str, object], known: Sequence[str]) -> None:
+def _known(path: str, where: str, given: Mapping[str, object], known: Sequence[str]) -> None:
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -99,9 +104,9 @@ def _known(path: Path, where: str, given: Mapping[str, object], known: Sequence[
             raise ConfigError(f"{path}: {where}key `{key}`: is not known; expected some of {', '.join(known)}{hint}")
 
 
-def _column(path: Path, key: str, value: object) -> Column:
+def _column(path: str, key: str, value: object) -> Column:
     where = f"{path}: [columns], key `{key}`:"
-    table: dict[str, Any] = value if isinstance(value, dict) else {"from": value}
+    table: Mapping[str, Any] = value if isinstance(value, Mapping) else {"from": value}
     is_time, is_side = key.startswith("ts_"), key == "side"
     _known(path, f"[columns], key `{key}`, ", table, ("from", *(("unit",) if is_time else ("buy", "sell") if is_side else ())))
     name = table.get("from")

@@ -13,13 +13,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from papertape.importers.nautilus_table import DEPTH, Table, open_tables
+from papertape.importers.place import Place
 from papertape.importers.source import Ledger, Told
+from papertape.importers.span import Span
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Level, MarketEvent, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -41,8 +42,8 @@ Values = Mapping[str, Any]
 class NautilusSource:
     """A catalog's folder, or some of its files."""
 
-    def __init__(self, paths: Sequence[Path], venue: str, instruments: Sequence[Instrument]) -> None:
-        tables = open_tables(paths)
+    def __init__(self, paths: Sequence[Place], venue: str, instruments: Sequence[Instrument], *, span: Span | None = None) -> None:
+        tables = open_tables(paths, None if span is None else span.known[0])
         self._tables = [table for table in tables if table.kind in _RANKS]
         self._other = [table for table in tables if table.kind not in _RANKS and table.kind != "instrument"]
         if not self._tables:
@@ -85,7 +86,7 @@ class NautilusSource:
         last_ns = 0
         for place, table in tables:
             unit_of = _units(instrument, table)
-            for number, values in enumerate(table.read(), 1):
+            for number, values in table.read():
                 ledger.rows += 1
                 init_ns = values["ts_init"]
                 if init_ns < last_ns:

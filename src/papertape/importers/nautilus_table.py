@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
+from papertape.importers.groups import Group, after, all_groups, bounds
+from papertape.importers.place import Place, parquet_source
 from papertape.model.errors import TapeError
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
@@ -39,13 +41,13 @@ class Table:
         steps: the smallest price and amount that its decimals can say; None where it does not say how many count.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place, since_ns: Nanos | None = None) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.path = path
         try:
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(parquet_source(path))
         except (OSError, pa.ArrowException) as error:
             raise TapeError(f"{path}: does not read: {str(error).splitlines()[0]}. Fetch it again, or leave it out.") from error
         layout = self._file.schema_arrow
@@ -66,6 +68,18 @@ class Table:
         width = widths[0] if widths else None
         self.scale = SCALES.get(width or 0, _INTEGER_SCALE)
         self.first_ns = self._first() if kinds and self.kind != "instrument" else 0
+        self._groups = self._needed(since_ns)
+
+    def _needed(self, since_ns: Nanos | None) -> Sequence[Group]:
+        """The row groups with what happens from then on, and the one before, whose last row says how far the system's clock was.
+
+        Of a book all, as it may have been begun at any time before.
+        """
+        groups = all_groups(self._file)
+        if since_ns is None or self.kind not in (TRADES, QUOTES, "bar"):
+            return groups
+        count = len(after(groups, bounds(self._file, "ts_event", int), since_ns))
+        return groups[max(len(groups) - count - 1, 0) :]
 
     def _first(self) -> Nanos:
         for batch in self._file.iter_batches(1, columns=["ts_init"]):
@@ -77,22 +91,25 @@ class Table:
         import pyarrow.compute as pc
 
         least: list[int] = []
-        for batch in self._file.iter_batches(columns=list(_TIMES)):
+        for batch in self._file.iter_batches(columns=list(_TIMES), row_groups=[group.index for group in self._groups]):
             lag = pc.subtract(batch.column("ts_init").cast("int64"), batch.column("ts_event").cast("int64"))
             if len(lag):
                 least.append(pc.min(lag).as_py())
         return min(least, default=0)
 
-    def read(self) -> Iterator[dict[str, Any]]:
-        """The rows, numbers as whole ones times `scale`."""
+    def read(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows, each with its number from 1; numbers as whole ones times `scale`."""
         import pyarrow as pa
 
         names = [*self._columns, *_TIMES]
         try:
-            for batch in self._file.iter_batches(_BATCH_ROWS, columns=names):
-                lists = [_whole(batch.column(name)) if _is_number(name) else batch.column(name).to_pylist() for name in names]
-                for values in zip(*lists, strict=True):
-                    yield dict(zip(names, values, strict=True))
+            for group in self._groups:
+                number = group.rows_before
+                for batch in self._file.iter_batches(_BATCH_ROWS, row_groups=[group.index], columns=names):
+                    lists = [_whole(batch.column(name)) if _is_number(name) else batch.column(name).to_pylist() for name in names]
+                    for values in zip(*lists, strict=True):
+                        number += 1
+                        yield number, dict(zip(names, values, strict=True))
         except (OSError, pa.ArrowException) as error:
             raise TapeError(f"{self.path}: its rows do not decode: {str(error).splitlines()[0]}. Fetch it again.") from error
 
@@ -120,12 +137,17 @@ class Table:
                 raise TapeError(f"{self.path}: the definition of {row['id']} does not read. Fetch or write it again.") from error
 
 
-def open_tables(paths: Sequence[Path]) -> list[Table]:
-    """The Parquet files of catalogs and of those named one by one."""
-    found: list[Path] = []
+def open_tables(paths: Sequence[Place], since_ns: Nanos | None = None) -> list[Table]:
+    """The Parquet files of catalogs and of those named one by one; what they read begins as near to `since_ns` as it can."""
+    found: list[Place] = []
     for path in paths:
-        found += sorted(each for each in path.rglob("*.parquet") if not each.name.startswith(".")) if path.is_dir() else [path]
-    return [Table(path) for path in found]
+        found += tables_in(path) if isinstance(path, Path) and path.is_dir() else [path]
+    return [Table(path, since_ns) for path in found]
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The Parquet files of a catalog's folder."""
+    return sorted(each for each in folder.rglob("*.parquet") if not each.name.startswith("."))
 
 
 def _steps(said: dict[str, str]) -> tuple[Decimal, Decimal] | None:

@@ -8,9 +8,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any, Final
 
+from papertape.importers.place import Place
 from papertape.model.errors import TapeError
 from papertape.tape.export.npy import MAGIC
 
@@ -18,7 +18,7 @@ _CHUNK_ROWS: Final = 16_384
 _HEADER_MAX: Final = 65_536  # longer than any table of ours could need; no reason to believe a damaged length
 
 
-def read_table(path: Path, fields: Sequence[tuple[str, str]], layout: str, *, made_by: str) -> Iterator[tuple[Any, ...]]:
+def read_table(path: Place, fields: Sequence[tuple[str, str]], layout: str, *, made_by: str) -> Iterator[tuple[Any, ...]]:
     """The rows of the array `data` of an `.npz`, or of an `.npy`.
 
     Args:
@@ -46,12 +46,12 @@ def read_table(path: Path, fields: Sequence[tuple[str, str]], layout: str, *, ma
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Place) -> Iterator[IO[bytes]]:
     if path.suffix != ".npz":
         with path.open("rb") as file:
             yield file
         return
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as packed, zipfile.ZipFile(packed) as archive:
         arrays = [name for name in archive.namelist() if name.endswith(".npy")]
         name = "data.npy" if "data.npy" in arrays else arrays[0] if len(arrays) == 1 else None
         if name is None:
@@ -61,7 +61,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield file
 
 
-def _count(path: Path, file: IO[bytes], fields: Sequence[tuple[str, str]], made_by: str) -> int:
+def _count(path: Place, file: IO[bytes], fields: Sequence[tuple[str, str]], made_by: str) -> int:
     """How many rows follow, by a header that describes these fields."""
     begin = file.read(8)
     if begin[:6] != MAGIC or len(begin) < 8:

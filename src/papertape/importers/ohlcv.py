@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from papertape.importers.capture import open_bytes, unreadable
-from papertape.importers.rows import csv_rows, in_order
+from papertape.importers.place import Place
+from papertape.importers.rows import column_of, csv_rows, in_order
 from papertape.importers.source import Ledger, TextLots, TextSteps, Told
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import CandleEvent, MarketEvent
@@ -29,13 +29,15 @@ _LOOK_AT: Final = 1_000
 _UNITS: Final = {10: SECOND, 13: MILLISECOND, 16: MICROSECOND, 19: 1}
 """The unit of a time, by how many digits it has."""
 
+_NAMES: Final = ("time", "open", "high", "low", "close", "volume")
+
 Fields = tuple[str, ...]
 
 
 class OhlcvSource:
     """One instrument's bars, in the order of time."""
 
-    def __init__(self, paths: Sequence[Path], venue: str, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, paths: Sequence[Place], venue: str, instruments: Sequence[Instrument]) -> None:
         if len(instruments) != 1:
             raise ConfigError(
                 "papertape import: bars do not say what they are about: say it by exactly one `--instrument`, such as "
@@ -53,7 +55,7 @@ class OhlcvSource:
         if lots.rounded:
             ledger.adjusted.add("amounts between two lots, rounded down", lots.rounded)
 
-    def _of(self, path: Path, lots: TextLots, is_last: bool, ledger: Ledger) -> Iterator[tuple[int, MarketEvent]]:
+    def _of(self, path: Place, lots: TextLots, is_last: bool, ledger: Ledger) -> Iterator[tuple[int, MarketEvent]]:
         (instrument,) = self.instruments
         span_ns = _span(path)
         ticks = TextSteps(instrument.tick)
@@ -72,7 +74,7 @@ class OhlcvSource:
                     open_ticks=first, high_ticks=high, low_ticks=low, close_ticks=last, volume_lots=lots(fields[5]),
                 )  # fmt: skip
             except ValueError as error:
-                ledger.reject(path, number, str(error))
+                ledger.reject(path, number, column_of(error, _NAMES, fields))
                 continue
             if held is not None:
                 yield held
@@ -83,7 +85,7 @@ class OhlcvSource:
             yield held
 
 
-def _span(path: Path) -> Nanos:
+def _span(path: Place) -> Nanos:
     """The shortest time between two bars."""
     opens = []
     for number, fields in _bars(path):
@@ -99,7 +101,7 @@ def _span(path: Path) -> Nanos:
     return min(gaps)
 
 
-def _bars(path: Path) -> Iterator[tuple[int, Fields]]:
+def _bars(path: Place) -> Iterator[tuple[int, Fields]]:
     """Each bar's numbers as text, and which it is, counted from 1."""
     if any(suffix == ".json" or suffix == ".jsonl" for suffix in path.suffixes):
         yield from enumerate(_json_bars(path), 1)
@@ -110,7 +112,7 @@ def _bars(path: Path) -> Iterator[tuple[int, Fields]]:
         yield number, tuple(field.strip() for field in row)
 
 
-def _json_bars(path: Path) -> Iterator[Fields]:
+def _json_bars(path: Place) -> Iterator[Fields]:
     decode = msgspec.json.Decoder(float_hook=str).decode  # a price keeps the digits that were written
     damaged: tuple[type[Exception], ...] = (*unreadable(), msgspec.DecodeError, UnicodeDecodeError)
     try:

@@ -8,10 +8,10 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Final
 
 from papertape.importers.capture import open_bytes, unreadable
+from papertape.importers.place import Place
 from papertape.importers.source import Ledger
 from papertape.model.errors import TapeError
 from papertape.model.event import MarketEvent
@@ -24,7 +24,7 @@ Timed = tuple[Nanos, int, MarketEvent]
 _TIME: Final = itemgetter(0, 1)
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def csv_rows(path: Place) -> Iterator[tuple[int, Row]]:
     """Each row and its number, counted from 1, the header too; empty ones are left out.
 
     Of a .zip all the tables in it, one after another, with numbers that go on. Raises `TapeError` where the file does not read.
@@ -44,11 +44,13 @@ def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
         raise TapeError(f"{path}: the table does not read{where}: {what}. Fetch it again, or leave it out.") from error
 
 
-def _streams(path: Path) -> Iterator[Any]:
-    if not zipfile.is_zipfile(path):
+def _streams(path: Place) -> Iterator[Any]:
+    with path.open("rb") as file:
+        is_archive = zipfile.is_zipfile(file)
+    if not is_archive:
         yield open_bytes(path)
         return
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.lower().endswith((".csv", ".txt"))]
         if not names:
             raise TapeError(f"{path}: there is no .csv in it; it holds {', '.join(archive.namelist()[:5]) or 'nothing'}.")
@@ -56,7 +58,7 @@ def _streams(path: Path) -> Iterator[Any]:
             yield archive.open(name)
 
 
-def columns(path: Path, header: Sequence[str], wanted: Sequence[str], format: str) -> list[int]:
+def columns(path: Place, header: Sequence[str], wanted: Sequence[str], format: str) -> list[int]:
     """Where each of the wanted columns is; raises `TapeError` naming those that are missing."""
     places = {name.strip(): place for place, name in enumerate(header)}
     missing = [name for name in wanted if name not in places]
@@ -74,7 +76,52 @@ def merged(tables: Iterable[Iterator[Timed]]) -> Iterator[MarketEvent]:
         yield event
 
 
-def in_order(path: Path, events: Iterable[tuple[int, MarketEvent]], place: int, ledger: Ledger) -> Iterator[Timed]:
+def merged_lazily(tables: Sequence[Callable[[], Iterator[Timed]]], firsts: Sequence[Nanos | None]) -> Iterator[MarketEvent]:
+    """Everything in the order of arrival, at one time in the order of the tables; a table is opened when it is its turn, not before.
+
+    Args:
+        firsts: when the first event of each arrived; None where a table has none.
+    """
+    waiting = sorted((first_ns, place) for place, first_ns in enumerate(firsts) if first_ns is not None)
+    waiting.reverse()
+    heap: list[tuple[Nanos, int, MarketEvent]] = []
+    running: dict[int, Iterator[Timed]] = {}
+    while heap or waiting:
+        while waiting and (not heap or waiting[-1] <= heap[0][:2]):
+            _, place = waiting.pop()
+            running[place] = tables[place]()
+            _push(heap, running, place)
+        if heap:
+            _, place, event = heapq.heappop(heap)
+            yield event
+            _push(heap, running, place)
+
+
+def _push(heap: list[tuple[Nanos, int, MarketEvent]], running: dict[int, Iterator[Timed]], place: int) -> None:
+    found = next(running[place], None)
+    if found is None:
+        del running[place]
+    else:
+        heapq.heappush(heap, (found[0], place, found[2]))
+
+
+def first_ns(table: Iterator[Timed]) -> Nanos | None:
+    """When the first event of a table arrived."""
+    return next((arrived_ns for arrived_ns, _, _ in table), None)
+
+
+def column_of(error: ValueError, header: Iterable[str], row: Iterable[str]) -> str:
+    """What is wrong with a row, with the column whose value the complaint begins with.
+
+    >>> column_of(ValueError("64000.105 is not a multiple of 0.01"), ("id", "price"), ("64000", "64000.105"))
+    'column `price`: 64000.105 is not a multiple of 0.01'
+    """
+    told = str(error).partition(" ")[0].strip('"')
+    name = next((name for name, text in zip(header, row, strict=False) if text and text.strip() == told), "")
+    return f"column `{name.strip()}`: {error}" if name else str(error)
+
+
+def in_order(path: Place, events: Iterable[tuple[int, MarketEvent]], place: int, ledger: Ledger) -> Iterator[Timed]:
     """The events of one table (with the rows that they stand in); one that arrives before what came already is rejected."""
     last_ns = -1
     for row, event in events:

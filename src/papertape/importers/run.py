@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -17,13 +18,15 @@ from papertape.importers.coinbase import CoinbaseImporter
 from papertape.importers.coinbase_exchange import CoinbaseExchangeImporter
 from papertape.importers.importer import UNTIMED, Importer, ImportReport, Tally, Unparsed
 from papertape.importers.kraken import KrakenImporter
+from papertape.importers.place import Place
 from papertape.importers.reading import Reading
+from papertape.importers.source import refusal
+from papertape.importers.span import Span, SpanOver, SpanWriter
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import ConnectionEvent, ConnectionKind
 from papertape.model.instrument import Instrument
 from papertape.model.units import Nanos
 from papertape.tape.stamping import Stamping
-from papertape.tape.writer import TapeWriter
 
 IMPORTERS: Final[dict[str, Callable[[], Importer]]] = {
     "coinbase": CoinbaseImporter,
@@ -41,7 +44,13 @@ _UNPARSEABLE: Final = (ValueError, KeyError, msgspec.DecodeError)  # a dialect's
 
 
 def import_capture(
-    venue: str, paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], *, instruments: Sequence[Instrument] = ()
+    venue: str,
+    paths: Sequence[str | os.PathLike[str] | Place],
+    out: str | os.PathLike[str],
+    *,
+    instruments: Sequence[Instrument] = (),
+    span: Span | None = None,
+    refuses: bool = False,
 ) -> ImportReport:
     """Make a tape of a capture.
 
@@ -49,6 +58,8 @@ def import_capture(
         venue: one of `IMPORTERS`.
         paths: the capture's files in the order of time; plain, .gz or .zst.
         instruments: steps that are in no product list; they win over those that are.
+        span: only what lies in it, begun by the books as they are by then.
+        refuses: a line that makes no sense is an error.
 
     Raises `ConfigError` for an unknown venue or an instrument whose steps nobody knows, `TapeError` where a file does not read, holds
     nothing, or is out of order. A line that makes no sense is counted and reported, nothing more.
@@ -58,17 +69,20 @@ def import_capture(
         near = difflib.get_close_matches(venue, IMPORTERS, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise ConfigError(f'--venue: no importer is called "{venue}"; there are {", ".join(IMPORTERS)}.{hint}')
-    files = [_readable(Path(path)) for path in paths]
+    files = [_readable(Path(path)) if isinstance(path, str | os.PathLike) else path for path in paths]
     if not files:
         raise ConfigError("papertape import: name at least one capture file.")
     readings = _readings(make(), venue, files, instruments)
-    return _Import(venue, make(), files, Path(out), readings).run()
+    return _Import(venue, make(), files, Path(out), readings, span or Span(), refuses).run()
 
 
 class _Import:
     """The second pass."""
 
-    def __init__(self, format: str, importer: Importer, files: Sequence[Path], out: Path, readings: Mapping[str, Reading]) -> None:
+    def __init__(
+        self, format: str, importer: Importer, files: Sequence[Place], out: Path, readings: Mapping[str, Reading], span: Span, refuses: bool
+    ) -> None:
+        self._refuses = refuses
         self._importer = importer
         self._files = files
         self._readings = readings
@@ -80,15 +94,17 @@ class _Import:
         self._connections: dict[str, int] = {}
         source = f"{format} capture: " + ", ".join(path.name for path in files)
         instruments = [reading.instrument for reading in readings.values()]
-        self._writer = TapeWriter(out, venue=importer.venue, instruments=instruments, connections=(), source=source)
+        self._writer = SpanWriter(out, span, venue=importer.venue, instruments=instruments, connections=(), source=source)
         self._stamping = Stamping(self._writer)
 
     def run(self) -> ImportReport:
         with self._writer as writer:
-            for record in _in_order(self._importer.records(self._files)):
-                self._take(record)
-            if self._stamping.waiting or not writer.rows:
+            with suppress(SpanOver):
+                for record in _in_order(self._importer.records(self._files)):
+                    self._take(record)
+            if self._stamping.waiting or writer.first_seen_ns is None:
                 raise TapeError(self._nothing())
+            writer.check_begun(self._files)
         header = writer.close()
         return ImportReport(
             out=writer.path,
@@ -105,6 +121,7 @@ class _Import:
             connections=header.connections,
             first_ns=header.first_ns,
             last_ns=header.last_ns,
+            origin_ns=writer.first_seen_ns,
         )
 
     def _take(self, record: Record) -> None:
@@ -134,6 +151,8 @@ class _Import:
             self._stamping.write(event, connection)
 
     def _reject(self, record: Record, why: str) -> None:
+        if self._refuses:
+            raise refusal(f"{record.file}:{record.line}", why)
         self._unparsed_count += 1
         if len(self._unparsed) < UNPARSED_MAX:
             self._unparsed.append(Unparsed(record.file, record.line, why))
@@ -170,7 +189,7 @@ def _in_order(records: Iterator[Record]) -> Iterator[Record]:
             yield record
 
 
-def _readings(importer: Importer, venue: str, files: Sequence[Path], given: Sequence[Instrument]) -> dict[str, Reading]:
+def _readings(importer: Importer, venue: str, files: Sequence[Place], given: Sequence[Instrument]) -> dict[str, Reading]:
     """The first pass: every instrument that the capture is about, by the venue's name, in the order of first mention."""
     known: dict[str, Instrument] = {instrument.venue_symbol: instrument for instrument in _table(importer.venue)}
     mentioned: dict[str, None] = {}

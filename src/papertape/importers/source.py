@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 
 from papertape.importers.importer import Tally, Unparsed
+from papertape.importers.place import Place
 from papertape.importers.reading import Steps
+from papertape.model.errors import TapeError
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
 from papertape.model.units import plain
@@ -33,6 +34,9 @@ class Told(msgspec.Struct, frozen=True):
 class Ledger:
     """What became of the rows: for the report.
 
+    Args:
+        refuses: whether a row that makes no sense ends it all.
+
     Attributes:
         rows: read so far.
         skipped: left out on purpose, by reason.
@@ -40,18 +44,26 @@ class Ledger:
         unparsed: the first rows that made no sense; `unparsed_count` counts all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, refuses: bool = False) -> None:
+        self._refuses = refuses
         self.rows = 0
         self.skipped = Tally()
         self.adjusted = Tally()
         self.unparsed: list[Unparsed] = []
         self.unparsed_count = 0
 
-    def reject(self, path: Path, row: int, why: str) -> None:
-        """Leave a row out because it makes no sense; rows count from 1 in each file."""
+    def reject(self, path: Place, row: int, why: str) -> None:
+        """Leave a row out because it makes no sense; rows count from 1 in each file. Raises `TapeError` where none may be left out."""
+        if self._refuses:
+            raise refusal(f"{path}: row {row}", why)
         self.unparsed_count += 1
         if len(self.unparsed) < UNPARSED_MAX:
             self.unparsed.append(Unparsed(str(path), row, why))
+
+
+def refusal(where: str, why: str) -> TapeError:
+    """What is said of a row that may not be left out."""
+    return TapeError(f'{where}: {why}. Mend the file, or let rows that make no sense be left out and counted: broken = "skip".')
 
 
 class Source(Protocol):

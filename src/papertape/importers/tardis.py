@@ -13,11 +13,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
+from papertape.importers.place import Place
 from papertape.importers.reading import best_first
-from papertape.importers.rows import Row, columns, csv_rows, in_order, merged
+from papertape.importers.rows import Row, column_of, columns, csv_rows, in_order, merged
 from papertape.importers.source import Ledger, TextLots, TextSteps, Told
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, Level, MarketEvent, Side, Ticker, Trade
@@ -46,7 +46,7 @@ _RANKS: Final = (TRADES, BOOK, SNAPSHOTS, QUOTES, DERIVATIVES)
 class _Table:
     """One file: its kind, whose it is, and its rows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         rows = csv_rows(path)
         _, header = next(rows, (0, [""]))
@@ -70,13 +70,13 @@ class _Table:
                     raise ValueError(f"is of {row[symbol_at]}, and the file of {self.symbol}; one file has one symbol")
                 yield number, _time(row[venue_at]), _time(row[local_at]), row
             except ValueError as error:
-                ledger.reject(self.path, number, str(error))
+                ledger.reject(self.path, number, column_of(error, self.header, row))
 
 
 class TardisSource:
     """Some of Tardis' files, of one venue, in any order."""
 
-    def __init__(self, paths: Sequence[Path], venue: str, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, paths: Sequence[Place], venue: str, instruments: Sequence[Instrument]) -> None:
         self._tables = [_Table(path) for path in paths]
         known = {each.venue_symbol: each for each in [*(VENUES[venue].instruments if venue in VENUES else ()), *instruments]}
         by_plain = {_plain(each): found for each, found in known.items()}
@@ -154,7 +154,7 @@ class _Trades(_Reader):
                     taker=_side(row[side_at]), trade_id=row[id_at],
                 )  # fmt: skip
             except ValueError as error:
-                self.ledger.reject(table.path, number, str(error))
+                self.ledger.reject(table.path, number, column_of(error, table.header, row))
 
 
 class _Book(_Reader):
@@ -180,7 +180,7 @@ class _Book(_Reader):
                     levels[side].append((self.ticks(row[places[2]]), self.lots(amount)))
                     venue_ns = max(venue_ns, row_ns)
                 except ValueError as error:
-                    self.ledger.reject(table.path, number, str(error))
+                    self.ledger.reject(table.path, number, column_of(error, table.header, row))
             if venue_ns:
                 yield from self._message(number, venue_ns, local_ns, is_snapshot == "true", levels)
 
@@ -220,8 +220,11 @@ class _Snapshots(_Reader):
                     price, amount = row[at["price"]], row[at["amount"]]
                     if price:
                         sides[side].append((self.ticks(price), self.lots(amount)))
-            except (ValueError, KeyError) as error:
-                self.ledger.reject(table.path, number, str(error))
+            except KeyError as error:
+                self.ledger.reject(table.path, number, f"a level without its {error}")
+                continue
+            except ValueError as error:
+                self.ledger.reject(table.path, number, column_of(error, table.header, row))
                 continue
             bids, asks = best_first(Side.BUY, sides["bids"]), best_first(Side.SELL, sides["asks"])
             yield number, BookSnapshot(venue_ns=venue_ns, local_ns=local_ns, symbol=self.symbol, bids=bids, asks=asks)
@@ -236,7 +239,7 @@ class _Quotes(_Reader):
                 bid, ask = self.prices(row[bid_at]), self.prices(row[ask_at])
                 bid_lots, ask_lots = (self.lots(row[at] or "0") for at in (bid_lots_at, ask_lots_at))
             except ValueError as error:
-                self.ledger.reject(table.path, number, str(error))
+                self.ledger.reject(table.path, number, column_of(error, table.header, row))
                 continue
             yield (
                 number,
@@ -261,7 +264,7 @@ class _Derivatives(_Reader):
             try:
                 last = self.prices(row[last_at])
             except ValueError as error:
-                self.ledger.reject(table.path, number, str(error))
+                self.ledger.reject(table.path, number, column_of(error, table.header, row))
                 continue
             if last is None:
                 self.ledger.skipped.add("rows of funding, interest or index prices alone, which a tape has no place for")
@@ -274,7 +277,7 @@ _READERS: Final[dict[str, Callable[[Instrument, Ledger], _Reader]]] = {
 }  # fmt: skip
 
 
-def _kind(path: Path, header: Row) -> str:
+def _kind(path: Place, header: Row) -> str:
     names = {name.strip() for name in header}
     if {"is_snapshot", "side", "price", "amount"} <= names:
         return BOOK

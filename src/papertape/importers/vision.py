@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
-from papertape.importers.rows import Row, Timed, csv_rows, in_order, merged, sorted_within
+from papertape.importers.place import Place
+from papertape.importers.rows import Row, Timed, column_of, csv_rows, in_order, merged, sorted_within
 from papertape.importers.source import Ledger, TextLots, TextSteps, Told
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import CandleEvent, MarketEvent, Side, Ticker, Trade
@@ -50,10 +50,10 @@ _RANKS: Final = (TRADES, AGGREGATED, BEST, BARS)
 class VisionSource:
     """Some files of the archive, of one venue, in any order."""
 
-    def __init__(self, paths: Sequence[Path], venue: str, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, paths: Sequence[Place], venue: str, instruments: Sequence[Instrument]) -> None:
         known = {each.venue_symbol: each for each in [*(VENUES[venue].instruments if venue in VENUES else ()), *instruments]}
         known |= {each.symbol.replace("/", ""): each for each in instruments}
-        self._files: list[tuple[Path, str, Instrument, Nanos]] = []
+        self._files: list[tuple[Place, str, Instrument, Nanos]] = []
         for path in paths:
             symbol, kind, span_ns = _named(path)
             if symbol not in known:
@@ -87,7 +87,7 @@ def _chain(readers: list[_Reader], rank: int, ledger: Ledger) -> Iterator[Timed]
 class _Reader:
     """The rows of one file as events."""
 
-    def __init__(self, path: Path, kind: str, instrument: Instrument, span_ns: Nanos, ledger: Ledger) -> None:
+    def __init__(self, path: Place, kind: str, instrument: Instrument, span_ns: Nanos, ledger: Ledger) -> None:
         self.path = path
         self.ticks = TextSteps(instrument.tick)
         self.lots = TextLots(instrument.lot)
@@ -121,7 +121,7 @@ class _Reader:
             try:
                 yield number, read(*_fields(row, places))
             except ValueError as error:
-                self._ledger.reject(self.path, number, str(error))
+                self._ledger.reject(self.path, number, column_of(error, words.split("[")[0].split(" and")[0].split(","), row))
 
     def _trade(self, id: str, price: str, amount: str, time: str, is_buyer_maker: str) -> Trade:
         ns = _time(time)
@@ -158,7 +158,7 @@ def _fields(row: Row, places: tuple[int, ...]) -> list[str]:
         raise ValueError(f"{len(row)} columns; expected more than {max(places)}") from None
 
 
-def _named(path: Path) -> tuple[str, str, Nanos]:
+def _named(path: Place) -> tuple[str, str, Nanos]:
     """(symbol, kind, length of a bar) that a file's name tells."""
     found = _NAME.match(path.name)
     if found is None:

@@ -80,6 +80,10 @@ class Journal:
         self.count += 1
         self._append({"n": self.count, "t": now_ns, "kind": kind, **facts})
 
+    def of(self, venue: str) -> Journal:
+        """The same journal for what is one venue's: each line that is written by it names the venue."""
+        return _OfVenue(self, venue)
+
     def close(self) -> None:
         """Write what is gathered and close the file.
 
@@ -138,3 +142,20 @@ class Journal:
             self._unhashed.append(b"")  # every line has its end
             self._hash.update(b"\n".join(self._unhashed))
             self._unhashed.clear()
+
+
+class _OfVenue(Journal):
+    """One venue's way into a journal of several; only what writes is there."""
+
+    def __init__(self, journal: Journal, venue: str) -> None:
+        self._journal = journal
+        self._venue = venue
+
+    def before_write(self, flush: Callable[[], None]) -> None:
+        self._journal.before_write(flush)
+
+    def write(self, now_ns: Nanos, kind: str, **facts: Any) -> None:
+        self._journal.write(now_ns, kind, venue=self._venue, **facts)
+
+    def write_gathered(self, now_ns: Nanos, kind: str, **facts: Any) -> None:
+        self._journal.write_gathered(now_ns, kind, venue=self._venue, **facts)

@@ -6,6 +6,7 @@ Inside papertape time is an `int` of nanoseconds and money is an `int` of ticks 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Final
 
@@ -38,6 +39,40 @@ def parse_duration(text: str) -> Nanos:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f'"{text}" is no duration; expected a number with a unit (ns, us, ms, s, m, h, d), such as "250ms" or "1m30s"')
     return sum(int(Decimal(number) * _UNITS[unit]) for number, unit in parts)
+
+
+def is_date(text: str) -> bool:
+    """Whether a moment is written as a date, not as a duration."""
+    return text[:4].isdigit() and text[4:5] == "-"
+
+
+def moment_ns(text: str, origin_ns: Nanos) -> Nanos:
+    """Nanoseconds since 1970-01-01 UTC of an ISO 8601 time (UTC if it names no zone), or of a duration after `origin_ns`.
+
+    >>> moment_ns("1s", 5), moment_ns("1970-01-01T00:00:01", 5), moment_ns("1970-01-01 00:00:01.000001+00:00", 5)
+    (1000000005, 1000000000, 1000001000)
+    """
+    if is_date(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(
+                f'"{text}" is no time; expected ISO 8601, such as "2026-08-09T20:00:00Z", or a duration such as "2m"'
+            ) from None
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * MICROSECOND
+    return origin_ns + parse_duration(text)
+
+
+def iso_after(ns: Nanos) -> str:
+    """ISO 8601 of the first whole microsecond from a time on.
+
+    >>> iso_after(1_523_926_504_358_000_001)
+    '2018-04-17T00:55:04.358001+00:00'
+    """
+    seconds, micros = divmod(-(-ns // MICROSECOND), 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).isoformat()
 
 
 def format_duration(ns: Nanos) -> str:

@@ -68,7 +68,20 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
         rows.append(f"  + {_row(self.right) if self.right else 'the journal ends here'}")
         if self.left and self.right:
             rows.append(f"  differs in: {', '.join(self.keys)}")
+            rows += _other_feeds(self.left, self.right)
         return "\n".join(rows)
+
+
+def _other_feeds(left: dict[str, Any], right: dict[str, Any]) -> Iterator[str]:
+    """Of two headers, a sentence about each feed that plays another market in one than in the other."""
+    for name, venue in (left.get("venues") or {}).items() if left.get("kind") == right.get("kind") == "header" else ():
+        other = (right.get("venues") or {}).get(name) or {}
+        for number, (feed, now) in enumerate(zip(venue.get("feed", ()), other.get("feed", ()), strict=False), start=1):
+            if feed.get("content") != now.get("content"):
+                yield (
+                    f"  feed {number} of {name} holds another market: its content hash is {feed.get('content', '')[:16]} in one and "
+                    f"{now.get('content', '')[:16]} in the other; its files, or its tape, were changed between the two runs"
+                )
 
 
 def first_divergence(left: Path, right: Path) -> Divergence | None:

@@ -66,11 +66,13 @@ def rerun_command(
     depth: object = None,
     faults: Sequence[Fault] = (),
     venue: str = "",
+    tape: str = "",
     program_args: Sequence[str] | None = None,
 ) -> str:
     """The one command line that runs this again."""
     words = ["papertape", "run", path.as_posix()]
     words += ["--venue", venue] if venue else []
+    words += ["--tape", tape] if tape else []
     words += ["--depth", str(depth)] if depth is not None else []
     for fault in faults:
         words += ["--fault", fault_text(fault)]

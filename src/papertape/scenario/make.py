@@ -7,7 +7,6 @@ Everything that can be known without running is checked here: keys, names, durat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +17,14 @@ from papertape.faults.base import Fault, checked
 from papertape.model.errors import ConfigError
 from papertape.model.notes import Mark
 from papertape.model.request import Lane
-from papertape.model.units import exact, parse_duration
+from papertape.model.units import exact
 from papertape.scenario import shelves
+from papertape.scenario.feed import read_feeds
 from papertape.scenario.table import Table, shown
 from papertape.session.spec import (
     Depth,
     Expect,
     ExpectVenue,
-    FeedSpec,
     Heal,
     HostPolicy,
     LatencySpec,
@@ -33,7 +32,6 @@ from papertape.session.spec import (
     Quantity,
     Scenario,
     VenueSpec,
-    moment_ns,
 )
 from papertape.venues import canonical
 
@@ -155,47 +153,8 @@ def _venues(top: Table, folder: Path) -> dict[str, VenueSpec]:
             continue
         table = Table(top.within("venue", section.raw).within(written, value).raw, top.source, f"[venue.{written}]")
         table.allow("feed", "account", "model")
-        venues[name] = VenueSpec(feed=read_feeds(table, folder), account=read_account(table), model=read_model(table))
+        venues[name] = VenueSpec(feed=read_feeds(table, folder, name), account=read_account(table), model=read_model(table))
     return venues
-
-
-def read_feeds(venue: Table, folder: Path) -> tuple[FeedSpec, ...]:
-    """The tapes of a venue's table."""
-    value = venue.raw.get("feed")
-    if value is None:
-        raise venue.problem("feed", 'is missing; expected a tape, such as feed = { tape = "builtin:btc-usd", start = "0s", end = "10m" }')
-    each = list(value) if isinstance(value, list | tuple) else [value]
-    if not each:
-        raise venue.problem("feed", "is empty; a venue needs a market to play")
-    return tuple(_feed(venue, one, folder) for one in each)
-
-
-def _feed(venue: Table, value: Any, folder: Path) -> FeedSpec:
-    feed = venue.within("feed", {"tape": value} if isinstance(value, str) else value)
-    feed.allow("tape", "start", "end", "outages")
-    tape = feed.text("tape")
-    if tape is None:
-        raise feed.problem("tape", 'is missing; expected a path or "builtin:NAME"')
-    start, end = _moment(feed, "start"), _moment(feed, "end")
-    if start is not None and end is not None and start[4:5] != "-" != end[4:5] and parse_duration(end) <= parse_duration(start):
-        raise feed.problem("end", f'holds "{end}", which is not after start = "{start}"')
-    shelves.check_tape(feed, tape, folder)
-    return FeedSpec(tape=tape, start=start, end=end, outages=feed.claim("outages", default=True))
-
-
-def _moment(feed: Table, key: str) -> str | None:
-    value = feed.raw.get(key)
-    if isinstance(value, datetime | date):  # TOML has times of its own
-        value = value.isoformat()
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise feed.problem(key, f'holds {shown(value)}; expected a duration such as "2m" or an ISO 8601 time')
-    try:
-        moment_ns(value, 0)
-    except ValueError as error:
-        raise feed.problem(key, str(error)) from None
-    return value
 
 
 def read_account(venue: Table) -> dict[str, Decimal]:

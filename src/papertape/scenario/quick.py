@@ -11,18 +11,28 @@ import msgspec
 
 from papertape.faults.base import Fault
 from papertape.scenario.fault_text import rerun_command
+from papertape.scenario.feed import read_feeds
+from papertape.scenario.load import read_toml
 from papertape.scenario.make import make_scenario
+from papertape.scenario.table import Table
 from papertape.session.botfile import load_bot
+from papertape.session.opening import opened
 from papertape.session.script import read_python
 from papertape.session.spec import Depth, Scenario
+from papertape.tape.builtin import PREFIX
+from papertape.tape.files import BUCKETS
+from papertape.venues import canonical
 
 ENTRY: Final = "main"
 
 DEFAULT_VENUE: Final = "coinbase"
 
+MUCH: Final = "100000"
+SOME: Final = "1"
+
 DEFAULT_VENUE_TABLE: Final[dict[str, Any]] = {
     "feed": {"tape": "builtin:btc-usd"},
-    "account": {"USD": "100000", "BTC": "1"},
+    "account": {"USD": MUCH, "BTC": SOME},
 }
 """What a venue is if nobody says: the builtin market, and enough money to trade both ways."""
 
@@ -31,6 +41,7 @@ def bot_scenario(
     path: Path,
     *,
     venue: str = DEFAULT_VENUE,
+    tape: str | None = None,
     seed: int = 0,
     depth: Depth | str | None = None,
     faults: Sequence[Fault] = (),
@@ -39,22 +50,58 @@ def bot_scenario(
     """The scenario that `papertape run BOT.py` stands for.
 
     Args:
+        tape: instead of the builtin market: a tape, "builtin:NAME", or a TOML file with the keys of a feed. There is money for all its
+            instruments.
         program_args: run it as a program, with these in its `sys.argv`. None lets the file decide: one that has
             `async def main(exchange, …)` at its top level is a bot, unless it runs itself and knows nothing of papertape; any other a
             program.
 
     Raises:
         ConfigError: no such file, no Python, or no such venue.
+        TapeError: no such tape.
     """
-    raw: dict[str, Any] = {"title": path.name, "seed": seed, "venue": {venue: DEFAULT_VENUE_TABLE}}
+    table = DEFAULT_VENUE_TABLE if tape is None else _venue_table(tape, venue)
+    raw: dict[str, Any] = {"title": path.name, "seed": seed, "venue": {venue: table}}
     if program_args is None and has_entry(path):
         raw |= {"bot": f"{path.name}:{ENTRY}"}
     else:
         raw |= {"program": path.name, "program_args": list(program_args or ())}
     if depth is not None:
         raw |= {"depth": depth}
-    command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue, program_args=program_args)
+    command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue, tape=tape or "", program_args=program_args)
     return make_scenario(raw, source=path.as_posix(), folder=path.parent, path=path, repro=command, more_faults=faults)
+
+
+def _venue_table(tape: str, venue: str) -> dict[str, Any]:
+    """A venue that plays what `--tape` names, with money for it."""
+    source = f"--tape {tape}"
+    value: Any = tape if tape.startswith(PREFIX) else Path(tape).expanduser().absolute().as_posix()
+    folder = Path()
+    if tape.endswith(".toml"):
+        source, folder = tape, Path(value).parent
+        value = read_toml(Path(tape))
+    table = Table({"feed": value}, source, f"[venue.{venue}]")
+    (feed,) = read_feeds(table, folder, canonical(venue))
+    named = [text.partition("=")[0] for text in ([] if feed.files is None else feed.files.instrument)]
+    symbols = named or [each.symbol for each in opened(feed, folder, source).tape.instruments]
+    account: dict[str, str] = {}
+    for base, _, quote in (symbol.partition("/") for symbol in symbols):
+        account[quote] = MUCH
+        account.setdefault(base, SOME)
+    return {"feed": _moved(value, folder) if isinstance(value, dict) else value, "account": account}
+
+
+def _moved(feed: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A feed's table, as seen from anywhere."""
+
+    def place(text: str) -> str:
+        return text if text.startswith((BUCKETS, PREFIX)) else (folder / Path(text).expanduser()).as_posix()
+
+    paths = {key: feed[key] for key in ("path", "tape", "columns") if key in feed}
+    return feed | {
+        key: [place(each) for each in told] if isinstance(told, list) else place(told) if isinstance(told, str) else told
+        for key, told in paths.items()
+    }
 
 
 def market_scenario(tape: str, bot: str, *, venue: str = DEFAULT_VENUE, depth: Depth | str | None = None) -> Scenario:

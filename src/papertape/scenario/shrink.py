@@ -13,7 +13,7 @@ import msgspec
 
 from papertape.faults.base import Fault, as_table
 from papertape.model.errors import ConfigError
-from papertape.model.units import MINUTE, SECOND, Nanos, format_duration, parse_duration
+from papertape.model.units import MINUTE, SECOND, Nanos, format_duration, iso_after, parse_duration
 from papertape.scenario.make import make_fault
 from papertape.session.spec import Expect, FeedSpec, Scenario
 from papertape.session.world import open_feeds
@@ -164,7 +164,9 @@ def _cut(scenario: Scenario, epoch_ns: Nanos, span_ns: Nanos) -> dict[str, Any]:
         feeds: list[FeedSpec] = []
         for feed, each in zip(spec.feed, opened, strict=True):
             end_ns = epoch_ns + span_ns
-            end = format_duration(max(end_ns, each.start_ns + 1) - each.tape.first_ns)
+            last_ns = max(end_ns, each.start_ns + 1)
+            # Of files nobody may have read the first row, from which a duration would count.
+            end = format_duration(last_ns - each.tape.first_ns) if feed.files is None else iso_after(last_ns)
             feeds.append(feed if each.end_ns <= end_ns else msgspec.structs.replace(feed, end=end))
         venues[name] = msgspec.structs.replace(spec, feed=tuple(feeds))
     return venues

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from papertape.model.errors import ConfigError, TapeError
+from papertape.runtime.world import collect_after
 from papertape.scenario.load import load_scenario
 from papertape.scenario.make import make_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario, market_scenario, with_bot
@@ -30,7 +31,8 @@ from papertape.session.world import KeptRows
 READY: Final = b"ready\n"
 
 COLLECT_EVERY: Final = 10
-"""Jobs after which the worlds that are gone are collected, some 7 MB each: a run holds the collector off, and so they pile up."""
+"""Jobs in whose runs all was collected, after which all is again: worlds that outlive that, some 7 MB each, pile up among what is old.
+All others are collected job by job, which is quick, since they are young."""
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -79,13 +81,12 @@ class Runner:
     def __init__(self) -> None:
         self._bases: dict[Base, tuple[Scenario, int]] = {}
         self._kept = KeptRows()
-        self._done = 0
+        self._collections = collections()
+        self._old = 0
 
     def run(self, job: Job) -> SeedResult:
         """The result of one job, whatever happens."""
-        self._done += 1
-        if self._done % COLLECT_EVERY == 0:
-            gc.collect()
+        self._collect()
         repro = job.base.repro(job.seed)
         try:
             scenario = self._scenario(job)
@@ -99,6 +100,16 @@ class Runner:
             kind = type(error).__name__
             return of_error(job.base.path, job.seed, kind, f"an error of papertape's own, {kind}: {error}", repro)
 
+    def _collect(self) -> None:
+        """Let go of the world of the job before this one."""
+        self._old += collections() > self._collections
+        if self._old < COLLECT_EVERY:
+            collect_after()
+        else:
+            self._old = 0
+            gc.collect()
+        self._collections = collections()
+
     def _scenario(self, job: Job) -> Scenario:
         if job.text:
             return make_scenario(tomllib.loads(job.text), source=job.base.path, folder=Path(job.folder))
@@ -107,6 +118,11 @@ class Runner:
             self._bases[job.base] = (base, span_of(base))
         base, span_ns = self._bases[job.base]
         return swarm(base, job.seed, span_ns)
+
+
+def collections() -> int:
+    """How often this process has collected whatever there is."""
+    return int(gc.get_stats()[-1]["collections"])
 
 
 def main() -> None:

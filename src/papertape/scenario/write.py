@@ -22,7 +22,9 @@ from papertape.model.errors import ConfigError
 from papertape.model.units import plain
 from papertape.scenario.shelves import BUILTIN
 from papertape.session.spec import Depth, Expect, ExpectVenue, FeedSpec, ModelSpec, Scenario, VenueSpec
+from papertape.tape.files import BUCKETS, Files
 
+_PLAIN: Final = Files(format="", path=())
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -132,10 +134,20 @@ def _venue(spec: VenueSpec, away: _Away) -> dict[str, Any]:
 
 
 def _feed(feed: FeedSpec, away: _Away) -> dict[str, Any]:
-    tape = feed.tape if feed.tape.startswith(BUILTIN) else away.path(feed.tape)
-    table: dict[str, Any] = {"tape": tape}
+    table: dict[str, Any]
+    if feed.files is None:
+        table = {"tape": feed.tape if feed.tape.startswith(BUILTIN) else away.path(feed.tape)}
+    else:
+        table = _files(feed.files, away)
     table |= {key: value for key, value in (("start", feed.start), ("end", feed.end)) if value is not None}
     return table if feed.outages else table | {"outages": False}
+
+
+def _files(files: Files, away: _Away) -> dict[str, Any]:
+    table = {key: value for key, value in msgspec.to_builtins(files).items() if key != "venue" and value != getattr(_PLAIN, key)}
+    paths = [path if path.startswith(BUCKETS) else away.path(path) for path in files.path]
+    table |= {"format": files.format, "path": paths[0] if len(paths) == 1 else paths}
+    return table | ({"columns": away.path(files.columns)} if isinstance(files.columns, str) else {})
 
 
 def _model(model: ModelSpec) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, Final
 
 from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
@@ -20,8 +19,9 @@ from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
 from papertape.sim.prints import Fact
 from papertape.sim.side import FAR, BookSide
 from papertape.sim.venue import TRADES_MAX
+from papertape.tape.batch import scalar_of
 from papertape.tape.block import Block
-from papertape.tape.lane import LISTED_MAX, Lane, bars, numbers
+from papertape.tape.lane import LISTED_MAX, Lane, numbers
 from papertape.tape.rows import Row
 from papertape.tape.schema import ASK, BID, DELTA, TRADE
 
@@ -73,6 +73,14 @@ class Behind:
                 assert following is not None, "no more reaches a venue than there is"
                 self.block, self.at = following, 0
 
+    def step(self) -> None:
+        """Pass one message, which may be the first of the next block."""
+        if self.at == self.block.count:
+            following = self.block.following()
+            assert following is not None, "it is there"
+            self.block, self.at = following, 0
+        self.at += 1
+
 
 class Keeper:
     """Keeps count of the rows that have reached a venue; its `sim.lagging.Lag`.
@@ -117,13 +125,15 @@ class Keeper:
             return
         self._is_busy = True
         try:
-            for block, begin, stop in self._books.until(end):
-                self._work_in(block, begin, stop)
+            while self._books.block.first + self._books.at < end:
+                self._jump(end)
+                for block, begin, stop in self._books.until(self._stop(end)):
+                    self._work_in(block, begin, stop)
         finally:
             self._is_busy = False
 
     def tell_trades(self) -> None:
-        self._untold += self._trades.until(self._reached())
+        self._put_trades_off(self._reached())
         while self._untold:
             self._tell_trades_of(*self._untold.popleft())
 
@@ -134,15 +144,14 @@ class Keeper:
     def _put_trades_off(self, end: int) -> None:
         """Keep the trades before message `end` for whoever may ask; of those that later ones push out nothing is kept."""
         self._untold += self._trades.until(end)
-        while len(self._untold) > 1 and all(self._counts_after(number) >= TRADES_MAX for number, _ in self._symbols):
-            self._untold.popleft()
-        while len(self._untold) > UNTOLD_MAX:
-            self._tell_trades_of(*self._untold.popleft())
-
-    def _counts_after(self, number: int) -> int:
-        """How many trades of an instrument the parts after the first have."""
-        lanes = [(lane, begin, stop) for block, begin, stop in islice(self._untold, 1, None) for lane in block.lanes(number)[2:]]
-        return sum(high - low for low, high in (lane.between(begin, stop) for lane, begin, stop in lanes))
+        missing = {number: TRADES_MAX for number, _ in self._symbols}
+        for count, (block, begin, stop) in enumerate(reversed(self._untold), 1):
+            for number in missing:
+                missing[number] -= block.trades(number, begin, stop)
+            if all(each <= 0 for each in missing.values()):
+                for _ in range(len(self._untold) - count):
+                    self._untold.popleft()
+                break
 
     def tell_candles(self) -> None:
         self._tell_candles_until(self._reached())
@@ -150,15 +159,19 @@ class Keeper:
     def _tell_candles_until(self, end: int) -> None:
         for block, begin, stop in self._candles.until(end):
             for number, symbol in self._symbols:
-                made, minute = bars(block.lanes(number)[2:], begin, stop)
+                made, minute = block.bars(number, begin, stop)
                 if made:
                     self.venue.keep_bars(symbol, made, minute)
 
     def leave(self, block: Block) -> None:
-        """All of a block has reached the venue; it need not be kept for this any more."""
+        """All of a block has reached the venue; it need not be kept for this any more. A light one may be."""
+        if block.is_light:
+            return
         self.tell_books_until(block.end)
-        self._put_trades_off(block.end)
         self._tell_candles_until(block.end)
+        self._put_trades_off(block.end)
+        while len(self._untold) > UNTOLD_MAX:
+            self._tell_trades_of(*self._untold.popleft())
 
     def end(self) -> None:
         """Work in all that has reached the venue, and let go of the tape: from now on each row is told in its time, by others."""
@@ -170,7 +183,7 @@ class Keeper:
     def happen(self, index: int, event: MarketEvent, now_ns: Nanos) -> None:
         """A message reaches the venue that must be told in its time."""
         self.tell_books_until(index)
-        self._books.at += 1
+        self._books.step()
         self.venue.apply(event, now_ns)
 
     def tell(self, block: Block, place: int, event: MarketEvent, now_ns: Nanos) -> None:
@@ -179,6 +192,43 @@ class Keeper:
         self.venue.apply(event, now_ns)
 
     # How rows are worked in
+
+    def _stop(self, end: int) -> int:
+        """Up to where rows are worked in before there may be a place to jump to again."""
+        block, at = self._books.block, self._books.at
+        return min(end, block.end) if at < block.count else min(end, block.end + 1)
+
+    def _jump(self, end: int) -> None:
+        """Go on from the books as an index has them, close enough before message `end`; not past what is no lane's."""
+        behind = self._books
+        passed = [(behind.block, behind.at)]
+        block = behind.block
+        while block.end < end and block.is_light and not _barriers(*passed[-1]):
+            following = block.following()
+            assert following is not None, "no more reaches a venue than there is"
+            block = following
+            passed.append((block, 0))
+        last_ns = FAR if block.end < end else block.reaches[end - 1 - block.first] - Tuning.tail_ns
+        while len(passed) > 1 and (not passed[-1][0].is_light or passed[-1][0].reaches[0] > last_ns):
+            passed.pop()
+        target, _ = passed.pop()
+        if not passed:
+            return
+        for number, symbol in self._symbols:
+            matcher = self.venue.matcher(symbol)
+            for place, (side, book_side, levels) in enumerate(
+                zip((Side.BUY, Side.SELL), (matcher.bids, matcher.asks), target.book(number), strict=True)
+            ):
+                facts = sum(each.facts(number, place, at, each.count, book_side.snapshot_ns) for each, at in passed)
+                self.venue.jump(symbol, side, levels, facts, partial(self._recall, symbol, side))
+            for each, at in reversed(passed):
+                stamp = _newest(each, number, at, each.count)
+                if stamp is not None:
+                    matcher.book.venue_ns = stamp
+                    break
+        for each, _ in passed:
+            each.release()
+        behind.block, behind.at = target, 0
 
     def _work_in(self, block: Block, begin: int, end: int) -> None:
         barriers = block.barriers
@@ -198,12 +248,12 @@ class Keeper:
                 begin = tail
         if begin == end:
             return
-        rows = block.rows(begin, end)
+        rows = block.plain_rows(begin, end)
         if rows is not None:
             self._follow(rows)
             return
         follow = self.venue.follow
-        for _, _, _, event in block.messages(begin, end):
+        for event in block.market(begin, end):
             follow(event)
 
     def _follow(self, rows: Iterable[Row]) -> None:
@@ -222,21 +272,15 @@ class Keeper:
 
     def _skip(self, block: Block, begin: int, end: int, number: int, symbol: str) -> None:
         matcher = self.venue.matcher(symbol)
-        lanes = block.lanes(number)
-        newest: list[tuple[int, int, Any, int]] = []
         for place, (side, book_side) in enumerate(((Side.BUY, matcher.bids), (Side.SELL, matcher.asks))):
-            changed, printed = lanes[place], lanes[3 - place]  # a taker who sold hits bids
-            low, high = changed.between(begin, end)
-            from_, to = printed.between(begin, end)
-            facts = high - low + printed.later(from_, to, book_side.snapshot_ns)
+            changed = block.lanes(number)[place]
+            facts = block.facts(number, place, begin, end, book_side.snapshot_ns)
             if facts:
-                recall = partial(self._recall, symbol, side)
-                self.venue.skip(symbol, side, changed.levels(low, high, book_side.ladder.held), facts, recall)
-            if high > low:
-                newest.append((changed.places[high - 1], place, changed.stamps, high - 1))
-        if newest:
-            _, _, stamps, at = max(newest, key=lambda each: each[:2])
-            matcher.book.venue_ns = stamps[at].as_py()
+                levels = changed.levels(*changed.between(begin, end), book_side.ladder.held)
+                self.venue.skip(symbol, side, levels, facts, partial(self._recall, symbol, side))
+        stamp = _newest(block, number, begin, end)
+        if stamp is not None:
+            matcher.book.venue_ns = stamp
 
     def _recall(self, symbol: str, side: Side, mark: int) -> list[Fact]:
         """The facts before that with a mark, from the tape's beginning on."""
@@ -296,19 +340,37 @@ def _at(
         if not prices:
             return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most]
         return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most or price in prices]
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     part = lane.prices.slice(low, high - low)
-    masks = [pc.equal(part, pa.scalar(price, pa.int64())) for price in prices]
+    masks = [pc.equal(part, scalar_of("int64", price)) for price in prices]
     if at_least is not None:
-        masks.append(pc.greater_equal(part, pa.scalar(at_least, pa.int64())))
+        masks.append(pc.greater_equal(part, scalar_of("int64", at_least)))
     if at_most is not None:
-        masks.append(pc.less_equal(part, pa.scalar(at_most, pa.int64())))
+        masks.append(pc.less_equal(part, scalar_of("int64", at_most)))
     mask = masks[0]
     for other in masks[1:]:
         mask = pc.or_(mask, other)
     return (lane.places[low + place] for place in pc.indices_nonzero(mask).to_pylist())
+
+
+def _barriers(block: Block, begin: int) -> bool:
+    """Whether there are any from there on."""
+    return bool(block.barriers) and block.barriers[-1] >= begin
+
+
+def _newest(block: Block, number: int, begin: int, end: int) -> Nanos | None:
+    """The stamp of the last change of an instrument's book in a part of a block; None where there is none."""
+    found: list[tuple[int, int, Any, int]] = []
+    for place, lane in enumerate(block.lanes(number)[:2]):
+        low, high = lane.between(begin, end)
+        if high > low:
+            found.append((lane.places[high - 1], place, lane.stamps, high - 1))
+    if not found:
+        return None
+    _, _, stamps, at = max(found, key=lambda each: each[:2])
+    stamp: Nanos = stamps[at].as_py()
+    return stamp
 
 
 def _last_trades(block: Block, begin: int, end: int, number: int, symbol: str) -> list[Trade]:

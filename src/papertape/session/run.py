@@ -250,6 +250,9 @@ class RunInParts:
         self.escaped = escaped or next(iter(loop.escapes), None)
         self.ended_ns = loop.now_ns
         self.events = replay.seen
+        for feeds in self.feeds.values():
+            for feed in feeds:
+                feed.end_reading()
 
     def _judge(self, loop: VirtualLoop) -> None:
         self.failures += [tell_of_context(context) for context in loop.unhandled] + self.forgotten
@@ -345,7 +348,7 @@ class RunInParts:
             failures=failures,
             broken=broken,
             not_judged=verdict.not_judged,
-            notes=verdict.notes,
+            notes=(*(note for feeds in self.feeds.values() for feed in feeds for note in feed.notes), *verdict.notes),
             timeline=led_there(self.worlds, failures, rows) if has_failed else (),
             sides=rows,
             digest=self.journal.digest,

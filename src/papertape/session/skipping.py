@@ -64,6 +64,7 @@ class SkippingCursors:
         self._delivered = Passed(block, is_delivery=constant_ns is None, late_ns=constant_ns or 0)
         self.keeper = keeper(self.reached)
         self._reached.on_leave = self.keeper.leave
+        self._delivered.on_leave = Block.release
         self._broadcast = broadcast
         self._symbols = symbols
         self._minds: tuple[Minds, ...] = ()

@@ -7,7 +7,6 @@ the strings that people wrote ("250ms") so that a scenario can be written out ag
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,8 @@ import msgspec
 from papertape.faults.base import Fault
 from papertape.faults.network import NetworkFault
 from papertape.model.request import Lane
-from papertape.model.units import MICROSECOND, SECOND, Nanos, parse_duration
+from papertape.model.units import Nanos, moment_ns, parse_duration
+from papertape.tape.files import Files
 
 
 class Depth(StrEnum):
@@ -37,10 +37,11 @@ class HostPolicy(StrEnum):
 
 
 class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A tape, or a part of one.
+    """A tape, or a part of one; or files of another system, read in place.
 
     Attributes:
-        tape: a path (relative to the scenario's folder) or "builtin:NAME".
+        tape: a path (relative to the scenario's folder) or "builtin:NAME"; empty with `files`.
+        files: what is read instead of a tape.
         start: where in the tape to begin: a duration from the tape's first row, or an ISO 8601 time; the beginning if left out.
         end: where to stop, exclusive, likewise; the tape's end if left out.
         outages: whether what went wrong on the recorder's line goes wrong on the client's too.
@@ -51,10 +52,16 @@ class FeedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     (1523926504500000000, None)
     """
 
-    tape: str
+    tape: str = ""
+    files: Files | None = None
     start: str | None = None
     end: str | None = None
     outages: bool = True
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.tape if self.files is None else self.files.name
 
     def window(self, first_ns: Nanos) -> tuple[Nanos, Nanos | None]:
         """(start, end) in nanoseconds since 1970-01-01 UTC for a tape whose first row lies at `first_ns`; end None is the tape's end."""
@@ -206,22 +213,3 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def network_faults(scenario: Scenario) -> list[NetworkFault]:
     """Those that act on bytes, whatever the venue; all others act at a Door."""
     return [fault for fault in scenario.faults if isinstance(fault, NetworkFault)]
-
-
-def moment_ns(text: str, origin_ns: Nanos) -> Nanos:
-    """Nanoseconds since 1970-01-01 UTC of an ISO 8601 time (UTC if it names no zone), or of a duration after `origin_ns`.
-
-    >>> moment_ns("1s", 5), moment_ns("1970-01-01T00:00:01", 5), moment_ns("1970-01-01 00:00:01.000001+00:00", 5)
-    (1000000005, 1000000000, 1000001000)
-    """
-    if text[:4].isdigit() and text[4:5] == "-":
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(
-                f'"{text}" is no time; expected ISO 8601, such as "2026-08-09T20:00:00Z", or a duration such as "2m"'
-            ) from None
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * MICROSECOND
-    return origin_ns + parse_duration(text)

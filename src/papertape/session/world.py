@@ -29,10 +29,11 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.session.engine import Engine, engine
 from papertape.session.lag import Keeper
 from papertape.session.observer import Observer
+from papertape.session.opening import OpenedTape, opened
 from papertape.session.outages import TOLD_OF, Outages
 from papertape.session.replay import AnyCursors, Cursors, Delay, Row, Standing
 from papertape.session.skipping import SkippingCursors
-from papertape.session.spec import Depth, Scenario, VenueSpec
+from papertape.session.spec import Depth, FeedSpec, Scenario, VenueSpec
 from papertape.session.watching import Watching
 from papertape.session.yielding import Yielding
 from papertape.sim.door import Door
@@ -42,9 +43,9 @@ from papertape.sim.lagging import LaggingVenue
 from papertape.sim.latency import ConstantLatency, LatencyLaw, RecordedLatency, RecordedLine
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
-from papertape.tape.block import Block, read_blocks
-from papertape.tape.builtin import resolve
-from papertape.tape.reader import Tape, open_tape
+from papertape.tape.block import Block
+from papertape.tape.index.store import first_block
+from papertape.tape.reader import Tape
 from papertape.venues import VENUES
 
 DEFAULT_LAW: Final = ConstantLatency(value="15ms")
@@ -60,13 +61,14 @@ class KeptRows:
     def __init__(self, rows_max: int = 1_000_000) -> None:
         self._room = rows_max
         self._parts: dict[tuple[str, Nanos, Nanos], list[Row] | None] = {}
-        self._tapes: dict[tuple[str, Path], Tape] = {}
+        self._tapes: dict[tuple[bytes, Path], OpenedTape] = {}
 
-    def tape(self, feed: str, folder: Path) -> Tape:
-        """The tape that a feed names, opened once."""
-        key = (feed, folder)
+    def opened(self, feed: FeedSpec, folder: Path, where: str) -> OpenedTape:
+        """What a feed names, opened once; raises as `opening.opened` does."""
+        named = feed.tape if feed.files is None else (feed.files, feed.start, feed.end)
+        key = (msgspec.json.encode(named, order="deterministic"), folder)
         if key not in self._tapes:
-            self._tapes[key] = open_tape(resolve(feed, folder))
+            self._tapes[key] = opened(feed, folder, where)
         return self._tapes[key]
 
     def rows(self, tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Iterator[Row]:
@@ -85,14 +87,29 @@ class Feed:
 
     Attributes:
         outages: whether those of the recorder's line are replayed.
+        name: what messages call it.
+        notes: what is worth knowing of how it was read, a sentence each.
     """
 
-    def __init__(self, tape: Tape, start_ns: Nanos, end_ns: Nanos, kept: KeptRows | None = None, *, outages: bool = True) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        start_ns: Nanos,
+        end_ns: Nanos,
+        kept: KeptRows | None = None,
+        *,
+        outages: bool = True,
+        name: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name or tape.path.name
+        self.notes = notes
         self.tape = tape
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.outages = outages
         self._kept = kept
+        self._end_reading: Callable[[], object] = lambda: None
 
     @property
     def is_kept(self) -> bool:
@@ -110,7 +127,14 @@ class Feed:
 
     def block(self) -> Block | None:
         """The first block of the same messages."""
-        return read_blocks(self.tape, self.start_ns, self.end_ns)
+        block = first_block(self.tape, self.start_ns, self.end_ns)
+        if block is not None:
+            self._end_reading = block.reading.close
+        return block
+
+    def end_reading(self) -> None:
+        """No message that has not been read will be; an index that is not whole by now never will be."""
+        self._end_reading()
 
 
 class VenueWorld:
@@ -152,15 +176,15 @@ def open_feeds(scenario: Scenario, spec: VenueSpec, where: str, kept: KeptRows |
     """The tapes of one venue, opened; raises `TapeError` or `ConfigError` naming what must be edited."""
     feeds = []
     for feed in spec.feed:
-        tape = open_tape(resolve(feed.tape, scenario.folder)) if kept is None else kept.tape(feed.tape, scenario.folder)
-        start_ns, end_ns = feed.window(tape.first_ns)
+        tape, origin_ns, notes = (opened if kept is None else kept.opened)(feed, scenario.folder, where)
+        start_ns, end_ns = feed.window(origin_ns)
         end_ns = tape.last_ns + 1 if end_ns is None else min(end_ns, tape.last_ns + 1)
         if start_ns >= end_ns:
             raise ConfigError(
-                f"{where}, key `feed`: the part of {tape.path.name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
+                f"{where}, key `feed`: the part of {Path(feed.name).name} from {feed.start or 'its start'} to {feed.end or 'its end'} "
                 f"holds nothing; `papertape tape info {feed.tape}` shows its span"
             )
-        feeds.append(Feed(tape, start_ns, end_ns, kept, outages=feed.outages))
+        feeds.append(Feed(tape, start_ns, end_ns, kept, outages=feed.outages, name=feed.name, notes=notes))
     return feeds
 
 
@@ -170,9 +194,10 @@ def build_venue(
     """The venue, its door with its share of the faults, and the observer between both sides."""
     rules, spec = VENUES[name], with_fills(spec, feeds, f"{scenario.name}: [venue.{name}.model]")
     observer = Observer(name, loop, journal)
+    named = journal if len(scenario.venues) < 2 else journal.of(name)  # where there is one, everybody knows whose a line is
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
-        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=journal, chance=chance,
+        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=named, chance=chance,
         is_told_late=may_skip(feeds),
     )  # fmt: skip
     observer.watch(door)
@@ -189,9 +214,9 @@ def with_fills(spec: VenueSpec, feeds: Sequence[Feed], where: str) -> VenueSpec:
 
     Raises `ConfigError` where that one was asked for, and a tape holds more than bars; it begins with `where`.
     """
-    whole = [feed.tape for feed in feeds if not _has_only_bars(feed.tape)]
+    whole = [feed for feed in feeds if not _has_only_bars(feed.tape)]
     if isinstance(spec.model.fills, BarFills) and whole:
-        name = whole[0].path.name
+        name = Path(whole[0].name).name
         raise ConfigError(f'{where}, key `fills`: holds "bars", which is for tapes of bars alone, and {name} is none; name another model')
     if spec.model.fills is not None or not feeds or whole:
         return spec

@@ -190,6 +190,14 @@ class LaggingVenue(SimVenue):
         if facts:
             its.recent.skip(facts, recall)
 
+    def jump(self, symbol: str, side: Side, levels: Iterable[Level], facts: int, recall: Callable[[int], list[Fact]]) -> None:
+        """As `skip`, where it is known what all of that side holds in the end: `levels`."""
+        matcher = self._matchers[symbol]
+        its = matcher.bids if side is Side.BUY else matcher.asks
+        its.ladder.replace(levels)
+        if facts:
+            its.recent.skip(facts, recall)
+
     def keep_trades(self, symbol: str, trades: Iterable[Trade]) -> None:
         """Add to the public trades, oldest first."""
         self._trades[symbol].extend(trades)

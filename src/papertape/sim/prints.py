@@ -114,6 +114,19 @@ class Recent:
                 printed.pop(ticks, None)  # others have come, so the level was counted anew
         return printed
 
+    def surely_gone(self, ticks: int, book_ns: Nanos) -> int:
+        """The same at one price, but only of trades that are stamped after all that the book has told of it.
+
+        A level that is stamped no sooner than a trade holds it, also where it did not shrink by it because others came at the same time.
+        Whoever counts who stands ahead must not take the trade away once more.
+        """
+        gone = self.unreported(book_ns).get(ticks, 0)
+        if not gone:
+            return 0
+        here = [fact for _, fact in self._since(book_ns - BOOK_LAGS_NS) if fact[0] == ticks]
+        told_ns = max((at_ns for _, _, at_ns, is_trade in here if not is_trade), default=-1)
+        return min(gone, sum(lots for _, lots, at_ns, is_trade in here if is_trade and at_ns > told_ns))
+
     def _since(self, from_ns: Nanos) -> list[tuple[int, Fact]]:
         """The newest facts with their marks, oldest first, back to the last level change that matters to anything stamped since `from_ns`.
 

@@ -152,9 +152,8 @@ class BookSide:
                 yield ticks, lots
 
     def open_lots(self, ticks: int, book_ns: Nanos) -> int:
-        """What stands at one price that is not gone."""
-        gone = self.recent.unreported(book_ns)
-        return max(self.levels.get(ticks, 0) - self.taken.get(ticks, 0) - gone.get(ticks, 0), 0)
+        """What stands at one price that is not gone for sure."""
+        return max(self.levels.get(ticks, 0) - self.taken.get(ticks, 0) - self.recent.surely_gone(ticks, book_ns), 0)
 
     def take(self, ticks: int, lots: int) -> None:
         self.taken[ticks] = self.taken.get(ticks, 0) + lots

@@ -19,7 +19,7 @@ FLOOR_NS: Final = MILLISECOND
 
 BATCH_ROWS: Final = 16_384
 
-_FORMATS: Final[dict[str, Any]] = {"int64": "q", "int16": "h", "int8": "b"}
+_FORMATS: Final[dict[str, Any]] = {"int64": "q", "int32": "i", "int16": "h", "int8": "b"}
 
 
 class Batch(msgspec.Struct):
@@ -102,13 +102,12 @@ def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bo
     import pyarrow.compute as pc
 
     skews = column_of("int64", [connection.skew_ns for connection in header.connections])
-    floor = column_of("int64", [FLOOR_NS])[0]
     kinds_known = column_of("int8", [kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT])
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
     for arrow in arrow_batches(path, with_numbers=with_numbers, rows_max=rows_max):
-        venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
+        local = arrow.column("local_ns")
         if local[0].as_py() < local_ns or (len(arrow) > 1 and pc.min(pc.pairwise_diff(local).slice(1)).as_py() < 0):
             raise TapeError(
                 f"{path}: rows are not in the order of arrival (`local_ns` goes back after row {row}). "
@@ -124,14 +123,38 @@ def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bo
                 f"{path}: the tape is damaged: after row {row} a row names a kind, instrument or connection that there is none of. "
                 f"`papertape tape check {path}` names the row."
             )
-        reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=reach_ns)
-        reach_ns = reaches[len(reaches) - 1].as_py()
-        delivers = pc.max_element_wise(pc.add(reaches, floor), pc.subtract(local, pc.take(skews, arrow.column("connection"))))
-        kinds = pc.multiply(arrow.column("kind").cast("int16"), column_of("int16", [16])[0])
-        flags = pc.multiply(arrow.column("flags").cast("int16"), column_of("int16", [4])[0])
-        codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
-        yield Timed(row, arrow, codes, reaches, delivers)
+        timed = _timed(arrow, row, reach_ns, skews)
+        reach_ns = timed.reaches[len(arrow) - 1].as_py()
+        yield timed
         row += len(arrow)
+
+
+def rows_between(path: Path, header: Header, first_row: int, count: int, reach_ns: Nanos) -> Timed:
+    """Some rows that have been read before, the first of which has reached the venue at `reach_ns`; raises as `read_batches` does."""
+    import pyarrow as pa
+
+    begin = first_row - header.row_base
+    parts = [pa.Table.from_batches([batch]) for batch in arrow_batches(path, between=(begin, begin + count))]
+    table = pa.concat_tables(parts, promote_options="default").combine_chunks()
+    if len(table) != count:
+        raise TapeError(f"{path}: the tape has changed since it was opened. Run again.")
+    skews = column_of("int64", [connection.skew_ns for connection in header.connections])
+    return _timed(table.to_batches()[0], first_row, reach_ns, skews)
+
+
+def _timed(arrow: Any, row: int, reach_ns: Nanos | None, skews: Any) -> Timed:
+    """Rows that are known to be sound, and what follows from their times; `reach_ns` is the latest before them."""
+    import pyarrow.compute as pc
+
+    venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
+    reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=scalar_of("int64", reach_ns))
+    delivers = pc.max_element_wise(
+        pc.add(reaches, column_of("int64", [FLOOR_NS])[0]), pc.subtract(local, pc.take(skews, arrow.column("connection")))
+    )
+    kinds = pc.multiply(arrow.column("kind").cast("int16"), column_of("int16", [16])[0])
+    flags = pc.multiply(arrow.column("flags").cast("int16"), column_of("int16", [4])[0])
+    codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
+    return Timed(row, arrow, codes, reaches, delivers)
 
 
 def column_of(kind: str, values: Sequence[int]) -> Any:
@@ -142,6 +165,11 @@ def column_of(kind: str, values: Sequence[int]) -> Any:
     import pyarrow as pa
 
     return pa.Array.from_buffers(pa.type_for_alias(kind), len(values), [None, pa.py_buffer(array(_FORMATS[kind], values))])
+
+
+def scalar_of(kind: str, value: int) -> Any:
+    """One of them."""
+    return column_of(kind, [value])[0]
 
 
 def _numbers(column: Any) -> list[Any]:
@@ -156,20 +184,33 @@ def _numbers(column: Any) -> list[Any]:
     return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + count].tolist()
 
 
-def arrow_batches(path: Path, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Any]:
-    """The same rows as `pyarrow.RecordBatch`es; wide columns only where a row group uses them."""
+def arrow_batches(
+    path: Path, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS, between: tuple[int, int] | None = None
+) -> Iterator[Any]:
+    """The same rows as `pyarrow.RecordBatch`es, or those `between` two of them, counted from 0; wide columns only where a row group uses
+    them."""
     import pyarrow as pa
 
     sparse = (*schema.WIDE, schema.SEQUENCE) if with_numbers else schema.WIDE
     try:
         file = open_parquet(path)
         names = file.schema_arrow.names
+        begin, end = between or (0, file.metadata.num_rows)
+        row = 0
         for group in range(1, file.metadata.num_row_groups):
             statistics = file.metadata.row_group(group)
+            first, row = row, row + statistics.num_rows
+            if row <= begin or first >= end:
+                continue
             wanted = [
                 name for index, name in enumerate(names) if name in schema.NARROW or (name in sparse and _has_values(statistics, index))
             ]
-            yield from (batch for batch in file.iter_batches(rows_max, row_groups=[group], columns=wanted) if len(batch))
+            if between is None:
+                yield from (batch for batch in file.iter_batches(rows_max, row_groups=[group], columns=wanted) if len(batch))
+            else:
+                low = max(begin - first, 0)
+                part = file.read_row_group(group, columns=wanted).slice(low, min(end, row) - first - low)
+                yield from part.combine_chunks().to_batches()
     except (OSError, pa.ArrowException) as error:
         raise TapeError(f"{path}: the tape is damaged: its rows do not decode ({_first_line(error)}). Fetch or import it again.") from error
 

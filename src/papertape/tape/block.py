@@ -6,18 +6,20 @@ The same messages as `Tape.messages` gives, in the same order; a test holds the 
 from __future__ import annotations
 
 import itertools
+import weakref
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from papertape.model.event import MarketEvent
+from papertape.model.event import Level, MarketEvent
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
-from papertape.tape.batch import BATCH_ROWS, Timed, listed, timed_rows
+from papertape.tape.batch import BATCH_ROWS, Timed, column_of, listed, rows_between, scalar_of, timed_rows
 from papertape.tape.changes import Changes
-from papertape.tape.lane import NO_ROWS, Lane, words
+from papertape.tape.cutting import joined, part_of, rows_before, whole_of
+from papertape.tape.lane import NO_ROWS, Bar, Lane, bars, words
 from papertape.tape.reader import Message, Tape, events_of
 from papertape.tape.rows import Numbers, Row
 
@@ -40,16 +42,19 @@ class Block:
         arrivals: when a client could have each at the earliest where nothing overtakes anything; ascending.
         barriers: places, in this block, of those messages that no lane has and that a venue must be told: snapshots, updates without
             levels, what happened to the recorder's line, and all where rows are not in the order in which messages are made of them.
+        reading: what reads the next one when it is asked for.
+        is_light: it costs next to nothing to hold on to it, and it knows the books as it begins.
     """
 
+    is_light = False
     first: int
     count: int
     reaches: Sequence[Nanos]
     arrivals: Sequence[Nanos]
     barriers: Sequence[int]
 
-    def __init__(self, rest: Iterator[Block]) -> None:
-        self._rest = rest
+    def __init__(self, rest: Generator[Block]) -> None:
+        self.reading = rest
         self._next: Block | None = None
 
     @property
@@ -60,18 +65,43 @@ class Block:
     def following(self) -> Block | None:
         """The next block, read when it is asked for first; None at the end. Blocks that nobody holds any more are forgotten."""
         if self._next is None:
-            self._next = next(self._rest, None)
+            self._next = next(self.reading, None)
         return self._next
 
     def alone(self) -> Block:
         """A block that nothing follows, and that is not to be looked into; who holds it holds nothing of the tape."""
-        alone = Block(iter(()))
+        alone = Block(_no_more())
         alone.first, alone.count = self.first, 0
         return alone
 
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         """Changed bids, changed asks, what takers bought, what they sold; see `Lane`."""
         raise NotImplementedError
+
+    def book(self, instrument: int) -> tuple[Iterable[Level], Iterable[Level]]:
+        """Bids and asks as the block begins; only a light block knows them."""
+        raise NotImplementedError
+
+    def bars(self, instrument: int, begin: int, end: int) -> tuple[list[Bar], int]:
+        """Trades of the messages at these places as bars; see `lane.bars`."""
+        return bars(self.lanes(instrument)[2:], begin, end)
+
+    def trades(self, instrument: int, begin: int, end: int) -> int:
+        """How many trades there are among these messages."""
+        return sum(high - low for low, high in (lane.between(begin, end) for lane in self.lanes(instrument)[2:]))
+
+    def facts(self, instrument: int, place: int, begin: int, end: int, since_ns: Nanos) -> int:
+        """How many facts these messages tell of one side's queues: changed levels, and trades stamped later than `since_ns`.
+
+        Args:
+            place: 0 for bids, 1 for asks.
+        """
+        changed, printed = self.lanes(instrument)[place], self.lanes(instrument)[3 - place]  # a taker who sold hits bids
+        low, high = changed.between(begin, end)
+        return high - low + printed.later(*printed.between(begin, end), since_ns)
+
+    def release(self) -> None:
+        """Nobody will look at it soon: forget what can be had again. Only a light block does."""
 
     def changes(self, instrument: int) -> Changes | None:
         """Its changes of a book as columns; None where they must be told as messages."""
@@ -83,15 +113,20 @@ class Block:
 
     def stream(self, begin: int) -> Iterator[Message]:
         """The messages from a place on, for whoever wants them all, once."""
-        yield from self.messages(begin, self.count)
+        for low in range(begin, self.count, BATCH_ROWS):
+            yield from self.messages(low, min(low + BATCH_ROWS, self.count))
 
     def event(self, place: int) -> MarketEvent:
         """That of the message at a place."""
         return next(iter(self.messages(place, place + 1)))[3]
 
-    def rows(self, begin: int, end: int) -> Iterator[Row] | None:
-        """The rows of the messages at these places, if each is one row and no barrier; else None."""
+    def plain_rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        """The rows of the messages at these places, if each is one row and that is quick; else None."""
         return None
+
+    def market(self, begin: int, end: int) -> Iterator[MarketEvent]:
+        """Those among them that are trades or change a level, and perhaps others."""
+        return (message[3] for message in self.messages(begin, end))
 
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
         """Those of some kinds among them, or some more, each with its place; kinds as `tape.schema` numbers them."""
@@ -101,7 +136,7 @@ class Block:
 class Opening(Block):
     """What the part of a tape begins with that does not begin at the tape's own beginning."""
 
-    def __init__(self, messages: Sequence[Message], rest: Iterator[Block]) -> None:
+    def __init__(self, messages: Sequence[Message], rest: Generator[Block]) -> None:
         super().__init__(rest)
         self._messages = messages
         self.first, self.count = 0, len(messages)
@@ -119,12 +154,16 @@ class Opening(Block):
 class Rows(Block):
     """Messages of a tape's rows.
 
+    Attributes:
+        is_plain: each row is a message.
+        is_odd: rows are not in the order in which messages are made of them.
+        ends: the last row of each message, from the block's first on.
+
     Args:
         latest_ns: when the message before the first arrived.
     """
 
-    def __init__(self, tape: Tape, timed: Timed, first: int, latest_ns: Nanos | None, rest: Iterator[Block]) -> None:
-        import pyarrow as pa
+    def __init__(self, tape: Tape, timed: Timed, first: int, latest_ns: Nanos | None, rest: Generator[Block]) -> None:
         import pyarrow.compute as pc
 
         super().__init__(rest)
@@ -134,71 +173,80 @@ class Rows(Block):
         self._changes: dict[int, Changes] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
-        lasts = pc.greater_equal(flags, pa.scalar(schema.LAST, pa.int8()))
-        firsts = pc.equal(pc.bit_wise_and(flags, pa.scalar(schema.FIRST, pa.int8())), pa.scalar(schema.FIRST, pa.int8()))
-        self._is_plain = bool(pc.min(flags).as_py() == schema.WHOLE)
+        lasts = pc.greater_equal(flags, scalar_of("int8", schema.LAST))
+        firsts = pc.equal(pc.bit_wise_and(flags, scalar_of("int8", schema.FIRST)), scalar_of("int8", schema.FIRST))
+        self.is_plain = bool(pc.min(flags).as_py() == schema.WHOLE)
         ends = pc.indices_nonzero(lasts)
-        self._ends: Sequence[int] = range(len(flags)) if self._is_plain else words(ends)
+        self.ends: Sequence[int] = range(len(flags)) if self.is_plain else words(ends)
         reaches, arrivals = timed.reaches, timed.delivers
-        if not self._is_plain:
+        if not self.is_plain:
             reaches, arrivals = reaches.take(ends), arrivals.take(ends)
-        arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=latest_ns)
+        arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=scalar_of("int64", latest_ns))
         self.first, self.count = first, len(reaches)
         self.reaches, self.arrivals = words(reaches), words(arrivals)
-        is_barrier = pc.or_(
-            pc.equal(kinds, pa.scalar(schema.SNAPSHOT, pa.int8())), pc.greater_equal(kinds, pa.scalar(schema.OPENED, pa.int8()))
-        )
-        is_empty = pc.equal(timed.arrow.column("side"), pa.scalar(schema.NO_SIDE, pa.int8()))
-        is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, pa.scalar(schema.DELTA, pa.int8()))))
-        is_odd = not self._is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
-        self._is_odd = is_odd
+        is_barrier = pc.or_(pc.equal(kinds, scalar_of("int8", schema.SNAPSHOT)), pc.greater_equal(kinds, scalar_of("int8", schema.OPENED)))
+        is_empty = pc.equal(timed.arrow.column("side"), scalar_of("int8", schema.NO_SIDE))
+        is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, scalar_of("int8", schema.DELTA))))
+        self.is_odd = is_odd = not self.is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
         if is_odd:
             self.barriers = range(self.count)
-        elif self._is_plain:
+        elif self.is_plain:
             self.barriers = words(pc.indices_nonzero(is_barrier)) if pc.any(is_barrier).as_py() else ()
         else:
             self.barriers = [self._place(row) for row in words(pc.indices_nonzero(pc.and_(is_barrier, lasts)))]
 
+    @property
+    def first_row(self) -> int:
+        """Its number in the tape."""
+        return self._timed.first_row
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self._timed.arrow)
+
+    def beside(self, lane: Lane, column: str) -> Any:
+        """Another column of a lane's rows."""
+        return self._timed.arrow.column(column).take(lane.rows)
+
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         lanes = self._lanes.get(instrument)
         if lanes is None:
-            import pyarrow as pa
             import pyarrow.compute as pc
 
-            keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), pa.scalar(_APART, pa.int32())))
+            keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), scalar_of("int32", _APART)))
             made = []
             for kind, side in ((schema.DELTA, schema.BID), (schema.DELTA, schema.ASK), (schema.TRADE, 1), (schema.TRADE, 2)):
-                rows = pc.indices_nonzero(pc.equal(keys, pa.scalar(instrument * _APART + kind * 4 + side, pa.int32())))
-                places = words(rows if self._is_plain else self._places.take(rows))
-                made.append(Lane(places, *(self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))))
+                rows = pc.indices_nonzero(pc.equal(keys, scalar_of("int32", instrument * _APART + kind * 4 + side)))
+                places = words(rows if self.is_plain else self._places.take(rows))
+                prices, lots, stamps = (self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))
+                made.append(Lane(places, prices, lots, stamps, rows))
             lanes = self._lanes[instrument] = (made[0], made[1], made[2], made[3])
         return lanes
 
     def changes(self, instrument: int) -> Changes | None:
-        if self._is_odd:
+        if self.is_odd:
             return None
         changes = self._changes.get(instrument)
         if changes is None:
-            places = None if self._is_plain else self._places
-            changes = self._changes[instrument] = Changes(self._timed, instrument, is_plain=self._is_plain, row_places=places)
+            places = None if self.is_plain else self._places
+            changes = self._changes[instrument] = Changes(self._timed, instrument, is_plain=self.is_plain, row_places=places)
         return changes
 
     @cached_property
     def _places(self) -> Any:
         """Of the message that each row belongs to."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        lasts = pc.greater_equal(self._timed.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8())).cast("int64")
+        lasts = pc.greater_equal(self._timed.arrow.column("flags"), scalar_of("int8", schema.LAST)).cast("int64")
         return pc.subtract(pc.cumulative_sum(lasts), lasts)
 
     @cached_property
     def _keys(self) -> Any:
         """Kind and side of each row in one number."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        kinds = pc.multiply(self._timed.arrow.column("kind").cast("int32"), pa.scalar(4, pa.int32()))
+        kinds = pc.multiply(self._timed.arrow.column("kind").cast("int32"), scalar_of("int32", 4))
         return pc.add(kinds, self._timed.arrow.column("side").cast("int32"))
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
@@ -211,31 +259,31 @@ class Rows(Block):
 
     def stream(self, begin: int) -> Iterator[Message]:
         for low in range(begin, self.count, BATCH_ROWS):
-            row = self._ends[low - 1] + 1 if low else 0
-            yield from self._made(_slice(self._timed, row, self._ends[min(low + BATCH_ROWS, self.count) - 1] + 1))
+            row = self.ends[low - 1] + 1 if low else 0
+            yield from self._made(part_of(self._timed, row, self.ends[min(low + BATCH_ROWS, self.count) - 1] + 1))
 
     @cached_property
     def _numbers(self) -> Numbers:
         return Numbers(self._timed)
 
     def event(self, place: int) -> MarketEvent:
-        return self._numbers.event(self._ends[place], self._symbols) or super().event(place)
+        return self._numbers.event(self.ends[place], self._symbols) or super().event(place)
 
     @cached_property
     def _symbols(self) -> list[str]:
         return [instrument.symbol for instrument in self._tape.instruments]
 
-    def rows(self, begin: int, end: int) -> Iterator[Row] | None:
-        first, last = self._ends[begin - 1] + 1 if begin else 0, self._ends[end - 1] + 1
-        return None if self._is_odd or last - first > end - begin else self._numbers.rows(first, last)
+    def plain_rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        first, last = self.ends[begin - 1] + 1 if begin else 0, self.ends[end - 1] + 1
+        return None if self.is_odd or last - first > end - begin else self._numbers.rows(first, last)
 
     def _page(self, number: int) -> list[Message]:
         """Some messages, made once for all who ask for them now: venue and client do, one soon after the other."""
         page = self._pages.get(number)
         if page is None:
             begin, end = number * PAGE, min(number * PAGE + PAGE, self.count)
-            row = self._ends[begin - 1] + 1 if begin else 0
-            page = self._pages[number] = list(self._made(_slice(self._timed, row, self._ends[end - 1] + 1)))
+            row = self.ends[begin - 1] + 1 if begin else 0
+            page = self._pages[number] = list(self._made(part_of(self._timed, row, self.ends[end - 1] + 1)))
             if len(self._pages) > PAGES_MAX:
                 del self._pages[next(iter(self._pages))]
         return page
@@ -246,18 +294,17 @@ class Rows(Block):
         if not kinds or tuple(kinds) == (schema.SNAPSHOT,):
             few = self.barriers[bisect_left(self.barriers, begin) : bisect_left(self.barriers, end)] if kinds else ()
             return ((place, message[3]) for place in few for message in self.messages(place, place + 1))
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        row = self._ends[begin - 1] + 1 if begin else 0
-        part = _slice(self._timed, row, self._ends[end - 1] + 1)
-        mask = pc.is_in(part.arrow.column("kind"), pa.array(kinds, pa.int8()))
+        row = self.ends[begin - 1] + 1 if begin else 0
+        part = part_of(self._timed, row, self.ends[end - 1] + 1)
+        mask = pc.is_in(part.arrow.column("kind"), column_of("int8", kinds))
         found = Timed(
             part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
         )
-        lasts = pc.greater_equal(part.arrow.column("flags"), pa.scalar(schema.LAST, pa.int8()))
+        lasts = pc.greater_equal(part.arrow.column("flags"), scalar_of("int8", schema.LAST))
         ends = pc.indices_nonzero(pc.and_(mask, lasts))
-        places = (row + each for each in words(ends)) if self._is_plain else words(self._places.slice(row).take(ends))
+        places = (row + each for each in words(ends)) if self.is_plain else words(self._places.slice(row).take(ends))
         return zip(places, (message[3] for message in self._made(found)), strict=False)
 
     def _made(self, part: Timed) -> Iterator[Message]:
@@ -266,31 +313,59 @@ class Rows(Block):
 
     def _place(self, row: int) -> int:
         """Of the message that a row belongs to."""
-        return row if self._is_plain else bisect_left(self._ends, row)
+        return row if self.is_plain else bisect_left(self.ends, row)
 
 
 _APART: Final = 64
 """More than all keys of one instrument; see `Rows._keys`."""
 
 
-def read_blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, *, rows_max: int = BLOCK_ROWS) -> Block | None:
+def read_blocks(
+    tape: Tape,
+    start_ns: Nanos,
+    end_ns: Nanos,
+    *,
+    rows_max: int = BLOCK_ROWS,
+    around: Callable[[Generator[Block]], Generator[Block]] = lambda blocks: blocks,
+) -> Block | None:
     """The first block of the messages with `start_ns <= reach_ns < end_ns`, as `Tape.messages` has them; None where there are none.
+
+    Args:
+        around: who looks at each block as it is read.
 
     Raises `TapeError` as that does, here or in `Block.following`.
     """
-    rest: Iterator[Block] = _blocks(tape, start_ns, end_ns, rows_max, lambda: rest)
+    rest: Generator[Block] = around(_blocks(tape, start_ns, end_ns, rows_max, lambda: itself()))
+    itself: Callable[[], Any] = weakref.ref(rest)  # held by its blocks alone, so that it ends with the last of them
     return next(rest, None)
 
 
-def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any) -> Iterator[Block]:
+def rows_again(tape: Tape, first_row: int, rows: int, first: int, reach_ns: Nanos) -> Rows:
+    """A block of known rows, read anew.
+
+    Args:
+        first: the number of its first message.
+        reach_ns: when that reaches the venue.
+
+    Raises `TapeError` as `read_blocks` does.
+    """
+    timed = rows_between(tape.path, tape.header, first_row, rows, reach_ns)
+    return Rows(tape, timed, first, None, _no_more())
+
+
+def _no_more() -> Generator[Block]:
+    yield from ()
+
+
+def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any) -> Generator[Block]:
     first, latest_ns = 0, None
     symbols, connections = [instrument.symbol for instrument in tape.instruments], [each.name for each in tape.connections]
     roller = Roller(symbols, connections) if start_ns > tape.first_ns else None
     left: Timed | None = None
     for timed in timed_rows(tape.path, tape.header, len(tape.instruments), rows_max=rows_max):
         if roller is not None:
-            begin = _before(timed, start_ns)
-            listed_batch = listed(_slice(timed, 0, begin))
+            begin = rows_before(timed, start_ns)
+            listed_batch = listed(part_of(timed, 0, begin))
             roller.roll(listed_batch.codes, listed_batch.columns, begin)
             if begin == len(timed.arrow):
                 continue
@@ -301,50 +376,13 @@ def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any
                     first, latest_ns = block.end, block.arrivals[-1]
                     yield block
             roller = None
-            timed = _slice(timed, begin, len(timed.arrow))
-        end = _before(timed, end_ns)
+            timed = part_of(timed, begin, len(timed.arrow))
+        end = rows_before(timed, end_ns)
         is_over = end < len(timed.arrow)
-        whole, left = _whole(_joined(left, _slice(timed, 0, end)))
+        whole, left = whole_of(joined(left, part_of(timed, 0, end)))
         if len(whole.arrow):
             block = Rows(tape, whole, first, latest_ns, rest())
             first, latest_ns = block.end, block.arrivals[-1]
             yield block
         if is_over:
             return
-
-
-def _before(timed: Timed, at_ns: Nanos) -> int:
-    """How many rows had reached the venue before `at_ns`."""
-    return bisect_left(words(timed.reaches), at_ns)
-
-
-def _slice(timed: Timed, begin: int, end: int) -> Timed:
-    count = end - begin
-    return Timed(
-        timed.first_row + begin, timed.arrow.slice(begin, count), timed.codes.slice(begin, count), timed.reaches.slice(begin, count),
-        timed.delivers.slice(begin, count),
-    )  # fmt: skip
-
-
-def _whole(timed: Timed) -> tuple[Timed, Timed]:
-    """The rows of messages that are complete, and those that wait for others."""
-    count = len(timed.arrow)
-    flags = timed.arrow.column("flags")
-    end = count
-    while end and not flags[end - 1].as_py() & schema.LAST:
-        end -= 1
-    return _slice(timed, 0, end), _slice(timed, end, count)
-
-
-def _joined(left: Timed | None, timed: Timed) -> Timed:
-    """What was left of the rows before, and the rows after it; these may have columns that those lack."""
-    if left is None or not len(left.arrow):
-        return timed
-    import pyarrow as pa
-
-    table = pa.Table.from_batches([left.arrow]), pa.Table.from_batches([timed.arrow])
-    whole = pa.concat_tables(table, promote_options="default").combine_chunks().to_batches()
-    return Timed(
-        left.first_row, whole[0], pa.concat_arrays([left.codes, timed.codes]), pa.concat_arrays([left.reaches, timed.reaches]),
-        pa.concat_arrays([left.delivers, timed.delivers]),
-    )  # fmt: skip

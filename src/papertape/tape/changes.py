@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from papertape.model.units import Nanos
 from papertape.tape import schema
-
-if TYPE_CHECKING:
-    from papertape.tape.batch import Timed
-
+from papertape.tape.batch import Timed, scalar_of
 
 PAGE = 1_024
 """Rows that are made Python numbers at a time."""
@@ -26,12 +23,11 @@ class Changes:
     """
 
     def __init__(self, timed: Timed, instrument: int, *, is_plain: bool, row_places: Any) -> None:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         arrow = timed.arrow
-        is_its = pc.equal(arrow.column("instrument"), pa.scalar(instrument, pa.int16()))
-        rows = pc.indices_nonzero(pc.and_(pc.equal(arrow.column("kind"), pa.scalar(schema.DELTA, pa.int8())), is_its))
+        is_its = pc.equal(arrow.column("instrument"), scalar_of("int16", instrument))
+        rows = pc.indices_nonzero(pc.and_(pc.equal(arrow.column("kind"), scalar_of("int8", schema.DELTA)), is_its))
         self.is_plain = is_plain
         self.stamps: Sequence[Nanos] = _view(arrow.column("venue_ns").take(rows), "q")
         self._sides = _view(arrow.column("side").take(rows), "b")
@@ -42,7 +38,7 @@ class Changes:
         if is_plain:
             self.places: Sequence[int] = _view(rows.cast("int64"), "q")
         else:
-            lasts = pc.greater_equal(arrow.column("flags").take(rows), pa.scalar(schema.LAST, pa.int8()))
+            lasts = pc.greater_equal(arrow.column("flags").take(rows), scalar_of("int8", schema.LAST))
             self.places = _view(row_places.take(rows.filter(lasts)).cast("int64"), "q")
             self.is_plain = len(self.places) == len(rows)
             if not self.is_plain:

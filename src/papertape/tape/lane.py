@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from papertape.model.event import Level
 from papertape.model.units import MINUTE, Nanos
+from papertape.tape.batch import column_of, scalar_of
 
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
 
-NEAR: Final = 128
-"""So many rows on, what is looked for is looked for first."""
+APART_MAX: Final = 16
+"""So many ticks for each row the prices of a part may be apart at most, for the room that a look at all of them at once takes."""
 
 SUM_MAX: Final = 1 << 62
 """Amounts whose sum could be more are added up by Python, whose numbers have no end."""
@@ -30,24 +32,19 @@ class Lane(msgspec.Struct):
     Attributes:
         places: of each, the message in its block that it belongs to; ascending.
         prices, lots, stamps: ticks, lots and the venue's clock of each, as `pyarrow.Array`s.
+        rows: which rows of the block they are, if it knows.
     """
 
     places: Sequence[int]
     prices: Any
     lots: Any
     stamps: Any
-    asked: int = 0  # where the part began that was asked for last: the next begins near it
+    rows: Any = None
 
     def between(self, begin: int, end: int) -> tuple[int, int]:
         """The part of it that belongs to the messages from `begin` up to, not including, `end`."""
-        places, low = self.places, self.asked
-        count = len(places)
-        if low and places[low - 1] >= begin:
-            low = 0
-        near = low + NEAR
-        self.asked = low = bisect_left(places, begin, low, near if near < count and places[near] >= begin else count)
-        near = low + NEAR
-        return low, bisect_left(places, end, low, near if near < count and places[near] >= end else count)
+        low = bisect_left(self.places, begin)
+        return low, bisect_left(self.places, end, low)
 
     def levels(self, low: int, high: int, held: Callable[[], Iterable[int]]) -> Iterable[Level]:
         """What each price holds in the end that some of these rows changed.
@@ -55,15 +52,14 @@ class Lane(msgspec.Struct):
         Of a price that holds nothing it may be left out that it does, if it is none of those that `held` something before; a price may
         come more than once, and the last counts.
         """
-        if high - low <= LISTED_MAX:
-            return zip(numbers(self.prices, low, high), numbers(self.lots, low, high), strict=True)
-        import pyarrow as pa
+        prices, lots = self.prices.slice(low, high - low), self.lots.slice(low, high - low)
+        rows = None if high - low <= LISTED_MAX else _last_rows(prices)
+        if rows is None:
+            return zip(numbers(prices, 0, high - low), numbers(lots, 0, high - low), strict=True)
         import pyarrow.compute as pc
 
-        columns = [self.prices.slice(low, high - low), self.lots.slice(low, high - low)]
-        last = pa.table(columns, ["price", "lots"]).group_by("price", use_threads=False).aggregate([("lots", "last")])
-        prices, lots = (last[name].combine_chunks() for name in ("price", "lots_last"))
-        is_news = pc.or_(pc.not_equal(lots, pa.scalar(0, pa.int64())), pc.is_in(prices, pa.array(list(held()), pa.int64())))
+        prices, lots = prices.take(rows), lots.take(rows)
+        is_news = pc.or_(pc.not_equal(lots, scalar_of("int64", 0)), pc.is_in(prices, column_of("int64", [*held()])))
         prices, lots = prices.filter(is_news), lots.filter(is_news)
         return zip(numbers(prices, 0, len(prices)), numbers(lots, 0, len(lots)), strict=True)
 
@@ -71,10 +67,9 @@ class Lane(msgspec.Struct):
         """How many of these rows are stamped later."""
         if low == high:
             return 0
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        return int(pc.sum(pc.greater(self.stamps.slice(low, high - low), pa.scalar(than_ns, pa.int64()))).as_py())
+        return int(pc.sum(pc.greater(self.stamps.slice(low, high - low), scalar_of("int64", than_ns))).as_py())
 
 
 NO_ROWS: Final = Lane((), (), (), ())
@@ -111,18 +106,41 @@ def bars(lanes: Sequence[Lane], begin: int, end: int) -> tuple[list[Bar], int]:
     import pyarrow.compute as pc
 
     found = [part for part in parts if part[2] > part[1]]
-    columns = [
+    prices, lots, stamps = (
         pa.concat_arrays([getattr(lane, name).slice(low, high - low) for lane, low, high in found]) for name in ("prices", "lots", "stamps")
-    ]
-    table = pa.table([*columns[:2], pc.divide(columns[2], pa.scalar(MINUTE, pa.int64()))], ["price", "lots", "minute"])
-    if len(found) > 1:
-        places = pa.concat_arrays([pa.array(list(lane.places[low:high]), pa.int64()) for lane, low, high in found])
-        table = table.take(pc.sort_indices(places))
-    made = table.group_by("minute", use_threads=False).aggregate(
-        [("price", "first"), ("price", "max"), ("price", "min"), ("price", "last"), ("lots", "sum")]
     )
-    names = ("minute", "price_first", "price_max", "price_min", "price_last", "lots_sum")
-    return list(zip(*(made[name].to_pylist() for name in names), strict=True)), table["minute"][-1].as_py()
+    minutes = pc.divide(stamps, scalar_of("int64", MINUTE))
+    if len(found) > 1:
+        order = pc.sort_indices(pa.concat_arrays([column_of("int64", lane.places[low:high]) for lane, low, high in found]))
+        prices, lots, minutes = prices.take(order), lots.take(order), minutes.take(order)
+    made = []
+    for minute in pc.unique(minutes):
+        its = pc.equal(minutes, minute)
+        ticks = prices.filter(its)
+        least, most = pc.min_max(ticks).values()
+        volume = pc.sum(lots.filter(its)).as_py()
+        made.append((minute.as_py(), ticks[0].as_py(), most.as_py(), least.as_py(), ticks[len(ticks) - 1].as_py(), volume))
+    return made, minutes[len(minutes) - 1].as_py()
+
+
+def _last_rows(prices: Any) -> Any:
+    """The row that tells each price last; None where prices lie so far apart that this is not known quickly."""
+    import pyarrow.compute as pc
+
+    least, most = (each.as_py() for each in pc.min_max(prices).values())
+    if most - least > APART_MAX * len(prices) or not _last_wins():
+        return None
+    return pc.inverse_permutation(pc.subtract(prices, scalar_of("int64", least)), max_index=most - least).drop_null()
+
+
+@cache
+def _last_wins() -> bool:
+    """Whether this Arrow tells the last of several rows with one number, as all so far do and none promises."""
+    import pyarrow.compute as pc
+
+    numbers = [row * 7 % 31 for row in range(999)]
+    last = {number: row for row, number in enumerate(numbers)}
+    return bool(pc.inverse_permutation(column_of("int64", numbers), max_index=31).to_pylist() == [last.get(each) for each in range(32)])
 
 
 def _are_summed(parts: Sequence[tuple[Lane, int, int]]) -> bool:

@@ -90,8 +90,13 @@ class TapeWriter:
             self._file = open(self._temporary, "xb")  # noqa: SIM115 - lives as long as the writer
         except OSError as error:
             raise TapeError(f"{self.path}: cannot write a tape there: {error.strerror}. Choose another folder.") from error
-        self._parquet = _parquet_writer(self._file, self._schema)
-        self._write_instruments()
+        try:
+            self._parquet = _parquet_writer(self._file, self._schema)
+            self._write_instruments()
+        except BaseException:  # Ctrl-C while pyarrow is imported, say: nobody else could throw away what was begun
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+            raise
 
     @property
     def size_bytes(self) -> int:

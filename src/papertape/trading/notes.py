@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from papertape.journal import Journal
 from papertape.model.notes import Mark
+from papertape.model.units import MINUTE, Nanos
 from papertape.runtime.clock import Clock
 
 Say = Callable[[str], object]
+
+CORRECTED_EVERY_NS: Final[Nanos] = 1 * MINUTE
+"""A clock that runs away, as of a venue that is served at five times its speed, is put right all the time; it is told so often at most."""
 
 
 class TradingNotes:
@@ -27,10 +32,16 @@ class TradingNotes:
         self._clock = clock
         self._venue = venue
         self._tell = tell
+        self._corrected_ns: Nanos | None = None  # run time of the last line that said so
 
     def mark(self, mark: Mark, detail: str = "") -> None:
         self.marks[mark] = self.marks.get(mark, 0) + 1
-        self._journal.write(self._clock.now_ns(), "mark", venue=self._venue, mark=mark, detail=detail)
+        now_ns = self._clock.now_ns()
+        if mark is Mark.CLOCK_CORRECTED:
+            if self._corrected_ns is not None and now_ns - self._corrected_ns < CORRECTED_EVERY_NS:
+                return
+            self._corrected_ns = now_ns
+        self._journal.write(now_ns, "mark", venue=self._venue, mark=mark, detail=detail)
 
     def health_changed(self, is_healthy: bool, why: str) -> None:
         if (is_healthy, why) == (self.is_healthy, self.why):

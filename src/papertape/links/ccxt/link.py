@@ -99,6 +99,7 @@ class CcxtLink:
         self._memory = Memory()
         self._instruments: dict[str, Instrument] = {}
         self._loses_ids = False  # it was seen to forget a client order id
+        self._lacks = ""  # a stream that was wanted and is none of ccxt's, in words
 
     def bind(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -120,6 +121,8 @@ class CcxtLink:
         if lane is Lane.USER:
             self._open_own(receiver)
             return
+        if self._lacks:
+            raise NotSupported(f"{self._lacks}; all of the market is polled")
         streaming = self._rest.make(is_stream=True)
         if not any(streaming.has.get(method) for method in METHOD.values()):
             await streaming.close()
@@ -178,8 +181,19 @@ class CcxtLink:
                 raise NetworkError(f"{self._name}: the user lane is closed")
             return  # it tells all there is, from the start
         watch = self._watching(lane)
-        if channel is not Channel.HEARTBEATS:
+        if channel is Channel.HEARTBEATS:
+            return
+        try:
             watch.begin(channel, self._instrument(symbol))
+        except NotSupported as error:
+            if channel not in METHOD:
+                raise  # nor could it be polled
+            # Streams and polls do not mix: the lane is closed, and none is opened again.
+            self._lacks = str(error)
+            await self.close(lane)
+            assert self._receiver is not None, "it was bound before the lane was opened"
+            self._receiver.on_closed(lane, self._lacks)
+            raise NetworkError(f"{self._lacks}; all of the market is polled") from error
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         if lane is Lane.MARKET:
@@ -289,6 +303,10 @@ class CcxtLink:
         if wanted.amount is None:
             assert wanted.cost is not None, "one of both is wanted"
             self._need("createMarketBuyOrderWithCost")
+            if not self._manners.takes_cost:
+                raise NotSupported(
+                    f"{self._name}: ccxt takes the cost for an amount as it shows the order: give the amount; nothing was sent"
+                )
             args: tuple[Any, ...] = ("create_market_buy_order_with_cost", wanted.symbol, plain(wanted.cost), params)
         else:
             if wanted.type is OrderType.MARKET and wanted.side is Side.BUY and self._buys_by_cost():

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from papertape.model.errors import ExchangeError, InvalidOrder, OrderImmediatelyFillable, OrderNotFound
-from papertape.model.units import MILLISECOND, SECOND
+from papertape.model.units import MILLISECOND, SECOND, Nanos
 from papertape.model.venue import Quota, Reconcile, VenueRules
 from papertape.venues import VENUES
 
@@ -28,9 +28,13 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reconcile: `LOOKUP` only where ccxt's `fetch_order` was seen to find an order by `clientOrderId`; any venue can be scanned.
-        id_max: how long a client order id may be, as text.
+        id_max: how long a client order id may be, as text; 0 where it must be a UUID.
         id_key: what `create_order` of ccxt takes it by; its Coinbase sends one of its own making for the unified name.
         takes_uuid: whether one may be a UUID as well, whatever its length.
+        takes_cost: whether a market buy may be asked for by what it costs; not where ccxt then takes the cost for an amount as it shows the
+            order.
+        limits: words of the venue's, whatever HTTP says, by which it turned a request away and did nothing, for asking too often or
+            out of turn; and after how long to ask again, in nanoseconds, None for as long as its rules have it.
         words: what ccxt has no class for, by a part of the venue's words.
         options: ccxt's, over those that it comes with.
     """
@@ -39,6 +43,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     id_max: int = 36
     id_key: str = "clientOrderId"
     takes_uuid: bool = False
+    takes_cost: bool = True
+    limits: Mapping[str, Nanos | None] = {}
     words: Mapping[str, type[ExchangeError]] = {}
     options: Mapping[str, Any] = {}
 
@@ -60,7 +66,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
                 packed = None
             if packed is not None and self.told(str(packed)) == client_order_id:
                 return str(packed)
-        raise InvalidOrder(f"client order id {client_order_id}: this venue takes at most {self.id_max} characters")
+        wanted = f"at most {self.id_max} characters" if self.id_max else "UUIDs alone, as which ours are written"
+        raise InvalidOrder(f"client order id {client_order_id}: this venue takes {wanted}")
 
     def told(self, client_order_id: str) -> str:
         """The other way: the id as we know it, of one as the venue tells it.
@@ -80,6 +87,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 MANNERS: Final[dict[str, Manners]] = {
     "binance": Manners(
         reconcile=Reconcile.LOOKUP,
+        limits={"outside of the recvWindow": SECOND, "ahead of the server's time": SECOND},  # it came too late, or our clock is wrong
         options={
             "defaultType": "spot",
             "fetchMarkets": {"types": ["spot"]},
@@ -95,7 +103,19 @@ MANNERS: Final[dict[str, Manners]] = {
         words={"NOT_FOUND": OrderNotFound, "POST_ONLY": OrderImmediatelyFillable},
         options={"fetchBalance": "v3PrivateGetBrokerageAccounts", "createMarketBuyOrderRequiresPrice": True},
     ),
-    "kraken": Manners(id_max=18, takes_uuid=True),
+    "coinbaseexchange": Manners(id_max=0, takes_uuid=True),
+    "kraken": Manners(
+        id_max=18,
+        takes_uuid=True,
+        takes_cost=False,
+        limits={
+            "EAPI:Rate limit exceeded": None,
+            "EOrder:Rate limit exceeded": None,
+            "EGeneral:Too many requests": None,
+            "EGeneral:Temporary lockout": None,
+            "EAPI:Invalid nonce": SECOND,  # of two requests that overtook each other the later one
+        },
+    ),
 }
 """By ccxt's name; a venue that is not here has the default ones, which are safe."""
 

@@ -32,6 +32,8 @@ from papertape.model.request import Op, Request
 from papertape.model.units import EXACT, SECOND, Nanos
 from papertape.runtime.clock import Clock
 
+NO_LIMIT: Final = -1
+
 QUERY: Final = re.compile(r"\?\S+")
 
 
@@ -104,8 +106,11 @@ class CcxtRest:
     def _told(self, error: BaseError, op: Op, what: str) -> BaseError:
         """ccxt's error as ours: what it means, and without the query of an address, which some venues sign in."""
         text = f"{what}: {QUERY.sub('?…', str(error))}"
+        limit = next((wait_ns or self._wait_ns() for words, wait_ns in self._manners.limits.items() if words in str(error)), NO_LIMIT)
         if isinstance(error, RateLimitExceeded) or (isinstance(error, DDoSProtection) and self.client.papertape_status in (418, 429)):
-            limited = with_retry_after(RateLimitExceeded(text), self._wait_ns())
+            limit = self._wait_ns()
+        if limit != NO_LIMIT:
+            limited = with_retry_after(RateLimitExceeded(text), limit)
             self.on_limited(retry_after_ns(limited))
             return limited
         for words, kind in self._manners.words.items():

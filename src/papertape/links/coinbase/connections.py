@@ -77,7 +77,8 @@ class Connections:
     @property
     def volume(self) -> int:
         """Bytes that have come so far."""
-        return sum(stream.volume for stream in self.streams)
+        streams = self.streams
+        return streams[0].volume if len(streams) == 1 else sum(stream.volume for stream in streams)  # of one, mostly: asked every second
 
     async def open(self) -> None:
         """Open one more."""

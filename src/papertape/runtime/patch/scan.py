@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from papertape.runtime.patch.users import is_librarys
 
@@ -12,6 +12,15 @@ Found = list[tuple[dict[str, Any], str, Any]]
 """(namespace, name, the object found there)."""
 
 _OURS: Final = ("papertape.runtime.clock", "papertape.runtime.patch", "papertape.runtime.sequenced")
+
+
+class Kept(NamedTuple):
+    """What is remembered of a library's module: how many names it has, and which of them hold what is wanted."""
+
+    module: Any
+    names: dict[str, Any]
+    size: int
+    held: list[str]
 
 
 class Scanner:
@@ -25,35 +34,60 @@ class Scanner:
     def __init__(self, is_wanted: Callable[[Any], bool]) -> None:
         self._is_wanted = is_wanted
         self._known: dict[str, tuple[int, int, list[str]]] = {}
-        self._kept: dict[int, tuple[Any, dict[str, Any], int, list[str]]] = {}  # by address: the module, its names, how many, who is wanted
+        self._kept: dict[int, Kept] = {}  # by address
+        # The same for the last time, in the order of import: who was there, how many names each that is kept had, and whom to ask.
+        self._names: list[str] = []
+        self._addresses: list[int] = []
+        self._namespaces: list[dict[str, Any]] = []
+        self._counts: list[int] = []
+        self._asked: list[str | Kept] = []
 
     def find(self) -> Found:
         """Everything wanted, in the order in which modules were imported."""
         found: Found = []
-        kept, is_wanted = self._kept, self._is_wanted
-        for module_name, module in list(sys.modules.items()):
-            before = kept.get(id(module))
-            if before is not None and len(before[1]) == before[2]:
-                names: Any = before[1]
-                held = before[3]
-            else:
-                names = getattr(module, "__dict__", None)
-                if not isinstance(names, dict) or module_name.startswith(_OURS):
-                    continue
-                held = self._held(module_name, module, names)
+        is_known = list(sys.modules) == self._names and list(map(id, sys.modules.values())) == self._addresses
+        if not is_known or list(map(len, self._namespaces)) != self._counts:
+            self._look_at_all()
+        for each in self._asked:
+            names, held = self._names_of(each, sys.modules[each]) if isinstance(each, str) else (each.names, each.held)
             for name in held:
                 value = names.get(name)
-                if is_wanted(value):
+                if self._is_wanted(value):
                     found.append((names, name, value))
         return found
 
-    def _held(self, module_name: str, module: Any, names: dict[str, Any]) -> list[str]:
+    def _look_at_all(self) -> None:
+        """Ask each module that is there whom it holds."""
+        modules = list(sys.modules.items())
+        kept = [self._keep(module_name, module) for module_name, module in modules]
+        self._names, self._addresses = [name for name, _ in modules], [id(module) for _, module in modules]
+        self._namespaces = [each.names for each in kept if each is not None]
+        self._counts = [each.size for each in kept if each is not None]
+        self._asked = [each or name for (name, _), each in zip(modules, kept, strict=True) if each is None or each.held]
+
+    def _keep(self, module_name: str, module: Any) -> Kept | None:
+        """What is known of a library's module; None of any other."""
+        before = self._kept.get(id(module))
+        if before is not None and len(before.names) == before.size:
+            return before
+        names = getattr(module, "__dict__", None)
+        if not isinstance(names, dict) or module_name.startswith(_OURS) or not is_librarys(module):
+            return None
+        held = [name for name, value in list(names.items()) if self._is_wanted(value)]
+        self._kept[id(module)] = kept = Kept(module, names, len(names), held)
+        return kept
+
+    def _names_of(self, module_name: str, module: Any) -> tuple[dict[str, Any], list[str]]:
+        names = getattr(module, "__dict__", None)
+        if not isinstance(names, dict) or module_name.startswith(_OURS):
+            return {}, []
         before = self._known.get(module_name)
         if before is not None and before[0] == id(names) and before[1] == len(names):
-            return before[2]
+            return names, before[2]
+        if (
+            module.__dict__ is not names
+        ):  # made up for each who asks, as that of a library written in C; what is put into it is in no module
+            return {}, []
         held = [name for name, value in list(names.items()) if self._is_wanted(value)]
-        if is_librarys(module):
-            self._kept[id(module)] = (module, names, len(names), held)
-        else:
-            self._known[module_name] = (id(names), len(names), held)
-        return held
+        self._known[module_name] = (id(names), len(names), held)
+        return names, held

@@ -58,7 +58,7 @@ async def serve(spec: ServeSpec, *, make_fault: MakeFault, on_ready: Callable[[R
     over: asyncio.Future[None] = loop.create_future()
     parent = os.getppid()
     async with AsyncExitStack() as stack:
-        header = {"papertape": VERSION, "serve": spec.venue, "tapes": [feed.tape for feed in spec.feeds], "seed": spec.seed}
+        header = {"papertape": VERSION, "serve": spec.venue, "tapes": [feed.name for feed in spec.feeds], "seed": spec.seed}
         journal = stack.enter_context(Journal(header, spec.journal))
         stack.enter_context(_until_signal(loop, over, is_last=is_last))
         clock = LoopClock(loop)

@@ -87,10 +87,10 @@ class QueuePlace:
 class QueueFills(FillModel, frozen=True, tag="queue"):
     """A resting order waits behind what stood at its price when it came; it never fills earlier than it could have.
 
-    On arrival everything that the tape shows at its price, less what we or trades not yet told have taken of it, is ahead. What is ahead
-    shrinks by trades at that price that happened after the order arrived, and to at most what a level change leaves there (who cancels is
-    taken to stand behind us). A trade and the level change that reports it count once, whichever comes first. The order fills, at its
-    own limit and as a maker, by
+    On arrival everything that the tape shows at its price is ahead, less what we have taken of it, and less trades that are stamped after
+    the level was told last: a level that is stamped no sooner than a trade holds it already. What is ahead shrinks by trades at that price
+    that happened after the order arrived, and to at most what a level change leaves there (who cancels is taken to stand behind us). A
+    trade and the level change that reports it count once, whichever comes first. The order fills, at its own limit and as a maker, by
     - the part of a trade at its price that exceeds what was ahead;
     - a trade at a price beyond its own, up to that trade's volume: whoever was ahead is gone by then;
     - a level of the other side that stands at or through its price when a message ends, up to that level's size, which is then taken.

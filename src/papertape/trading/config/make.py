@@ -14,7 +14,8 @@ import msgspec
 
 from papertape.exchanges.factory import ExchangeFactory
 from papertape.model.errors import ConfigError
-from papertape.scenario.make import read_account, read_feeds, read_model, read_quantity
+from papertape.scenario.feed import read_feeds
+from papertape.scenario.make import read_account, read_model, read_quantity
 from papertape.scenario.table import Table
 from papertape.session.spec import FeedSpec, ModelSpec, Quantity
 from papertape.trading.config.layers import KEYS, Layered, layered
@@ -158,10 +159,10 @@ def _venues(top: Table, known: list[str], folder: Path) -> dict[str, VenueConfig
         if both:
             raise section.problem(written, f'is another name of the venue "{name}", and both say `{both[0]}`; keep one')
         raw[name] = {**raw.get(name, {}), **table}
-    return {name: _venue(Table(table, top.source, f"[venue.{name}]"), folder) for name, table in raw.items()}
+    return {name: _venue(Table(table, top.source, f"[venue.{name}]"), folder, name) for name, table in raw.items()}
 
 
-def _venue(venue: Table, folder: Path) -> VenueConfig:
+def _venue(venue: Table, folder: Path, name: str) -> VenueConfig:
     venue.allow("feed", "account", "model", *ENDPOINTS, "ca")
     account = venue.table("account")
     for currency in [] if account is None else account.raw:
@@ -171,7 +172,7 @@ def _venue(venue: Table, folder: Path) -> VenueConfig:
     if ca is not None and not (folder / ca).is_file():
         raise venue.problem("ca", f'holds "{ca}"; there is no file {(folder / ca).as_posix()}')
     return VenueConfig(
-        feed=read_feeds(venue, folder) if "feed" in venue.raw else (),
+        feed=read_feeds(venue, folder, name) if "feed" in venue.raw else (),
         account=read_account(venue) if "account" in venue.raw else {},
         model=read_model(venue),
         rest=_endpoint(venue, "rest"),

@@ -26,6 +26,9 @@ from papertape.trading.parts import INTENTS
 
 ARMED: Final = "armed.json"
 
+DISARMED: Final = "DISARMED"
+"""The file that says so where the gate's log could not, since a bot that traded had it open."""
+
 FORMAT: Final = "papertape armed, 1"
 
 SENDERS: Final = ("ccxt", "aiohttp", "websockets")
@@ -122,6 +125,8 @@ def missing_for_live(
         return [*found, f"{path.as_posix()} is for {armed.exchange} by another papertape; arm anew"]
     if not armed.armed_ns <= now_ns < armed.until_ns:
         found.append(f"it was armed from {iso(armed.armed_ns)} to {iso(armed.until_ns)}, and it is {iso(now_ns)}")
+    if (path.parent / DISARMED).exists():
+        found.append(f"it was disarmed while a bot traded, and {path.name} put back since; arm anew")
     found += _against_the_log(armed, content_hash(path), path.name, records, now_ns)
     if armed.endpoints != endpoints_of(config):
         found.append(f"endpoints have changed: armed for {_said(armed.endpoints)}, now {_said(endpoints_of(config))}")
@@ -148,6 +153,14 @@ def write_armed(path: Path, armed: Armed) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    sync_folder(path.parent)
+
+
+def note_disarmed(config: Config) -> None:
+    """Keep for later that it was disarmed, where a bot has the gate's log open; raises OSError."""
+    path = armed_path(config).parent / DISARMED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
     sync_folder(path.parent)
 
 

@@ -124,7 +124,7 @@ def _render_levels(book: BookSnapshot, products: Products) -> dict[str, Any]:
 def _decode_levels(row: Mapping[str, Any], product: Product) -> BookSnapshot:
     at_ns: Nanos = parse_time(row["time"])
     ticks, lots = product.ticks.count, product.lots.count
-    bids, asks = (tuple((ticks(each["price"]), lots(each["size"])) for each in row[side]) for side in ("bids", "asks"))
+    bids, asks = (tuple([(ticks(each["price"]), lots(each["size"])) for each in row[side]]) for side in ("bids", "asks"))
     return BookSnapshot(venue_ns=at_ns, local_ns=at_ns, symbol=product.symbol, bids=bids, asks=asks)
 
 

@@ -15,6 +15,7 @@ from papertape.venues.coinbase.errors import too_many_requests
 from papertape.venues.coinbase.notation import Products, alias_of, product_id
 from papertape.wire.caller import Caller, reset
 from papertape.wire.coinbase.handler import RestHandler
+from papertape.wire.coinbase.idle import Idle
 from papertape.wire.coinbase.rest import BODY_MAX, RestFront, abort, written
 from papertape.wire.coinbase.stream import StreamFront
 from papertape.wire.port import VenuePort
@@ -112,9 +113,11 @@ class CoinbaseServer:
             return written(too_many_requests(None), Caller())
         front = StreamFront(self._port, self._keys, self._products, lane, self._quotas, peer)
         self.streams[front] = http.transport
+        idle = Idle(lambda: front.told, front.cut_off)
         try:
             return await front.serve(http)
         finally:
+            idle.stop()
             del self.streams[front]
 
     def reset_rest(self, server: web.Server) -> None:

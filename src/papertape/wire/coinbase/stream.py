@@ -73,9 +73,14 @@ class Said(Event, frozen=True, gc=False, kw_only=True, tag="said"):
 
 
 class StreamFront:
-    """One client's stream connection."""
+    """One client's stream connection.
+
+    Attributes:
+        told: how many messages it was told so far.
+    """
 
     def __init__(self, port: VenuePort, keys: Keyring, products: Products, lane: Lane, quotas: Quotas, peer: str) -> None:
+        self.told = 0
         self._port = port
         self._keys = keys
         self._products = products
@@ -144,6 +149,7 @@ class StreamFront:
             self._line.on_arrival(partial(self._handle.heard, message))
 
     def _frame(self, sequence: int, message: Any) -> bytes:
+        self.told += 1
         if isinstance(message, Said):
             return message.render(sequence)
         if isinstance(message, CandleEvent) and self._clockwork is not None:
