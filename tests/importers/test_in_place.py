@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from importers.bucket_server import KEY, SECRET, Store, serving
 from importers.markets import MS, Arrived, tapes, write
+from importers.test_frames import stamped
 from papertape.bots import MarketMaker
 from papertape.cli.main import main
 from papertape.importers import import_foreign, inplace
@@ -30,6 +31,7 @@ from papertape.importers.span import Span, SpanOver, SpanWriter
 from papertape.importers.template import filled
 from papertape.model.errors import ConfigError, TapeError
 from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent
+from papertape.model.order import iso
 from papertape.model.units import SECOND, iso_after
 from papertape.reports.divergence import first_divergence
 from papertape.scenario.make import make_scenario
@@ -522,3 +524,29 @@ def test_a_bot_is_run_on_files_that_a_feed_of_its_own_names(tmp_path: Path, tabl
     assert main(["run", str(tmp_path / "bot.py"), "--tape", str(feed)]) == 2
     assert f"{feed}: [venue.coinbase.feed], key `formt`: there is no such key; did you mean `format`?" in capsys.readouterr().out
     assert main(["run", str(tmp_path / "bot.py"), "--tape", str(tmp_path / "nothing.parquet")]) == 4
+
+
+def test_frames_of_a_venue_are_read_in_place_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `papertape import --start --end` reads them; a line that makes no sense is refused with its place, or left out."""
+    book = {"type": "snapshot", "product_id": "BTC-USD", "bids": [["100.00", "1"]], "asks": [["101.00", "1"]]}
+    changes = [
+        {"type": "l2update", "product_id": "BTC-USD", "changes": [["buy", f"{50 + at}.00", "1"]], "time": iso(at * SECOND)}
+        for at in range(1, 40)
+    ]
+    path = stamped(tmp_path / "c.txt", book, *changes)
+    out = tmp_path / "out.parquet"
+    words = ["import", "--venue", "coinbase-exchange", "--instrument", STEPS, "--out", str(out), str(path)]
+    assert main([*words, "--start", "9s", "--end", "19s"]) == 0
+    feed = {"format": "coinbase-exchange", "path": str(path), "instrument": STEPS, "start": "9s", "end": "19s"}
+    assert content_of(feed, tmp_path) == open_tape(out).content_hash
+    opening, *rest = contents(open_tape(out))
+    assert isinstance(opening[2], BookSnapshot)
+    assert len(opening[2].bids) == 10
+    assert len(rest) == 10
+    assert main([*words, "--start", "soon"]) == 2
+    assert '--start: "soon" is no duration' in capsys.readouterr().err
+    path.write_text("?\n" + path.read_text())
+    with pytest.raises(TapeError, match=r"c\.txt:1: expected `<recv_ns> <frame>`. Mend the file, or let rows"):
+        read(feed, tmp_path)
+    (note,) = read(feed | {"broken": "skip"}, tmp_path).notes
+    assert "left out 1 rows that make no sense" in note
