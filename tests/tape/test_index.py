@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from tests.tape.strategies import Arrived, arrivals, write
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from tests.tape.strategies import BTC, ETH, Arrived, arrivals, write
 
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, Trade
 from papertape.tape.block import Block, read_blocks
-from papertape.tape.index import indexer
+from papertape.tape.index import indexer, store
 from papertape.tape.index.block import Indexed
 from papertape.tape.index.layout import MAGIC, SEAL, WORD, read_directory
 from papertape.tape.index.store import VARIABLE, Tuning, find, first_block, make, places
 from papertape.tape.reader import Tape, open_tape
+from papertape.tape.writer import TapeWriter
 
 ROWS = 7
 """In a block."""
@@ -67,7 +69,7 @@ def said(blocks: list[Block]) -> list[Any]:
     return [(reach_ns, event) for block in blocks for _, reach_ns, _, event in block.messages(0, block.count)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(arrived=arrivals())
 def test_an_index_holds_what_the_tape_does(tmp_path_factory: pytest.TempPathFactory, arrived: Arrived) -> None:
     """Every message, and every question that a block answers, whole or in part; and the books as each block begins."""
@@ -283,4 +285,37 @@ def test_a_part_of_a_tape_ends_where_it_should(tape: Tape) -> None:
     for end_ns in range(tape.first_ns, tape.last_ns + 2, (tape.last_ns - tape.first_ns) // 9):
         blocks = all_of(first_block(tape, tape.first_ns, end_ns))
         assert said(blocks) == [(message[1], message[3]) for message in tape.messages(tape.first_ns, end_ns)]
+        assert [len(block.reaches) for block in blocks] == [len(block.arrivals) for block in blocks] == [block.count for block in blocks]
         assert all(isinstance(block, Indexed) for block in blocks)
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrived=arrivals(min_size=4), begin=st.integers(0, 10**6 + 10), span=st.integers(1, 10**6))
+@example(arrived=[(BookUpdate(venue_ns=1, local_ns=10**6, symbol="BTC/USD", bids=((9, 0),), asks=((10, 1),)), 0)] * 9, begin=1, span=1)
+def test_a_part_begins_with_the_books_as_they_stood(
+    tmp_path_factory: pytest.TempPathFactory, arrived: Arrived, begin: int, span: int
+) -> None:
+    """Whether an index tells how they stood, or the tape must; on one connection it is the index."""
+    path = tmp_path_factory.mktemp("part") / "any.parquet"
+    calm = [(each, 0) for each, _ in arrived if not isinstance(each, ConnectionEvent)]
+    assume(calm)
+    with TapeWriter(path, venue="coinbase", instruments=[BTC, ETH], connections=["one"], source="a test") as writer:
+        for each, connection in calm:
+            writer.write(each, connection)
+    tape = open_tape(path)
+    read = all_of(read_blocks(tape, begin, begin + span, rows_max=ROWS))
+    if make(tape) is None:
+        return
+    indexed = all_of(first_block(tape, begin, begin + span))
+    assert said(indexed) == said(read) == [(message[1], message[3]) for message in tape.messages(begin, begin + span)]
+    assert [at_ns for block in indexed for at_ns in block.arrivals] == [at_ns for block in read for at_ns in block.arrivals]
+    assert [block.first for block in indexed] == [sum(each.count for each in indexed[:number]) for number in range(len(indexed))]
+
+
+def test_where_a_part_begins_is_looked_up(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing before it is read."""
+    assert make(tape) is not None
+    middle_ns = (tape.first_ns + tape.last_ns) // 2
+    wanted = [(message[1], message[3]) for message in tape.messages(middle_ns)]
+    monkeypatch.setattr(store, "read_blocks", None)
+    assert said(all_of(first_block(tape, middle_ns, tape.last_ns + 1))) == wanted

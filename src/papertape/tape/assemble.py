@@ -117,6 +117,11 @@ class Roller:
         if count:
             self.local_ns = columns["local_ns"][count - 1]
 
+    def take_over(self, instrument: int, connection: int, bids: dict[int, int], asks: dict[int, int]) -> None:
+        """An instrument's whole book as somebody else has kept it, and the connection that told it."""
+        self._books[instrument] = (bids, asks)
+        self._complete[instrument] = connection
+
     def _line(self, kind: int, instrument: int, connection: int, text: str) -> None:
         if kind == schema.OPENED:
             self._down.pop(connection, None)

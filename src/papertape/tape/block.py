@@ -299,17 +299,21 @@ def read_blocks(
     return next(rest, None)
 
 
-def rows_again(tape: Tape, first_row: int, rows: int, first: int, reach_ns: Nanos) -> Rows:
+def rows_again(
+    tape: Tape, first_row: int, rows: int, first: int, reach_ns: Nanos, latest_ns: Nanos | None = None, rest: Generator[Block] | None = None
+) -> Rows:
     """A block of known rows, read anew.
 
     Args:
         first: the number of its first message.
         reach_ns: when that reaches the venue.
+        latest_ns: when the message before it arrived.
+        rest: what follows.
 
     Raises `TapeError` as `read_blocks` does.
     """
     timed = rows_between(tape.path, tape.header, first_row, rows, reach_ns)
-    return Rows(tape, timed, first, None, _no_more())
+    return Rows(tape, timed, first, latest_ns, _no_more() if rest is None else rest)
 
 
 def _no_more() -> Generator[Block]:

@@ -52,6 +52,8 @@ class Lane(msgspec.Struct):
         Of a price that holds nothing it may be left out that it does, if it is none of those that `held` something before; a price may
         come more than once, and the last counts.
         """
+        if low == high:
+            return ()
         prices, lots = self.prices.slice(low, high - low), self.lots.slice(low, high - low)
         rows = None if high - low <= LISTED_MAX else _last_rows(prices)
         if rows is None:

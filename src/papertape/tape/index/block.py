@@ -84,29 +84,44 @@ class OpenIndex:
 
     def first(self, end_ns: Nanos) -> Block | None:
         """The first block of the messages that reach the venue before `end_ns`."""
-        rest: Generator[Block] = self._blocks(end_ns, lambda: itself())
-        itself: Callable[[], Any] = weakref.ref(rest)
-        return next(rest, None)
+        return started(lambda rest: self.blocks(self.directory.blocks, end_ns, rest))
 
-    def _blocks(self, end_ns: Nanos, rest: Any) -> Generator[Block]:
-        for entry in self.directory.blocks:
-            block = Indexed(self, entry, rest())
+    def block(self, entry: BlockEntry) -> Indexed:
+        """One of the blocks by itself; nothing follows it."""
+        return Indexed(self, entry, _no_more())
+
+    def blocks(self, entries: Sequence[BlockEntry], end_ns: Nanos, rest: Callable[[], Any], *, shift: int = 0) -> Generator[Block]:
+        """Blocks up to `end_ns`, their messages counted from `shift` further on."""
+        for entry in entries:
+            block = Indexed(self, entry, rest(), shift=shift)
             if end_ns <= self.tape.last_ns:
                 block.count = bisect_left(block.reaches, end_ns, 0, entry.count)
+                block.release()  # what it has mapped is of all its messages
             if block.count:
                 yield block
             if block.count < entry.count:
                 return
 
 
+def started(blocks: Callable[[Callable[[], Any]], Generator[Block]]) -> Block | None:
+    """The first of some blocks, each of which is given what reads the next."""
+    rest: Generator[Block] = blocks(lambda: itself())
+    itself: Callable[[], Any] = weakref.ref(rest)
+    return next(rest, None)
+
+
+def _no_more() -> Generator[Block]:
+    yield from ()
+
+
 class Indexed(Block):
     """Messages of a tape's rows; the rows themselves are read only for what is no trade and no change of a book."""
 
-    def __init__(self, index: OpenIndex, entry: BlockEntry, rest: Generator[Block]) -> None:
+    def __init__(self, index: OpenIndex, entry: BlockEntry, rest: Generator[Block], *, shift: int = 0) -> None:
         super().__init__(rest)
         self._index = index
         self._entry = entry
-        self.first, self.count = entry.first, entry.count
+        self.first, self.count = entry.first + shift, entry.count
         self.is_light = True
         self._times: tuple[Sequence[Nanos], Sequence[Nanos]] | None = None
         self._opened: Opened | None = None
@@ -134,6 +149,10 @@ class Indexed(Block):
 
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         return self._columns.lanes[instrument]  # type: ignore[return-value]  # four are four
+
+    def row_after(self, count: int) -> int:
+        """The number in the tape of the row after so many messages."""
+        return self._entry.first_row + (self._columns.ends[count - 1] + 1 if count else 0)
 
     def book(self, instrument: int) -> tuple[Iterable[Level], Iterable[Level]]:
         bids, asks = self._columns.books[instrument]
@@ -222,7 +241,7 @@ class Indexed(Block):
         if self._rows is None:
             entry = self._entry
             rows = entry.rows if self.count == entry.count else self._columns.ends[self.count - 1] + 1
-            self._rows = rows_again(self._index.tape, entry.first_row, rows, entry.first, self.reaches[0])
+            self._rows = rows_again(self._index.tape, entry.first_row, rows, self.first, self.reaches[0])
         return self._rows
 
     def _mapped_times(self) -> tuple[Sequence[Nanos], Sequence[Nanos]]:

@@ -7,6 +7,7 @@ import shutil
 import zlib
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +15,10 @@ from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
 from papertape.tape.block import BLOCK_ROWS, Block, read_blocks
 from papertape.tape.builtin import cache_folder
-from papertape.tape.index.block import OpenIndex
+from papertape.tape.index.block import OpenIndex, started
 from papertape.tape.index.indexer import Indexer, indexed_meanwhile
 from papertape.tape.index.layout import Unfit, read_directory
+from papertape.tape.index.part import part_from
 from papertape.tape.reader import Tape
 
 VARIABLE: Final = "PAPERTAPE_INDEX"
@@ -62,12 +64,14 @@ def wish() -> Wish:
 
 def first_block(tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Block | None:
     """`read_blocks`, by the tape's index where it has one; where it has none it is made meanwhile, if all of the tape is read."""
-    if wish() is Wish.OFF or start_ns > tape.first_ns or tape.rows < Tuning.rows_min:
+    if wish() is Wish.OFF or tape.rows < Tuning.rows_min:
         return read_blocks(tape, start_ns, end_ns, rows_max=Tuning.block_rows)
     found = find(tape)
+    is_whole = start_ns <= tape.first_ns and end_ns > tape.last_ns
     if found is not None:
-        return found.first(end_ns)
-    indexer = begin(tape) if end_ns > tape.last_ns and tape.rows <= Tuning.rows_max else None
+        with suppress(Unfit):
+            return found.first(end_ns) if start_ns <= tape.first_ns else started(partial(part_from, found, start_ns, end_ns))
+    indexer = begin(tape) if found is None and is_whole and tape.rows <= Tuning.rows_max else None
     if indexer is None:
         return read_blocks(tape, start_ns, end_ns, rows_max=Tuning.block_rows)
     return read_blocks(tape, start_ns, end_ns, rows_max=Tuning.block_rows, around=lambda blocks: indexed_meanwhile(blocks, indexer))
