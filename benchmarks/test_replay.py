@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import papertape
-from benchmarks.bots import SYMBOL, Watcher, nothing
+from benchmarks.bots import SYMBOL, Keeper, Watcher, nothing
 from benchmarks.measure import beside
 from papertape.bots import MarketMaker
 from papertape.session.result import RunResult, Status
@@ -42,8 +42,13 @@ def test_bot_that_does_nothing(benchmark: BenchmarkFixture, tape: Path) -> None:
 
 
 def test_callback_for_each_trade_with_the_book_kept(benchmark: BenchmarkFixture, tape: Path) -> None:
-    """An async callback for each trade that looks at the best prices, a plain one for each change of the book."""
-    measure(benchmark, "async callback per trade, book kept", tape, Watcher)
+    """An async callback for each trade that looks at the best prices of a book that is kept meanwhile."""
+    measure(benchmark, "async callback per trade, book kept", tape, Keeper)
+
+
+def test_callback_for_each_trade_and_change(benchmark: BenchmarkFixture, tape: Path) -> None:
+    """The same, and a plain callback for each change of the book."""
+    measure(benchmark, "async callback per trade, one per change", tape, Watcher)
 
 
 def test_market_maker(benchmark: BenchmarkFixture, tape: Path) -> None:

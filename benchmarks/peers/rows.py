@@ -25,7 +25,7 @@ class Measured:
 
 
 MEASURED: Final = (
-    Measured("papertape, callback per trade, book kept", "papertape", {"work": "watcher"}),
+    Measured("papertape, callback per trade, book kept", "papertape", {"work": "keeper"}),
     Measured("nautilus, trade and delta handlers, single", "nautilus", {"work": "watcher"}),
     Measured("nautilus, trade and delta handlers, batched", "nautilus", {"work": "watcher", "batched": True}),
     Measured("papertape, market maker", "papertape", {"work": "maker"}),
@@ -39,6 +39,7 @@ MEASURED: Final = (
     Measured("hftbacktest, nothing, compiled", "hftbacktest", {"work": "nothing"}, is_long=True),
     Measured("papertape, wire depth, builtin market", "papertape", {"work": "wire"}),
     Measured("papertape, wire depth, an hour at a message a second", "papertape", {"work": "quiet wire"}),
+    Measured("papertape, callback per trade and per change", "papertape", {"work": "watcher"}),
 )
 
 

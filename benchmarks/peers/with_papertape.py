@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import papertape
-from benchmarks.bots import SYMBOL, Watcher
+from benchmarks.bots import SYMBOL, Keeper, Watcher
 from benchmarks.test_replay import play
 from papertape.bots import MarketMaker, twap
 from papertape.exchanges.base import BaseExchange
@@ -40,6 +40,7 @@ def timed(job: dict[str, Any]) -> dict[str, Any]:
     tape = Path(job["data"])
     opened = open_tape(tape)
     works: dict[str, tuple[Any, dict[str, Any] | None]] = {
+        "keeper": (Keeper, None),
         "watcher": (Watcher, None),
         "maker": (MarketMaker, {"symbol": SYMBOL}),
         "now and then": (now_and_then, {"minutes": (opened.last_ns - opened.first_ns) // SECOND // 60}),

@@ -260,7 +260,12 @@ def test_a_bucket_is_read_as_a_folder_is(tmp_path: Path, table: pa.Table, store:
     pq.write_table(table, tmp_path / "whole.parquet")
     store.buckets["days"]["packed/whole.csv.gz"] = gzip.compress(text.encode())
     whole = content_of(columns(tmp_path / "whole.parquet"), tmp_path)
+    store.buckets["days"]["plain.csv"] = text.encode()
     assert content_of(columns("s3://days/packed/*", endpoint=store.endpoint), tmp_path) == whole
+    store.asked.clear()
+    assert content_of(columns("s3://days/plain.csv", endpoint=store.endpoint), tmp_path) == whole
+    assert len(text) > 50_000
+    assert len([path for method, path, _ in store.asked if method == "GET"]) < 5  # not one for every 8 kB
     store.asked.clear()
     store.sent = 0
     assert content_of(there, tmp_path) == content

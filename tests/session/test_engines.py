@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.session.both_engines import SYMBOL, Onlooker, journal
 
-import papertape
 from papertape.bots import MarketMaker
-from papertape.exchanges.base import BaseExchange
-from papertape.model.book import Book
-from papertape.model.errors import BaseError, ConfigError
+from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, BookUpdate, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
-from papertape.model.public import PublicTrade
 from papertape.model.units import SECOND
 from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE, engine
 from papertape.session.lag import Tuning
 from papertape.tape.block import read_blocks
-from papertape.tape.index.store import VARIABLE as INDEX
 from papertape.tape.index.store import Tuning as Indexing
-from papertape.tape.index.store import make, places
 from papertape.tape.reader import Tape, open_tape
 from papertape.tape.synth import Synth, write_synth
 from papertape.tape.writer import TapeWriter
 
-SYMBOL = "BTC/USD"
 FAULTS: list[dict[str, Any]] = [
     {"kind": "disconnect", "at": "4s", "connection": "market", "lasts": "2s"},
     {"kind": "latency", "at": "6s", "connection": "market", "add": "300ms", "lasts": "2s"},
@@ -39,6 +32,9 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "stall", "at": "11s", "connection": "user", "lasts": "1s"},
     {"kind": "lost_reply", "on": "order.create", "nth": 2},
 ]
+OTHERS = ("fast", "auto")
+"""The engines that are held against the plain one, by turns."""
+
 OF_BOOKS: list[dict[str, Any]] = [
     {"kind": "duplicate", "at": "3s", "connection": "market", "count": 3},
     {"kind": "mute", "at": "5s", "channel": "book", "lasts": "1s"},
@@ -60,141 +56,9 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is worth doing for many rows only is done for few, so that short tapes come to it."""
     monkeypatch.setattr(Tuning, "few", 1)
     monkeypatch.setattr(Tuning, "look_min", 7)
+    monkeypatch.setattr(Tuning, "patience", 4)
     monkeypatch.setattr(Indexing, "rows_min", 0)
     monkeypatch.setattr(Indexing, "block_rows", 180)
-
-
-class Fickle:
-    """Does whatever a seed says: orders near the market and far from it, cancels, questions, subscriptions that come and go."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.random = Chance(seed).stream("fickle")
-        self.heard = 0
-
-    async def start(self, exchange: BaseExchange) -> None:
-        random, subscriptions, orders = self.random, [], []
-        for _ in range(25):
-            await asyncio.sleep(random.choice((0.01, 0.2, 0.9)))
-            try:
-                match random.below(10):
-                    case 0 | 1 | 2 | 3:
-                        close = (await exchange.fetch_ohlcv(SYMBOL, "1m"))[-1].close
-                        side, away = random.choice(("buy", "sell")), random.choice((-3, 0, 0, 1, 5, 40))
-                        price = close + (-away if side == "buy" else away) * Decimal("0.01")
-                        orders.append(await exchange.place_order(SYMBOL, "limit", side, "0.004", price, **random.choice(self.terms(close))))
-                    case 4:
-                        await exchange.place_order(SYMBOL, "market", random.choice(("buy", "sell")), "0.003")
-                    case 5 if orders:
-                        await exchange.cancel_order(orders.pop().id, SYMBOL)
-                    case 6:
-                        subscriptions.append(await exchange.subscribe_trades(SYMBOL, self.on_anything))
-                    case 7:
-                        subscriptions.append(await exchange.subscribe_order_book(SYMBOL, self.on_anything))
-                    case 8 if subscriptions:
-                        await subscriptions.pop().unsubscribe()
-                    case _:
-                        await exchange.fetch_ohlcv(SYMBOL, "5m")
-            except BaseError:
-                continue
-
-    def terms(self, close: Decimal) -> tuple[dict[str, Any], ...]:
-        """Beside the price; most have none."""
-        return {}, {}, {}, {"post_only": True}, {"time_in_force": "IOC"}, {"trigger_price": close + Decimal("0.02"), "stop_direction": "up"}
-
-    async def on_anything(self, what: object) -> None:
-        self.heard += 1
-
-
-class Onlooker:
-    """Keeps a book, or is told of each change, as the fancy takes it; looks when a trade comes, now and then, and before it acts."""
-
-    seen: ClassVar[list[object]] = []
-    """What the last one saw, and when."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.random = Chance(seed).stream("onlooker")
-        self.kept: dict[str, Any] = {}
-        Onlooker.seen = []
-
-    async def start(self, exchange: BaseExchange) -> None:
-        self.exchange, random = exchange, self.random
-        self.kept[SYMBOL] = await exchange.keep_order_book(SYMBOL)
-        self.trades = await exchange.subscribe_trades(SYMBOL, self.on_trade)
-        await exchange.subscribe_orders(self.look)
-        told: list[Any] = []
-        for _ in range(40):
-            await asyncio.sleep(random.choice((0.02, 0.3, 0.9)))
-            self.look()
-            try:
-                match random.below(9):
-                    case 0 | 1:
-                        best = self.kept[SYMBOL].book.best_bid if SYMBOL in self.kept else None
-                        if best is not None:
-                            price = (best[0] + random.choice((-2, 0, 1))) * Decimal("0.01")
-                            await exchange.place_order(SYMBOL, "limit", "buy", "0.004", price)
-                    case 2:
-                        await exchange.place_order(SYMBOL, "market", random.choice(("buy", "sell")), "0.003")
-                    case 3 if SYMBOL in self.kept:
-                        await self.kept.pop(SYMBOL).unsubscribe()
-                    case 4 | 5:
-                        symbol = random.choice((SYMBOL, SYMBOL, *(market.symbol for market in await exchange.fetch_markets())))
-                        self.kept.setdefault(symbol, await exchange.keep_order_book(symbol))
-                    case 6:
-                        told.append(await exchange.subscribe_order_book(SYMBOL, self.on_book))
-                    case 7 if told:
-                        await told.pop().unsubscribe()
-            except BaseError:
-                continue
-
-    def look(self, _: object = None) -> None:
-        at = asyncio.get_running_loop().time()
-        for symbol, kept in self.kept.items():
-            book = kept.book
-            self.seen.append((at, symbol, book.venue_ns, book.is_complete, book.best_bid, book.best_ask))
-            if self.random.below(5) == 0:
-                self.seen.append((book.ladder(Side.BUY), list(book.asks.items()), book.mid, self.exchange.health.may_trade))
-
-    async def on_trade(self, trade: PublicTrade) -> None:
-        match self.random.below(12):
-            case 0 | 1 | 2 | 3:
-                self.look()
-            case 4:
-                self.kept.setdefault(SYMBOL, await self.exchange.keep_order_book(SYMBOL))
-            case 5:
-                async with await self.exchange.subscribe_order_book(SYMBOL, self.on_book):  # at once: nothing need be asked for it
-                    await asyncio.sleep(self.random.choice((0, 0.05)))
-
-    def on_book(self, book: Book) -> None:
-        self.seen.append((asyncio.get_running_loop().time(), book.venue_ns, book.best_bid, book.best_ask))
-
-
-def journal(
-    tape: Path,
-    asked: str,
-    seed: int,
-    faults: list[dict[str, Any]],
-    latency: dict[str, Any],
-    bot: Any = Fickle,
-    venue: str = "coinbase",
-    *,
-    index: str = "none",
-) -> list[Any]:
-    """Line by line; the fast engine without an index, while it makes one, or with the one that it made."""
-    path, file = tape.with_suffix(f".{asked}.jsonl"), places(open_tape(tape))[0]
-    config = {"symbol": SYMBOL, "every": "50ms", "move": 1} if bot is MarketMaker else {"seed": seed}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, asked)
-        patch.setenv(INDEX, "off" if index == "none" else "auto")
-        if index == "made":
-            file.unlink(missing_ok=True)
-        elif index == "kept":
-            assert make(open_tape(tape)) == file
-        result = papertape.simulate(
-            bot, bot_config=config, seed=seed, faults=faults, journal_path=path,
-            venues={venue: {"feed": {"tape": str(tape)}, "account": {"USD": "10000", "BTC": "1"}, "model": {"latency": latency}}},
-        )  # fmt: skip
-    assert not [failure for failure in result.failures if "the bot raised" in failure]
-    return [*path.read_text().splitlines(), *(Onlooker.seen if bot is Onlooker else ())]
 
 
 def draw_tape(seed: int, path: Path) -> Path:
@@ -257,7 +121,7 @@ def test_both_engines_write_one_journal(
     """Also where what the book has yet to tell must be looked for in rows that were skipped, and whatever is known of the tape before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tuning, "tail_ns", tail_ns)
-        assert journal(tape, "fast", seed, faults, latency, index=index) == journal(tape, "plain", seed, faults, latency)
+        assert journal(tape, OTHERS[seed % 2], seed, faults, latency, index=index) == journal(tape, "plain", seed, faults, latency)
 
 
 @settings(max_examples=8, deadline=None)
@@ -278,7 +142,7 @@ def test_who_keeps_a_book_sees_the_same(
 ) -> None:
     """At each look, in each callback, after each fault, whether changes came one by one or many at a time; and the journal is the same."""
     played = draw_tape(seed, tape.with_name("drawn.parquet")) if is_drawn else tape
-    fast, plain = (journal(played, asked, seed, faults, latency, bot, venue, index=index) for asked in ("fast", "plain"))
+    fast, plain = (journal(played, asked, seed, faults, latency, bot, venue, index=index) for asked in (OTHERS[seed % 2], "plain"))
     assert fast == plain
 
 
@@ -306,5 +170,5 @@ def blocks_of(tape: Tape, begin_ns: int, end_ns: int, rows_max: int) -> list[Any
 
 def test_an_engine_that_there_is_none_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "quick")
-    with pytest.raises(ConfigError, match='holds "quick"; expected "fast" or "plain"'):
+    with pytest.raises(ConfigError, match='holds "quick"; expected "auto" \\(which it is without it\\), "fast" or "plain"'):
         engine()

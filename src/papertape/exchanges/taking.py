@@ -32,7 +32,8 @@ class StretchTaker:
         else:
             keeper.sequences.pass_on(symbol, sequence + count - 1)
 
-    def keep(self, symbol: str, stretch: Stretch) -> None:
+    def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:
+        self.count(symbol, sequence, count)
         self._streams.books[symbol].book.follow(stretch)
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:

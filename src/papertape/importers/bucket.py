@@ -267,7 +267,15 @@ class Remote:
         return next((value.decode("utf-8", "replace") for key, value in told.items() if key.lower() == b"etag"), "")
 
     def open(self, mode: Literal["rb"], /) -> IO[bytes]:
-        return io.BufferedReader(_Object(self._bucket, self), _BUFFER_BYTES)
+        return _Ahead(_Object(self._bucket, self), _BUFFER_BYTES)
+
+
+class _Ahead(io.BufferedReader):
+    """Fills its whole buffer also for who asks for what is at hand, as a reader of text does, 8 kB at a time."""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        self.peek(1)
+        return super().read1(size)
 
 
 class _Object(io.RawIOBase):
@@ -303,11 +311,18 @@ class _Object(io.RawIOBase):
         self._file.seek(at)
         return at
 
-    def readinto(self, buffer: Any) -> int:
+    def readall(self) -> bytes:
+        return self._read(-1)
+
+    def _read(self, size: int) -> bytes:
         try:
-            data = self._file.read(len(buffer))
+            data: bytes = self._file.read(None if size < 0 else size)
         except OSError as error:
             raise self._bucket.problem(error, str(self._remote)) from None
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from papertape.importers.place import Place
+from papertape.importers.place import Place, magic_of
 from papertape.model.errors import TapeError
 from papertape.model.units import SECOND, Nanos
 
@@ -116,8 +116,7 @@ def raw_lines(paths: Sequence[Place]) -> Iterator[tuple[str, int, bytes]]:
 
 def open_bytes(path: Place) -> IO[bytes]:
     """A file's content, whether plain, .gz or .zst; what is damaged raises one of `unreadable()` as it is read."""
-    with path.open("rb") as file:
-        magic = file.read(4)
+    magic = magic_of(path)
     if magic[:2] == b"\x1f\x8b":
         return _Gzip(path.open("rb"))  # type: ignore[return-value]  # a GzipFile reads like any other file
     if magic == b"\x28\xb5\x2f\xfd":

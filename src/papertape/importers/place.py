@@ -29,7 +29,16 @@ class Place(Protocol):
 
 def parquet_source(place: Place) -> Any:
     """What pyarrow reads a Parquet file from; of one in a bucket no more is fetched than it asks for."""
-    if isinstance(place, Path):
-        return place
+    return place if isinstance(place, Path) else _unbuffered(place)
+
+
+def magic_of(place: Place) -> bytes:
+    """Its first four bytes; of a file in a bucket no more are fetched."""
+    with _unbuffered(place) as file:
+        magic: bytes = file.read(4)
+        return magic
+
+
+def _unbuffered(place: Place) -> Any:
     file = place.open("rb")
     return file.detach() if isinstance(file, io.BufferedReader) else file

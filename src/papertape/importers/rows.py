@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from papertape.importers.capture import open_bytes, unreadable
-from papertape.importers.place import Place
+from papertape.importers.place import Place, magic_of
 from papertape.importers.source import Ledger
 from papertape.model.errors import TapeError
 from papertape.model.event import MarketEvent
@@ -21,6 +21,7 @@ Row = list[str]
 Timed = tuple[Nanos, int, MarketEvent]
 """(when it arrived, the place of its table among those that came at once, what it is)."""
 
+_ARCHIVES: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _TIME: Final = itemgetter(0, 1)
 
 
@@ -45,9 +46,7 @@ def csv_rows(path: Place) -> Iterator[tuple[int, Row]]:
 
 
 def _streams(path: Place) -> Iterator[Any]:
-    with path.open("rb") as file:
-        is_archive = zipfile.is_zipfile(file)
-    if not is_archive:
+    if magic_of(path) not in _ARCHIVES:
         yield open_bytes(path)
         return
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:

@@ -28,8 +28,8 @@ class Ladder:
         late: levels that changed since the last look, newest amount each (0: gone). Whoever changes many writes here, and minds `LATE_MAX`.
         settled: all levels in order, but for what is in `late`.
         top: the best price; None where only a look can tell. Whoever writes to `late` sees to it too.
-        heap: prices in `late` that were not gone as they were written, bids below zero, so that the best comes first; None where those
-            who write to `late` do not keep it.
+        heap: prices in `late` alone that were not gone as they were written, bids below zero, so that the best comes first; None where
+            those who write to `late` do not keep it.
 
     >>> ladder = Ladder(Side.SELL)
     >>> ladder.late.update({101: 5, 99: 7, 100: 0})
@@ -207,7 +207,7 @@ class LazyBook(Book):
     def follow(self, stretch: Stretch) -> None:
         """Many changes have come; they are worked in when somebody looks. The stretch belongs to the book from now on."""
         behind = self._behind
-        if behind is not None and behind.joins(stretch):
+        if behind is not None and behind.columns is stretch.columns and behind.end == stretch.begin:
             behind.end = stretch.end
         else:
             if behind is not None:
@@ -223,6 +223,7 @@ class LazyBook(Book):
             self._catch_up()
         bids, asks = self.bid_ladder, self.ask_ladder
         bid_late, ask_late, bid_heap, ask_heap = bids.late, asks.late, bids.heap, asks.heap
+        bid_known, ask_known = bids.settled, asks.settled
         assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
         assert ask_heap is not None
         for stamp_ns, side, ticks, lots in changes:
@@ -230,10 +231,11 @@ class LazyBook(Book):
                 bid_late[ticks] = lots
                 top = bids.top
                 if lots:
-                    heappush(bid_heap, -ticks)
+                    if ticks not in bid_known:
+                        heappush(bid_heap, -ticks)
                     if top is not None and ticks > top:
                         bids.top = ticks
-                    if len(bid_heap) > LATE_MAX:
+                    if len(bid_heap) > LATE_MAX or len(bid_late) > LATE_MAX:
                         bids.settle()
                 elif ticks == top:
                     bids.top = None
@@ -241,10 +243,11 @@ class LazyBook(Book):
                 ask_late[ticks] = lots
                 top = asks.top
                 if lots:
-                    heappush(ask_heap, ticks)
+                    if ticks not in ask_known:
+                        heappush(ask_heap, ticks)
                     if top is not None and ticks < top:
                         asks.top = ticks
-                    if len(ask_heap) > LATE_MAX:
+                    if len(ask_heap) > LATE_MAX or len(ask_late) > LATE_MAX:
                         asks.settle()
                 elif ticks == top:
                     asks.top = None
@@ -254,27 +257,28 @@ class LazyBook(Book):
     def _catch_up(self) -> None:
         behind, self._behind = self._behind, None
         assert behind is not None
-        sides, prices, amounts = behind.columns.rows(behind.begin, behind.end)
+        rows = behind.columns.rows(behind.begin, behind.end)
         bids, asks = self.bid_ladder, self.ask_ladder
         bid_heap, ask_heap = bids.heap, asks.heap
         assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
         assert ask_heap is not None
-        if len(prices) > FEW:
-            rows = list(zip(sides, prices, amounts, strict=True))
+        if len(rows) > FEW:
             bids.late.update((ticks, lots) for side, ticks, lots in rows if side == BID)
             asks.late.update((ticks, lots) for side, ticks, lots in rows if side > BID)
-            bid_heap += [-ticks for side, ticks, lots in rows if side == BID and lots]
-            ask_heap += [ticks for side, ticks, lots in rows if side > BID and lots]
+            bid_heap += [-ticks for side, ticks, lots in rows if side == BID and lots and ticks not in bids.settled]
+            ask_heap += [ticks for side, ticks, lots in rows if side > BID and lots and ticks not in asks.settled]
             heapify(bid_heap)
             heapify(ask_heap)
             bids.top = asks.top = None
         else:
             bid_late, ask_late, bid, ask = bids.late, asks.late, bids.top, asks.top
-            for side, ticks, lots in zip(sides, prices, amounts, strict=True):
+            bid_known, ask_known = bids.settled, asks.settled
+            for side, ticks, lots in rows:
                 if side == BID:
                     bid_late[ticks] = lots
                     if lots:
-                        heappush(bid_heap, -ticks)
+                        if ticks not in bid_known:
+                            heappush(bid_heap, -ticks)
                         if bid is not None and ticks > bid:
                             bid = ticks
                     elif ticks == bid:
@@ -282,7 +286,8 @@ class LazyBook(Book):
                 elif side:
                     ask_late[ticks] = lots
                     if lots:
-                        heappush(ask_heap, ticks)
+                        if ticks not in ask_known:
+                            heappush(ask_heap, ticks)
                         if ask is not None and ticks < ask:
                             ask = ticks
                     elif ticks == ask:
@@ -306,7 +311,7 @@ class LazyBook(Book):
                 for ticks, lots in event.bids:
                     late[ticks] = lots
                     if lots:
-                        if heap is not None:
+                        if heap is not None and ticks not in ladder.settled:
                             heappush(heap, -ticks)
                         if top is not None and ticks > top:
                             ladder.top = top = ticks
@@ -320,7 +325,7 @@ class LazyBook(Book):
                 for ticks, lots in event.asks:
                     late[ticks] = lots
                     if lots:
-                        if heap is not None:
+                        if heap is not None and ticks not in ladder.settled:
                             heappush(heap, ticks)
                         if top is not None and ticks < top:
                             ladder.top = top = ticks

@@ -17,8 +17,8 @@ BID = 1
 class Columns(Protocol):
     """Changed levels, one a row, oldest first."""
 
-    def rows(self, begin: int, end: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-        """Side, ticks and lots of each row from `begin` up to, not including, `end`."""
+    def rows(self, begin: int, end: int) -> Sequence[tuple[int, int, int]]:
+        """(side, ticks, lots) of each row from `begin` up to, not including, `end`."""
         ...
 
 
@@ -34,10 +34,6 @@ class Stretch(msgspec.Struct, gc=False):
     columns: Columns
     begin: int
     end: int
-
-    def joins(self, other: Stretch) -> bool:
-        """Whether `other` begins where this one ends, so that both are one."""
-        return self.columns is other.columns and self.end == other.begin
 
 
 Change = tuple[Nanos, int, int, int]
@@ -63,8 +59,8 @@ class Taker(Protocol):
         """So many changes have come, the first of which has that number."""
         ...
 
-    def keep(self, symbol: str, stretch: Stretch) -> None:
-        """These are they."""
+    def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:
+        """The same, and these are they."""
         ...
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:

@@ -1,6 +1,7 @@
 """Which engine walks the tapes: the plain one stops at each row, the fast one only where somebody must be told. Their journals are equal.
 
-The plain engine is the reference, and what runs unless $PAPERTAPE_ENGINE asks for "fast"; nothing in a run, and no digest, knows of that.
+The plain engine is the reference. Unless $PAPERTAPE_ENGINE asks for one of them, the fast one walks a tape that is read for one run alone,
+until it turns out that somebody wants nearly every row; nothing in a run, and no digest, knows of that.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ VARIABLE: Final = "PAPERTAPE_ENGINE"
 
 
 class Engine(StrEnum):
-    """FAST steps aside by itself where it cannot do what is asked."""
+    """FAST steps aside by itself where it cannot do what is asked, AUTO also where it would gain nothing."""
 
+    AUTO = "auto"
     FAST = "fast"
     PLAIN = "plain"
 
 
 def engine() -> Engine:
-    """The one that the environment asks for; PLAIN if it does not say."""
-    asked = os.environ.get(VARIABLE) or Engine.PLAIN
+    """The one that the environment asks for; AUTO if it does not say."""
+    asked = os.environ.get(VARIABLE) or Engine.AUTO
     try:
         return Engine(asked)
     except ValueError:
-        raise ConfigError(f'${VARIABLE} holds "{asked}"; expected "fast" or "plain" (which it is without it)') from None
+        raise ConfigError(f'${VARIABLE} holds "{asked}"; expected "auto" (which it is without it), "fast" or "plain"') from None

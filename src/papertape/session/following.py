@@ -97,27 +97,35 @@ class Following:
         """So many messages have been delivered: count those of them that are the book's changes, and hand them over if nobody was shown."""
         while self.told < count and self._block is not None:
             block, changes = self._block, self._changes
-            end = min(count, block.end)
+            end = block.end
+            if count < end:
+                end = count
             if changes is not None:
-                high = bisect_left(changes.places, end - block.first, self._low)
-                if high > self._low:
-                    low, self._low = self._low, high
+                low, places = self._low, changes.places
+                high = bisect_left(places, end - block.first, low, min(low + end - self.told, len(places)))
+                if high > low:
+                    self._low = high
                     self._count(block, changes, low, high)
             self.told = end
+            if end == count < block.end:
+                return
             if end == block.end:
                 self._block = block.following()
                 self._enter()
 
     def _count(self, block: Block, changes: Changes, low: int, high: int) -> None:
-        flow, since_ns, number, times = self._flow, self._since_ns, block.first + 1, self._times(block)
-        first, last = changes.places[low], changes.places[high - 1]
-        sequence = flow.stream.count_stretch(
-            flow.symbol, high - low, (number + first, max(times[first] - since_ns, 0)), (number + last, max(times[last] - since_ns, 0))
-        )
-        flow.taker.count(flow.symbol, sequence, high - low)
-        if not self.is_shown:
+        flow, since_ns, number, times, count = self._flow, self._since_ns, block.first + 1, self._times(block), high - low
+        stream, symbol = flow.stream, flow.symbol
+        if not stream.count:
+            first = changes.places[low]
+            stream.first, stream.first_ns = number + first, max(times[first] - since_ns, 0)
+        last = changes.places[high - 1]
+        sequence = stream.count_stretch(symbol, count, number + last, max(times[last] - since_ns, 0))
+        if self.is_shown:
+            flow.taker.count(symbol, sequence, count)
+        else:
             begin, end = changes.span(low, high)
-            flow.taker.keep(flow.symbol, Stretch(changes.stamps[end - 1], changes, begin, end))
+            flow.taker.keep(symbol, sequence, count, Stretch(changes.stamps[end - 1], changes, begin, end))
 
     # What is shown as it comes
 
@@ -137,18 +145,18 @@ class Following:
         block, changes = self._block, self._changes
         assert block is not None
         assert changes is not None
-        place = min(bisect_right(self._times(block), until_ns + self._since_ns), before - 1 - block.first)
-        high = bisect_left(changes.places, place, self._low)
-        self._flow.taker.show(self._flow.symbol, self._each(block, changes, self._low, high, pace))
+        low, places = self._low, changes.places
+        place, end = places[low], min(before - 1 - block.first, block.count)  # of messages
+        end = bisect_right(self._times(block), until_ns + self._since_ns, place, end)
+        high = bisect_left(places, end, low, min(low + end - place, len(places)))
+        self._flow.taker.show(self._flow.symbol, self._each(block, changes, low, high, pace))
 
     def _each(self, block: Block, changes: Changes, low: int, high: int, pace: Callable[[Nanos, int], bool]) -> Iterator[Change]:
         times, since_ns, number = self._times(block), self._since_ns, block.first + 1
         for begin in range(low, high, PAGE):
             end = min(begin + PAGE, high)
-            sides, prices, amounts = changes.rows(begin, end)
-            for place, stamp, side, ticks, lots in zip(
-                changes.places[begin:end], changes.stamps[begin:end], sides, prices, amounts, strict=True
-            ):
+            levels = changes.rows(begin, end)
+            for place, stamp, (side, ticks, lots) in zip(changes.places[begin:end], changes.stamps[begin:end], levels, strict=True):
                 if not pace(times[place] - since_ns, number + place):
                     return
                 yield stamp, side, ticks, lots

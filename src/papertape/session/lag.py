@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from papertape.sim.venue import TRADES_MAX
 from papertape.tape.batch import scalar_of
 from papertape.tape.block import Block
 from papertape.tape.lane import LISTED_MAX, Lane, numbers
-from papertape.tape.schema import TRADE
+from papertape.tape.rows import Row
+from papertape.tape.schema import ASK, BID, DELTA, TRADE
 
 TAIL_NS: Final = 150 * MILLISECOND
 """Rows younger than this, by the newest, are worked in one by one; more than `sim.prints` looks back as a rule."""
@@ -30,7 +31,7 @@ TAIL_NS: Final = 150 * MILLISECOND
 FEW: Final = 128
 """So few rows are not worth the trouble of many at a time."""
 
-LOOK_MIN: Final = 256
+LOOK_MIN: Final = 64
 LOOK_MAX: Final = 16_384
 """How many messages ahead are searched at a time for one that an order of ours minds: few first, then more."""
 
@@ -39,12 +40,17 @@ UNTOLD_MAX: Final = 3
 """So many parts of blocks are held for the sake of trades that nobody has asked for."""
 
 
+PATIENCE: Final = 64
+"""So many walks may find nearly every row wanted before the plain engine takes over."""
+
+
 class Tuning:
     """The same figures, for tests to change: no result depends on them."""
 
     tail_ns: Nanos = TAIL_NS
     few: int = FEW
     look_min: int = LOOK_MIN
+    patience: int = PATIENCE
 
 
 class Behind:
@@ -103,6 +109,9 @@ class Keeper:
         self._symbols = [(number, symbol) for number, symbol in enumerate(symbols) if symbol in venue.instruments]
         self._books, self._trades, self._candles = Behind(block), Behind(block), Behind(block)
         self._untold: deque[tuple[Block, int, int]] = deque()  # parts with the last public trades, oldest first
+        self._matchers = {number: venue.matcher(symbol) for number, symbol in self._symbols}
+        self._sides = {(number, BID): matcher.bids for number, matcher in self._matchers.items()}
+        self._sides |= {(number, ASK): matcher.asks for number, matcher in self._matchers.items()}
         self._is_busy = False
 
     # What somebody looks at
@@ -163,6 +172,13 @@ class Keeper:
         self._put_trades_off(block.end)
         while len(self._untold) > UNTOLD_MAX:
             self._tell_trades_of(*self._untold.popleft())
+
+    def end(self) -> None:
+        """Work in all that has reached the venue, and let go of the tape: from now on each row is told in its time, by others."""
+        self.tell_books()
+        self.tell_trades()
+        self.tell_candles()
+        self._books = self._trades = self._candles = Behind(self._books.block.alone())
 
     def happen(self, index: int, event: MarketEvent, now_ns: Nanos) -> None:
         """A message reaches the venue that must be told in its time."""
@@ -230,9 +246,29 @@ class Keeper:
                 for number, symbol in self._symbols:
                     self._skip(block, begin, tail, number, symbol)
                 begin = tail
+        if begin == end:
+            return
+        rows = block.plain_rows(begin, end)
+        if rows is not None:
+            self._follow(rows)
+            return
         follow = self.venue.follow
         for event in block.market(begin, end):
             follow(event)
+
+    def _follow(self, rows: Iterable[Row]) -> None:
+        """Work in rows that are a message each and that no order of ours minds: what `LaggingVenue.follow` does, without events."""
+        sides = self._sides
+        for kind, side, instrument, ticks, lots, at_ns in rows:
+            if kind == DELTA:
+                its = sides.get((instrument, side))
+                if its is not None:
+                    its.follow(ticks, lots, at_ns)
+                    self._matchers[instrument].book.venue_ns = at_ns
+            elif kind == TRADE:
+                its = sides.get((instrument, 3 - side))  # a taker who bought met the asks
+                if its is not None:
+                    its.print(ticks, lots, at_ns)
 
     def _skip(self, block: Block, begin: int, end: int, number: int, symbol: str) -> None:
         matcher = self.venue.matcher(symbol)
@@ -291,15 +327,19 @@ class Keeper:
 
 def _at(
     lane: Lane, begin: int, end: int, prices: Sequence[int], *, at_least: int | None = None, at_most: int | None = None
-) -> Iterator[int]:
+) -> Iterable[int]:
     """Places of rows at one of `prices`, or as far as a bound or further."""
+    if not prices and at_least is None and at_most is None:
+        return ()
     low, high = lane.between(begin, end)
-    if low == high or (not prices and at_least is None and at_most is None):
-        return iter(())
+    if low == high:
+        return ()
     if high - low <= LISTED_MAX:
         least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
-        rows = enumerate(numbers(lane.prices, low, high), low)
-        return (lane.places[row] for row, price in rows if price >= least or price <= most or price in prices)
+        found = numbers(lane.prices, low, high)
+        if not prices:
+            return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most]
+        return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most or price in prices]
     import pyarrow.compute as pc
 
     part = lane.prices.slice(low, high - low)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Sized
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from papertape.model.event import MarketEvent
 from papertape.model.units import Nanos
@@ -46,6 +46,20 @@ class Road(Protocol):
     def ready(self) -> Sized: ...
 
 
+class Standing(NamedTuple):
+    """How a tape's cursors stand.
+
+    Attributes:
+        seen: rows that have reached the venue.
+        flying: (when it is due, its number, the event) of each that has, and is not delivered yet; oldest first.
+        last_due_ns: when the last that has reached the venue is due.
+    """
+
+    seen: int
+    flying: Sequence[tuple[Nanos, int, MarketEvent]]
+    last_due_ns: Nanos
+
+
 class Cursors:
     """One tape's two cursors; run time in nanoseconds, `FOREVER_NS` where nothing is left.
 
@@ -63,6 +77,7 @@ class Cursors:
         delay: Delay | None,
         apply: Callable[[MarketEvent, Nanos], int],
         deliver: Callable[[int, MarketEvent], None],
+        standing: Standing | None = None,
     ) -> None:
         self._rows = rows
         self._origin_ns = origin_ns
@@ -75,6 +90,10 @@ class Cursors:
         self.reach_ns: Nanos = FOREVER_NS
         self.due_ns: Nanos = FOREVER_NS
         self.seen = 0
+        if standing is not None:
+            self.seen, self._last_due_ns = standing.seen, standing.last_due_ns
+            self._flying.extend(standing.flying)
+            self.due_ns = self._flying[0][0] if self._flying else FOREVER_NS
         if self._ahead is not None:
             self.reach_ns = max(self._ahead[1] - origin_ns, 0)
 

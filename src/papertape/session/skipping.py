@@ -6,7 +6,6 @@ lies between has happened all the same, and whoever looks finds it so: the journ
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -18,7 +17,8 @@ from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
 from papertape.session.following import Flow, Following, flow_of
 from papertape.session.lag import LOOK_MAX, Keeper, Tuning
-from papertape.session.replay import NEVER, Key, Road
+from papertape.session.passed import Passed, rows_from
+from papertape.session.replay import NEVER, Key, Road, Row, Standing
 from papertape.sim.broadcast import Broadcast
 from papertape.sim.lagging import NOTHING, Minds
 from papertape.sim.stream import CHANNEL_OF
@@ -40,62 +40,6 @@ MADE_AT_ONCE: Final = 4_096
 
 END: Final[Any] = (FOREVER_NS, None)
 """After the last message."""
-
-
-class Passed:
-    """How far a cursor has come: `count` messages at least, and all whose time is `ns` or earlier."""
-
-    def __init__(self, block: Block, *, is_delivery: bool, late_ns: Nanos) -> None:
-        self.ns: Nanos = -FOREVER_NS  # since 1970-01-01 UTC
-        self.count = 0
-        self.block: Block | None = block  # that of the first message that has not been passed; None at the end
-        self.last = block
-        self.on_leave: Callable[[Block], None] = lambda block: None
-        self._is_delivery = is_delivery
-        self.late_ns = late_ns
-        self._settled = -1  # the count by the last time that somebody asked, and when the message after it is due
-        self._next_ns: Nanos = -FOREVER_NS
-
-    def times(self, block: Block) -> Sequence[Nanos]:
-        """Those of a block's messages, but for `late_ns`."""
-        return block.arrivals if self._is_delivery else block.reaches
-
-    def settle(self) -> int:
-        """The exact count."""
-        count = self.count
-        if self.ns < self._next_ns and count == self._settled:
-            return count
-        block, ns = self.block, self.ns - self.late_ns
-        self._next_ns = FOREVER_NS
-        while block is not None:
-            times = self.times(block)
-            if count < block.end and times[-1] > ns:
-                low = max(count - block.first, 0)
-                count = block.first + (bisect_right(times, ns, low) if times[low] <= ns else low)
-                self._next_ns = times[count - block.first] + self.late_ns
-                break
-            count = max(count, block.end)
-            self.last, following = block, block.following()
-            self.block = following
-            self.count = count
-            self.on_leave(block)
-            block = following
-        self.count = self._settled = count
-        return count
-
-    def next_ns(self) -> Nanos:
-        """The time of the first message that is not passed, after `settle`; `FOREVER_NS` at the end."""
-        return self._next_ns
-
-    def last_ns(self) -> Nanos | None:
-        """The time of the last one that is."""
-        if self.block is not None and self.count > self.block.first:
-            block, place = self.block, self.count - self.block.first - 1
-        elif self.count:
-            block, place = self.last, self.last.count - 1
-        else:
-            return None
-        return self.times(block)[place] + self.late_ns
 
 
 class SkippingCursors:
@@ -166,6 +110,26 @@ class SkippingCursors:
             for message in block.messages(begin - block.first, stop - block.first):
                 yield message[3]
             begin, block = stop, block.following() if stop < end else None
+
+    def is_wanted_whole(self) -> bool:
+        """Whether the client is shown each change while orders rest: then little is skipped."""
+        return self._is_minded and (self._is_shown or self._wants_changes)
+
+    def leave_off(self) -> tuple[Iterator[Row], Standing]:
+        """Work in everything, let go of it, and say how to go on: the messages that have not reached the venue, and how it stands."""
+        end, begin = self._reached.settle(), self._delivered.settle()
+        late_ns, origin_ns, block = self._delivered.late_ns, self._origin_ns, self._delivered.block
+        flying: list[tuple[Nanos, int, MarketEvent]] = []
+        while block is not None and begin < end:
+            stop, times = min(end, block.end), self._delivered.times(block)
+            for place, message in enumerate(block.messages(begin - block.first, stop - block.first), begin - block.first):
+                flying.append((max(times[place] + late_ns - origin_ns, 0), block.first + place + 1, message[3]))
+            begin, block = stop, block.following() if stop < end else None
+        last_ns = flying[-1][0] if flying else max((self._delivered.last_ns() or origin_ns) - origin_ns, 0)
+        self.keeper.end()
+        if self._flow is not None:
+            self._flow.stream.settle = _nothing
+        return rows_from(self._reached.block, end), Standing(end, flying, last_ns)
 
     def walk(self, loop: Road, until: Key) -> bool:
         agenda, ready, deliver = loop.agenda, loop.ready, self._broadcast.deliver
@@ -308,7 +272,7 @@ class SkippingCursors:
         reached = self._reached
         reached.count = max(reached.count, index)
         block, place = self._place(index)
-        event = next(iter(block.messages(place, place + 1)))[3]
+        event = block.event(place)
         reached.count = index + 1
         self.keeper.happen(index, event, stop_ns)
         self._look_who_minds()

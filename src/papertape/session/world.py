@@ -31,10 +31,11 @@ from papertape.session.lag import Keeper
 from papertape.session.observer import Observer
 from papertape.session.opening import OpenedTape, opened
 from papertape.session.outages import TOLD_OF, Outages
-from papertape.session.replay import AnyCursors, Cursors, Row
+from papertape.session.replay import AnyCursors, Cursors, Delay, Row, Standing
 from papertape.session.skipping import SkippingCursors
 from papertape.session.spec import Depth, FeedSpec, Scenario, VenueSpec
 from papertape.session.watching import Watching
+from papertape.session.yielding import Yielding
 from papertape.sim.door import Door
 from papertape.sim.fees import FeeModel, FlatFees
 from papertape.sim.fills import BarFills, QueueFills
@@ -109,6 +110,11 @@ class Feed:
         self.outages = outages
         self._kept = kept
         self._end_reading: Callable[[], object] = lambda: None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its rows are kept in memory for many runs."""
+        return self._kept is not None
 
     @property
     def brings_outages(self) -> bool:
@@ -191,8 +197,9 @@ def build_venue(
     named = journal if len(scenario.venues) < 2 else journal.of(name)  # where there is one, everybody knows whose a line is
     faults = [fault for fault in scenario.faults if fault.venue in (None, name) and not isinstance(fault, NetworkFault)]
     venue, door, fees = open_door(
-        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=named, chance=chance
-    )
+        name, spec, instruments_of(feeds), faults, time=loop, epoch_ns=loop.epoch_ns, journal=named, chance=chance,
+        is_told_late=may_skip(feeds),
+    )  # fmt: skip
     observer.watch(door)
     world = VenueWorld(name, rules, venue, door, observer, feeds, fees)
     world.epoch_ns = loop.epoch_ns
@@ -231,10 +238,11 @@ def open_door(
     journal: Journal,
     chance: Chance,
     on_update: Callable[[OrderUpdate], object] | None = None,
+    is_told_late: bool = False,
 ) -> tuple[SimVenue, Door, FeeModel]:
     """A venue as `spec` has it, its door, and what it charges; on a virtual loop, or in step with the machine's clock.
 
-    `on_update` hears all that happens to orders before anybody is told of it.
+    `on_update` hears all that happens to orders before anybody is told of it; `is_told_late`: rows may be worked in when somebody looks.
     """
     rules, latency = VENUES[name], spec.model.latency
     order_law, answer_law = _law(latency.order, DEFAULT_LAW), _law(latency.answer, DEFAULT_LAW)
@@ -249,7 +257,7 @@ def open_door(
         for each in told:
             each(update)
 
-    venue = (SimVenue if engine() is Engine.PLAIN else LaggingVenue)(
+    venue = (LaggingVenue if is_told_late else SimVenue)(
         rules,
         instruments,
         spec.account,
@@ -285,7 +293,13 @@ def cursors(world: VenueWorld, spec: VenueSpec, number: int, feed: Feed, *, loop
     return made
 
 
-def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos) -> SkippingCursors | None:
+def may_skip(feeds: Sequence[Feed]) -> bool:
+    """Whether the fast engine is asked for, or nobody asks and it may gain something."""
+    asked = engine()
+    return asked is Engine.FAST or (asked is Engine.AUTO and not any(feed.is_kept for feed in feeds))
+
+
+def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos) -> AnyCursors | None:
     """Cursors that stop only where somebody must be told; None where it takes those that stop at each row.
 
     It takes them where a delay is drawn for each row or each row is asked how long it took, where rows are made of others, where the tape
@@ -304,7 +318,14 @@ def skipping(world: VenueWorld, spec: VenueSpec, feed: Feed, *, epoch_ns: Nanos)
         symbols=symbols, origin_ns=epoch_ns, constant_ns=law.ns(0) if isinstance(law, ConstantLatency) else None,
     )  # fmt: skip
     venue.lag = made.keeper
-    return made
+    if engine() is Engine.FAST:
+        return made
+
+    def plain(rest: Iterator[Row], standing: Standing) -> Cursors:
+        venue.lag = None
+        return walked(world.door, world.name, spec, 0, rest, epoch_ns=epoch_ns, chance=None, standing=standing)
+
+    return Yielding(made, plain)
 
 
 def outages_of(feeds: Sequence[Feed], door: Door, time: Timeline) -> Outages | None:
@@ -320,12 +341,18 @@ def walked(
     rows: Iterator[Row],
     *,
     epoch_ns: Nanos,
-    chance: Chance,
+    chance: Chance | None,
     outages: Outages | None = None,
+    standing: Standing | None = None,
 ) -> Cursors:
-    """The two cursors that bring `rows`, those of the venue's tape with that number, to the venue behind `door` and to its clients."""
+    """The two cursors that bring `rows`, those of the venue's tape with that number, to the venue behind `door` and to its clients.
+
+    Without `chance` delays are the same for all rows, or recorded; `standing` is how other cursors left off before these rows.
+    """
     law = _law(spec.model.latency.market, RecordedLatency())
-    delay = None if isinstance(law, RecordedLatency) else partial(_drawn, law, chance, f"latency/market/{name}/{number}")
+    delay: Delay | None = None
+    if not isinstance(law, RecordedLatency):
+        delay = (lambda row: law.ns(0)) if chance is None else partial(_drawn, law, chance, f"latency/market/{name}/{number}")
     broadcast, apply = door.broadcast, door.venue.apply
 
     def reached(event: MarketEvent, now_ns: Nanos) -> int:
@@ -338,7 +365,7 @@ def walked(
         rows = door.venue.fills.played(rows, door.venue.instruments)
     if door.line is not None:
         rows = door.line.listening(rows)
-    return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=deliver)
+    return Cursors(rows, origin_ns=epoch_ns, delay=delay, apply=reached, deliver=deliver, standing=standing)
 
 
 def instruments_of(feeds: list[Feed]) -> list[Instrument]:

@@ -79,6 +79,21 @@ class BookSide:
             self.recent.trim()
         return meets
 
+    def follow(self, ticks: int, lots: int, at_ns: Nanos) -> None:
+        """Take over one changed level that is none of ours and meets none."""
+        ladder, facts = self.ladder, self.recent.facts
+        late = ladder.late
+        old = late.get(ticks)
+        if old is None:
+            old = ladder.settled.get(ticks, 0)
+        late[ticks] = lots
+        ladder.top = None
+        facts.append((ticks, old - lots, at_ns, False))
+        if len(late) > LATE_MAX:
+            ladder.settle()
+        if len(facts) > 2 * RECENT_MAX:
+            self.recent.trim()
+
     def replace(self, levels: tuple[Level, ...], at_ns: Nanos) -> None:
         """Take over a snapshot. What we took stays taken where the level did not change."""
         before = dict(self.levels)
@@ -107,9 +122,15 @@ class BookSide:
 
     def printed(self, trade: Trade) -> None:
         """Note a trade whose taker hit this side."""
-        if trade.venue_ns > self.snapshot_ns:
-            self.recent.facts.append((trade.price_ticks, trade.qty_lots, trade.venue_ns, True))
-            self.recent.trim()
+        self.print(trade.price_ticks, trade.qty_lots, trade.venue_ns)
+
+    def print(self, ticks: int, lots: int, at_ns: Nanos) -> None:
+        """The same by its figures."""
+        if at_ns > self.snapshot_ns:
+            facts = self.recent.facts
+            facts.append((ticks, lots, at_ns, True))
+            if len(facts) > 2 * RECENT_MAX:
+                self.recent.trim()
 
     def told(self, trade: Trade) -> list[Told]:
         """What of a trade, not yet noted, the book has told already."""

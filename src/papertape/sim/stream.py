@@ -201,21 +201,20 @@ class Stream:
         """The number that the next message of an instrument will have."""
         return self._counters.get(symbol, 0) if self.counts_instruments else self.sequence
 
-    def count_stretch(self, symbol: str, count: int, first: tuple[int, Nanos], last: tuple[int, Nanos]) -> int:
+    def count_stretch(self, symbol: str, count: int, last: int, last_ns: Nanos) -> int:
         """So many changes of a book go out, none of them lost or held up; returns the number of the first of them on this connection.
 
-        `first` and `last` are each (its number at the venue, when).
+        The last has that number at the venue; if nothing was delivered since the journal last looked, `first` tells of the first already.
         """
         sequence = self.next_number(symbol)
-        self._unshown.pop(symbol, None)
+        if self._unshown:
+            self._unshown.pop(symbol, None)
         if self.counts_instruments:
             self._counters[symbol] = sequence + count
         else:
             self.sequence = sequence + count
-        if self.count == 0:
-            self.first, self.first_ns = first
         self.count += count
-        self.last, self.last_ns = last
+        self.last, self.last_ns = last, last_ns
         return sequence
 
     def _spend(self, symbol: str) -> int:

@@ -16,10 +16,12 @@ from papertape.model.event import Level, MarketEvent
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
-from papertape.tape.batch import Timed, column_of, listed, rows_between, scalar_of, timed_rows
+from papertape.tape.batch import BATCH_ROWS, Timed, column_of, listed, rows_between, scalar_of, timed_rows
 from papertape.tape.changes import Changes
+from papertape.tape.cutting import joined, part_of, rows_before, whole_of
 from papertape.tape.lane import NO_ROWS, Bar, Lane, bars, words
 from papertape.tape.reader import Message, Tape, events_of
+from papertape.tape.rows import Numbers, Row
 
 BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
@@ -66,6 +68,12 @@ class Block:
             self._next = next(self.reading, None)
         return self._next
 
+    def alone(self) -> Block:
+        """A block that nothing follows, and that is not to be looked into; who holds it holds nothing of the tape."""
+        alone = Block(_no_more())
+        alone.first, alone.count = self.first, 0
+        return alone
+
     def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
         """Changed bids, changed asks, what takers bought, what they sold; see `Lane`."""
         raise NotImplementedError
@@ -102,6 +110,19 @@ class Block:
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         """The messages at these places, as `Tape.messages` has them."""
         raise NotImplementedError
+
+    def stream(self, begin: int) -> Iterator[Message]:
+        """The messages from a place on, for whoever wants them all, once."""
+        for low in range(begin, self.count, BATCH_ROWS):
+            yield from self.messages(low, min(low + BATCH_ROWS, self.count))
+
+    def event(self, place: int) -> MarketEvent:
+        """That of the message at a place."""
+        return next(iter(self.messages(place, place + 1)))[3]
+
+    def plain_rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        """The rows of the messages at these places, if each is one row and that is quick; else None."""
+        return None
 
     def market(self, begin: int, end: int) -> Iterator[MarketEvent]:
         """Those among them that are trades or change a level, and perhaps others."""
@@ -236,13 +257,33 @@ class Rows(Block):
             itertools.chain.from_iterable(map(self._page, range(first, last + 1))), begin - first * PAGE, end - first * PAGE
         )
 
+    def stream(self, begin: int) -> Iterator[Message]:
+        for low in range(begin, self.count, BATCH_ROWS):
+            row = self.ends[low - 1] + 1 if low else 0
+            yield from self._made(part_of(self._timed, row, self.ends[min(low + BATCH_ROWS, self.count) - 1] + 1))
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers(self._timed)
+
+    def event(self, place: int) -> MarketEvent:
+        return self._numbers.event(self.ends[place], self._symbols) or super().event(place)
+
+    @cached_property
+    def _symbols(self) -> list[str]:
+        return [instrument.symbol for instrument in self._tape.instruments]
+
+    def plain_rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        first, last = self.ends[begin - 1] + 1 if begin else 0, self.ends[end - 1] + 1
+        return None if self.is_odd or last - first > end - begin else self._numbers.rows(first, last)
+
     def _page(self, number: int) -> list[Message]:
         """Some messages, made once for all who ask for them now: venue and client do, one soon after the other."""
         page = self._pages.get(number)
         if page is None:
             begin, end = number * PAGE, min(number * PAGE + PAGE, self.count)
             row = self.ends[begin - 1] + 1 if begin else 0
-            page = self._pages[number] = list(self._made(_slice(self._timed, row, self.ends[end - 1] + 1)))
+            page = self._pages[number] = list(self._made(part_of(self._timed, row, self.ends[end - 1] + 1)))
             if len(self._pages) > PAGES_MAX:
                 del self._pages[next(iter(self._pages))]
         return page
@@ -256,14 +297,14 @@ class Rows(Block):
         import pyarrow.compute as pc
 
         row = self.ends[begin - 1] + 1 if begin else 0
-        part = _slice(self._timed, row, self.ends[end - 1] + 1)
+        part = part_of(self._timed, row, self.ends[end - 1] + 1)
         mask = pc.is_in(part.arrow.column("kind"), column_of("int8", kinds))
         found = Timed(
             part.first_row, part.arrow.filter(mask), part.codes.filter(mask), part.reaches.filter(mask), part.delivers.filter(mask)
         )
         lasts = pc.greater_equal(part.arrow.column("flags"), scalar_of("int8", schema.LAST))
-        ends = words(pc.indices_nonzero(pc.and_(mask, lasts)))
-        places = (self._place(row + each) for each in ends)
+        ends = pc.indices_nonzero(pc.and_(mask, lasts))
+        places = (row + each for each in words(ends)) if self.is_plain else words(self._places.slice(row).take(ends))
         return zip(places, (message[3] for message in self._made(found)), strict=False)
 
     def _made(self, part: Timed) -> Iterator[Message]:
@@ -327,8 +368,8 @@ def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any
     left: Timed | None = None
     for timed in timed_rows(tape.path, tape.header, len(tape.instruments), rows_max=rows_max):
         if roller is not None:
-            begin = _before(timed, start_ns)
-            listed_batch = listed(_slice(timed, 0, begin))
+            begin = rows_before(timed, start_ns)
+            listed_batch = listed(part_of(timed, 0, begin))
             roller.roll(listed_batch.codes, listed_batch.columns, begin)
             if begin == len(timed.arrow):
                 continue
@@ -339,50 +380,13 @@ def _blocks(tape: Tape, start_ns: Nanos, end_ns: Nanos, rows_max: int, rest: Any
                     first, latest_ns = block.end, block.arrivals[-1]
                     yield block
             roller = None
-            timed = _slice(timed, begin, len(timed.arrow))
-        end = _before(timed, end_ns)
+            timed = part_of(timed, begin, len(timed.arrow))
+        end = rows_before(timed, end_ns)
         is_over = end < len(timed.arrow)
-        whole, left = _whole(_joined(left, _slice(timed, 0, end)))
+        whole, left = whole_of(joined(left, part_of(timed, 0, end)))
         if len(whole.arrow):
             block = Rows(tape, whole, first, latest_ns, rest())
             first, latest_ns = block.end, block.arrivals[-1]
             yield block
         if is_over:
             return
-
-
-def _before(timed: Timed, at_ns: Nanos) -> int:
-    """How many rows had reached the venue before `at_ns`."""
-    return bisect_left(words(timed.reaches), at_ns)
-
-
-def _slice(timed: Timed, begin: int, end: int) -> Timed:
-    count = end - begin
-    return Timed(
-        timed.first_row + begin, timed.arrow.slice(begin, count), timed.codes.slice(begin, count), timed.reaches.slice(begin, count),
-        timed.delivers.slice(begin, count),
-    )  # fmt: skip
-
-
-def _whole(timed: Timed) -> tuple[Timed, Timed]:
-    """The rows of messages that are complete, and those that wait for others."""
-    count = len(timed.arrow)
-    flags = timed.arrow.column("flags")
-    end = count
-    while end and not flags[end - 1].as_py() & schema.LAST:
-        end -= 1
-    return _slice(timed, 0, end), _slice(timed, end, count)
-
-
-def _joined(left: Timed | None, timed: Timed) -> Timed:
-    """What was left of the rows before, and the rows after it; these may have columns that those lack."""
-    if left is None or not len(left.arrow):
-        return timed
-    import pyarrow as pa
-
-    table = pa.Table.from_batches([left.arrow]), pa.Table.from_batches([timed.arrow])
-    whole = pa.concat_tables(table, promote_options="default").combine_chunks().to_batches()
-    return Timed(
-        left.first_row, whole[0], pa.concat_arrays([left.codes, timed.codes]), pa.concat_arrays([left.reaches, timed.reaches]),
-        pa.concat_arrays([left.delivers, timed.delivers]),
-    )  # fmt: skip

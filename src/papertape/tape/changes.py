@@ -9,6 +9,9 @@ from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
 
+PAGE = 1_024
+"""Rows that are made Python numbers at a time."""
+
 
 class Changes:
     """Messages that each change a book, in their order.
@@ -30,6 +33,7 @@ class Changes:
         self._sides = _view(arrow.column("side").take(rows), "b")
         self._prices = _view(arrow.column("price_ticks").take(rows), "q")
         self._lots = _view(arrow.column("qty_lots").take(rows), "q")
+        self._page_begin, self._page = -PAGE, list[tuple[int, int, int]]()  # rows that were asked for last, and some more
         self._ends: Sequence[int] | None = None
         if is_plain:
             self.places: Sequence[int] = _view(rows.cast("int64"), "q")
@@ -46,9 +50,18 @@ class Changes:
             return low, high
         return self._ends[low - 1] + 1 if low else 0, self._ends[high - 1] + 1 if high else 0
 
-    def rows(self, begin: int, end: int) -> tuple[list[int], list[int], list[int]]:
-        """Side, ticks and lots of each row; see `model.stretch.Columns`."""
-        return self._sides[begin:end].tolist(), self._prices[begin:end].tolist(), self._lots[begin:end].tolist()
+    def rows(self, begin: int, end: int) -> list[tuple[int, int, int]]:
+        """(side, ticks, lots) of each row; see `model.stretch.Columns`."""
+        page_begin = self._page_begin
+        if begin < page_begin or end > page_begin + PAGE:
+            if end - begin > PAGE // 2:
+                return self._listed(begin, end)
+            page_begin = self._page_begin = begin
+            self._page = self._listed(begin, begin + PAGE)
+        return self._page[begin - page_begin : end - page_begin]
+
+    def _listed(self, begin: int, end: int) -> list[tuple[int, int, int]]:
+        return list(zip(self._sides[begin:end].tolist(), self._prices[begin:end].tolist(), self._lots[begin:end].tolist(), strict=True))
 
 
 def _view(column: Any, code: Literal["b", "q"]) -> memoryview[int]:

@@ -22,6 +22,7 @@ from papertape.tape.changes import Changes
 from papertape.tape.index.layout import WORD, BlockEntry, Directory, LaneEntry, Part, Unfit, pad, total
 from papertape.tape.lane import NO_ROWS, Bar, Lane
 from papertape.tape.reader import Message, Tape
+from papertape.tape.rows import Row
 
 KINDS_IN_LANES: Final = (schema.TRADE, schema.DELTA)
 
@@ -194,6 +195,15 @@ class Indexed(Block):
 
     def changes(self, instrument: int) -> Changes | None:
         return self._read().changes(instrument)
+
+    def stream(self, begin: int) -> Iterator[Message]:
+        return self._read().stream(begin)
+
+    def event(self, place: int) -> MarketEvent:
+        return super().event(place) if self._rows is None else self._rows.event(place)
+
+    def plain_rows(self, begin: int, end: int) -> Iterator[Row] | None:
+        return None if self._rows is None else self._rows.plain_rows(begin, end)
 
     def chosen(self, begin: int, end: int, kinds: Sequence[int]) -> Iterator[tuple[int, MarketEvent]]:
         barriers = self.barriers
