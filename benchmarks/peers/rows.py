@@ -26,8 +26,8 @@ class Measured:
 
 MEASURED: Final = (
     Measured("papertape, callback per trade, book kept", "papertape", {"work": "keeper"}),
-    Measured("nautilus, trade and delta handlers, single", "nautilus", {"work": "watcher"}),
-    Measured("nautilus, trade and delta handlers, batched", "nautilus", {"work": "watcher", "batched": True}),
+    Measured("nautilus, trade handler, book kept, single", "nautilus", {"work": "keeper"}),
+    Measured("nautilus, trade handler, book kept, batched", "nautilus", {"work": "keeper", "batched": True}),
     Measured("papertape, market maker", "papertape", {"work": "maker"}),
     Measured("nautilus, market maker, single", "nautilus", {"work": "maker"}),
     Measured("nautilus, market maker, batched", "nautilus", {"work": "maker", "batched": True}),
@@ -40,6 +40,8 @@ MEASURED: Final = (
     Measured("papertape, wire depth, builtin market", "papertape", {"work": "wire"}),
     Measured("papertape, wire depth, an hour at a message a second", "papertape", {"work": "quiet wire"}),
     Measured("papertape, callback per trade and per change", "papertape", {"work": "watcher"}),
+    Measured("nautilus, trade and delta handlers, single", "nautilus", {"work": "watcher"}),
+    Measured("nautilus, trade and delta handlers, batched", "nautilus", {"work": "watcher", "batched": True}),
 )
 
 

@@ -32,8 +32,8 @@ class Config(StrategyConfig, frozen=True):
     orders: str = ""
 
 
-class Watcher(Strategy):
-    """Told of every trade and every change of the book; looks at the best prices at each trade."""
+class Keeper(Strategy):
+    """Told of every trade, and looks then at the best prices of a book that the engine keeps meanwhile."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -45,14 +45,18 @@ class Watcher(Strategy):
         self.subscribe_order_book_deltas(self.config.instrument_id, BookType.L2_MBP)
         self.subscribe_trade_ticks(self.config.instrument_id)
 
-    def on_order_book_deltas(self, deltas: Any) -> None:
-        self.changes += 1
-
     def on_trade_tick(self, tick: Any) -> None:
         self.trades += 1
         book = self.cache.order_book(self.config.instrument_id)
         if book is not None:
             self.best = (book.best_bid_price(), book.best_ask_price())
+
+
+class Watcher(Keeper):
+    """Told of every change of the book too."""
+
+    def on_order_book_deltas(self, deltas: Any) -> None:
+        self.changes += 1
 
 
 class Maker(Strategy):
@@ -156,7 +160,7 @@ def engine_of(job: dict[str, Any]) -> tuple[BacktestEngine, Any, int]:
 def main() -> None:
     job = json.loads(sys.argv[1])
     engine, instrument, rows = engine_of(job)
-    kinds = {"watcher": Watcher, "maker": Maker, "orders": Schedule}
+    kinds = {"keeper": Keeper, "watcher": Watcher, "maker": Maker, "orders": Schedule}
     strategy = kinds[job["work"]](Config(instrument_id=instrument.id, orders=job.get("orders", "")))
     engine.add_strategy(strategy)
     begun = time.process_time()
