@@ -23,8 +23,11 @@ from papertape.model.errors import ExchangeError
 from papertape.resilience import outbox, sequence, silence
 from papertape.runtime.chance import Chance
 from papertape.session import world
+from papertape.session.engine import VARIABLE as ENGINE
+from papertape.session.engine import Engine
 from papertape.session.replay import Cursors
 from papertape.session.result import RunResult, Status
+from papertape.session.skipping import SkippingCursors
 from papertape.sim import venue
 from papertape.sim.fees import FlatFees
 from papertape.sim.matcher import Matcher
@@ -252,7 +255,16 @@ def test_an_order_matched_at_a_past_price_is_found_out(claims: ModuleType, monke
 
             super().__init__(rows, apply=lambda event, now_ns: 0, deliver=late, **named)
 
+    monkeypatch.setenv(ENGINE, Engine.PLAIN)
     monkeypatch.setattr(world, "Cursors", lambda rows, **named: Late(rows, clock=_now, **named))
+    with pytest.raises(AssertionError):
+        claims.test_two_cursors_show_the_venue_ahead_of_the_client(tmp_path)
+
+
+def test_so_it_is_where_rows_are_skipped(claims: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same mistake of the fast engine: what is worked in as an order comes is what the client was told, not what has happened."""
+    monkeypatch.setenv(ENGINE, Engine.FAST)
+    monkeypatch.setattr(SkippingCursors, "reached", lambda self: self._delivered.settle())
     with pytest.raises(AssertionError):
         claims.test_two_cursors_show_the_venue_ahead_of_the_client(tmp_path)
 
