@@ -217,6 +217,24 @@ def test_a_second_subscriber_gets_the_book_at_once() -> None:
     play(story)
 
 
+def test_a_book_is_kept_without_a_callback() -> None:
+    """Always the same object, as delivered so far; let go of once, and nobody has to be called for it."""
+
+    async def story(world: World) -> None:
+        async with await world.exchange.keep_order_book("BTC/USD") as kept:
+            await world.sleep(0.1)
+            book = kept.book
+            assert book is not None
+            assert book.best_bid == (9_900, 5)
+            world.link.push(M, change(9_950, 1))
+            assert (kept.book, book.best_bid) == (book, (9_950, 1))
+            assert not world.exchange.is_subscribed
+        await kept.unsubscribe()
+        assert world.exchange.wanted() == []
+
+    play(story)
+
+
 def test_a_copied_book_does_not_change() -> None:
     """The argument is a view; `.copy()` keeps it."""
 
