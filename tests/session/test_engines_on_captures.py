@@ -15,6 +15,7 @@ from papertape.importers import import_capture
 from papertape.model.instrument import Instrument
 from papertape.session.lag import Tuning
 from papertape.tape.reader import open_tape
+from thorough import THOROUGH
 
 KRAKEN = [f"cryptofeed/v1_2021-04-17_kraken/{name}" for name in ("KRAKEN.0", "KRAKEN.ws.48.0", "KRAKEN.ws.49.0", "KRAKEN.ws.50.0")]
 SPOT = ["hftbacktest/spot/btcusdt_20240808.gz", "hftbacktest/spot/btcusdt_20240809.gz"]
@@ -53,8 +54,11 @@ def played(request: pytest.FixtureRequest, realdata: Callable[[str], Path], tmp_
     return out, venue
 
 
-@pytest.mark.parametrize("plan", list(PLANS))
-@pytest.mark.parametrize("bot", [Fickle, Onlooker, MarketMaker])
+EVERY = [(bot, plan) for bot in (Fickle, Onlooker, MarketMaker) for plan in PLANS]
+SOME = [(Fickle, "of books"), (MarketMaker, "of the line")]
+
+
+@pytest.mark.parametrize(("bot", "plan"), EVERY if THOROUGH else SOME)
 def test_all_engines_write_one_journal_of_a_real_market(played: tuple[Path, str], bot: Any, plan: str) -> None:
     """Whatever the bot does and the faults are, for the first forty seconds, and where a search ends after few rows."""
     tape, venue = played

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -120,7 +121,13 @@ def test_a_mistake_in_the_environment_is_named_by_its_variable(variable: str, co
 
 
 def test_variables_that_are_no_settings_are_left_alone() -> None:
-    assert load(WHOLE, PAPERTAPE_TRACEBACK="1", PAPERTAPE_REALDATA="/x", OTHER="1").mode is Mode.PAPER
+    """All that the repository reads, in its code, its tests and its Makefile: whoever sets one for a run may trade as well."""
+    root = Path(__file__).parents[2]
+    files = [*root.glob("src/**/*.py"), *root.glob("benchmarks/**/*.py"), *root.glob("tests/*.py"), root / "Makefile", *root.glob(".ci/*")]
+    named = {name for file in files if file.is_file() for name in re.findall(r"PAPERTAPE_[A-Z]+(?:_[A-Z]+)*", file.read_text())}
+    others = sorted(named - {"PAPERTAPE_MODE", "PAPERTAPE_LIMITS", "PAPERTAPE_CONFIG"})
+    assert {"PAPERTAPE_TRACEBACK", "PAPERTAPE_INDEX", "PAPERTAPE_THOROUGH"} <= named
+    assert load(WHOLE, **dict.fromkeys([*others, "OTHER"], "1")).mode is Mode.PAPER
 
 
 def test_variables_mean_what_the_file_spells_otherwise_and_an_alias_adds_to_the_venues_own_table() -> None:

@@ -22,7 +22,19 @@ KEYS: Final = ("mode", "exchange", "bot", "bot_config", "state", "cancel_on_exit
 
 TABLES: Final = ("bot_config", "venue", "limits")
 
-OTHERS: Final = ("PYTHONS", "REALDATA", "TRACE", "TRACEBACK", "KEYS_FILE", "KEYS_PASSWORD", "CONFIG", "CACHE", "ENGINE")
+OTHERS: Final = (
+    "PYTHONS",
+    "REALDATA",
+    "TRACE",
+    "TRACEBACK",
+    "KEYS_FILE",
+    "KEYS_PASSWORD",
+    "CONFIG",
+    "CACHE",
+    "ENGINE",
+    "INDEX",
+    "THOROUGH",
+)
 """What else there is behind `PREFIX`, and is no setting of the file; so is all that begins with one of `OTHER_BEGINNINGS`."""
 
 OTHER_BEGINNINGS: Final = ("BENCH_", "TRACE_")
