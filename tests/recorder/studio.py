@@ -1,4 +1,4 @@
-"""A studio: a simulated Coinbase at its real URLs, a tape played there, and a recorder without a key that listens in virtual time."""
+"""A studio: a simulated Coinbase at its real URLs, a tape played there, and a recorder that listens in virtual time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from papertape.faults import Fault
 from papertape.journal import Journal
 from papertape.links.coinbase.link import CoinbaseLink
+from papertape.links.permits import Ungated
 from papertape.links.simulated import SimulatedLink
 from papertape.model.event import ConnectionEvent, ConnectionKind, MarketEvent
 from papertape.model.instrument import Instrument
@@ -25,6 +26,7 @@ from papertape.session.spec import Depth, FeedSpec, ModelSpec, Scenario, VenueSp
 from papertape.session.wire import serve
 from papertape.session.world import VenueWorld, build_venue, cursors, open_feeds
 from papertape.tape import open_tape
+from papertape.venues.coinbase.auth import Credentials
 
 ROOT = Path(__file__).parents[2]
 TAPE = ROOT / "fixtures" / "btc-usd-30s.parquet"
@@ -41,9 +43,10 @@ def recorded(
     symbols: Sequence[str] = ("BTC/USD",),
     is_deep: bool = True,
     outages: bool = True,
+    credentials: Credentials | None = None,
     during: Callable[[Recorder, VenueWorld, VirtualLoop], None] = lambda recorder, world, loop: None,
 ) -> list[Path]:
-    """The tapes that a recorder made in `folder`, oldest first."""
+    """The tapes that a recorder made in `folder`, oldest first; `credentials` are what it signs with, though it need not."""
     tapes = [tape] if isinstance(tape, Path) else list(tape)
     feed = tuple(FeedSpec(tape=str(each), outages=outages) for each in tapes)
     spec = VenueSpec(feed=feed, account={"USD": Decimal(1_000)}, model=ModelSpec())
@@ -57,7 +60,12 @@ def recorded(
         rows = [cursors(world, spec, number, each, loop=loop, chance=chance) for number, each in enumerate(feeds)]
         loop.network = network = Network(loop)
         served = await serve(world, loop, network, chance)
-        link = CoinbaseLink(None, rules=world.rules, clock=clock) if is_deep else SimulatedLink(world.door, world.rules, loop)
+        permits = None if credentials is None else Ungated()
+        link = (
+            CoinbaseLink(credentials, rules=world.rules, clock=clock, permits=permits)
+            if is_deep
+            else SimulatedLink(world.door, world.rules, loop)
+        )
 
         def make_reel(instruments: Sequence[Instrument]) -> Reel:
             return Reel(

@@ -16,15 +16,18 @@ import pytest
 from papertape import reports
 from papertape.exchanges.coinbase import CoinbaseExchange, cloud_key
 from papertape.exchanges.keys import KeyManager, Keys, Secret
+from papertape.faults import Disconnect, RateLimit
 from papertape.links.coinbase import link, rest
 from papertape.links.permits import Permits
 from papertape.model.errors import BaseError, ConfigError
+from papertape.model.request import Lane
 from papertape.scenario.make import make_scenario
 from papertape.session import run as session_run
 from papertape.session import wire
 from papertape.session.result import RunResult
 from papertape.session.world import VenueWorld
 from papertape.venues.coinbase.auth import Credentials, throwaway_credentials
+from recorder.studio import recorded
 
 MARKED = throwaway_credentials("marked")
 PASSPHRASE = "marked passphrase"
@@ -191,6 +194,24 @@ def test_keys_that_cannot_be_used_are_refused_without_being_quoted(caught: Caugh
     caught.texts["credentials"] = repr(Credentials(MARKED.name, MARKED.secret))
     with pytest.raises(TypeError, match="not to be pickled"):
         pickle.dumps(Credentials(MARKED.name, MARKED.secret))
+    assert caught.leaks() == []
+
+
+def test_no_tape_holds_a_secret_of_who_recorded_it(tmp_path: Path, caught: Caught) -> None:
+    """Recorded with a key, over a line that breaks: rows and header as they are read, all that was written beside, and every log."""
+    import pyarrow.parquet as pq
+
+    faults = (Disconnect(at="8s", lasts="2s", connection=Lane.MARKET), RateLimit(at="14s", lasts="2s", retry_after="2s"))
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    logging.getLogger().addHandler(handler)
+    (path,) = recorded(tmp_path, *faults, credentials=MARKED)
+    logging.getLogger().removeHandler(handler)
+    tape = pq.read_table(path)
+    caught.texts = {each.name: each.read_bytes().decode(errors="replace") for each in tmp_path.rglob("*") if each.is_file()}
+    caught.texts |= {"rows": str(tape.to_pylist()), "header": str(pq.read_schema(path).metadata), "logged": log.getvalue()}
+    assert caught.tokens
+    assert len(tape) > 100
     assert caught.leaks() == []
 
 
