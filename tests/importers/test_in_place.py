@@ -526,8 +526,10 @@ def test_a_bot_is_run_on_files_that_a_feed_of_its_own_names(tmp_path: Path, tabl
     assert f"--tape {feed}" in result["repro"]
     assert result["events"] > 0
     feed.write_text(feed.read_text().replace("format", "formt"))
-    assert main(["run", str(tmp_path / "bot.py"), "--tape", str(feed)]) == 2
-    assert f"{feed}: [venue.coinbase.feed], key `formt`: there is no such key; did you mean `format`?" in capsys.readouterr().out
+    assert main(["run", str(tmp_path / "bot.py"), "--tape", str(feed), "--fault", "lost_reply", "--json"]) == 2
+    refused = json.loads(capsys.readouterr().out)
+    assert refused["failures"] == [f"{feed}: [venue.coinbase.feed], key `formt`: there is no such key; did you mean `format`?"]
+    assert refused["repro"] == f"papertape run {tmp_path / 'bot.py'} --tape {feed} --fault lost_reply"
     assert main(["run", str(tmp_path / "bot.py"), "--tape", str(tmp_path / "nothing.parquet")]) == 4
 
 

@@ -8,23 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.trading.rehearsal import Notes
 
-import papertape
 from links.small_markets import STAMP, Streaming, StreamingBinance, StreamingKraken
-from links.test_ccxt_venues import KEY, SHAPES
+from links.test_ccxt_venues import SHAPES, tell
 from papertape.exchanges.ccxt import CcxtExchange
-from papertape.links.ccxt.link import CcxtLink
 from papertape.links.ccxt.rest import CcxtRest
-from papertape.links.permits import Ungated
 from papertape.model.event import Side
 from papertape.model.order import Liquidity
 from papertape.model.request import Lane, Op, Request
 from papertape.resilience.feed import FeedState
-from papertape.resilience.intents import MemoryIntents
-from papertape.resilience.settings import ShellSettings
-from papertape.runtime.chance import Chance
-from papertape.runtime.clock import VirtualClock
 
 VENUES: dict[str, tuple[str, type[Streaming]]] = {
     "binance": ("https://api.binance.com/api/v3", StreamingBinance),
@@ -58,21 +50,12 @@ def at(name: str, story: Callable[[CcxtExchange, Any, Heard], Awaitable[None]]) 
     url, kind = VENUES[name]
     venue: Any = kind()
 
-    async def main(world: Any) -> None:
-        clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
-        errors: list[BaseException] = []
-        exchange = CcxtExchange.of(name)(
-            CcxtLink(name, clock=clock, key=KEY, permits=Ungated()), clock=clock, chance=Chance(0), notes=Notes(), store=MemoryIntents(),
-            run_id="pt00000000000000ff", settings=ShellSettings(cancel_on_disconnect=False), on_bot_error=errors.append,
-        )  # fmt: skip
-        async with exchange:
-            heard = Heard()
-            await heard.follow(exchange)
-            await story(exchange, venue, heard)
-        assert errors == []
+    async def follow(exchange: CcxtExchange) -> None:
+        heard = Heard()
+        await heard.follow(exchange)
+        await story(exchange, venue, heard)
 
-    streams = dict.fromkeys(venue.urls, venue.stream)
-    papertape.simulate(main, servers={url: venue, **streams}).raise_for_failure()
+    tell(name, {url: venue, **dict.fromkeys(venue.urls, venue.stream)}, follow)
     return venue
 
 

@@ -45,11 +45,8 @@ KEY = {"apiKey": "a-key", "secret": base64.b64encode(b"a secret").decode()}
 each_venue = pytest.mark.parametrize("name", VENUES)
 
 
-def at(name: str, story: Callable[[CcxtExchange, Any], Awaitable[None]], change: Callable[[Any], object] = lambda _: None) -> Any:
-    """Tell the story of a connected exchange; returns the venue."""
-    url, kind = VENUES[name]
-    venue = kind()
-    change(venue)
+def tell(name: str, servers: dict[str, Any], story: Callable[[CcxtExchange], Awaitable[None]]) -> None:
+    """Tell the story of a connected exchange, in a world with these servers; it fails if the bot has."""
 
     async def main(world: Any) -> None:
         clock = VirtualClock(asyncio.get_running_loop())  # type: ignore[arg-type]  # it is ours
@@ -59,10 +56,18 @@ def at(name: str, story: Callable[[CcxtExchange, Any], Awaitable[None]], change:
             run_id="pt00000000000000ff", settings=ShellSettings(cancel_on_disconnect=False), on_bot_error=errors.append,
         )  # fmt: skip
         async with exchange:
-            await story(exchange, venue)
+            await story(exchange)
         assert errors == []
 
-    papertape.simulate(main, servers={url: venue}).raise_for_failure()
+    papertape.simulate(main, servers=servers).raise_for_failure()
+
+
+def at(name: str, story: Callable[[CcxtExchange, Any], Awaitable[None]], change: Callable[[Any], object] = lambda _: None) -> Any:
+    """Tell the story of an exchange at a small venue; returns that."""
+    url, kind = VENUES[name]
+    venue = kind()
+    change(venue)
+    tell(name, {url: venue}, lambda exchange: story(exchange, venue))
     return venue
 
 

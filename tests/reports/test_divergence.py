@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from papertape.journal import Journal
+from papertape.journal.reading import journal_entries
 from papertape.model.errors import ConfigError
 from papertape.reports.divergence import first_divergence, is_prefix, parted
 from papertape.runtime.trace import Trace
@@ -63,6 +64,15 @@ def traced(folder: Path, *events: bytes, elsewhere: bool = False) -> Path:
             else:
                 trace.event("mark", event)
     return folder
+
+
+def test_a_journal_whose_last_line_was_cut_short_is_not_the_same_as_one_without_it(tmp_path: Path) -> None:
+    """Who reads a page of it may do without; whoever wants to know whether two are the same may not."""
+    whole, cut = journal(tmp_path / "a", "1"), journal(tmp_path / "b", "1", "2")
+    cut.write_bytes(cut.read_bytes()[:-20])
+    with pytest.raises(ConfigError, match="b: line 3 is no journal line"):
+        first_divergence(whole, cut)
+    assert len(list(journal_entries(cut))) == 2
 
 
 def test_both_stacks_are_shown_where_they_are_not_the_same(tmp_path: Path) -> None:

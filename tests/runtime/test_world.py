@@ -99,20 +99,24 @@ def test_async_generators_are_closed() -> None:
     assert closed == ["first", "second"]
 
 
+class Cycle:
+    """Refers to itself, so that only a collection lets go of it; it tells when one has."""
+
+    def __init__(self, events: list[str]) -> None:
+        self.me = self
+        self._events = events
+
+    def __del__(self) -> None:
+        self._events.append("finalized")
+
+
 def test_garbage_is_collected_at_the_end_only() -> None:
     """No finalizer of a cycle runs in the middle of a run, at an instant that depends on the process; all run at its end."""
     events: list[str] = []
 
-    class Cycle:
-        def __init__(self) -> None:
-            self.me = self
-
-        def __del__(self) -> None:
-            events.append("finalized")
-
     async def main(loop: VirtualLoop) -> None:
         for _ in range(5):
-            Cycle()
+            Cycle(events)
         [[] for _ in range(100_000)]
         events.append("main ended")
 
@@ -125,15 +129,8 @@ def test_what_grew_old_in_a_run_is_let_go_at_its_end_too() -> None:
     """A program that collects by itself makes what survives old; a cycle of that is finalized before the run is over all the same."""
     events: list[str] = []
 
-    class Cycle:
-        def __init__(self) -> None:
-            self.me = self
-
-        def __del__(self) -> None:
-            events.append("finalized")
-
     async def main(loop: VirtualLoop) -> None:
-        kept = [Cycle() for _ in range(3)]
+        kept = [Cycle(events) for _ in range(3)]
         gc.collect()
         kept.clear()
         events.append("main ended")

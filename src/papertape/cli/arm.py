@@ -211,7 +211,7 @@ def _vouch(config: Config, paths: list[Path]) -> list[Vouched] | None:
                 "that run it"
             )
         content = content_hash(file)  # what is read now, and not what somebody writes meanwhile
-        results.append(attempt(file.as_posix(), lambda scenario=scenario: scenario, None, progress))  # type: ignore[misc]  # bound at once
+        results.append(attempt(file.as_posix(), lambda scenario=scenario: scenario, None, progress, scenario.repro))  # type: ignore[misc]  # bound at once
         vouched.append(Vouched(path=os.path.relpath(file, config.layers.folder), content=content, digest=results[-1].digest))
     write_table(results, sys.stdout)
     return vouched if all(result.status is Status.PASSED for result in results) else None

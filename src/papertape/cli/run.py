@@ -23,7 +23,7 @@ from papertape.model.errors import ConfigError, PapertapeError, TapeError
 from papertape.model.units import Nanos
 from papertape.reports.table import write as write_table
 from papertape.runtime.clock import wall_seconds
-from papertape.scenario.fault_text import parse_fault
+from papertape.scenario.fault_text import parse_fault, rerun_command
 from papertape.scenario.load import find_scenarios, load_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario
 from papertape.session.chronicle import Chronicler
@@ -43,11 +43,27 @@ Load = Callable[[], Scenario]
 
 
 class Named(NamedTuple):
-    """One thing to run: how the user named it, and what is made of its result."""
+    """One thing to run: how the user named it, the command that runs it alone, and what is made of its result."""
 
     name: str
     load: Load
+    command: str
     seen: Callable[[RunResult], RunResult] = lambda result: result
+
+
+class Asked(NamedTuple):
+    """What the command line says of each thing that it names."""
+
+    seed: int | None
+    depth: str | None
+    venue: str | None
+    tape: str | None
+    faults: Sequence[Fault]
+    program_args: Sequence[str] | None
+
+    def of(self, path: Path) -> str:
+        """The command for one of them, for where it does not get so far as to be a scenario, which knows its own."""
+        return rerun_command(path, **self._asdict())
 
 
 ProgramArgs = Annotated[Sequence[str] | None, Parameter(parse=False)]
@@ -106,10 +122,10 @@ def run(
     """
     if not paths:
         raise ConfigError("run: what? Name a scenario file, a folder of them, or a bot.py; `papertape run --help` explains")
-    faults = [parse_fault(text) for text in fault or []]
+    asked = Asked(seed, depth, venue, tape, [parse_fault(text) for text in fault or []], program_args)
     pages = Pages(report, parquet, evidence)
     with contextlib.ExitStack() as unpacked:
-        jobs = _jobs(paths, seed=seed, depth=depth, venue=venue, tape=tape, faults=faults, program_args=program_args, unpacked=unpacked)
+        jobs = _jobs(paths, asked, unpacked)
         if journal is None and pages.are_wanted:
             journal = Path(unpacked.enter_context(tempfile.TemporaryDirectory(prefix="papertape-")))
         results, code = _run_all(jobs, journal, check=check_determinism, seen=pages.take)
@@ -135,7 +151,7 @@ def _run_all(
     try:
         for job, journal_path in zip(jobs, journals, strict=True):
             chronicler = None if journal_path is None else Chronicler()
-            results.append(job.seen(attempt(job.name, job.load, journal_path, progress, check=check, chronicler=chronicler)))
+            results.append(job.seen(attempt(job.name, job.load, journal_path, progress, job.command, check=check, chronicler=chronicler)))
             code = max(code, results[-1].exit_code)
             if journal_path is not None and chronicler is not None and chronicler.chronicle is not None:
                 append_tail(journal_path, results[-1].to_dict(), chronicler.chronicle)
@@ -147,9 +163,16 @@ def _run_all(
 
 
 def attempt(
-    name: str, load: Load, journal_path: Path | None, progress: Progress, *, check: bool = False, chronicler: Chronicler | None = None
+    name: str,
+    load: Load,
+    journal_path: Path | None,
+    progress: Progress,
+    command: str,
+    *,
+    check: bool = False,
+    chronicler: Chronicler | None = None,
 ) -> RunResult:
-    """The result of one scenario, whatever happens; only an interrupt gets through."""
+    """The result of one scenario, whatever happens; only an interrupt gets through. `command` is told where it cannot be loaded."""
     began_s = wall_seconds()
     progress.begin(name)
     scenario: Scenario | None = None
@@ -160,7 +183,7 @@ def attempt(
         else:
             result = _once(scenario, journal_path, progress, _trace_asked_for(), chronicler)
     except Exception as error:
-        result = _error(name, scenario, error)
+        result = _error(name, scenario, error, command)
     progress.end(str(result.status), wall_seconds() - began_s)
     return result
 
@@ -194,7 +217,7 @@ def _checked(scenario: Scenario, journal_path: Path | None, progress: Progress, 
     return checked(lambda path, trace: _once(scenario, path, progress, trace, chronicler), journal_path)
 
 
-def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:
+def _error(name: str, scenario: Scenario | None, error: Exception, command: str) -> RunResult:
     exits = ((ConfigError, ExitCode.CONFIG), (TapeError, ExitCode.DATA))
     code = next((code for kind, code in exits if isinstance(error, kind)), ExitCode.INTERNAL)
     if isinstance(error, ConfigError | TapeError):
@@ -202,7 +225,7 @@ def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:
     else:
         message = f"{type(error).__name__}: {error}" if isinstance(error, PapertapeError) else bug(error)
     if scenario is None:
-        return RunResult(scenario=name, seed=0, status=Status.ERROR, failures=(message,), error_exit=code, repro=f"papertape run {name}")
+        return RunResult(scenario=name, seed=0, status=Status.ERROR, failures=(message,), error_exit=code, repro=command)
     return RunResult(
         scenario=scenario.name,
         title=scenario.title,
@@ -215,65 +238,47 @@ def _error(name: str, scenario: Scenario | None, error: Exception) -> RunResult:
     )
 
 
-def _jobs(
-    paths: Sequence[Path],
-    *,
-    seed: int | None,
-    depth: str | None,
-    venue: str | None,
-    tape: str | None,
-    faults: Sequence[Fault],
-    program_args: Sequence[str] | None,
-    unpacked: contextlib.ExitStack,
-) -> list[Named]:
+def _jobs(paths: Sequence[Path], asked: Asked, unpacked: contextlib.ExitStack) -> list[Named]:
     jobs: list[Named] = []
     for path in paths:
         if path.suffix == ".py":
-            jobs.append(Named(path.as_posix(), _bot_job(path, seed, depth, venue, tape, faults, program_args)))
+            jobs.append(Named(path.as_posix(), _bot_job(path, asked), asked.of(path)))
             continue
-        if program_args is not None:
+        if asked.program_args is not None:
             raise ConfigError(f"--: what follows is for a program; {path.as_posix()} is none, a scenario has `program_args`")
-        if venue is not None:
-            raise ConfigError(f"--venue {venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
-        if tape is not None:
-            raise ConfigError(f"--tape {tape}: goes with a bot file; {path.as_posix()} says itself what it plays")
+        if asked.venue is not None:
+            raise ConfigError(f"--venue {asked.venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
+        if asked.tape is not None:
+            raise ConfigError(f"--tape {asked.tape}: goes with a bot file; {path.as_posix()} says itself what it plays")
         if path.suffix == BUNDLE_SUFFIX and not path.is_dir():
-            jobs.append(_bundle_job(path, seed, depth, faults, unpacked))
+            jobs.append(_bundle_job(path, asked, unpacked))
             continue
-        jobs += [Named(each.as_posix(), _file_job(each, seed, depth, faults)) for each in find_scenarios(path)]
+        jobs += [Named(each.as_posix(), _file_job(each, asked), asked.of(each)) for each in find_scenarios(path)]
     return jobs
 
 
-def _bundle_job(path: Path, seed: int | None, depth: str | None, faults: Sequence[Fault], unpacked: contextlib.ExitStack) -> Named:
+def _bundle_job(path: Path, asked: Asked, unpacked: contextlib.ExitStack) -> Named:
     """What is in a bundle; where nothing of it is changed, its result is held against the one that was packed."""
     from papertape.scenario.bundle import unpack
 
     folder = unpacked.enter_context(tempfile.TemporaryDirectory(prefix="papertape-"))
     bundle = unpack(path, Path(folder).resolve())
-    is_same = bundle.is_as_packed(seed=seed, depth=depth, faults=faults)
+    is_same = bundle.is_as_packed(seed=asked.seed, depth=asked.depth, faults=asked.faults)
     return Named(
         path.as_posix(),
-        lambda: bundle.scenario(seed=seed, depth=depth, faults=faults),
+        lambda: bundle.scenario(seed=asked.seed, depth=asked.depth, faults=asked.faults),
+        asked.of(path),
         bundle.compared if is_same else (lambda result: result),
     )
 
 
-def _bot_job(
-    path: Path,
-    seed: int | None,
-    depth: str | None,
-    venue: str | None,
-    tape: str | None,
-    faults: Sequence[Fault],
-    program_args: Sequence[str] | None,
-) -> Load:
-    return lambda: bot_scenario(
-        path, venue=venue or DEFAULT_VENUE, tape=tape, seed=seed or 0, depth=depth, faults=faults, program_args=program_args
-    )
+def _bot_job(path: Path, asked: Asked) -> Load:
+    told = asked._asdict() | {"venue": asked.venue or DEFAULT_VENUE, "seed": asked.seed or 0}
+    return lambda: bot_scenario(path, **told)
 
 
-def _file_job(path: Path, seed: int | None, depth: str | None, faults: Sequence[Fault]) -> Load:
-    return lambda: load_scenario(path, seed=seed, depth=depth, faults=faults)
+def _file_job(path: Path, asked: Asked) -> Load:
+    return lambda: load_scenario(path, seed=asked.seed, depth=asked.depth, faults=asked.faults)
 
 
 def _journals(journal: Path | None, names: Sequence[str]) -> list[Path | None]:

@@ -153,7 +153,7 @@ def _replay(config: Config, journal: Path | None, *, json: bool) -> int:
         "venue": {config.exchange: {key: venue[key] for key in ("feed", "account", "model") if key in venue}},
     }  # fmt: skip
     scenario = make_scenario(raw, source=config.layers.source, folder=config.layers.folder, repro="papertape trade --mode replay")
-    result = attempt(config.layers.source, lambda: scenario, journal, Progress(1))
+    result = attempt(config.layers.source, lambda: scenario, journal, Progress(1), scenario.repro)
     if json:
         sys.stdout.write(reports.render("json", [result]))
     else:

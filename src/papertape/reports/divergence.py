@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from papertape.journal.tail import TAIL
-from papertape.model.errors import ConfigError
+from papertape.journal.reading import whole_journal
 from papertape.model.units import format_duration
 from papertape.runtime.trace.record import Record, first_difference
 from papertape.runtime.trace.stack import Line, read_stack, render, short
@@ -91,7 +90,7 @@ def first_divergence(left: Path, right: Path) -> Divergence | None:
         ConfigError: a file is missing or is no journal.
     """
     before: deque[dict[str, Any]] = deque(maxlen=CONTEXT)
-    entries, others = _entries(left), _entries(right)
+    entries, others = whole_journal(left), whole_journal(right)
     line = 0
     while True:
         line += 1
@@ -102,29 +101,6 @@ def first_divergence(left: Path, right: Path) -> Divergence | None:
             return Divergence(line=line, before=tuple(before), left=one, right=other)
         if one is not None:
             before.append(one)
-
-
-def _entries(path: Path) -> Iterator[dict[str, Any]]:
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    entry = decode(line)
-                    known = isinstance(entry["n"], int) and isinstance(entry["t"], int) and isinstance(entry["kind"], str)
-                except (msgspec.DecodeError, KeyError):
-                    known = False
-                if not known:
-                    raise ConfigError(
-                        f"{path.as_posix()}: line {number} is no journal line; `papertape run … --journal FILE` writes journals"
-                    )
-                if entry["kind"] == TAIL:
-                    return
-                yield entry
-    except FileNotFoundError:
-        raise ConfigError(f"{path.as_posix()}: there is no such file") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path.as_posix()}: is a folder; expected a journal, one file") from None
 
 
 def _row(entry: dict[str, Any]) -> str:

@@ -62,11 +62,11 @@ def fault_text(fault: Fault) -> str:
 def rerun_command(
     path: Path,
     *,
-    seed: int,
+    seed: int | None,
     depth: object = None,
     faults: Sequence[Fault] = (),
-    venue: str = "",
-    tape: str = "",
+    venue: str | None = None,
+    tape: str | None = None,
     program_args: Sequence[str] | None = None,
 ) -> str:
     """The one command line that runs this again."""
@@ -76,7 +76,7 @@ def rerun_command(
     words += ["--depth", str(depth)] if depth is not None else []
     for fault in faults:
         words += ["--fault", fault_text(fault)]
-    words += ["--seed", str(seed)]
+    words += ["--seed", str(seed)] if seed is not None else []
     return shlex.join(words if program_args is None else [*words, "--", *program_args])
 
 

@@ -68,7 +68,7 @@ def bot_scenario(
         raw |= {"program": path.name, "program_args": list(program_args or ())}
     if depth is not None:
         raw |= {"depth": depth}
-    command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue, tape=tape or "", program_args=program_args)
+    command = rerun_command(path, seed=seed, depth=depth, faults=faults, venue=venue, tape=tape, program_args=program_args)
     return make_scenario(raw, source=path.as_posix(), folder=path.parent, path=path, repro=command, more_faults=faults)
 
 
