@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +179,20 @@ def last_word_of(said: bytes) -> int:
     return part.offset + part.words * WORD - WORD
 
 
+def with_another_count(said: bytes) -> bytes:
+    """A bit of its directory flipped, which reads all the same and tells of as many words: only the checksum knows."""
+    directory = read_directory(io.BytesIO(said))
+    begin, length, _, magic = SEAL.unpack(said[-SEAL.size :])
+    for where in range(begin, begin + length):
+        told = said[begin:where] + bytes([said[where] ^ 1]) + said[where + 1 : begin + length]
+        damaged = said[:begin] + told + SEAL.pack(begin, length, zlib.crc32(told), magic)  # as if that had been sealed
+        with contextlib.suppress(Exception):
+            other = read_directory(io.BytesIO(damaged))
+            if [block.rows for block in other.blocks] != [block.rows for block in directory.blocks]:
+                return said[:begin] + told + said[-SEAL.size :]
+    raise AssertionError("no bit of the directory is a count")
+
+
 def damages() -> dict[str, Any]:
     def flipped(where: int) -> Any:
         def damage(said: bytes) -> bytes:
@@ -192,6 +208,7 @@ def damages() -> dict[str, Any]:
         "a time": flipped(65_536),
         "a level": lambda said: flipped(last_word_of(said))(said),
         "the directory": lambda said: flipped(len(said) - SEAL.size - 20)(said),
+        "a count in the directory": with_another_count,
         "the seal": lambda said: flipped(len(said) - SEAL.size + 2)(said),
         "the beginning": flipped(len(MAGIC) - 2),
     }

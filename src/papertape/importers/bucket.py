@@ -264,7 +264,7 @@ class Remote:
                 told = file.metadata() or {}
         except OSError as error:
             raise self._bucket.problem(error, str(self)) from None
-        return next((value.decode("utf-8", "replace") for key, value in told.items() if key.lower() == b"etag"), "")
+        return next((value.decode("utf-8", "replace") for key, value in told.items() if key.lower() == "etag"), "")
 
     def open(self, mode: Literal["rb"], /) -> IO[bytes]:
         return _Ahead(_Object(self._bucket, self), _BUFFER_BYTES)
