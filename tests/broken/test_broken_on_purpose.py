@@ -272,7 +272,7 @@ def test_so_it_is_where_rows_are_skipped(claims: ModuleType, monkeypatch: pytest
 def _now() -> int:
     import asyncio
 
-    return asyncio._get_running_loop().now_ns  # type: ignore[union-attr, no-any-return]
+    return asyncio._get_running_loop().now_ns  # type: ignore[union-attr, no-any-return]  # it runs in a loop of ours
 
 
 def test_a_draw_that_shifts_when_the_tape_is_cut_is_found_out(claims: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

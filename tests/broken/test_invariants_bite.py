@@ -115,7 +115,7 @@ def all_open_orders_are_cancelled(patch: pytest.MonkeyPatch) -> None:
 
     async def sweeping(self: line.Line) -> None:
         await connect(self)
-        door = self._link._door  # type: ignore[attr-defined]
+        door = self._link._door  # type: ignore[attr-defined]  # of a link to a simulated venue
         wanted = NewOrder(symbol=SYMBOL, type=OrderType.LIMIT, side=Side.BUY, amount=Decimal("0.01"), price=Decimal("50000.00"))
         foreign = Request(op=Op.ORDER_CREATE, client_order_id="website-1", symbol=SYMBOL, order=wanted)
         door.venue.execute(foreign, self.clock.now_ns())

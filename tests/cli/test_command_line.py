@@ -24,7 +24,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_explains_itself(command: object, capsys: pytest.CaptureFixture[str]) -> None:
     """`papertape COMMAND --help` works for all of them."""
-    name = command.name  # type: ignore[attr-defined]
+    name = command.name  # type: ignore[attr-defined]  # cyclopts' commands have one
     assert main([*name.split(), "--help"]) == 0
     assert f"papertape {name}" in capsys.readouterr().out
 

@@ -134,7 +134,7 @@ async def test_cancelled_it_leaves_nothing() -> None:
     """As part of another program it ends with its task: no socket listens, no folder is left, no task goes on."""
     before = asyncio.all_tasks()
     ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-    work = asyncio.ensure_future(serve(spec(tls=True), make_fault=lambda table, source: None, on_ready=ready.set_result, tell=print))  # type: ignore[arg-type,return-value]
+    work = asyncio.ensure_future(serve(spec(tls=True), make_fault=lambda table, source: None, on_ready=ready.set_result, tell=print))  # type: ignore[arg-type,return-value]  # stands in for what a command line gives
     async with asyncio.timeout(60):
         told = await ready
         work.cancel()

@@ -210,7 +210,7 @@ def test_a_mailbox_is_emptied_from_another_thread() -> None:
 def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
     """In words that name the argument."""
     with pytest.raises(ConfigError, match=message):
-        DataCollector(None, **{"symbols": SYMBOL, **arguments})  # type: ignore[arg-type]
+        DataCollector(None, **{"symbols": SYMBOL, **arguments})  # type: ignore[arg-type]  # refused before it asks the exchange anything
 
 
 def test_a_symbol_that_is_not_there_leaves_nothing_subscribed() -> None:
@@ -224,7 +224,7 @@ def test_a_symbol_that_is_not_there_leaves_nothing_subscribed() -> None:
             await collector.start()
         except BadSymbol as error:
             errors.append(error)
-        left.append(exchange._line.subscribing.count)  # type: ignore[attr-defined]
+        left.append(exchange._line.subscribing.count)  # type: ignore[attr-defined]  # the shell's own, behind BaseExchange
 
     simulate(main)
     assert "BTC/UDS" in str(errors[0])

@@ -398,7 +398,7 @@ class World:
         return self.exchange.place_order(symbol, "limit" if price else "market", "buy", amount, price, **rest)
 
     def start_buy(self, symbol: str = "BTC/USD", **rest: Any) -> asyncio.Task[Order]:
-        return asyncio.ensure_future(self.buy(symbol, **rest))  # type: ignore[arg-type]
+        return asyncio.ensure_future(self.buy(symbol, **rest))  # type: ignore[arg-type]  # place_order is a coroutine, which Awaitable does not say
 
     def logged(self, key: str) -> tuple[bool, int]:
         """Whether the log durably has an intent, and how many sendings of it."""

@@ -57,7 +57,7 @@ def test_a_cancel_that_cannot_leave_says_so() -> None:
     async def story(world: World) -> None:
         order = await world.buy()
         world.link.refuses[Lane.REST] = NetworkError("refused")
-        world.link.receiver.on_closed(Lane.REST, "reset")  # type: ignore[union-attr]
+        world.link.receiver.on_closed(Lane.REST, "reset")  # type: ignore[union-attr]  # the shell has bound one
         with pytest.raises(ExchangeNotAvailable) as caught:
             await world.exchange.cancel_order(order.id)
         assert never_sent(caught.value)

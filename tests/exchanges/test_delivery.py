@@ -338,7 +338,7 @@ def test_an_inbox_that_ran_over_says_how_much_was_lost() -> None:
             world.link.push(M, trade(ticks=ticks))
         await world.sleep(10)
         assert seen == [1, 8, 9, 10]
-        inbox: Inbox = subscription._inbox  # type: ignore[attr-defined]
+        inbox: Inbox = subscription._inbox  # type: ignore[attr-defined]  # the shell's own, behind Subscription
         assert inbox.lost == 6
 
     play(story, inbox_max=3)

@@ -38,7 +38,7 @@ def test_what_the_venue_would_not_take_never_leaves(call: dict[str, object], err
 
     async def story(world: World) -> None:
         with pytest.raises(error, match=words):
-            await world.buy(**call)  # type: ignore[arg-type]
+            await world.buy(**call)  # type: ignore[arg-type]  # some of these are wrong on purpose
         assert world.link.creates() == []
         assert world.exchange.view().intents == ()
 

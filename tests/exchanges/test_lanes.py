@@ -149,7 +149,7 @@ def test_a_gap_voids_the_book_and_asks_for_it_again() -> None:
         seen: list[Book] = []
         link = world.link
         await world.exchange.subscribe_order_book("BTC/USD", seen.append)
-        await world.exchange.subscribe_trades("BTC/USD", seen.append)  # type: ignore[arg-type]
+        await world.exchange.subscribe_trades("BTC/USD", seen.append)  # type: ignore[arg-type]  # a list of books that takes trades as well
         await world.sleep(0.1)
         link.asked_for.clear()
         dials = len(link.opened)
@@ -303,7 +303,7 @@ def test_a_link_that_never_comes_back_hangs_nobody(what: str) -> None:
         link = world.link
         link.hangs[what] = None
         for lane in Lane:
-            link.receiver.on_closed(lane, "reset")  # type: ignore[union-attr]
+            link.receiver.on_closed(lane, "reset")  # type: ignore[union-attr]  # the shell has bound one
         await world.sleep(100)
         if what != "close":
             assert not world.exchange.health.is_healthy

@@ -87,7 +87,7 @@ def test_leaving_ends_even_when_the_line_is_dead() -> None:
         placing = world.start_buy()
         await world.sleep(15)
         link.refuses[Lane.REST] = NetworkError("refused")
-        link.receiver.on_closed(Lane.REST, "reset")  # type: ignore[union-attr]
+        link.receiver.on_closed(Lane.REST, "reset")  # type: ignore[union-attr]  # the shell has bound one
         before_ns = world.loop.now_ns
         await world.exchange.disconnect()
         assert world.loop.now_ns - before_ns <= 13 * SECOND

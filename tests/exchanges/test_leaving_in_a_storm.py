@@ -41,7 +41,7 @@ def test_leaving_ends_in_time_and_leaves_nothing_unsaid(steps: list[tuple[str, o
         for what, which in steps:
             match what, which:
                 case "drop", Lane.REST:
-                    link.receiver.on_closed(Lane.REST, "reset")  # type: ignore[union-attr]
+                    link.receiver.on_closed(Lane.REST, "reset")  # type: ignore[union-attr]  # the shell has bound one
                 case "drop", Lane() as lane:
                     link.drop(lane)
                 case "refuse", Lane() as lane:

@@ -51,7 +51,7 @@ def test_an_order_waits_while_the_line_is_down(lane: Lane) -> None:
         world.link.refuses[lane] = NetworkError("refused")
         world.link.drop(lane)
         if lane is Lane.REST:
-            world.link.receiver.on_closed(lane, "reset")  # type: ignore[union-attr]
+            world.link.receiver.on_closed(lane, "reset")  # type: ignore[union-attr]  # the shell has bound one
         placing = world.start_buy()
         await world.sleep(10)
         assert world.link.creates() == []

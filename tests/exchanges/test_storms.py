@@ -43,7 +43,7 @@ class Meter:
         self.doubled: list[str] = []
         self._link = link
         self._subscribe, self._unsubscribe = link.subscribe, link.unsubscribe
-        link.subscribe, link.unsubscribe = self.subscribe, self.unsubscribe  # type: ignore[method-assign]
+        link.subscribe, link.unsubscribe = self.subscribe, self.unsubscribe  # type: ignore[method-assign]  # this link's alone
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: int = 0) -> None:
         self.words.append(self._link.loop.now_ns)
@@ -79,10 +79,10 @@ async def befall(world: World, kind: str, lane: Lane, subscriptions: list[object
             for symbol in SYMBOLS:
                 for subscribe in (world.exchange.subscribe_order_book, world.exchange.subscribe_trades):
                     with suppress(BadSymbol):  # the markets are not known yet
-                        subscriptions.append(await subscribe(symbol, lambda item: None))  # type: ignore[operator]
+                        subscriptions.append(await subscribe(symbol, lambda item: None))  # type: ignore[operator]  # either of two, whose callbacks differ
         case "unsubscribe":
             while subscriptions:
-                await subscriptions.pop().unsubscribe()  # type: ignore[attr-defined]
+                await subscriptions.pop().unsubscribe()  # type: ignore[attr-defined]  # what the list holds has it
 
 
 @settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes here

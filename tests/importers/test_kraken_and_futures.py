@@ -42,7 +42,7 @@ def test_every_checksum_of_kraken_holds_on_the_tape(realdata: Find, tmp_path: Pa
         if isinstance(frame, list):
             pair, bodies = frame[-1].replace("XBT", "BTC"), frame[1:-2]
             levels = [level for body in bodies for key in ("a", "b", "as", "bs") for level in body.get(key, ())]
-            places[pair] = tuple(len(text.partition(".")[2]) for text in levels[0][:2])  # type: ignore[assignment]
+            places[pair] = tuple(len(text.partition(".")[2]) for text in levels[0][:2])  # type: ignore[assignment]  # of two, by the slice
             if "as" not in bodies[0]:
                 due.setdefault(pair, []).append(next((int(body["c"]) for body in reversed(bodies) if "c" in body), None))
     tape = open_tape(tmp_path / "kraken.parquet")

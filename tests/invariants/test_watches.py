@@ -133,8 +133,8 @@ def test_a_wrong_book_is_told_with_its_time() -> None:
 )
 def test_an_order_only_goes_forward(first: object, then: object, words: str) -> None:
     looking = watch("nothing_counted_twice")
-    looking.order_shown(SECOND, 1, first)  # type: ignore[arg-type]
-    looking.order_shown(2 * SECOND, 1, then)  # type: ignore[arg-type]
+    looking.order_shown(SECOND, 1, first)  # type: ignore[arg-type]  # any order will do
+    looking.order_shown(2 * SECOND, 1, then)  # type: ignore[arg-type]  # any order will do
     looking.order_shown(2 * SECOND, 2, first)  # type: ignore[arg-type]  # another callback
     problems = judged("nothing_counted_twice", looking)
     assert len(problems) == bool(words)

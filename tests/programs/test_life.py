@@ -27,7 +27,7 @@ WELL = "import asyncio\nasyncio.run(ask())\n"
 
 
 def failure(result: object) -> str:
-    return "\n".join(result.failures)  # type: ignore[attr-defined]
+    return "\n".join(result.failures)  # type: ignore[attr-defined]  # a RunResult
 
 
 def test_a_program_runs_as_main_with_its_own_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +166,7 @@ def test_a_server_hears_the_end_of_a_program_that_goes_without_closing(ending: s
     with virtual_world(host):
         host.network = network = Network(host)
         host.run_until_complete(host.create_server(Server, "db.example.com", 80))
-        life = Program(SimpleNamespace(run=program), [], host, network, 10 * SECOND)  # type: ignore[arg-type]
+        life = Program(SimpleNamespace(run=program), [], host, network, 10 * SECOND)  # type: ignore[arg-type]  # stands in for a script
         life.run()
         host.run_until_complete(life.rest())
         host.run_until_complete(asyncio.sleep(1))

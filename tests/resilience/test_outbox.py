@@ -81,13 +81,13 @@ def test_it_lets_go_in_order_in_time_and_into_the_same_market(script: list[tuple
             wishes += 1
         elif what == "ask" and mine is not None:
             verdict = outbox.ask(key, now_ns, may_go=number < 6, seen=seen)
-            if now_ns >= mine["until"]:  # type: ignore[operator]
+            if now_ns >= mine["until"]:  # type: ignore[operator]  # the model's rows hold what their keys say
                 expected = Verdict.EXPIRED
             elif number >= 6 or (mine["waited"] and not flag):
                 expected, mine["waited"] = Verdict.WAIT, True
             elif any(each["symbol"] == symbol for each in model[: model.index(mine)]):
                 expected = Verdict.BEHIND
-            elif mine["waited"] and mine["at"] is not None and price is not None and abs(price - mine["at"]) * 50 > mine["at"]:  # type: ignore[call-overload, operator]
+            elif mine["waited"] and mine["at"] is not None and price is not None and abs(price - mine["at"]) * 50 > mine["at"]:  # type: ignore[call-overload, operator]  # the model's rows hold what their keys say
                 expected = Verdict.STALE
             else:
                 expected = Verdict.SEND
@@ -99,8 +99,8 @@ def test_it_lets_go_in_order_in_time_and_into_the_same_market(script: list[tuple
             model.remove(mine)
         elif what == "back" and key in out:
             waiting, was = out.pop(key)
-            outbox.back(waiting)  # type: ignore[arg-type]
-            model = sorted([*model, {**was, "waited": True}], key=lambda each: each["wish"])  # type: ignore[arg-type, return-value]
+            outbox.back(waiting)  # type: ignore[arg-type]  # the model's rows hold what their keys say
+            model = sorted([*model, {**was, "waited": True}], key=lambda each: each["wish"])  # type: ignore[arg-type, return-value]  # the model's rows hold what their keys say
         elif what == "withdraw":
             outbox.withdraw(key)
             model = [each for each in model if each["key"] != key]

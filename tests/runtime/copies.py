@@ -84,7 +84,7 @@ def _with_default() -> Callable[[], float]:
 
 def _of_class() -> Callable[[], float]:
     kind = type("Late", (), {"clock": staticmethod(time.time)})
-    return lambda: kind.clock()  # type: ignore[attr-defined, no-any-return]
+    return lambda: kind.clock()  # type: ignore[attr-defined, no-any-return]  # the clock that was put there
 
 
 def _of_object() -> Callable[[], float]:
@@ -95,7 +95,7 @@ def _of_object() -> Callable[[], float]:
 def _in(kind: Callable[[list[Any]], Any]) -> Callable[[], Callable[[], float]]:
     def make() -> Callable[[], float]:
         held = [kind([time.time])]  # a tuple cannot be changed, but the list can
-        return lambda: held[0][0]()  # type: ignore[no-any-return]
+        return lambda: held[0][0]()  # type: ignore[no-any-return]  # the clock that was put there
 
     return make
 
@@ -114,7 +114,7 @@ NEW_CLOCKS: dict[str, Callable[[], Callable[[], float]]] = {
 """Each makes a copy in a place that was not there before."""
 
 
-def draw_by_default(generator: random.Random = random.Random()) -> float:  # noqa: B008
+def draw_by_default(generator: random.Random = random.Random()) -> float:  # noqa: B008 - the copy that this is about
     return generator.random()
 
 

@@ -201,7 +201,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for probe in PROBES:
         noise.append(bytearray(int.from_bytes(os.urandom(2), "little")))
-        results[probe.__name__] = run_virtual(lambda loop, probe=probe: probe(), seed=1)  # type: ignore[misc]
+        results[probe.__name__] = run_virtual(lambda loop, probe=probe: probe(), seed=1)  # type: ignore[misc]  # bound at once
     ended: list[int] = []
     run_virtual(lambda loop: leftovers(ended))
     results["leftovers"] = ended

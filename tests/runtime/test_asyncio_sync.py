@@ -73,7 +73,7 @@ def test_a_queue_that_is_shut_down(kind: str, immediate: bool) -> None:
         writer = asyncio.ensure_future(queue.put("late"))
         await settle()
         queue.shutdown(immediate=immediate)
-        shut_down = asyncio.QueueShutDown  # type: ignore[attr-defined]
+        shut_down = asyncio.QueueShutDown  # type: ignore[attr-defined]  # since Python 3.13
         with pytest.raises(shut_down):
             await queue.put("more")
         got = [] if immediate else [await queue.get()]

@@ -18,7 +18,7 @@ from papertape.runtime.patch.active import Run, aside
 uvloop: Any = pytest.importorskip("uvloop")
 
 
-class MadeBefore(asyncio.SelectorEventLoop):  # type: ignore[misc, valid-type, unused-ignore]
+class MadeBefore(asyncio.SelectorEventLoop):  # type: ignore[misc, valid-type, unused-ignore]  # a name that typeshed makes depend on the platform
     """A user's own kind of loop."""
 
 
@@ -109,11 +109,11 @@ class MadeInside:
 )
 def test_every_way_to_a_loop_is_virtual(way: Any, note: str) -> None:
     """An hour passes at once on it, and the run has taken down how the program came by it."""
-    policy = asyncio.events._event_loop_policy  # type: ignore[attr-defined]
+    policy = asyncio.events._event_loop_policy  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
     with program() as run:
         assert way() == 3600.0
         assert note in [each.what for each in run.intercepted]
-    assert asyncio.events._event_loop_policy is policy  # type: ignore[attr-defined]
+    assert asyncio.events._event_loop_policy is policy  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
 
 
 @pytest.mark.parametrize("factory", [MadeBefore, Foreign])
@@ -148,7 +148,7 @@ def test_loops_are_what_they_were_after_the_run() -> None:
 
 def test_a_policy_set_by_another_thread_stays() -> None:
     """Only a run's own policy ends with it."""
-    before = asyncio.events._event_loop_policy  # type: ignore[attr-defined]
+    before = asyncio.events._event_loop_policy  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
     mine = asyncio.DefaultEventLoopPolicy()
     try:
         with program():
@@ -159,7 +159,7 @@ def test_a_policy_set_by_another_thread_stays() -> None:
             assert asyncio.get_event_loop_policy() is not mine
         assert asyncio.get_event_loop_policy() is mine
     finally:
-        asyncio.events._event_loop_policy = before  # type: ignore[attr-defined]
+        asyncio.events._event_loop_policy = before  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
 
 
 def test_uvloop_imported_by_the_run_is_caught() -> None:

@@ -176,7 +176,7 @@ def test_a_call_from_another_thread_fails_the_run() -> None:
         lambda loop: loop.getaddrinfo("example.com", 80),
     ],
 )
-def test_a_way_out_is_refused_with_its_line(attempt) -> None:  # type: ignore[no-untyped-def]
+def test_a_way_out_is_refused_with_its_line(attempt) -> None:  # type: ignore[no-untyped-def]  # parametrized by functions of many shapes
     """Signals, UDP, processes, pipes and real sockets are refused, naming the line of the user's code and what to do instead."""
 
     async def main(loop: VirtualLoop) -> str:

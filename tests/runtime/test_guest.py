@@ -34,7 +34,7 @@ def world(limit_s: int | None = None) -> Iterator[HostLoop]:
     with virtual_world(host):
         host.network = Network(host)
         host.run_until_complete(host.create_task(_serve(host)))
-        host.beats = []  # type: ignore[attr-defined]
+        host.beats = []  # type: ignore[attr-defined]  # noted on the host for this test
         beat = host.create_task(_beat(host))
         host.has_program = True
         try:
@@ -94,7 +94,7 @@ def test_the_end_of_asyncio_run_cancels_the_programs_tasks_alone() -> None:
         asyncio.run(main())
         time.sleep(3.5)
         assert seen == [2, True]
-        assert host.beats == [1, 2, 3]  # type: ignore[attr-defined]
+        assert host.beats == [1, 2, 3]  # type: ignore[attr-defined]  # noted on the host for this test
 
 
 def test_everything_of_a_program_runs_on_its_own_loop() -> None:
@@ -143,7 +143,7 @@ def test_time_sleep_stops_the_program_and_not_the_world() -> None:
 
     with world() as host:
         asyncio.run(main())
-        assert host.beats == [1, 2, 3, 4]  # type: ignore[attr-defined]
+        assert host.beats == [1, 2, 3, 4]  # type: ignore[attr-defined]  # noted on the host for this test
         assert ticks == [0.4, 0.8, 4.0]  # at once, when it wakes
         assert list(host.stalls.values()) == [3 * SECOND]
 
@@ -203,13 +203,13 @@ def test_nobody_is_told_of_what_a_program_that_is_over_left_undone(caplog: pytes
     tasks: list[asyncio.Task[Any]] = []
 
     async def leave_one() -> None:
-        tasks.append(asyncio.create_task(asyncio.Event().wait()))  # type: ignore[arg-type]
+        tasks.append(asyncio.create_task(asyncio.Event().wait()))  # type: ignore[arg-type]  # what it waits for is the same to all
         await asyncio.sleep(0)
 
     def drop(loop: asyncio.AbstractEventLoop) -> tuple[int, int]:
         tasks.clear()
         gc.collect()
-        return len(loop.unhandled), caplog.text.count("Task was destroyed but it is pending!")  # type: ignore[attr-defined]
+        return len(loop.unhandled), caplog.text.count("Task was destroyed but it is pending!")  # type: ignore[attr-defined]  # a loop of ours
 
     with world() as host:
         loop = asyncio.new_event_loop()

@@ -29,7 +29,7 @@ def run_twice(main: Callable[[VirtualLoop, Any], Awaitable[Any]], **options: Any
 
         async def outer(loop: VirtualLoop) -> Any:
             loops.append(loop)
-            return await main(loop, loop.network), loop.network.digest(), loop.now_ns  # type: ignore[union-attr]
+            return await main(loop, loop.network), loop.network.digest(), loop.now_ns  # type: ignore[union-attr]  # a run with a network
 
         result = run_virtual(outer, seed=3, epoch_ns=EPOCH_NS, network=lambda loop: Network(loop, **options))
         assert loops[0].unhandled == []

@@ -457,7 +457,7 @@ def test_a_hold_from_within_a_delivery_holds_the_next_piece() -> None:
             network.hold_all(HOST)
             take(data)
 
-        server.data_received = hold_and_take  # type: ignore[method-assign]
+        server.data_received = hold_and_take  # type: ignore[method-assign]  # this protocol's alone
         client.transport.write(b"first")
         client.transport.write(b"second")
         await asyncio.sleep(1)

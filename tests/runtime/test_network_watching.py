@@ -185,7 +185,7 @@ def test_healing_ends_all_faults() -> None:
         client.transport.write(b"!")
         await asyncio.sleep(2)
         await dialled(loop, accepted)
-        return server.arrivals, network.fired, [armed.last_ns for armed in network.troubles.all]  # type: ignore[union-attr]
+        return server.arrivals, network.fired, [armed.last_ns for armed in network.troubles.all]  # type: ignore[union-attr]  # a run with a network
 
     faults = Lag(add="500ms"), Reset(at="1s"), ConnectRefused(at="1s"), Split(at="1s")
     assert on_a_network(main, *faults) == ([(540, b"late"), (540, b"!")], [2, 0, 0, 0], [30 * MILLISECOND, None, None, None])

@@ -193,9 +193,9 @@ def test_a_module_imported_during_a_run_is_put_right(tmp_path: Path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
 
     def use() -> float:
-        import papertape_test_late  # type: ignore[import-not-found]
+        import papertape_test_late  # type: ignore[import-not-found]  # written by this test
 
-        return papertape_test_late.time()  # type: ignore[no-any-return]
+        return papertape_test_late.time()  # type: ignore[no-any-return]  # written by this test
 
     try:
         assert inside(use) == (EPOCH_NS + 2 * SECOND) / SECOND
@@ -318,10 +318,10 @@ def test_patching_undoes_itself_when_it_fails_halfway(monkeypatch: pytest.Monkey
 def test_a_run_changes_no_policy() -> None:
     """An event loop policy set inside a run, as uvloop.install() does, ends with it."""
     loop = VirtualLoop()
-    before = asyncio.events._event_loop_policy  # type: ignore[attr-defined]
+    before = asyncio.events._event_loop_policy  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
     with patched(loop, 0):
-        asyncio.events._event_loop_policy = object()  # type: ignore[attr-defined]
-    assert asyncio.events._event_loop_policy is before  # type: ignore[attr-defined]
+        asyncio.events._event_loop_policy = object()  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
+    assert asyncio.events._event_loop_policy is before  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
     loop.close()
 
 

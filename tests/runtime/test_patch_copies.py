@@ -322,7 +322,7 @@ def test_a_module_imported_by_the_run_makes_no_difference_to_it(tmp_path: Path, 
 
     def use() -> Any:
         before = random.random()
-        import papertape_test_late_too as late  # type: ignore[import-not-found]
+        import papertape_test_late_too as late  # type: ignore[import-not-found]  # written by this test
 
         return before, late.generator.random(), late.draw(), late.clock(), random.random()
 

@@ -96,7 +96,7 @@ def start_pool() -> Any:
 
 
 def start_by_asyncio() -> Any:
-    loop: Any = active().loop  # type: ignore[union-attr]
+    loop: Any = active().loop  # type: ignore[union-attr]  # within a run
     loop.run_until_complete(asyncio.create_subprocess_exec("true"))
 
 

@@ -16,7 +16,7 @@ def run_probes(hash_seed: str) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     done = subprocess.run([sys.executable, PROBES], env=environment, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)  # type: ignore[no-any-return]  # as it was printed
 
 
 @pytest.fixture(scope="module")

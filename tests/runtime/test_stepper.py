@@ -135,7 +135,7 @@ def test_a_timeout_inside_works(limit: int) -> None:
             except TimeoutError:
                 log.append(loop.now_ns)
             await asyncio.sleep(1)
-            log.append(asyncio.current_task().cancelling())  # type: ignore[union-attr]
+            log.append(asyncio.current_task().cancelling())  # type: ignore[union-attr]  # there is one
 
         stepper.step(callback(), log.append)
         await asyncio.sleep(20)
@@ -220,7 +220,7 @@ def test_a_coroutine_may_cancel_itself(turns: int) -> None:
         async def callback() -> None:
             for _ in range(turns):
                 await asyncio.sleep(0)
-            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # there is one
             log.append("still here")
             await asyncio.sleep(5)
             log.append("never")
@@ -409,7 +409,7 @@ async def act(actions: list[Action], log: list[Any], variable: contextvars.Conte
                 if number == 3:
                     raise ValueError
             case "cancel":
-                asyncio.current_task().cancel()  # type: ignore[union-attr]
+                asyncio.current_task().cancel()  # type: ignore[union-attr]  # there is one
                 await asyncio.sleep(number)
             case "future":
                 future = loop.create_future()
@@ -558,7 +558,7 @@ def test_a_callback_of_a_feed_that_asks_for_its_own_end_harms_nobody_else() -> N
 
     async def main(loop: VirtualLoop, stepper: Stepper, log: list[Any]) -> Any:
         async def cancels_itself() -> None:
-            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # there is one
 
         async def waits() -> None:
             await asyncio.sleep(1)

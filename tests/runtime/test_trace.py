@@ -117,7 +117,7 @@ def test_every_fact_of_a_record_counts(tmp_path: Path, other: Record) -> None:
 
 
 async def draws(loop: VirtualLoop) -> list[Any]:
-    return [os.urandom(4), uuid.uuid4(), random.random(), random.choice("abc"), random.gauss(0, 1), random.Random().random()]  # noqa: TID251
+    return [os.urandom(4), uuid.uuid4(), random.random(), random.choice("abc"), random.gauss(0, 1), random.Random().random()]  # noqa: TID251 - what is traced
 
 
 def taken(folder: Path, program: Callable[[VirtualLoop], Any]) -> Any:
@@ -161,11 +161,11 @@ def test_a_traced_generator_draws_what_a_plain_one_draws(seed: int) -> None:
     traced.note = lambda source, size, value: None
     traced.setstate(plain.getstate())
     for each in (plain, traced):
-        each.drawn = [  # type: ignore[attr-defined]
+        each.drawn = [  # type: ignore[attr-defined]  # noted on the generator for this test
             each.random(), each.randint(1, 6), each.choice("abcdef"), each.sample(range(100), 5), each.gauss(0, 1), each.randbytes(9),
             each.getrandbits(70), each.uniform(1, 2), each.triangular(), each.expovariate(2), each.choices("abc", k=3),
         ]  # fmt: skip
-    assert plain.drawn == traced.drawn  # type: ignore[attr-defined]
+    assert plain.drawn == traced.drawn  # type: ignore[attr-defined]  # noted on the generator for this test
 
 
 def test_a_deep_stack_is_cut(tmp_path: Path) -> None:

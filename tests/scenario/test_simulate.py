@@ -57,4 +57,4 @@ def test_a_mistake_in_the_call_is_named() -> None:
     with pytest.raises(papertape.ConfigError, match=r"simulate\(\): `faults` goes with a bot"):
         papertape.simulate("x.scenario.toml", faults=["lost_reply"])
     with pytest.raises(papertape.ConfigError, match=r"simulate\(\): the first argument is 7; expected"):
-        papertape.simulate(7)  # type: ignore[arg-type]
+        papertape.simulate(7)  # type: ignore[arg-type]  # wrong on purpose

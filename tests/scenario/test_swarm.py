@@ -154,14 +154,14 @@ def test_a_swarm_is_its_base_with_a_plan(tmp_path: Path) -> None:
     base = scenario(tmp_path, fault=[{"kind": "lost_reply"}], expect={"must_happen": ["reconnected"], "recovers_within": "20s"})
     drawn = swarm(base, 12)
     assert span_of(base) == 120 * SECOND
-    assert (drawn.seed, drawn.heal.at, drawn.faults[:1]) == (12, "1m30s", base.faults)  # type: ignore[union-attr]
+    assert (drawn.seed, drawn.heal.at, drawn.faults[:1]) == (12, "1m30s", base.faults)  # type: ignore[union-attr]  # a swarm always heals
     assert drawn.faults[1:] == drawn_plan(12, until_ns=90 * SECOND)
     assert (drawn.expect.must_happen, drawn.expect.must_hit, drawn.expect.recovers_within) == ((), False, "20s")
 
 
 def test_a_base_that_heals_by_itself_keeps_its_time(tmp_path: Path) -> None:
     drawn = swarm(scenario(tmp_path, heal={"at": "10s"}), 12)
-    assert drawn.heal.at == "10s"  # type: ignore[union-attr]
+    assert drawn.heal.at == "10s"  # type: ignore[union-attr]  # a swarm always heals
     assert drawn.faults == drawn_plan(12, until_ns=10 * SECOND)
 
 

@@ -157,7 +157,7 @@ async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
         dates="now",
     )
     ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-    work = asyncio.ensure_future(serve(spec, make_fault=lambda table, source: None, on_ready=ready.set_result, tell=print))  # type: ignore[arg-type,return-value]
+    work = asyncio.ensure_future(serve(spec, make_fault=lambda table, source: None, on_ready=ready.set_result, tell=print))  # type: ignore[arg-type,return-value]  # stands in for what a command line gives
     try:
         at = await ready
         clock = ClientClock(clocks[0])

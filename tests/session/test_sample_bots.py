@@ -88,7 +88,7 @@ def test_an_order_that_turns_out_never_to_have_been_there_does_not_end_a_bot(bot
         if not lost:
             lost.append("x-1")
             raise OutcomeUnknown("x-1")
-        return await placed(self, *args, **options)  # type: ignore[arg-type]
+        return await placed(self, *args, **options)  # type: ignore[arg-type]  # handed on as they came
 
     async def never_there(self: BaseExchange, client_order_id: str) -> Order:
         raise OrderNotFound(f"order {client_order_id}: its request was lost, and the venue never had it")

@@ -359,7 +359,7 @@ def test_a_handler_may_end_with_its_connection() -> None:
 
     async def greet(connection: ServerConnection) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(connection.recv())  # type: ignore[arg-type]
+            group.create_task(connection.recv())  # type: ignore[arg-type]  # recv is a coroutine function, typed as less
 
     async def main(world: ServedWorld) -> None:
         _, writer = await asyncio.open_connection("db.example.com", 5432)
@@ -570,4 +570,4 @@ def test_a_call_that_cannot_be_is_named(main: Any, options: dict[str, Any], mess
 def test_what_goes_with_servers_goes_with_nothing_else() -> None:
     """A bot has no `limit`, `trace` or `must_hit`."""
     with pytest.raises(papertape.ConfigError, match="`trace` goes with `servers`"):
-        papertape.simulate(good_main, trace=True)  # type: ignore[call-overload]
+        papertape.simulate(good_main, trace=True)  # type: ignore[call-overload]  # wrong on purpose

@@ -65,7 +65,7 @@ def test_a_bot_that_exits_fails_the_run_and_not_the_program(where: str) -> None:
         elif where == "callback":
             await exchange.subscribe_trades("BTC/USD", leave)
         else:
-            exchange.kept = asyncio.create_task(leaving())  # type: ignore[attr-defined]
+            exchange.kept = asyncio.create_task(leaving())  # type: ignore[attr-defined]  # so that somebody holds it
         await asyncio.sleep(20)
 
     result = run(main)

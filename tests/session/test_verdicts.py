@@ -61,7 +61,7 @@ def test_who_is_not_to_trade_says_by_what_it_is_judged() -> None:
 
 async def forgets(exchange: BaseExchange) -> None:
     await buys(exchange)
-    exchange.place_order(SYMBOL, "market", "buy", "0.01")  # type: ignore[unused-coroutine]
+    exchange.place_order(SYMBOL, "market", "buy", "0.01")  # type: ignore[unused-coroutine]  # forgotten on purpose
 
 
 def test_a_coroutine_that_nobody_awaited_fails_the_run() -> None:

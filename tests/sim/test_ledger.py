@@ -31,7 +31,7 @@ def paying(open_desk: Callable[..., Any]) -> Any:
 def money(desk: Any) -> tuple[str, str, str, str]:
     """USD free and held, BTC free and held."""
     usd, btc = desk.venue.truth_balances()["USD"], desk.venue.truth_balances()["BTC"]
-    return tuple(f"{part.normalize():f}" for part in (usd.free, usd.used, btc.free, btc.used))  # type: ignore[return-value]
+    return tuple(f"{part.normalize():f}" for part in (usd.free, usd.used, btc.free, btc.used))  # type: ignore[return-value]  # of four, as they are listed
 
 
 def test_buy_holds_its_worst_price_and_fee(paying: Any) -> None:

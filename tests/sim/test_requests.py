@@ -88,7 +88,7 @@ def test_refusals_say_what_the_rule_is(fine: Any) -> None:
 
 def test_words_may_be_plain_text(fine: Any) -> None:
     """Whoever sends "market" as text means OrderType.MARKET; floats and ints are taken as they read."""
-    order = NewOrder(symbol="BTC/USD", type="market", side="buy", amount=0.1, time_in_force="IOC")  # type: ignore[arg-type]
+    order = NewOrder(symbol="BTC/USD", type="market", side="buy", amount=0.1, time_in_force="IOC")  # type: ignore[arg-type]  # wrong on purpose
     answer = fine.ask(Op.ORDER_CREATE, client_order_id="a", order=order)
     assert answer.order.status is OrderStatus.CLOSED
     assert answer.order.amount == Decimal("0.1")

@@ -232,9 +232,9 @@ def take_what_was_taken(patch: pytest.MonkeyPatch) -> None:
 
 def forget_to_release(patch: pytest.MonkeyPatch) -> None:
     def finish(self: Settlement, order: Any, status: Any, reason: str, at_ns: Any = None, real: Any = Settlement.finish) -> None:
-        hold, self.hold = self.hold, lambda *_: None  # type: ignore[method-assign]
+        hold, self.hold = self.hold, lambda *_: None  # type: ignore[method-assign]  # this venue's alone
         real(self, order, status, reason)
-        self.hold = hold  # type: ignore[method-assign]
+        self.hold = hold  # type: ignore[method-assign]  # this venue's alone
 
     patch.setattr(Settlement, "finish", finish)
 

@@ -127,7 +127,7 @@ def test_each_broken_adapter_fails_where_it_is_broken(pytester: pytest.Pytester)
     only = " or ".join(SAMPLE)
     run = pytester.runpytest_inprocess("-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-k", only)
     failed: dict[str, list[str]] = {}
-    for report in run.reprec.getreports("pytest_runtest_logreport"):  # type: ignore[attr-defined]
+    for report in run.reprec.getreports("pytest_runtest_logreport"):  # type: ignore[attr-defined]  # there is one when it ran in this process
         if report.failed:
             _, kind, test = report.nodeid.split("::")
             failed.setdefault(kind, []).append(test)

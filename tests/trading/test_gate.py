@@ -193,8 +193,8 @@ def test_whatever_fills_of_what_passes_no_limit_is_broken(steps: list[tuple[Side
             open_orders[str(number)] = (request, Decimal(0))
             assert Decimal(size) / 1000 * 20_000 <= 1_000
             assert len([each for each in sent if each > now_ns - 60 * SECOND]) <= 5
-        worst_buy = sum((each.order.amount - filled for each, filled in open_orders.values() if each.order.side is Side.BUY), Decimal(0))  # type: ignore[union-attr, operator, misc]
-        worst_sell = sum((each.order.amount - filled for each, filled in open_orders.values() if each.order.side is Side.SELL), Decimal(0))  # type: ignore[union-attr, operator, misc]
+        worst_buy = sum((each.order.amount - filled for each, filled in open_orders.values() if each.order.side is Side.BUY), Decimal(0))  # type: ignore[union-attr, operator, misc]  # all of these are requests for an order
+        worst_sell = sum((each.order.amount - filled for each, filled in open_orders.values() if each.order.side is Side.SELL), Decimal(0))  # type: ignore[union-attr, operator, misc]  # all of these are requests for an order
         assert holding + worst_buy <= Decimal("0.05")
         assert holding - worst_sell >= Decimal("-0.05")
         for key, (each, filled) in list(open_orders.items()):
@@ -236,7 +236,7 @@ def test_a_sale_is_worth_what_its_market_pays_however_low_its_price() -> None:
 
 def test_a_stop_that_sells_on_the_way_up_is_worth_what_the_market_pays_there() -> None:
     request = wants("a", Side.SELL, amount="0.01", price="100")
-    up = msgspec.structs.replace(request.order, trigger_price=Decimal(120_000), stop_direction=StopDirection.UP)  # type: ignore[type-var]
+    up = msgspec.structs.replace(request.order, trigger_price=Decimal(120_000), stop_direction=StopDirection.UP)  # type: ignore[type-var]  # the request has an order
     assert says(at(50_000), msgspec.structs.replace(request, order=up)) == "it is worth 1200 USD, and order_notional is 1000 USD"
 
 

@@ -211,7 +211,7 @@ def test_a_reset_while_asking_leaves_the_outcome_open() -> None:
 
     async def story(wire: Wire) -> None:
         await wire.connect()
-        network = asyncio.get_running_loop().network  # type: ignore[attr-defined]
+        network = asyncio.get_running_loop().network  # type: ignore[attr-defined]  # a run's loop has one
         wire.venue.before_answer = lambda: network.reset_all(REST_HOST)
         with pytest.raises(NetworkError) as caught:
             await wire.link.request(CREATE)

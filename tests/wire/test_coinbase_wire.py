@@ -359,7 +359,7 @@ def test_the_book_starts_with_a_snapshot_in_band(tell) -> None:
 
 
 def _facts(message: object) -> dict[str, object]:
-    return {name: getattr(message, name) for name in message.__struct_fields__}  # type: ignore[attr-defined]
+    return {name: getattr(message, name) for name in message.__struct_fields__}  # type: ignore[attr-defined]  # a msgspec struct
 
 
 def test_a_missing_number_shows_through(tell) -> None:

@@ -25,7 +25,7 @@ def test_what_arrives_is_told_in_order_and_when_it_arrives() -> None:
         began = ms(loop)
         for name in ("one", "two"):
             server.transport.write(b"x" * 100)
-            line.on_arrival(lambda name=name: told.append((name, ms(loop) - began)))  # type: ignore[misc]
+            line.on_arrival(lambda name=name: told.append((name, ms(loop) - began)))  # type: ignore[misc]  # bound at once
             await asyncio.sleep(0.004)
         assert told == []
         await asyncio.sleep(1)

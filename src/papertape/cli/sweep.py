@@ -253,7 +253,7 @@ def _keep_first(results: list[SeedResult], jobs: Sequence[Job], crew: Crew, most
             kept.append(
                 keep(
                     scenario, result, base=base, crew=crew, folder=folder,
-                    told=lambda done, best, what=what: tally.say(f"{what}: {_so_far(done, best.faults)}"),  # type: ignore[misc]
+                    told=lambda done, best, what=what: tally.say(f"{what}: {_so_far(done, best.faults)}"),  # type: ignore[misc]  # bound at once
                 )
             )  # fmt: skip
     except KeyboardInterrupt:

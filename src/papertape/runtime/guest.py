@@ -182,11 +182,11 @@ class GuestLoop(Manners):
         self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> VirtualTimer:
         # A closed loop is no error here: the network goes on pushing bytes at a connection that nobody reads any more.
-        timer = GuestTimer(when_ns, callback, args, self, context)  # type: ignore[arg-type]
+        timer = GuestTimer(when_ns, callback, args, self, context)  # type: ignore[arg-type]  # a timer asks no more of a loop than these have
         self.host.add(when_ns, rank, timer)
         return timer
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         self._check_closed()
         try:
             when_ns = self.host.due_ns(when)
@@ -194,7 +194,7 @@ class GuestLoop(Manners):
             return never(callback, args, self, context)
         return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         self._check_closed()
         try:
             delay_ns = round(delay * SECOND)
@@ -204,7 +204,7 @@ class GuestLoop(Manners):
             delay_ns = 1
         return self.schedule_ns(self.host.now_ns + delay_ns, TIMER, callback, *args, context=context)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]  # typeshed's options differ from one Python to the next
         return super().create_task(coro, name=name, context=with_line(context), **options)
 
     def timer_cancelled(self) -> None:
@@ -259,7 +259,7 @@ class GuestLoop(Manners):
 
     # Signals: nobody sends any but the end of the run.
 
-    def add_signal_handler(self, sig: Any, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
+    def add_signal_handler(self, sig: Any, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         self.host.signals.set_on_loop(int(sig), self, callback, args)
 
     def remove_signal_handler(self, sig: Any) -> bool:
@@ -314,7 +314,7 @@ class GuestTimer(GuestHandle, VirtualTimer):
     """A timer on a program's loop."""
 
     __slots__ = ()
-    _loop: GuestLoop  # type: ignore[assignment]
+    _loop: GuestLoop  # type: ignore[assignment]  # the loop that its own timers are for, which is no VirtualLoop
 
 
 def _nothing(guest: GuestLoop) -> None:

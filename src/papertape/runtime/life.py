@@ -85,7 +85,7 @@ class Life(GuestLoop):
                 for _ in range(CLOSED_MAX):  # what ends may make more
                     tasks |= dict.fromkeys(sorted(asyncio.all_tasks(self), key=hash))
                     for task in tasks:
-                        task._log_destroy_pending = False  # type: ignore[attr-defined]
+                        task._log_destroy_pending = False  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
                         _close(task.get_coro())
                 self._dead = ()
                 for each in last:
@@ -101,7 +101,7 @@ class Life(GuestLoop):
 
     # What the loop of a program does otherwise
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]  # typeshed's options differ from one Python to the next
         return Manners.create_task(self, coro, name=name, context=context, **options)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ class Life(GuestLoop):
     def schedule_ns(
         self, when_ns: Nanos, rank: int, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> VirtualTimer:
-        timer = LifeTimer(when_ns, callback, args, self, context)  # type: ignore[arg-type]
+        timer = LifeTimer(when_ns, callback, args, self, context)  # type: ignore[arg-type]  # a timer asks no more of a loop than these have
         if self.is_over:
             timer._scheduled = False
         else:
@@ -150,7 +150,7 @@ class LifeTimer(LifeHandle, VirtualTimer):
     """A timer in a life."""
 
     __slots__ = ()
-    _loop: Life  # type: ignore[assignment]
+    _loop: Life  # type: ignore[assignment]  # the loop that its own timers are for, which is no VirtualLoop
 
 
 def _close(coroutine: Any) -> None:

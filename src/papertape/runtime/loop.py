@@ -78,7 +78,7 @@ class VirtualTimer(asyncio.TimerHandle):
     def cancel(self) -> None:
         if not self._cancelled:
             self._cancelled = True
-            self._callback = None  # type: ignore[assignment]
+            self._callback = None  # type: ignore[assignment]  # private to asyncio, which clears it in the same way
             self._args = ()
             if self._scheduled:
                 self._loop.timer_cancelled()
@@ -182,14 +182,14 @@ class VirtualLoop(Manners):
         heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
         return timer
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         try:
             when_ns = self.due_ns(when)
         except OverflowError:
             return never(callback, args, self, context)
         return self.schedule_ns(when_ns, TIMER, callback, *args, context=context)
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> VirtualTimer:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         if self._closed:
             self._check_closed()
         try:
@@ -320,7 +320,7 @@ def _nothing() -> None:
 
 def _owner(handle: asyncio.Handle) -> str:
     """Whose turn a handle is."""
-    callback = handle._callback  # type: ignore[attr-defined]
+    callback = handle._callback  # type: ignore[attr-defined]  # private to asyncio, which clears it in the same way
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):
         return waiting_at(owner)

@@ -46,7 +46,7 @@ class Manners(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outside r
     def create_future(self) -> asyncio.Future[Any]:
         return SequencedFuture(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:  # type: ignore[override]  # typeshed's options differ from one Python to the next
         if self._task_factory is not None:
             return super().create_task(coro, name=name or self.next_task_name(), context=context, **options)
         self._check_closed()
@@ -60,12 +60,12 @@ class Manners(Outside, asyncio.BaseEventLoop):  # type: ignore[misc] # Outside r
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         return None
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         if self._thread_id is not None and self._thread_id != threading.get_ident():
             self.refuse_thread("call_soon_threadsafe from another thread", "use asyncio.to_thread, which runs inline here")
         return self.call_soon(callback, *args, context=context)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # typeshed ties the arguments to the callback's
         """Run `func` inline, one turn later; the executor is not used."""
         self._check_closed()
         future = self.create_future()

@@ -39,7 +39,7 @@ class OrderedSet(set[T]):
         super().add(item)
 
     def discard(self, item: object) -> None:
-        self._order.pop(item, None)  # type: ignore[arg-type]
+        self._order.pop(item, None)  # type: ignore[arg-type]  # what is not in it is nothing to discard, whatever its type
         super().discard(item)
 
     def remove(self, item: T) -> None:
@@ -50,8 +50,8 @@ class OrderedSet(set[T]):
         item = next(iter(self._order), None)
         if item is None and None not in self._order:
             raise KeyError("pop from an empty set")
-        self.remove(item)  # type: ignore[arg-type]
-        return item  # type: ignore[return-value]
+        self.remove(item)  # type: ignore[arg-type]  # None is an item like any other, if it is one
+        return item  # type: ignore[return-value]  # None is an item like any other, if it is one
 
     def clear(self) -> None:
         self._order.clear()

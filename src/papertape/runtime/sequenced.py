@@ -36,7 +36,7 @@ class SequencedTask(asyncio.Task[T]):
         if loop is None:
             loop = asyncio.get_running_loop()
         try:
-            self._sequence: int = loop.next_number()  # type: ignore[attr-defined]
+            self._sequence: int = loop.next_number()  # type: ignore[attr-defined]  # a loop that has none is told apart below
             if name is None:
                 name = loop.next_task_name()  # type: ignore[attr-defined] # asyncio's own numbers go on over all runs of a process
         except AttributeError:  # another thread's loop

@@ -27,7 +27,7 @@ if sys.version_info >= (3, 12):
             if current is not None:
                 tasks._leave_task(loop, current)
             return current
-        return tasks._swap_current_task(loop, task)  # type: ignore[attr-defined,no-any-return]
+        return tasks._swap_current_task(loop, task)  # type: ignore[attr-defined,no-any-return]  # typeshed does not know it
 
 else:
 

@@ -75,7 +75,7 @@ def _call(main: Any, faults: Sequence[NetworkFault], table: Table, where: str) -
 def _check_main(main: Any) -> None:
     expected = "expected `async def main(world)`"
     name = getattr(main, "__qualname__", repr(main))
-    if not (inspect.iscoroutinefunction(main) or inspect.iscoroutinefunction(getattr(main, "__call__", None))):  # noqa: B004
+    if not (inspect.iscoroutinefunction(main) or inspect.iscoroutinefunction(getattr(main, "__call__", None))):  # noqa: B004 - whether that is a coroutine function, not whether it is callable
         raise ConfigError(f"{SOURCE}: with `servers`, the first argument is {name}; {expected}")
     try:
         inspect.signature(main).bind(None)

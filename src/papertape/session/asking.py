@@ -90,4 +90,4 @@ def note_shown(
         return await trades(symbol, heard(callback, on_trade))
 
     exchange.subscribe_orders = subscribe_orders  # type: ignore[method-assign]  # as above
-    exchange.subscribe_trades = subscribe_trades  # type: ignore[method-assign]
+    exchange.subscribe_trades = subscribe_trades  # type: ignore[method-assign]  # as above

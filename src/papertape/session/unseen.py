@@ -47,11 +47,11 @@ def forgotten_awaits(who: str) -> Iterator[list[str]]:
             found[sentence] = None
             sentences.append(sentence)
 
-    warnings._warn_unawaited_coroutine = noticed  # type: ignore[attr-defined]
+    warnings._warn_unawaited_coroutine = noticed  # type: ignore[attr-defined]  # as above
     try:
         yield sentences
     finally:
-        warnings._warn_unawaited_coroutine = before  # type: ignore[attr-defined]
+        warnings._warn_unawaited_coroutine = before  # type: ignore[attr-defined]  # as above
 
 
 def tell_of_task(error: BaseException, of_whom: str = "", line: Callable[[BaseException], str] = line_of) -> str:

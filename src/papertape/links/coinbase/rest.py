@@ -60,7 +60,7 @@ class Reply(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-ignore]
+class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-ignore]  # ccxt's classes are untyped
     """ccxt's Coinbase on the clock and the budget that it is given; every HTTP answer is handed on as it is.
 
     Attributes:
@@ -111,7 +111,7 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
     def microseconds(self) -> int:
         return self.papertape_clock.wall_ns() // 1_000
 
-    def jwt(self, request: Any, secret: Any, algorithm: str = "sha256", is_rsa: bool = False, opts: Any = {}) -> str:  # noqa: B006
+    def jwt(self, request: Any, secret: Any, algorithm: str = "sha256", is_rsa: bool = False, opts: Any = {}) -> str:  # noqa: B006 - ccxt's signature
         """ccxt's token, byte for byte, without its detours; see `es256`."""
         if opts.get("alg") != "ES256":
             return str(super().jwt(request, secret, algorithm, is_rsa, opts))

@@ -2,11 +2,11 @@
 
 # Loaded before a run so that a run can replace what they do: websockets asks the one for proxies, aiohttp the other for sockets.
 import contextlib
-import urllib.request  # noqa: F401
+import urllib.request  # noqa: F401 - so that it is there before it is changed
 
 from papertape.runtime.network.network import Network, Policy
 
 with contextlib.suppress(ImportError):
-    import aiohappyeyeballs  # noqa: F401
+    import aiohappyeyeballs  # noqa: F401 - so that it is there before it is changed
 
 __all__ = ["Network", "Policy"]

@@ -94,7 +94,7 @@ class Names:
             ips = self.ips(host) if literal is None else (literal,)
         kinds = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
         kind = type or (socket.SOCK_DGRAM if proto == socket.IPPROTO_UDP else socket.SOCK_STREAM)
-        if kind not in kinds or proto not in (0, kinds[kind]):  # type: ignore[index]
+        if kind not in kinds or proto not in (0, kinds[kind]):  # type: ignore[index]  # a kind that is none of these is refused, or was
             raise failed_lookup(socket.EAI_SOCKTYPE)
         number = port_number(port)
         found: list[Info] = []
@@ -103,7 +103,7 @@ class Names:
             name = self.canonical(host) if flags & socket.AI_CANONNAME and not found else ""
             if family in (0, of):
                 address = (ip, number, 0, 0) if of == socket.AF_INET6 else (ip, number)
-                found.append((of, socket.SocketKind(kind), kinds[kind], name, address))  # type: ignore[index]
+                found.append((of, socket.SocketKind(kind), kinds[kind], name, address))  # type: ignore[index]  # a kind that is none of these is refused, or was
         if not found:
             raise failed_lookup(socket.EAI_NODATA if literal is None else socket.EAI_ADDRFAMILY)
         return found

@@ -227,7 +227,7 @@ class Dialler:
     ) -> None:
         """TLS on a connection that is open already; only its client looks at a certificate."""
         transport.set_protocol(protocol)
-        transport._extra["sslcontext"] = context  # type: ignore[attr-defined]
+        transport._extra["sslcontext"] = context  # type: ignore[attr-defined]  # where asyncio's own transports keep it
         connection = next((each for each in self._network.connections() if each.client is transport), None)
         if connection is None or server_side:
             await asyncio.sleep(2 * ONE_WAY_NS / SECOND)

@@ -210,7 +210,7 @@ class Network(Live):
         up = self._pipe(connection, ">", listener.loop, lambda: connection.client.on_drain())
         down = self._pipe(connection, "<", loop, lambda: connection.server.on_drain())
         own_ip, own_port = own or (CLIENT_IP, 0)
-        mine: tuple[Any, ...] = (CLIENT_IP if own_ip == "0.0.0.0" else own_ip, own_port or _FIRST_PORT + number)  # noqa: S104
+        mine: tuple[Any, ...] = (CLIENT_IP if own_ip == "0.0.0.0" else own_ip, own_port or _FIRST_PORT + number)  # noqa: S104 - compared, not bound
         peer = (connection.ip, connection.port)
         secrets = {"sslcontext": ssl, "ssl_object": None, "peercert": {}, "cipher": ("TLS by fiat", "TLSv1.3", 0)} if ssl else {}
         client_extra = {"sockname": mine, "peername": peer, "socket": SocketStub(mine, peer, _FIRST_DESCRIPTOR + 2 * number), **secrets}

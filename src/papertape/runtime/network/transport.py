@@ -255,7 +255,7 @@ class MemoryTransport(asyncio.Transport):
             call = "get_buffer"
             try:
                 if self._is_buffered:
-                    buffer = memoryview(self._protocol.get_buffer(-1)).cast("B")  # type: ignore[attr-defined]
+                    buffer = memoryview(self._protocol.get_buffer(-1)).cast("B")  # type: ignore[attr-defined]  # only asked of a protocol that has it
                     if not buffer:
                         raise RuntimeError("get_buffer() returned an empty buffer")
                     call = "buffer_updated"

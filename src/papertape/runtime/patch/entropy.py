@@ -80,7 +80,7 @@ def _getnode() -> int:
     return _real_getnode() if active() is None else _NODE
 
 
-_real_names: Final = tempfile._get_candidate_names  # type: ignore[attr-defined]
+_real_names: Final = tempfile._get_candidate_names  # type: ignore[attr-defined]  # private to tempfile, in all versions we run on
 
 
 def _candidate_names() -> Any:
@@ -89,7 +89,7 @@ def _candidate_names() -> Any:
     if run is None:
         return _real_names()
     if _candidate_names not in run.kept:
-        names = tempfile._RandomNameSequence()  # type: ignore[attr-defined]
+        names = tempfile._RandomNameSequence()  # type: ignore[attr-defined]  # private to tempfile, in all versions we run on
         # It would seed itself from the machine's entropy when it is first used, with what was drawn from that before.
         names._rng, names._rng_pid = run.generator("tempfile"), os.getpid()
         run.kept[_candidate_names] = names

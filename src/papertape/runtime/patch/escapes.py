@@ -39,7 +39,7 @@ def _submit(real: Callable[..., Any]) -> Callable[..., Any]:
         """Run it inline; what it returned, or raised, is in the future."""
         run = active()
         if run is None:
-            return real(self, fn, *args, **kwargs)  # type: ignore[no-any-return]
+            return real(self, fn, *args, **kwargs)  # type: ignore[no-any-return]  # whatever the real one returns
         run.count("executor")
         future: Future[Any] = Future()
         try:

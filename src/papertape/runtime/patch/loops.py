@@ -127,7 +127,7 @@ def _get_policy() -> Any:
 
 
 def _set_policy(policy: Any) -> None:
-    now = asyncio.events._event_loop_policy  # type: ignore[attr-defined]
+    now = asyncio.events._event_loop_policy  # type: ignore[attr-defined]  # private to asyncio, in all versions we run on
     run = active()
     if run is not None:
         if policy is None:

@@ -135,7 +135,7 @@ def _check_handler(handler: Any, protocol: Protocol, where: str) -> None:
     name = getattr(handler, "__qualname__", repr(handler))
     if not callable(handler):
         raise ConfigError(f"{where}: holds {name}; expected {protocol.value}")
-    if not (inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))):  # noqa: B004
+    if not (inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))):  # noqa: B004 - whether that is a coroutine function, not whether it is callable
         raise ConfigError(f"{where}: {name} is no `async def`; expected {protocol.value}")
     count = 2 if protocol is Protocol.TCP else 1
     try:

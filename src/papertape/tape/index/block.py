@@ -138,11 +138,11 @@ class Indexed(Block):
         return (self._times or self._mapped_times())[0]
 
     @property
-    def arrivals(self) -> Sequence[Nanos]:  # type: ignore[override]
+    def arrivals(self) -> Sequence[Nanos]:  # type: ignore[override]  # as above
         return (self._times or self._mapped_times())[1]
 
     @property
-    def barriers(self) -> Sequence[int]:  # type: ignore[override]
+    def barriers(self) -> Sequence[int]:  # type: ignore[override]  # as above
         if not self._entry.barriers:
             return ()
         barriers = self._columns.barriers
