@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,30 @@ def test_a_module_begins_with_what_it_is_for(path: Path) -> None:
 def test_nothing_is_called_utils() -> None:
     """Every module has a noun for a name."""
     assert [path for path in MODULES if path.stem in ("utils", "util", "helpers", "misc", "common")] == []
+
+
+def test_each_silenced_check_says_why() -> None:
+    """Behind what tells mypy or ruff to be quiet stands the reason, in the code, the tests and the benchmarks."""
+    folders = (SOURCE, ROOT / "tests", ROOT / "benchmarks")
+    silent = [
+        f"{path.relative_to(ROOT).as_posix()}:{number}"
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if unexplained(line)
+    ]
+    assert silent == []
+
+
+def unexplained(line: str) -> bool:
+    """Whether a line silences a check and says no more.
+
+    >>> unexplained("x = f()  # type: ignore[no-any-return]"), unexplained("x = f()  # type: ignore[no-any-return]  # as it came")
+    (True, False)
+    >>> unexplained("import x  # noqa: F401"), unexplained("import x  # noqa: F401 - it registers itself")
+    (True, False)
+    """
+    return re.search(r"# (type: ignore(\[[^]]*\])?|noqa(: [A-Z0-9, ]+)?)\s*$", line) is not None
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
