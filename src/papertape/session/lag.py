@@ -21,9 +21,9 @@ from papertape.sim.side import FAR, BookSide
 from papertape.sim.venue import TRADES_MAX
 from papertape.tape.batch import scalar_of
 from papertape.tape.block import Block
-from papertape.tape.lane import LISTED_MAX, Lane, numbers
 from papertape.tape.rows import Row
 from papertape.tape.schema import ASK, BID, DELTA, TRADE
+from papertape.tape.strand import LISTED_MAX, Strand, numbers
 
 TAIL_NS: Final = 150 * MILLISECOND
 """Rows younger than this, by the newest, are worked in one by one; more than `sim.prints` looks back as a rule."""
@@ -199,7 +199,7 @@ class Keeper:
         return min(end, block.end) if at < block.count else min(end, block.end + 1)
 
     def _jump(self, end: int) -> None:
-        """Go on from the books as an index has them, close enough before message `end`; not past what is no lane's."""
+        """Go on from the books as an index has them, close enough before message `end`; not past what is no strand's."""
         behind = self._books
         passed = [(behind.block, behind.at)]
         block = behind.block
@@ -273,7 +273,7 @@ class Keeper:
     def _skip(self, block: Block, begin: int, end: int, number: int, symbol: str) -> None:
         matcher = self.venue.matcher(symbol)
         for place, (side, book_side) in enumerate(((Side.BUY, matcher.bids), (Side.SELL, matcher.asks))):
-            changed = block.lanes(number)[place]
+            changed = block.strands(number)[place]
             facts = block.facts(number, place, begin, end, book_side.snapshot_ns)
             if facts:
                 levels = changed.levels(*changed.between(begin, end), book_side.ladder.held)
@@ -317,7 +317,7 @@ class Keeper:
         for (number, _), each in zip(self._symbols, minds, strict=True):
             if each is NOTHING:
                 continue
-            bids, asks, bought, sold = block.lanes(number)
+            bids, asks, bought, sold = block.strands(number)
             found.update(dict.fromkeys(_at(bids, begin, end, each.bids, at_least=each.ask)))
             found.update(dict.fromkeys(_at(asks, begin, end, each.asks, at_most=each.bid)))
             found.update(dict.fromkeys(_at(bought, begin, end, (), at_least=each.ask)))
@@ -326,23 +326,23 @@ class Keeper:
 
 
 def _at(
-    lane: Lane, begin: int, end: int, prices: Sequence[int], *, at_least: int | None = None, at_most: int | None = None
+    strand: Strand, begin: int, end: int, prices: Sequence[int], *, at_least: int | None = None, at_most: int | None = None
 ) -> Iterable[int]:
     """Places of rows at one of `prices`, or as far as a bound or further."""
     if not prices and at_least is None and at_most is None:
         return ()
-    low, high = lane.between(begin, end)
+    low, high = strand.between(begin, end)
     if low == high:
         return ()
     if high - low <= LISTED_MAX:
         least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
-        found = numbers(lane.prices, low, high)
+        found = numbers(strand.prices, low, high)
         if not prices:
-            return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most]
-        return [lane.places[row] for row, price in enumerate(found, low) if price >= least or price <= most or price in prices]
+            return [strand.places[row] for row, price in enumerate(found, low) if price >= least or price <= most]
+        return [strand.places[row] for row, price in enumerate(found, low) if price >= least or price <= most or price in prices]
     import pyarrow.compute as pc
 
-    part = lane.prices.slice(low, high - low)
+    part = strand.prices.slice(low, high - low)
     masks = [pc.equal(part, scalar_of("int64", price)) for price in prices]
     if at_least is not None:
         masks.append(pc.greater_equal(part, scalar_of("int64", at_least)))
@@ -351,7 +351,7 @@ def _at(
     mask = masks[0]
     for other in masks[1:]:
         mask = pc.or_(mask, other)
-    return (lane.places[low + place] for place in pc.indices_nonzero(mask).to_pylist())
+    return (strand.places[low + place] for place in pc.indices_nonzero(mask).to_pylist())
 
 
 def _barriers(block: Block, begin: int) -> bool:
@@ -362,10 +362,10 @@ def _barriers(block: Block, begin: int) -> bool:
 def _newest(block: Block, number: int, begin: int, end: int) -> Nanos | None:
     """The stamp of the last change of an instrument's book in a part of a block; None where there is none."""
     found: list[tuple[int, int, Any, int]] = []
-    for place, lane in enumerate(block.lanes(number)[:2]):
-        low, high = lane.between(begin, end)
+    for place, strand in enumerate(block.strands(number)[:2]):
+        low, high = strand.between(begin, end)
         if high > low:
-            found.append((lane.places[high - 1], place, lane.stamps, high - 1))
+            found.append((strand.places[high - 1], place, strand.stamps, high - 1))
     if not found:
         return None
     _, _, stamps, at = max(found, key=lambda each: each[:2])
@@ -376,9 +376,9 @@ def _newest(block: Block, number: int, begin: int, end: int) -> Nanos | None:
 def _last_trades(block: Block, begin: int, end: int, number: int, symbol: str) -> list[Trade]:
     """An instrument's trades, oldest first, or the last `TRADES_MAX` of them."""
     places: list[int] = []
-    for lane in block.lanes(number)[2:]:
-        low, high = lane.between(begin, end)
-        places += list(lane.places[max(low, high - TRADES_MAX) : high])
+    for strand in block.strands(number)[2:]:
+        low, high = strand.between(begin, end)
+        places += list(strand.places[max(low, high - TRADES_MAX) : high])
     if not places:
         return []
     first = sorted(places)[-TRADES_MAX:][0]

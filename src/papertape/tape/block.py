@@ -19,9 +19,9 @@ from papertape.tape.assemble import Assembler, Roller
 from papertape.tape.batch import BATCH_ROWS, Timed, column_of, listed, rows_between, scalar_of, timed_rows
 from papertape.tape.changes import Changes
 from papertape.tape.cutting import joined, part_of, rows_before, whole_of
-from papertape.tape.lane import NO_ROWS, Bar, Lane, bars, words
 from papertape.tape.reader import Message, Tape, events_of
 from papertape.tape.rows import Numbers, Row
+from papertape.tape.strand import NO_ROWS, Bar, Strand, bars, words
 
 BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
@@ -40,7 +40,7 @@ class Block:
         count: how many there are, at least one.
         reaches: when each has reached the venue, nanoseconds since 1970-01-01 UTC; ascending.
         arrivals: when a client could have each at the earliest where nothing overtakes anything; ascending.
-        barriers: places, in this block, of those messages that no lane has and that a venue must be told: snapshots, updates without
+        barriers: places, in this block, of those messages that no strand has and that a venue must be told: snapshots, updates without
             levels, what happened to the recorder's line, and all where rows are not in the order in which messages are made of them.
         reading: what reads the next one when it is asked for.
         is_light: it costs next to nothing to hold on to it, and it knows the books as it begins.
@@ -74,8 +74,8 @@ class Block:
         alone.first, alone.count = self.first, 0
         return alone
 
-    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
-        """Changed bids, changed asks, what takers bought, what they sold; see `Lane`."""
+    def strands(self, instrument: int) -> tuple[Strand, Strand, Strand, Strand]:
+        """Changed bids, changed asks, what takers bought, what they sold; see `Strand`."""
         raise NotImplementedError
 
     def book(self, instrument: int) -> tuple[Iterable[Level], Iterable[Level]]:
@@ -83,12 +83,12 @@ class Block:
         raise NotImplementedError
 
     def bars(self, instrument: int, begin: int, end: int) -> tuple[list[Bar], int]:
-        """Trades of the messages at these places as bars; see `lane.bars`."""
-        return bars(self.lanes(instrument)[2:], begin, end)
+        """Trades of the messages at these places as bars; see `strand.bars`."""
+        return bars(self.strands(instrument)[2:], begin, end)
 
     def trades(self, instrument: int, begin: int, end: int) -> int:
         """How many trades there are among these messages."""
-        return sum(high - low for low, high in (lane.between(begin, end) for lane in self.lanes(instrument)[2:]))
+        return sum(high - low for low, high in (strand.between(begin, end) for strand in self.strands(instrument)[2:]))
 
     def facts(self, instrument: int, place: int, begin: int, end: int, since_ns: Nanos) -> int:
         """How many facts these messages tell of one side's queues: changed levels, and trades stamped later than `since_ns`.
@@ -96,7 +96,7 @@ class Block:
         Args:
             place: 0 for bids, 1 for asks.
         """
-        changed, printed = self.lanes(instrument)[place], self.lanes(instrument)[3 - place]  # a taker who sold hits bids
+        changed, printed = self.strands(instrument)[place], self.strands(instrument)[3 - place]  # a taker who sold hits bids
         low, high = changed.between(begin, end)
         return high - low + printed.later(*printed.between(begin, end), since_ns)
 
@@ -144,7 +144,7 @@ class Opening(Block):
         self.arrivals = list(itertools.accumulate((message[2] for message in messages), max))
         self.barriers = range(self.count)
 
-    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
+    def strands(self, instrument: int) -> tuple[Strand, Strand, Strand, Strand]:
         return (NO_ROWS, NO_ROWS, NO_ROWS, NO_ROWS)
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
@@ -169,7 +169,7 @@ class Rows(Block):
         super().__init__(rest)
         self._tape = tape
         self._timed = timed
-        self._lanes: dict[int, tuple[Lane, Lane, Lane, Lane]] = {}
+        self._strands: dict[int, tuple[Strand, Strand, Strand, Strand]] = {}
         self._changes: dict[int, Changes] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
@@ -205,13 +205,13 @@ class Rows(Block):
         """How many there are."""
         return len(self._timed.arrow)
 
-    def beside(self, lane: Lane, column: str) -> Any:
-        """Another column of a lane's rows."""
-        return self._timed.arrow.column(column).take(lane.rows)
+    def beside(self, strand: Strand, column: str) -> Any:
+        """Another column of a strand's rows."""
+        return self._timed.arrow.column(column).take(strand.rows)
 
-    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
-        lanes = self._lanes.get(instrument)
-        if lanes is None:
+    def strands(self, instrument: int) -> tuple[Strand, Strand, Strand, Strand]:
+        strands = self._strands.get(instrument)
+        if strands is None:
             import pyarrow.compute as pc
 
             keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), scalar_of("int32", _APART)))
@@ -220,9 +220,9 @@ class Rows(Block):
                 rows = pc.indices_nonzero(pc.equal(keys, scalar_of("int32", instrument * _APART + kind * 4 + side)))
                 places = words(rows if self.is_plain else self._places.take(rows))
                 prices, lots, stamps = (self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))
-                made.append(Lane(places, prices, lots, stamps, rows))
-            lanes = self._lanes[instrument] = (made[0], made[1], made[2], made[3])
-        return lanes
+                made.append(Strand(places, prices, lots, stamps, rows))
+            strands = self._strands[instrument] = (made[0], made[1], made[2], made[3])
+        return strands
 
     def changes(self, instrument: int) -> Changes | None:
         if self.is_odd:

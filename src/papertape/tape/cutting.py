@@ -7,7 +7,7 @@ from bisect import bisect_left
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed
-from papertape.tape.lane import words
+from papertape.tape.strand import words
 
 
 def rows_before(timed: Timed, at_ns: Nanos) -> int:

@@ -19,16 +19,16 @@ from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.block import PAGE, PAGES_MAX, Block, Rows, rows_again
 from papertape.tape.changes import Changes
-from papertape.tape.index.layout import WORD, BlockEntry, Directory, LaneEntry, Part, Unfit, pad, total
-from papertape.tape.lane import NO_ROWS, Bar, Lane
+from papertape.tape.index.layout import WORD, BlockEntry, Directory, Part, StrandEntry, Unfit, pad, total
 from papertape.tape.reader import Message, Tape
 from papertape.tape.rows import Row
+from papertape.tape.strand import NO_ROWS, Bar, Strand
 
 KINDS_IN_LANES: Final = (schema.TRADE, schema.DELTA)
 
 
-class IndexedLane(Lane):
-    """A lane with what else is needed to make events of its rows.
+class IndexedStrand(Strand):
+    """A strand with what else is needed to make events of its rows.
 
     Attributes:
         local: the recorder's clock of each, 8-byte numbers.
@@ -55,7 +55,7 @@ class Opened(msgspec.Struct):
 
     barriers: Sequence[int]
     ends: Sequence[int]
-    lanes: list[tuple[Lane, ...]]
+    strands: list[tuple[Strand, ...]]
     books: list[tuple[tuple[Sequence[int], Sequence[int]], ...]]
 
 
@@ -148,8 +148,8 @@ class Indexed(Block):
         barriers = self._columns.barriers
         return barriers if self.count == self._entry.count else barriers[: bisect_left(barriers, self.count)]
 
-    def lanes(self, instrument: int) -> tuple[Lane, Lane, Lane, Lane]:
-        return self._columns.lanes[instrument]  # type: ignore[return-value]  # four are four
+    def strands(self, instrument: int) -> tuple[Strand, Strand, Strand, Strand]:
+        return self._columns.strands[instrument]  # type: ignore[return-value]  # four are four
 
     def row_after(self, count: int) -> int:
         """The number in the tape of the row after so many messages."""
@@ -168,10 +168,10 @@ class Indexed(Block):
     def trades(self, instrument: int, begin: int, end: int) -> int:
         if begin or end < self._entry.count:
             return super().trades(instrument, begin, end)
-        return sum(lane.count for lane in self._entry.books[instrument].lanes[2:])
+        return sum(strand.count for strand in self._entry.books[instrument].strands[2:])
 
     def facts(self, instrument: int, place: int, begin: int, end: int, since_ns: Nanos) -> int:
-        changed, printed = (self._entry.books[instrument].lanes[each] for each in (place, 3 - place))
+        changed, printed = (self._entry.books[instrument].strands[each] for each in (place, 3 - place))
         if begin or end < self._entry.count or (printed.count and printed.least_ns <= since_ns):
             return super().facts(instrument, place, begin, end, since_ns)
         return changed.count + printed.count
@@ -219,18 +219,18 @@ class Indexed(Block):
         return iter(sorted(events.items(), key=itemgetter(0)))
 
     def _events(self, begin: int, end: int, *, has_changes: bool = True) -> dict[int, MarketEvent]:
-        """What the lanes have of some messages, by place."""
+        """What the strands have of some messages, by place."""
         found: dict[int, MarketEvent] = {}
-        for instrument, lanes in zip(self._index.tape.instruments, self._columns.lanes, strict=True):
+        for instrument, strands in zip(self._index.tape.instruments, self._columns.strands, strict=True):
             symbol = instrument.symbol
             if has_changes:
-                for is_asks, lane in enumerate(lanes[:2]):
-                    if isinstance(lane, IndexedLane):
-                        _add_changes(found, lane, *lane.between(begin, end), symbol, is_asks=bool(is_asks))
-            for taker, lane in zip((Side.BUY, Side.SELL), lanes[2:], strict=True):
-                if isinstance(lane, IndexedLane):
-                    low, high = lane.between(begin, end)
-                    rows = zip(*_rows(lane, low, high), lane.ids(low, high), strict=True)
+                for is_asks, strand in enumerate(strands[:2]):
+                    if isinstance(strand, IndexedStrand):
+                        _add_changes(found, strand, *strand.between(begin, end), symbol, is_asks=bool(is_asks))
+            for taker, strand in zip((Side.BUY, Side.SELL), strands[2:], strict=True):
+                if isinstance(strand, IndexedStrand):
+                    low, high = strand.between(begin, end)
+                    rows = zip(*_rows(strand, low, high), strand.ids(low, high), strict=True)
                     for place, ticks, lots, at_ns, local_ns, name in rows:
                         found[place] = Trade(
                             venue_ns=at_ns, local_ns=local_ns, symbol=symbol, price_ticks=ticks, qty_lots=lots, taker=taker, trade_id=name
@@ -266,16 +266,16 @@ class Indexed(Block):
         return self._opened
 
 
-def _rows(lane: IndexedLane, low: int, high: int) -> tuple[Sequence[int], ...]:
-    columns = (memoryview(column.buffers()[1]).cast("q")[low:high] for column in (lane.prices, lane.lots, lane.stamps))
-    return (lane.places[low:high], *columns, lane.local[low:high])
+def _rows(strand: IndexedStrand, low: int, high: int) -> tuple[Sequence[int], ...]:
+    columns = (memoryview(column.buffers()[1]).cast("q")[low:high] for column in (strand.prices, strand.lots, strand.stamps))
+    return (strand.places[low:high], *columns, strand.local[low:high])
 
 
-def _add_changes(found: dict[int, MarketEvent], lane: IndexedLane, low: int, high: int, symbol: str, *, is_asks: bool) -> None:
+def _add_changes(found: dict[int, MarketEvent], strand: IndexedStrand, low: int, high: int, symbol: str, *, is_asks: bool) -> None:
     """Updates made of one side's rows; those of asks are added to what a message changes of the bids."""
     last = -1
     levels: tuple[Level, ...] = ()
-    for place, ticks, lots, at_ns, local_ns in zip(*_rows(lane, low, high), strict=True):
+    for place, ticks, lots, at_ns, local_ns in zip(*_rows(strand, low, high), strict=True):
         levels = (*levels, (ticks, lots)) if place == last else ((ticks, lots),)
         last = place
         if is_asks:
@@ -298,15 +298,15 @@ def _opened(words: memoryview, entry: BlockEntry) -> Opened:
 
     barriers = column(entry.barriers)
     ends: Sequence[int] = column(entry.ends) if entry.ends else range(entry.count)
-    lanes: list[tuple[Lane, ...]] = []
+    strands: list[tuple[Strand, ...]] = []
     books: list[tuple[tuple[Sequence[int], Sequence[int]], ...]] = []
     for book in entry.books:
-        lanes.append(tuple(_lane(column, each, has_text=place > 1) for place, each in enumerate(book.lanes)))
+        strands.append(tuple(_strand(column, each, has_text=place > 1) for place, each in enumerate(book.strands)))
         books.append(tuple((column(count), column(count)) for count in (book.bids, book.asks)))
-    return Opened(barriers, ends, lanes, books)
+    return Opened(barriers, ends, strands, books)
 
 
-def _lane(column: Any, entry: LaneEntry, *, has_text: bool) -> Lane:
+def _strand(column: Any, entry: StrandEntry, *, has_text: bool) -> Strand:
     import pyarrow as pa
 
     count = entry.count
@@ -317,4 +317,4 @@ def _lane(column: Any, entry: LaneEntry, *, has_text: bool) -> Lane:
     local = column(count)
     offsets = column(count + 1, "i", 4) if has_text else ()
     text = column(entry.text, "B", 1) if has_text else memoryview(b"")
-    return IndexedLane(places, prices, lots, stamps, None, local, offsets, text)
+    return IndexedStrand(places, prices, lots, stamps, None, local, offsets, text)

@@ -20,15 +20,15 @@ from papertape.tape.index.layout import (
     BlockEntry,
     BookEntry,
     Directory,
-    LaneEntry,
     Part,
+    StrandEntry,
     Unfit,
     pad,
     seal,
     total,
 )
-from papertape.tape.lane import Lane, bars
 from papertape.tape.reader import Tape
+from papertape.tape.strand import Strand, bars
 
 SUFFIX_PART: Final = ".part"
 
@@ -119,12 +119,12 @@ class Indexer:
         rest.put(b"" if block.is_plain else block.ends)
         books = []
         for number, book in enumerate(self._books):
-            lanes = block.lanes(number)
-            entries = tuple(_put_lane(rest, block, lane, has_text=place > 1) for place, lane in enumerate(lanes))
+            strands = block.strands(number)
+            entries = tuple(_put_strand(rest, block, strand, has_text=place > 1) for place, strand in enumerate(strands))
             for side in book:
                 prices = sorted(side)
                 rest.put(array("q", prices), array("q", map(side.__getitem__, prices)))
-            made, minute = bars(lanes[2:], 0, block.count)
+            made, minute = bars(strands[2:], 0, block.count)
             books.append(BookEntry(len(book[0]), len(book[1]), entries, made, minute))  # type: ignore[arg-type]  # four are four
         self._roll(block)
         ends_count = 0 if block.is_plain else block.count
@@ -138,9 +138,9 @@ class Indexer:
         begin = 0
         for barrier in [*block.barriers, block.count]:
             for number, book in enumerate(self._books):
-                for side, lane in zip(book, block.lanes(number), strict=False):
-                    low, high = lane.between(begin, barrier)
-                    for ticks, lots in lane.levels(low, high, side.keys):
+                for side, strand in zip(book, block.strands(number), strict=False):
+                    low, high = strand.between(begin, barrier)
+                    for ticks, lots in strand.levels(low, high, side.keys):
                         if lots:
                             side[ticks] = lots
                         else:
@@ -180,23 +180,23 @@ class _Words:
         return Part(self._offset, (self._file.tell() - self._offset) // WORD, self._total % (1 << 64))
 
 
-def _put_lane(rest: _Words, block: Rows, lane: Lane, *, has_text: bool) -> LaneEntry:
+def _put_strand(rest: _Words, block: Rows, strand: Strand, *, has_text: bool) -> StrandEntry:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    count = len(lane.prices)
+    count = len(strand.prices)
     if not count:
-        return LaneEntry(0, 0)
-    local, text = block.beside(lane, "local_ns"), block.beside(lane, "text") if has_text else None
-    rest.put(_narrow(lane.places))
-    rest.put(*(_bytes(column, count) for column in (lane.prices, lane.lots, lane.stamps, local)))
+        return StrandEntry(0, 0)
+    local, text = block.beside(strand, "local_ns"), block.beside(strand, "text") if has_text else None
+    rest.put(_narrow(strand.places))
+    rest.put(*(_bytes(column, count) for column in (strand.prices, strand.lots, strand.stamps, local)))
     size = 0
     if text is not None:
         text = pc.fill_null(text, pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(bytes(8)), pa.py_buffer(b"")])[0])
         _, offsets, said = text.buffers()
         size = memoryview(offsets).cast("i")[count]
         rest.put(memoryview(offsets)[: (count + 1) * 4], b"" if said is None else memoryview(said)[:size])
-    return LaneEntry(count, pc.min(lane.stamps).as_py(), size)
+    return StrandEntry(count, pc.min(strand.stamps).as_py(), size)
 
 
 def _narrow(places: Any) -> Any:

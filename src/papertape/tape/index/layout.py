@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from papertape.model.units import Nanos
-from papertape.tape.lane import Bar
+from papertape.tape.strand import Bar
 
 VERSION: Final = 1
 """Of all this; another one makes another index."""
@@ -47,8 +47,8 @@ class Part(msgspec.Struct, array_like=True, frozen=True):
     total: int
 
 
-class LaneEntry(msgspec.Struct, array_like=True, frozen=True):
-    """One lane of a block.
+class StrandEntry(msgspec.Struct, array_like=True, frozen=True):
+    """One strand of a block.
 
     Attributes:
         least_ns: the earliest stamp; 0 where it is empty.
@@ -61,11 +61,11 @@ class LaneEntry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class BookEntry(msgspec.Struct, array_like=True, frozen=True):
-    """One instrument in a block: how many levels its book has as that begins, its four lanes, its trades as bars and the last minute."""
+    """One instrument in a block: how many levels its book has as that begins, its four strands, its trades as bars and the last minute."""
 
     bids: int
     asks: int
-    lanes: tuple[LaneEntry, LaneEntry, LaneEntry, LaneEntry]
+    strands: tuple[StrandEntry, StrandEntry, StrandEntry, StrandEntry]
     bars: list[Bar]
     minute: int
 
@@ -76,7 +76,7 @@ class BlockEntry(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         first_row, rows: its rows in the tape.
         times: when its messages reach the venue, then when they arrive.
-        rest: where its barriers are; the last row of each message, if any message has more than one; then by instrument: the lanes, and
+        rest: where its barriers are; the last row of each message, if any message has more than one; then by instrument: the strands, and
             the book as the block begins.
         ends: 0, or how many messages.
     """

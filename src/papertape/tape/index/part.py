@@ -86,8 +86,8 @@ def _books(block: Indexed, begin: int, symbols: list[str]) -> list[tuple[dict[in
     at = 0
     for barrier in [*(each for each in block.barriers if each < begin), begin]:
         for instrument, sides in enumerate(books):
-            for side, lane in zip(sides, block.lanes(instrument), strict=False):
-                for ticks, lots in lane.levels(*lane.between(at, barrier), side.keys):
+            for side, strand in zip(sides, block.strands(instrument), strict=False):
+                for ticks, lots in strand.levels(*strand.between(at, barrier), side.keys):
                     if lots:
                         side[ticks] = lots
                     else:

@@ -26,7 +26,7 @@ Bar = tuple[int, int, int, int, int, int]
 """(minute since 1970, open, high, low, close ticks, volume lots)"""
 
 
-class Lane(msgspec.Struct):
+class Strand(msgspec.Struct):
     """One kind of rows of one instrument: changed bids, changed asks, trades whose taker bought, or sold.
 
     Attributes:
@@ -74,7 +74,7 @@ class Lane(msgspec.Struct):
         return int(pc.sum(pc.greater(self.stamps.slice(low, high - low), scalar_of("int64", than_ns))).as_py())
 
 
-NO_ROWS: Final = Lane((), (), (), ())
+NO_ROWS: Final = Strand((), (), (), ())
 
 
 def numbers(column: Any, low: int, high: int) -> list[int]:
@@ -94,13 +94,13 @@ def words(column: Any) -> memoryview[int]:
     return view[column.offset : column.offset + len(column)]
 
 
-def bars(lanes: Sequence[Lane], begin: int, end: int) -> tuple[list[Bar], int]:
+def bars(strands: Sequence[Strand], begin: int, end: int) -> tuple[list[Bar], int]:
     """Some messages' trades as bars of a minute, and the minute of the last trade, -1 where there is none.
 
     Args:
-        lanes: those of trades, of one instrument.
+        strands: those of trades, of one instrument.
     """
-    parts = [(lane, *lane.between(begin, end)) for lane in lanes]
+    parts = [(strand, *strand.between(begin, end)) for strand in strands]
     count = sum(high - low for _, low, high in parts)
     if count <= LISTED_MAX or not _are_summed(parts):
         return _listed_bars(parts)
@@ -109,11 +109,12 @@ def bars(lanes: Sequence[Lane], begin: int, end: int) -> tuple[list[Bar], int]:
 
     found = [part for part in parts if part[2] > part[1]]
     prices, lots, stamps = (
-        pa.concat_arrays([getattr(lane, name).slice(low, high - low) for lane, low, high in found]) for name in ("prices", "lots", "stamps")
+        pa.concat_arrays([getattr(strand, name).slice(low, high - low) for strand, low, high in found])
+        for name in ("prices", "lots", "stamps")
     )
     minutes = pc.divide(stamps, scalar_of("int64", MINUTE))
     if len(found) > 1:
-        order = pc.sort_indices(pa.concat_arrays([column_of("int64", lane.places[low:high]) for lane, low, high in found]))
+        order = pc.sort_indices(pa.concat_arrays([column_of("int64", strand.places[low:high]) for strand, low, high in found]))
         prices, lots, minutes = prices.take(order), lots.take(order), minutes.take(order)
     made = []
     for minute in pc.unique(minutes):
@@ -145,23 +146,23 @@ def _last_wins() -> bool:
     return bool(pc.inverse_permutation(column_of("int64", numbers), max_index=31).to_pylist() == [last.get(each) for each in range(32)])
 
 
-def _are_summed(parts: Sequence[tuple[Lane, int, int]]) -> bool:
+def _are_summed(parts: Sequence[tuple[Strand, int, int]]) -> bool:
     """Whether 8 bytes hold any sum of the amounts, and minutes can be divided without a thought of those before 1970."""
     import pyarrow.compute as pc
 
-    for lane, low, high in parts:
+    for strand, low, high in parts:
         if high > low:
-            least, most = pc.min_max(lane.lots.slice(low, high - low)).values()
-            if max(most.as_py(), -least.as_py()) * (high - low) >= SUM_MAX or pc.min(lane.stamps.slice(low, high - low)).as_py() < 0:
+            least, most = pc.min_max(strand.lots.slice(low, high - low)).values()
+            if max(most.as_py(), -least.as_py()) * (high - low) >= SUM_MAX or pc.min(strand.stamps.slice(low, high - low)).as_py() < 0:
                 return False
     return True
 
 
-def _listed_bars(parts: Sequence[tuple[Lane, int, int]]) -> tuple[list[Bar], int]:
+def _listed_bars(parts: Sequence[tuple[Strand, int, int]]) -> tuple[list[Bar], int]:
     found: list[tuple[int, int, int, Nanos]] = []
-    for lane, low, high in parts:
-        columns = (numbers(column, low, high) for column in (lane.prices, lane.lots, lane.stamps))
-        found += zip(lane.places[low:high], *columns, strict=True)
+    for strand, low, high in parts:
+        columns = (numbers(column, low, high) for column in (strand.prices, strand.lots, strand.stamps))
+        found += zip(strand.places[low:high], *columns, strict=True)
     found.sort(key=lambda each: each[0])
     made: dict[int, Bar] = {}
     minute = -1

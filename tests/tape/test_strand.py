@@ -13,8 +13,8 @@ from papertape.model.event import Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import MINUTE
 from papertape.sim.candles import Candles
-from papertape.tape import lane
-from papertape.tape.lane import Lane, bars
+from papertape.tape import strand
+from papertape.tape.strand import Strand, bars
 
 Row = tuple[int, int, int, bool]  # ticks, lots, stamp, whether the taker bought
 IT = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
@@ -25,9 +25,9 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
-def lane_of(rows: list[tuple[int, Row]]) -> Lane:
+def strand_of(rows: list[tuple[int, Row]]) -> Strand:
     columns = [pa.array([row[column] for _, row in rows], pa.int64()) for column in range(3)]
-    return Lane([place for place, _ in rows], *columns)
+    return Strand([place for place, _ in rows], *columns)
 
 
 @settings(max_examples=60, deadline=None)
@@ -38,11 +38,11 @@ def test_bars_of_columns_are_those_of_trades_one_by_one(rows: list[Row], begin: 
     for ticks, lots, at_ns, is_bought in rows:
         taker = Side.BUY if is_bought else Side.SELL
         each.on_trade(Trade(venue_ns=at_ns, local_ns=at_ns, symbol=IT.symbol, price_ticks=ticks, qty_lots=lots, taker=taker))
-    lanes = [lane_of([(place, row) for place, row in enumerate(rows) if row[3] is side]) for side in (True, False)]
+    strands = [strand_of([(place, row) for place, row in enumerate(rows) if row[3] is side]) for side in (True, False)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lane, "LISTED_MAX", 1_024 if is_listed else 0)
+        patch.setattr(strand, "LISTED_MAX", 1_024 if is_listed else 0)
         for low, high in ((0, begin), (begin, len(rows))):
-            many.follow(*bars(lanes, low, high))
+            many.follow(*bars(strands, low, high))
     for span_ns in (MINUTE, 5 * MINUTE):
         assert many.bars(span_ns, since_ns=None, limit=9) == each.bars(span_ns, since_ns=None, limit=9)
     assert many.day(3 * MINUTE) == each.day(3 * MINUTE)
@@ -55,6 +55,6 @@ def test_levels_of_columns_are_those_of_changes_one_by_one(rows: list[Row], held
     each, many = dict(held), dict(held)
     each.update((ticks, lots) for ticks, lots, _, _ in rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lane, "LISTED_MAX", 1_024 if is_listed else 0)
-        many.update(lane_of(list(enumerate(rows))).levels(0, len(rows), lambda: held))
+        patch.setattr(strand, "LISTED_MAX", 1_024 if is_listed else 0)
+        many.update(strand_of(list(enumerate(rows))).levels(0, len(rows), lambda: held))
     assert {ticks: lots for ticks, lots in many.items() if lots} == {ticks: lots for ticks, lots in each.items() if lots}
