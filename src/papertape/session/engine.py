@@ -6,11 +6,10 @@ until it turns out that somebody wants nearly every row; nothing in a run, and n
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import Final
 
-from papertape.model.errors import ConfigError
+from papertape.runtime.choice import chosen
 
 VARIABLE: Final = "PAPERTAPE_ENGINE"
 
@@ -25,8 +24,4 @@ class Engine(StrEnum):
 
 def engine() -> Engine:
     """The one that the environment asks for; AUTO if it does not say."""
-    asked = os.environ.get(VARIABLE) or Engine.AUTO
-    try:
-        return Engine(asked)
-    except ValueError:
-        raise ConfigError(f'${VARIABLE} holds "{asked}"; expected "auto" (which it is without it), "fast" or "plain"') from None
+    return chosen(VARIABLE, Engine.AUTO)

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from papertape.model.errors import ConfigError
 from papertape.model.units import Nanos
+from papertape.runtime.choice import chosen
 from papertape.tape.block import BLOCK_ROWS, Block, read_blocks
 from papertape.tape.builtin import cache_folder
 from papertape.tape.index.block import OpenIndex, started
@@ -55,11 +55,7 @@ class Wish(StrEnum):
 
 def wish() -> Wish:
     """What the environment asks for; AUTO if it does not say."""
-    asked = os.environ.get(VARIABLE) or Wish.AUTO
-    try:
-        return Wish(asked)
-    except ValueError:
-        raise ConfigError(f'${VARIABLE} holds "{asked}"; expected "auto" (which it is without it) or "off"') from None
+    return chosen(VARIABLE, Wish.AUTO)
 
 
 def first_block(tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Block | None:
