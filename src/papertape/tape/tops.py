@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from papertape.model.ladder import merged
 from papertape.model.stretch import BID, Held, Tops
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Held, as
 def _levels(held: Held, sign: int) -> tuple[Column, Column]:
     import numpy as np
 
-    levels: dict[int, int] = {}
-    for each in held:
-        levels.update(each)
+    levels = merged(held)
     prices, lots = (np.fromiter(each, np.int64, len(levels)) for each in (levels, levels.values()))
     return prices[lots > 0] * sign, lots[lots > 0]
 
