@@ -54,13 +54,17 @@ class TradeFeed:
     def tell(self, trades: Sequence[Trade]) -> None:
         """Hand them on."""
         for event in trades:
-            self.last_ticks = event.price_ticks
-            for build in self.builders:
-                build(event)
-            if self.deliveries:
-                trade = PublicTrade(event, self.instrument)
-                for deliver in self.deliveries:
-                    deliver(trade)
+            self.tell_one(event)
+
+    def tell_one(self, event: Trade) -> None:
+        """Hand one on."""
+        self.last_ticks = event.price_ticks
+        for build in self.builders:
+            build(event)
+        if self.deliveries:
+            trade = PublicTrade(event, self.instrument)
+            for deliver in self.deliveries:
+                deliver(trade)
 
 
 class TickerFeed:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from papertape.exchanges.feeds import BookFeed, TradeFeed
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.streams import Streams
-from papertape.model.stretch import Change, Manner, Stretch
+from papertape.model.stretch import Change, Columns, Manner, Stretch, Told
 
 
 class StretchTaker:
@@ -38,3 +39,27 @@ class StretchTaker:
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         self._streams.books[symbol].show_each(changes)
+
+    def hears(self, symbol: str) -> bool:
+        feed = self._streams.trades.get(symbol)
+        return feed is not None and not feed.thread.is_torn
+
+    def hear(self, symbol: str, columns: Columns, begin: int, trades: Iterator[Told]) -> None:
+        streams = self._streams
+        feed, kept = streams.trades[symbol], streams.books[symbol]
+        book, passes, tell, deliveries = kept.book, feed.thread.passes, feed.tell_one, feed.deliveries
+        book.follow(Stretch(book.venue_ns, columns, begin, begin))
+        for trade, end, stamp_ns in trades:
+            if end != begin:
+                book.follow_on(end, stamp_ns)
+                begin = end
+            if passes(trade):
+                tell(trade)
+                if feed.deliveries is not deliveries or not self._goes_on(symbol, feed, kept):
+                    return
+
+    def _goes_on(self, symbol: str, feed: TradeFeed, kept: BookFeed) -> bool:
+        """Whether a callback has left these two as they were."""
+        streams = self._streams
+        is_kept = streams.books.get(symbol) is kept and not kept.deliveries and kept.is_steady
+        return is_kept and streams.trades.get(symbol) is feed and not feed.thread.is_torn

@@ -1,4 +1,4 @@
-"""Many changes of one book in a row, as columns: where nobody wants them one by one, no event is made of them."""
+"""Many changes of one book in a row, as columns: where nobody wants them one by one, no event is made of them. And trades among them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from papertape.model.event import Level
+from papertape.model.event import Level, Trade
 from papertape.model.units import Nanos
 
 BID = 1
@@ -68,6 +68,10 @@ Change = tuple[Nanos, int, int, int]
 """(the venue's stamp, side, ticks, lots): a change of one level."""
 
 
+Told = tuple[Trade, int, Nanos]
+"""(a trade, how many rows of the book's columns have come by then, the venue's stamp of the last of those)"""
+
+
 class Manner(Enum):
     """How a client takes the changes of a book."""
 
@@ -93,4 +97,16 @@ class Taker(Protocol):
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         """Take changes one by one, each as it comes, as long as that may go on; they are counted after that."""
+        ...
+
+    def hears(self, symbol: str) -> bool:
+        """Whether it takes trades one by one without a message of each, beside a book that it keeps; true as long as `manner` is."""
+        ...
+
+    def hear(self, symbol: str, columns: Columns, begin: int, trades: Iterator[Told]) -> None:
+        """Take trades so, as long as that may go on; they are counted after that, with the changes that came between.
+
+        Args:
+            columns: those of the book that is kept, of which `begin` rows have come.
+        """
         ...

@@ -65,15 +65,25 @@ class TradeThread:
         """The stream says a trade; what is to be handed on now."""
         key = trade.trade_id
         if not self.is_torn or not key:
-            if key:
-                if key in self._seen:
-                    return ()
-                self._remember(key)
-            self.last = trade
-            return (trade,)
+            return (trade,) if self.passes(trade) else ()
         if key not in self._seen:
             self._held.append(trade)
         return self.give_up() if len(self._held) > HELD_MAX else ()
+
+    def passes(self, trade: Trade) -> bool:
+        """The stream says a trade, and nothing need wait: whether it is to be handed on, as nobody has told it before."""
+        key = trade.trade_id
+        if key:
+            seen = self._seen
+            if key in seen:
+                return False
+            seen[key] = None
+            order = self._order
+            order.append(key)
+            if len(order) > REMEMBERED:
+                del seen[order.popleft()]
+        self.last = trade
+        return True
 
     def lacks(self, answer: Sequence[Trade]) -> bool:
         """Whether REST's answer, asked from `since_ns` on, holds what was not handed on. The first of all tells from where to count.

@@ -1,21 +1,23 @@
-"""The changes of one book on their way to a client that takes them many at a time, or needs no message of each."""
+"""The changes of one book on their way to a client that takes them many at a time, or needs no message of each; and its trades so."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
-from papertape.model.event import BookUpdate
+from papertape.model.event import BookUpdate, Trade
 from papertape.model.request import Lane
-from papertape.model.stretch import Change, Manner, Stretch, Taker
+from papertape.model.stretch import Change, Manner, Stretch, Taker, Told
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
 from papertape.sim.broadcast import Broadcast
 from papertape.sim.stream import Stream
 from papertape.tape.block import Block
 from papertape.tape.changes import Changes
+from papertape.tape.trades import Trades
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -23,6 +25,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     Attributes:
         after: so many messages the book's snapshot holds.
+        trades_after: so many messages had come before the market's trades were wanted, where these go out so too; else None.
     """
 
     stream: Stream
@@ -30,11 +33,13 @@ class Flow(msgspec.Struct, frozen=True):
     symbol: str
     after: int
     manner: Manner
+    trades_after: int | None = None
 
     @property
     def goes_on(self) -> bool:
         """Whether that is still so, by what a callback has done or a message has told: nothing else changes it in the middle of a walk."""
-        return self.taker.manner(self.symbol, self.stream.next_number(self.symbol)) is self.manner
+        is_so = self.taker.manner(self.symbol, self.stream.next_number(self.symbol)) is self.manner
+        return is_so and (self.trades_after is None or self.taker.hears(self.symbol))
 
 
 def flow_of(broadcast: Broadcast) -> Flow | None:
@@ -51,7 +56,11 @@ def flow_of(broadcast: Broadcast) -> Flow | None:
         return None
     ((symbol, after),) = books.items()
     manner = stream.taker.manner(symbol, stream.next_number(symbol))
-    return None if manner is Manner.SINGLY else Flow(stream, stream.taker, symbol, after, manner)
+    if manner is Manner.SINGLY:
+        return None
+    trades = stream.wanted[Trade]
+    is_heard = manner is Manner.KEPT and len(trades) == 1 and symbol in trades and stream.taker.hears(symbol)
+    return Flow(stream, stream.taker, symbol, after, manner, trades[symbol] if is_heard else None)
 
 
 class Following:
@@ -75,22 +84,34 @@ class Following:
         self._since_ns = since_ns
         self._block = block
         self._changes: Changes | None = None
-        self._low = 0  # among the changes of that block, the first that is not told
+        self._low = 0  # among the changes of that block, the first that is not counted
+        self._handed = 0  # rows of them that the client has
+        self._trades: Trades | None = None
+        self._counted = self._at = 0  # among its trades, the first that is not counted, and the first that is not told
         self._enter()
 
     def _enter(self) -> None:
         """Another block is the one to tell from."""
         block = self._block
         self._changes = None if block is None else self._its_changes(block)
-        if block is not None and self._changes is not None:
-            self._low = bisect_left(self._changes.places, max(self.told, self._flow.after) - block.first)
+        if block is None or self._changes is None:
+            self._trades = None
+            return
+        self._low = bisect_left(self._changes.places, max(self.told, self._flow.after) - block.first)
+        self._handed, _ = self._changes.span(self._low, self._low)
+        trades_after = self._flow.trades_after
+        self._trades = None if trades_after is None else block.traded(self._instrument)
+        if self._trades is not None and trades_after is not None:
+            self._counted = self._at = bisect_left(self._trades.places, max(self.told, trades_after) - block.first)
 
     def _its_changes(self, block: Block) -> Changes | None:
         changes = block.changes(self._instrument)
-        return None if changes is None or (self.is_shown and not changes.is_plain) else changes
+        if changes is None or (self.is_shown and not changes.is_plain):
+            return None
+        return None if self._flow.trades_after is not None and block.traded(self._instrument) is None else changes
 
     def can_tell(self, block: Block) -> bool:
-        """Whether the book's changes in a block go out so."""
+        """Whether the book's changes in a block go out so, and the trades if they should."""
         return self._its_changes(block) is not None
 
     def settle(self, count: int) -> None:
@@ -101,11 +122,12 @@ class Following:
             if count < end:
                 end = count
             if changes is not None:
-                low, places = self._low, changes.places
+                low, places, trades, counted = self._low, changes.places, self._trades, self._counted
                 high = bisect_left(places, end - block.first, low, min(low + end - self.told, len(places)))
-                if high > low:
-                    self._low = high
-                    self._count(block, changes, low, high)
+                also = counted if trades is None else bisect_left(trades.places, end - block.first, counted)
+                if high > low or also > counted:
+                    self._low, self._counted = high, also
+                    self._count(block, changes, low, high, counted, also)
             self.told = end
             if end == count < block.end:
                 return
@@ -113,18 +135,21 @@ class Following:
                 self._block = block.following()
                 self._enter()
 
-    def _count(self, block: Block, changes: Changes, low: int, high: int) -> None:
-        flow, since_ns, number, times, count = self._flow, self._since_ns, block.first + 1, self._times(block), high - low
-        stream, symbol = flow.stream, flow.symbol
+    def _count(self, block: Block, changes: Changes, low: int, high: int, counted: int, also: int) -> None:
+        """The changes from the `low`-th up to, not including, the `high`-th have come; and so have some trades."""
+        flow, since_ns, number, times = self._flow, self._since_ns, block.first + 1, self._times(block)
+        stream, symbol, count, places = flow.stream, flow.symbol, high - low + also - counted, changes.places
+        traded: Sequence[int] = () if self._trades is None else self._trades.places[counted:also]
         if not stream.count:
-            first = changes.places[low]
+            first = min([*places[low : min(low + 1, high)], *traded[:1]])
             stream.first, stream.first_ns = number + first, max(times[first] - since_ns, 0)
-        last = changes.places[high - 1]
+        last = max([*places[max(low, high - 1) : high], *traded[-1:]])
         sequence = stream.count_stretch(symbol, count, number + last, max(times[last] - since_ns, 0))
-        if self.is_shown:
+        _, end = changes.span(low, high)
+        if self.is_shown or high == low or end <= self._handed:
             flow.taker.count(symbol, sequence, count)
         else:
-            begin, end = changes.span(low, high)
+            begin, self._handed = self._handed, end
             flow.taker.keep(symbol, sequence, count, Stretch(changes.stamps[end - 1], changes, begin, end))
 
     # What is shown as it comes
@@ -136,6 +161,41 @@ class Following:
             return FOREVER_NS, 0
         place = changes.places[self._low]
         return max(self._times(block)[place] - self._since_ns, 0), block.first + place + 1
+
+    def next_trade(self) -> tuple[Nanos, int]:
+        """The same of the next trade."""
+        block, trades = self._block, self._trades
+        if block is None or trades is None or self._at == len(trades.places):
+            return FOREVER_NS, 0
+        place = trades.places[self._at]
+        return max(self._times(block)[place] - self._since_ns, 0), block.first + place + 1
+
+    def tell(self, until_ns: Nanos, before: int, pace: Callable[[Nanos, int], bool]) -> None:
+        """Tell trades as `show` shows changes; `next_trade` must be one of them."""
+        block, changes, trades = self._block, self._changes, self._trades
+        assert block is not None
+        assert changes is not None
+        assert trades is not None
+        at, places = self._at, trades.places
+        place, end = places[at], min(before - 1 - block.first, block.count)  # of messages
+        end = bisect_right(self._times(block), until_ns + self._since_ns, place, end)
+        high = bisect_left(places, end, at, min(at + end - place, len(places)))
+        self._flow.taker.hear(self._flow.symbol, changes, self._handed, self._each_trade(block, changes, trades, high, pace))
+
+    def _each_trade(self, block: Block, changes: Changes, trades: Trades, high: int, pace: Callable[[Nanos, int], bool]) -> Iterator[Told]:
+        times, since_ns, number, stamps, is_plain = self._times(block), self._since_ns, block.first + 1, changes.stamps, changes.is_plain
+        while self._at < high:
+            begin, end = self._at, min(self._at + TRADES_PAGE, high)
+            places, before = trades.places[begin:end], trades.before[begin:end]
+            for place, come, trade in zip(places, before, trades.events(begin, end), strict=True):
+                if not pace(times[place] - since_ns, number + place):
+                    return
+                self._at += 1
+                if not is_plain:
+                    _, come = changes.span(0, come)
+                if come > self._handed:
+                    self._handed = come
+                yield trade, self._handed, stamps[self._handed - 1] if self._handed else 0
 
     def show(self, until_ns: Nanos, before: int, pace: Callable[[Nanos, int], bool]) -> None:
         """Show the changes that are due up to and with `until_ns`, and whose number is below `before`; `next` must be one of them.
@@ -162,5 +222,8 @@ class Following:
                 yield stamp, side, ticks, lots
 
 
-PAGE = 512
+PAGE: Final = 512
 """So many changes are made Python numbers at a time."""
+
+TRADES_PAGE: Final = 64
+"""So many trades are made at a time: they may be shown to nobody, if something comes between."""

@@ -82,7 +82,7 @@ class SkippingCursors:
         self._due: tuple[Nanos, int, MarketEvent | None] | None = None
         self._flow: Flow | None = None
         self._following: Following | None = None  # what goes out otherwise than by messages
-        self._is_shown = False
+        self._is_shown = self._is_told = False
 
     def reached(self) -> int:
         """Messages that have reached the venue."""
@@ -146,7 +146,7 @@ class SkippingCursors:
                 due = self._due
                 due_ns = FOREVER_NS if due is None else due[0]
                 stop_ns = self._stop_ns
-                if self._is_shown and self._show(loop, min(stop_ns - 1, limit_ns - (limit_rank < DELIVERY)), due):
+                if (self._is_shown or self._is_told) and self._show(loop, min(stop_ns - 1, limit_ns - (limit_rank < DELIVERY)), due):
                     continue
                 if stop_ns <= due_ns:
                     if stop_ns >= limit_ns and (stop_ns > limit_ns or limit_rank < MARKET):
@@ -295,16 +295,17 @@ class SkippingCursors:
             self._wanted, self._flow = wanted, flow
             self._following = None if flow is None else self._follow(flow)
             self._is_shown = flow is not None and flow.manner is Manner.SHOWN
+            self._is_told = flow is not None and flow.trades_after is not None
             self._wants_changes = flow is None and any(kind is BookUpdate for kind, _ in wanted)
             self._coming = self._all_wanted()
             self._due = next(self._coming, None)
 
     def _show(self, loop: Road, until_ns: Nanos, due: tuple[Nanos, int, MarketEvent | None] | None) -> bool:
-        """Show changes one by one that come before anything else, as long as nobody makes an appointment; whether there were any."""
+        """Show changes, or tell trades, that come before anything else, as long as nobody makes an appointment; whether there were any."""
         following, flow, before = self._following, self._flow, FOREVER_NS if due is None else due[1]
         assert following is not None
         assert flow is not None
-        next_ns, number = following.next()
+        next_ns, number = following.next() if self._is_shown else following.next_trade()
         if next_ns > until_ns or number >= before:
             return False
         agenda, ready, origin_ns, reached, delivered = loop.agenda, loop.ready, self._origin_ns, self._reached, self._delivered
@@ -319,7 +320,10 @@ class SkippingCursors:
             delivered.count = number
             return True
 
-        following.show(until_ns, before, pace)
+        if self._is_shown:
+            following.show(until_ns, before, pace)
+        else:
+            following.tell(until_ns, before, pace)
         following.settle(delivered.count)
         if not flow.goes_on:
             self._look_who_wants()
@@ -342,7 +346,7 @@ class SkippingCursors:
         Behind each block there is a place without an event, or the tape would be read to its end for what it does not have.
         """
         kinds = sorted({KINDS[kind] for kind, _ in self._wanted})
-        others = [kind for kind in kinds if kind != schema.DELTA]
+        others = [kind for kind in kinds if kind != schema.DELTA and not (kind == schema.TRADE and self._is_told)]
         begin, block = self._delivered.settle(), self._delivered.block
         while block is not None and kinds:
             times, first, since_ns = self._delivered.times(block), block.first + 1, self._origin_ns - self._delivered.late_ns
@@ -350,7 +354,8 @@ class SkippingCursors:
             for low in range(max(begin - block.first, 0), block.count, MADE_AT_ONCE):
                 high = min(low + MADE_AT_ONCE, block.count)
                 for place, event in block.chosen(low, high, others if is_followed else kinds):
-                    yield times[place] - since_ns, first + place, event
+                    if not is_followed or KINDS.get(type(event)) in others:  # it may have brought more than was asked for
+                        yield times[place] - since_ns, first + place, event
             yield times[block.count - 1] - since_ns, block.end + 1, None
             block = block.following()
 

@@ -22,6 +22,7 @@ from papertape.tape.cutting import joined, part_of, rows_before, whole_of
 from papertape.tape.reader import Message, Tape, events_of
 from papertape.tape.rows import Numbers, Row
 from papertape.tape.strand import NO_ROWS, Bar, Strand, bars, words
+from papertape.tape.trades import Trades
 
 BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
@@ -107,6 +108,10 @@ class Block:
         """Its changes of a book as columns; None where they must be told as messages."""
         return None
 
+    def traded(self, instrument: int) -> Trades | None:
+        """Its trades as columns; None where they must be told as messages."""
+        return None
+
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         """The messages at these places, as `Tape.messages` has them."""
         raise NotImplementedError
@@ -171,6 +176,7 @@ class Rows(Block):
         self._timed = timed
         self._strands: dict[int, tuple[Strand, Strand, Strand, Strand]] = {}
         self._changes: dict[int, Changes] = {}
+        self._trades: dict[int, Trades] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
         lasts = pc.greater_equal(flags, scalar_of("int8", schema.LAST))
@@ -232,6 +238,15 @@ class Rows(Block):
             places = None if self.is_plain else self._places
             changes = self._changes[instrument] = Changes(self._timed, instrument, is_plain=self.is_plain, row_places=places)
         return changes
+
+    def traded(self, instrument: int) -> Trades | None:
+        if self.is_odd:
+            return None
+        trades = self._trades.get(instrument)
+        if trades is None:
+            places = None if self.is_plain else self._places
+            trades = self._trades[instrument] = Trades(self._timed, instrument, self._symbols[instrument], row_places=places)
+        return trades if trades.is_whole else None
 
     @cached_property
     def _places(self) -> Any:
