@@ -61,7 +61,7 @@ def plainly(book: Book, row: Row) -> None:
 @given(rows=rows, bids=levels, late=levels, asks=levels, near=st.sampled_from((1, 2, 256)))
 @example(rows=[], bids={}, late={}, asks={}, near=1)
 @example(rows=[(1, 7, 0), (2, 9, 0)], bids={7: 1}, late={}, asks={9: 1}, near=1)  # nothing is left
-def test_the_best_after_each_row_is_that_of_a_plain_book(
+def test_the_best_before_and_after_each_row_is_that_of_a_plain_book(
     rows: list[Row], bids: dict[int, int], late: dict[int, int], asks: dict[int, int], near: int
 ) -> None:
     """Whatever was there before, however often a price comes and goes, and where the two sides cross."""
@@ -74,8 +74,9 @@ def test_the_best_after_each_row_is_that_of_a_plain_book(
     for ticks, lots in asks.items():
         plainly(plain, (2, ticks, lots))
     assert (found.begin, found.end) == (7, 7 + len(rows))
-    for row, *best in zip(rows, found.bids, found.bid_lots, found.asks, found.ask_lots, strict=True):
-        plainly(plain, row)
+    for row, *best in zip([None, *rows], found.bids, found.bid_lots, found.asks, found.ask_lots, strict=True):
+        if row is not None:
+            plainly(plain, row)
         bid, ask = plain.best_bid or (0, 0), plain.best_ask or (0, 0)
         assert best == [*bid, *ask]
 

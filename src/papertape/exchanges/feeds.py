@@ -11,7 +11,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
-from papertape.model.stretch import Change
+from papertape.model.stretch import Change, Stretch
 from papertape.model.units import SECOND, Nanos
 from papertape.resilience.comparison import Comparison
 from papertape.resilience.held import Held
@@ -155,9 +155,15 @@ class BookFeed:
         if self.invalid_since_ns is None:
             self.invalid_since_ns = now_ns
 
+    def follow(self, stretch: Stretch) -> None:
+        """Many changes have come, and nobody is shown any of them."""
+        self.book.follow(stretch)
+        if self.comparison is not None:
+            self.comparison.moves_among(stretch.columns, stretch.begin, stretch.end)
+
     @property
     def is_steady(self) -> bool:
-        """Whether its changes need not come as messages: the book stands, and nobody takes notes of each."""
+        """Whether its changes may be shown without a message of each: the book stands, and nobody takes notes."""
         return self.invalid_since_ns is None and self.comparison is None
 
     def show_each(self, changes: Iterator[Change]) -> None:

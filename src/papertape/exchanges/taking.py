@@ -19,11 +19,13 @@ class StretchTaker:
 
     def manner(self, symbol: str, sequence: int) -> Manner:
         keeper, feed = self._keeper, self._streams.books.get(symbol)
-        if feed is None or not feed.is_steady or not keeper.is_open:
+        if feed is None or feed.invalid_since_ns is not None or not keeper.is_open:
             return Manner.SINGLY
         if sequence != (keeper.sequence.expected if keeper.sequences is None else keeper.sequences.expected(symbol)):
             return Manner.SINGLY  # something was lost before it
-        return Manner.SHOWN if feed.deliveries else Manner.KEPT
+        if not feed.deliveries:
+            return Manner.KEPT
+        return Manner.SHOWN if feed.is_steady else Manner.SINGLY
 
     def count(self, symbol: str, sequence: int, count: int) -> None:
         keeper = self._keeper
@@ -35,7 +37,7 @@ class StretchTaker:
 
     def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:
         self.count(symbol, sequence, count)
-        self._streams.books[symbol].book.follow(stretch)
+        self._streams.books[symbol].follow(stretch)
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         self._streams.books[symbol].show_each(changes)
@@ -49,17 +51,20 @@ class StretchTaker:
         feed, kept = streams.trades[symbol], streams.books[symbol]
         book, passes, tell, deliveries = kept.book, feed.thread.passes, feed.tell_one, feed.deliveries
         book.follow(Stretch(book.venue_ns, columns, begin, begin))
+        come = begin
         for trade, end, stamp_ns in trades:
-            if end != begin:
+            if end != come:
                 book.follow_on(end, stamp_ns)
-                begin = end
+                come = end
             if passes(trade):
                 tell(trade)
                 if feed.deliveries is not deliveries or not self._goes_on(symbol, feed, kept):
-                    return
+                    break
+        if kept.comparison is not None and come > begin:
+            kept.comparison.moves_among(columns, begin, come)
 
     def _goes_on(self, symbol: str, feed: TradeFeed, kept: BookFeed) -> bool:
         """Whether a callback has left these two as they were."""
         streams = self._streams
-        is_kept = streams.books.get(symbol) is kept and not kept.deliveries and kept.is_steady
+        is_kept = streams.books.get(symbol) is kept and not kept.deliveries and kept.invalid_since_ns is None
         return is_kept and streams.trades.get(symbol) is feed and not feed.thread.is_torn

@@ -44,6 +44,7 @@ class LazyBook(Book):
         self.ask_ladder = Ladder(Side.SELL)
         self._columns: Columns | None = None
         self._worked = self._come = 0  # rows of these columns that are worked in, and that have come
+        self._until = LATE_MAX  # so many of them may come before they are worked in unasked
         self._tops: Tops | None = None  # from rows that were worked in then, and nothing else has been since
         self._looks = 0
         super().__init__(instrument)
@@ -73,27 +74,25 @@ class LazyBook(Book):
 
     @property
     def best_bid(self) -> Level | None:
-        come = self._come
-        if come != self._worked:
-            tops = self._tops
-            if tops is not None and come <= tops.end:
-                place = come - tops.begin - 1
-                lots = tops.bid_lots[place]
-                return (tops.bids[place], lots) if lots else None
-            self._look_ahead()
-        return self.bid_ladder.best
+        tops = self._tops
+        if tops is None or self._come > tops.end:
+            tops = self._look_ahead()
+            if tops is None:
+                return self.bid_ladder.best
+        place = self._come - tops.begin
+        lots = tops.bid_lots[place]
+        return (tops.bids[place], lots) if lots else None
 
     @property
     def best_ask(self) -> Level | None:
-        come = self._come
-        if come != self._worked:
-            tops = self._tops
-            if tops is not None and come <= tops.end:
-                place = come - tops.begin - 1
-                lots = tops.ask_lots[place]
-                return (tops.asks[place], lots) if lots else None
-            self._look_ahead()
-        return self.ask_ladder.best
+        tops = self._tops
+        if tops is None or self._come > tops.end:
+            tops = self._look_ahead()
+            if tops is None:
+                return self.ask_ladder.best
+        place = self._come - tops.begin
+        lots = tops.ask_lots[place]
+        return (tops.asks[place], lots) if lots else None
 
     def ladder(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
         if depth is not None:
@@ -112,28 +111,34 @@ class LazyBook(Book):
         if self._columns is not stretch.columns or self._come != stretch.begin:
             self._catch_up()
             self._tops, self._looks = None, 0
-            self._columns, self._worked = stretch.columns, stretch.begin
+            self._columns, self._worked, self._until = stretch.columns, stretch.begin, stretch.begin + LATE_MAX
         self.follow_on(stretch.end, stretch.venue_ns)
 
     def follow_on(self, end: int, venue_ns: Nanos) -> None:
         """The rows of the same columns up to, not including, `end` have come by now; `venue_ns` is the stamp of the last."""
         self._come, self.venue_ns = end, venue_ns
-        if end - self._worked > LATE_MAX and (self._tops is None or end > self._tops.end):
+        if end > self._until:
+            self._tops = None
             self._catch_up()
 
-    def _look_ahead(self) -> None:
+    def _look_ahead(self) -> Tops | None:
         """Work in what has come, and once that has been asked for often work out the best prices of what will."""
-        tops, columns = self._tops, self._columns
-        if tops is None:
-            self._looks = self._looks + 1 if self._come - self._worked <= FEW else 0
-        else:  # they have been read to their end, or nobody has looked for a while
+        tops, columns, new = self._tops, self._columns, self._come - self._worked
+        if tops is not None:  # they have been read to their end, or nobody has looked for a while
             self._looks = LOOKS if self._come - tops.end <= FEW else 0
-        self._catch_up()
+        elif new:
+            self._looks = self._looks + 1 if new <= FEW else 0
+        else:
+            return None
         self._tops = None
+        self._catch_up()
         if self._looks >= LOOKS and columns is not None:
             bids, asks = self.bid_ladder, self.ask_ladder
             self._tops = columns.tops(self._worked, (bids.settled, bids.late), (asks.settled, asks.late))
             self._looks = 0
+            if self._tops is not None:
+                self._until = self._tops.end + FEW
+        return self._tops
 
     def changing(self, changes: Iterator[Change]) -> Iterator[None]:
         """Work in changes one by one, as they come, and yield after each."""
@@ -173,7 +178,7 @@ class LazyBook(Book):
         begin, end, columns = self._worked, self._come, self._columns
         if begin == end:
             return
-        self._worked = end
+        self._worked, self._until = end, max(self._until, end + LATE_MAX)
         assert columns is not None, "what has come stands in them"
         bids, asks = self.bid_ladder, self.ask_ladder
         if end - begin > MANY:

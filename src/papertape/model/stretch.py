@@ -16,10 +16,10 @@ BID = 1
 
 
 class Tops(msgspec.Struct, gc=False):
-    """The best levels of a book after each of some rows; lots are 0 where a side is empty.
+    """The best levels of a book before some rows, and after each of them; lots are 0 where a side is empty.
 
     Attributes:
-        begin, end: these rows, of columns; of each there is an entry in the other four.
+        begin, end: these rows, of columns; the other four have an entry more than there are rows.
     """
 
     begin: int
@@ -46,7 +46,7 @@ class Columns(Protocol):
         ...
 
     def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
-        """The best levels after each of many rows from `begin` on, before which a book holds that; None where there are too few."""
+        """The best levels of a book that holds that, for many rows from `begin` on; None where there are too few."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.ladder import items_of
+from papertape.model.stretch import Columns
 
 Place = tuple[Side, int]
 """A level: its side and its price in ticks."""
@@ -28,10 +29,11 @@ class Comparison:
     {(<Side.BUY: 'buy'>, 99): None}
     """
 
-    __slots__ = ("moved",)
+    __slots__ = ("_stretches", "moved")
 
     def __init__(self) -> None:
         self.moved: dict[Place, None] = {}
+        self._stretches: list[tuple[Columns, int, int]] = []
 
     def moves(self, update: BookUpdate) -> None:
         """The stream changes levels."""
@@ -40,8 +42,16 @@ class Comparison:
         for ticks, _ in update.asks:
             self.moved[Side.SELL, ticks] = None
 
+    def moves_among(self, columns: Columns, begin: int, end: int) -> None:
+        """The stream changes the levels of these rows."""
+        self._stretches.append((columns, begin, end))
+
     def differing(self, book: Book, by_rest: BookSnapshot) -> dict[Place, None]:
         """Levels that stood still and are not the same, the bids' first."""
+        for columns, begin, end in self._stretches:
+            for side, levels in zip(Side, columns.levels(begin, end), strict=True):
+                self.moved.update(dict.fromkeys((side, ticks) for ticks, _ in levels))
+        self._stretches.clear()
         found: dict[Place, None] = {}
         for side, told in ((Side.BUY, by_rest.bids), (Side.SELL, by_rest.asks)):
             theirs = dict(told)

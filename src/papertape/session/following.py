@@ -185,9 +185,9 @@ class Following:
     def _each_trade(self, block: Block, changes: Changes, trades: Trades, high: int, pace: Callable[[Nanos, int], bool]) -> Iterator[Told]:
         times, since_ns, number, stamps, is_plain = self._times(block), self._since_ns, block.first + 1, changes.stamps, changes.is_plain
         while self._at < high:
-            begin, end = self._at, min(self._at + TRADES_PAGE, high)
-            places, before = trades.places[begin:end], trades.before[begin:end]
-            for place, come, trade in zip(places, before, trades.events(begin, end), strict=True):
+            begin, page = self._at, trades.page(self._at)
+            end = min(high, begin + len(page))
+            for place, come, trade in zip(trades.places[begin:end], trades.before[begin:end], page, strict=False):
                 if not pace(times[place] - since_ns, number + place):
                     return
                 self._at += 1
@@ -224,6 +224,3 @@ class Following:
 
 PAGE: Final = 512
 """So many changes are made Python numbers at a time."""
-
-TRADES_PAGE: Final = 64
-"""So many trades are made at a time: they may be shown to nobody, if something comes between."""

@@ -1,4 +1,4 @@
-"""The best levels of a book after each of some rows that change it, worked out for all of them at once.
+"""The best levels of a book before some rows that change it and after each, worked out for all of them at once.
 
 Each row holds its price from there on until the next row of that price; so does each level that was there before, from the beginning. The
 best price after a row is the best of those that hold then. Laid over each other as a sparse table lays intervals, by powers of two, that
@@ -24,7 +24,7 @@ NEAR_MAX: Final = 256
 
 
 def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Held, asks: Held) -> Tops:
-    """The best levels after each row, of which `begin` is the first one's number; before it the book holds `bids` and `asks`.
+    """The best levels of a book that holds `bids` and `asks` before the rows, of which `begin` is the first one's number.
 
     Args:
         sides: 1 for bids, any other but 0 for asks.
@@ -47,7 +47,7 @@ def _levels(held: Held, sign: int) -> tuple[Column, Column]:
 
 
 def _best(count: int, rows: Any, prices: Column, lots: Column, before: tuple[Column, Column], sign: int) -> list[Sequence[int]]:
-    """Prices and lots of the highest price after each of `count` rows, of which `rows` change that side."""
+    """Prices and lots of the highest price before `count` rows, of which `rows` change that side, and after each of them."""
     import numpy as np
 
     held, held_lots = before
@@ -56,10 +56,10 @@ def _best(count: int, rows: Any, prices: Column, lots: Column, before: tuple[Col
         is_near, is_held_near = prices >= least, held >= least
         rows, prices, lots, held, held_lots = rows[is_near], prices[is_near], lots[is_near], held[is_held_near], held_lots[is_held_near]
     if not len(held) + len(rows):
-        return [np.zeros(count, np.int64).data] * 2
-    # Only those rows that may move it count as steps, the first of which is how it stood before.
-    steps = np.zeros(count, np.int64)
-    steps[rows] = 1
+        return [np.zeros(count + 1, np.int64).data] * 2
+    # Only those rows that may move it count as steps, after the first, which is how it stood before.
+    steps = np.zeros(count + 1, np.int64)
+    steps[rows + 1] = 1
     starts = np.concatenate((np.zeros(len(held), np.int64), np.arange(1, len(rows) + 1)))
     prices, lots = np.concatenate((held, prices)), np.concatenate((held_lots, lots))
     order = np.argsort(prices, kind="stable")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from papertape.model.event import Side, Trade
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
 from papertape.tape.strand import words
+
+PAGE: Final = 256
+"""Trades that are made at a time."""
 
 
 class Trades:
@@ -36,25 +39,32 @@ class Trades:
         is_change = pc.and_(is_change, pc.greater_equal(flags, scalar_of("int8", schema.LAST)))
         self.places: Sequence[int] = words(rows if row_places is None else row_places.take(rows))
         self.before: Sequence[int] = words(pc.cumulative_sum(is_change.cast("int64")).take(rows))
-        self._sides, flags = arrow.column("side").take(rows), flags.take(rows)
+        sides, flags = arrow.column("side").take(rows), flags.take(rows)
         self.is_whole = not len(rows) or (
-            pc.min(flags).as_py() == schema.WHOLE
-            and pc.min(self._sides).as_py() >= schema.BID
-            and pc.max(self._sides).as_py() <= schema.ASK
+            pc.min(flags).as_py() == schema.WHOLE and pc.min(sides).as_py() >= schema.BID and pc.max(sides).as_py() <= schema.ASK
         )
         self._columns = [words(arrow.column(name).take(rows)) for name in ("venue_ns", "local_ns", "price_ticks", "qty_lots")]
-        self._texts = arrow.column("text").take(rows)
+        self._sides, self._texts = sides.to_pylist(), arrow.column("text").take(rows)
+        self._page: tuple[int, list[Trade]] = (0, [])
 
-    def events(self, begin: int, end: int) -> list[Trade]:
-        """Those from the `begin`-th up to, not including, the `end`-th."""
+    def page(self, begin: int) -> list[Trade]:
+        """The `begin`-th, and some that follow."""
+        first, events = self._page
+        if not first <= begin < first + len(events):
+            first, events = self._page = (begin, self._events(begin, min(begin + PAGE, len(self.places))))
+        return events[begin - first :]
+
+    def _events(self, begin: int, end: int) -> list[Trade]:
         symbol, bought = self._symbol, schema.BID
-        sides, columns = self._sides.slice(begin, end - begin).to_pylist(), (column[begin:end].tolist() for column in self._columns)
+        columns = (column[begin:end].tolist() for column in self._columns)
         return [
             Trade(
                 venue_ns=venue_ns, local_ns=local_ns, symbol=symbol, price_ticks=ticks, qty_lots=lots,
                 taker=Side.BUY if side == bought else Side.SELL, trade_id=name,
             )
-            for side, venue_ns, local_ns, ticks, lots, name in zip(sides, *columns, _texts(self._texts, begin, end), strict=True)
+            for side, venue_ns, local_ns, ticks, lots, name in zip(
+                self._sides[begin:end], *columns, _texts(self._texts, begin, end), strict=True
+            )
         ]  # fmt: skip
 
 
