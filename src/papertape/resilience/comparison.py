@@ -44,6 +44,8 @@ class Comparison:
 
     def moves_among(self, columns: Columns, begin: int, end: int) -> None:
         """The stream changes the levels of these rows."""
+        if self._stretches and self._stretches[-1][0] is columns and self._stretches[-1][2] == begin:
+            columns, begin, _ = self._stretches.pop()
         self._stretches.append((columns, begin, end))
 
     def differing(self, book: Book, by_rest: BookSnapshot) -> dict[Place, None]:
