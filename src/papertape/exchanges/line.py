@@ -10,6 +10,7 @@ from typing import Any, Final
 from papertape.exchanges.account import Account
 from papertape.exchanges.admission import Admission
 from papertape.exchanges.amending import Amending
+from papertape.exchanges.beats import BeatCounter
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.comparing import Comparing
 from papertape.exchanges.lanes import LaneKeeper
@@ -58,6 +59,7 @@ class Line:
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
         taker: how a link may bring changes of books many at a time.
+        beats: and how heartbeats.
         is_closing, is_over: `disconnect` was called; nothing can be asked or heard any more.
     """
 
@@ -121,6 +123,7 @@ class Line:
             on_orders_lost=lambda: self._user.signal(Signal.MISSED), on_hole=lambda symbol: self._polling.hole(symbol),
         )  # fmt: skip
         self.taker = StretchTaker(self._market, self._streams)
+        self.beats = BeatCounter(self._lanes.__getitem__, self._time)
         self._polling = Polling(
             streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
             bell=self.bell, notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live, on_change=self._review,

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot
+from papertape.model.event import BookSnapshot, Heartbeat
 from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
 from papertape.model.request import Answer, Channel, Lane, Refusal, Request
@@ -25,6 +25,10 @@ _STREAM_POINTS: Final = ("delay_ns", "holds", "drops", "repeats", "swaps", "fals
 
 _ANY_MESSAGE: Final = ("delay_ns", "holds", "drops", "repeats", "swaps")
 """Those of them that may meet any message; the rest is about snapshots alone."""
+
+
+BEAT: Final = Heartbeat(venue_ns=0, local_ns=0, symbol="", counter=0)
+"""One for all, where it is asked what would become of it."""
 
 
 class FaultPlan:
@@ -91,6 +95,17 @@ class FaultPlan:
     def disturbs_stream(self, lane: Lane) -> bool:
         """Whether any message of `lane` needs a closer look now."""
         return any(lane in armed.fault.lanes() for point in _ANY_MESSAGE for armed in self._open_at[point])
+
+    def meets_beats(self, lane: Lane) -> bool:
+        """Whether anything that is open now does something to heartbeats of `lane`, or would be asked of the time that they tell."""
+        if any(_defines(armed, "skew_ns") for armed in self._open):
+            return True
+        if self.is_calm:
+            return False
+        is_late = any(lane in armed.fault.lanes() for armed in self._open_at["delay_ns"]) or self.holds(lane)
+        return is_late or any(
+            armed.fault.drops(lane, BEAT, armed.done) or armed.fault.repeats(lane, BEAT, armed.done) for armed in self._open
+        )
 
     def delay_ns(self, lane: Lane) -> Nanos:
         """How much longer a message or request of `lane` takes now."""

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot, Heartbeat, Side
+from papertape.model.event import BookSnapshot, Side
 from papertape.model.interference import Interference
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
-from papertape.runtime.rank import DELIVERY, TIMER
+from papertape.runtime.rank import DELIVERY
+from papertape.sim.beats import Beats
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.stream import Message, Reply, Stream
 from papertape.sim.timeline import Timeline
@@ -75,7 +76,10 @@ class Subscriptions:
             if snapshot is not None:
                 self._begin_book(stream, snapshot, sender)
         elif channel is Channel.HEARTBEATS:
-            self._timeline.schedule_ns(self._timeline.now_ns + self._heartbeat_ns, TIMER, self._beat, stream, sender)
+            stream.beats = Beats(
+                stream, sender, every_ns=self._heartbeat_ns, timeline=self._timeline, plan=self._plan, epoch_ns=self._epoch_ns
+            )
+            stream.beats.go_on()
         reply.settled()
 
     def end(self, stream: Stream, channel: Channel, symbol: str, sender: Sender) -> None:
@@ -139,10 +143,3 @@ class Subscriptions:
             snapshot = old or self._snapshot(symbol)
             if snapshot is not None:
                 sender.send(stream, snapshot)
-
-    def _beat(self, stream: Stream, sender: Sender) -> None:
-        if stream.is_open and (Channel.HEARTBEATS, "") in stream.wanted_after:
-            stamp_ns = self._epoch_ns + self._timeline.now_ns
-            sender.send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats))
-            stream.heartbeats += 1
-            self._timeline.schedule_ns(self._timeline.now_ns + self._heartbeat_ns, TIMER, self._beat, stream, sender)
