@@ -58,8 +58,7 @@ class Line:
         instruments: what can be traded, by symbol; known once the REST lane is live.
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
-        taker: how a link may bring changes of books many at a time.
-        beats: and how heartbeats.
+        taker, beats: how a link may bring changes of books, and heartbeats, many at a time.
         is_closing, is_over: `disconnect` was called; nothing can be asked or heard any more.
     """
 
@@ -77,9 +76,7 @@ class Line:
     ) -> None:
         self._link, self.rules = link, link.rules
         self.clock = clock = self._time = VenueTime(clock, notes)
-        self._notes = notes
-        self.settings = settings
-        self._on_bot_error = on_bot_error
+        self._notes, self.settings, self._on_bot_error = notes, settings, on_bot_error
         self.bell = Bell(clock)
         self._tasks: dict[int, asyncio.Task[Any]] = {}
         self._task_count = 0
