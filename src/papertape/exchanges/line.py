@@ -123,8 +123,8 @@ class Line:
         self.taker = StretchTaker(self._market, self._streams)
         self._polling = Polling(
             streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
-            bell=self.bell, notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live, on_change=self._review,
-            spawn=self.spawn,
+            bell=Bell(clock, beyond=self.bell), notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live,
+            on_change=self._review, spawn=self.spawn,
         )  # fmt: skip
         self._watching = Watching(
             streams=self._streams, requests=self.requests, clock=clock, notes=notes, settings=settings,
@@ -239,7 +239,7 @@ class Line:
             if keeper.times_live > 1:
                 self._notes.mark(Mark.RECONNECTED, f"{keeper.lane} lane: {keeper.reason}")
         self._review()
-        self.bell.ring()
+        self._polling.bell.ring()
 
     def _review(self) -> None:
         """Say so if health changed, or if a gap in market data is closed."""
@@ -253,7 +253,7 @@ class Line:
 
     def _books_changed(self) -> None:
         self._review()
-        self.bell.ring()  # an order may wait until its market can be seen
+        self._polling.bell.ring()  # an order may wait until its market can be seen
 
     def _snapshot_doubted(self, why: str) -> None:
         self._notes.mark(Mark.SNAPSHOT_DOUBTED, why)
