@@ -33,6 +33,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "gap", "at": "9s", "connection": "market", "channel": "book"},
     {"kind": "stall", "at": "11s", "connection": "user", "lasts": "1s"},
     {"kind": "lost_reply", "on": "order.create", "nth": 2},
+    {"kind": "market_phase", "at": "13s", "phase": "post_only", "lasts": "2s"},
 ]
 OTHERS = ("fast", "auto")
 """The engines that are held against the plain one, by turns."""
@@ -64,6 +65,7 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "AHEAD_MAX", 40)
     monkeypatch.setattr(tops, "NEAR_MAX", 3)
     monkeypatch.setattr(Indexing, "rows_min", 0)
+    monkeypatch.setattr(Indexing, "is_patient", False)
     monkeypatch.setattr(Indexing, "block_rows", 180)
 
 

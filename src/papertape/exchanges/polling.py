@@ -21,6 +21,8 @@ from papertape.model.venue import Quota
 from papertape.resilience.feed import Feed, FeedSignal, FeedState
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.clock import Clock
+from papertape.runtime.loop import FOREVER_NS
+from papertape.runtime.rounds import sleep_ns
 
 POLITE: Final = 2
 """Polling takes at most one part in so many of the public quota; the rest is for what the bot itself asks."""
@@ -39,9 +41,14 @@ class Polling:
     as ever, and a fill is known two seconds later than the stream would tell. The other way round, a venue whose user stream is down all
     day would stop every bot for a day, with orders open that none of them may replace.
 
+    Its looks for orders that nobody speaks of are rounds that may be passed over (`runtime.rounds.Passing`).
+
     Attributes:
         feeds: where each lane's news come from.
+        bell: rings when a lane or a book changes, and not with each order, of which there are many more.
     """
+
+    is_ordered = False
 
     def __init__(
         self,
@@ -64,7 +71,7 @@ class Polling:
         self._requests = requests
         self._quota = public_quota
         self._clock = clock
-        self._bell = bell
+        self.bell = bell
         self._notes = notes
         self._settings = settings
         self._is_live = is_live
@@ -84,7 +91,7 @@ class Polling:
         feed = self.feeds[lane]
         while True:
             overdue_ns = self._clock.now_ns() + self._settings.poll_after_ns
-            if not await self._bell.until(lambda: self._is_live(lane), overdue_ns):
+            if not await self.bell.until(lambda: self._is_live(lane), overdue_ns):
                 self._on(feed, FeedSignal.OVERDUE)
                 await self._poll(lane, feed)
             if feed.is_polled:
@@ -92,7 +99,7 @@ class Polling:
             self._on(feed, FeedSignal.BACK)
             if lane is Lane.MARKET:
                 self._catch_up()
-            await self._bell.until(lambda: not self._is_live(lane))
+            await self.bell.until(lambda: not self._is_live(lane))
             self._on(feed, FeedSignal.LOST)
 
     def ended(self, lane: Lane) -> None:
@@ -101,7 +108,7 @@ class Polling:
         self._ended[lane] += 1
         if feed.is_polled:
             self._on(feed, FeedSignal.STALE)
-        self._bell.ring()
+        self.bell.ring()
 
     def hole(self, symbol: str) -> None:
         """A trade came by the stream, and there may be some before it that did not."""
@@ -111,13 +118,21 @@ class Polling:
         """Now and then ask about orders that nobody speaks of; while the user lane is away, its repair will."""
         after_ns = self._settings.confirm_after_ns
         while True:
-            await self._clock.sleep_ns(max(1, after_ns // 5))
+            await sleep_ns(self._clock, max(1, after_ns // 5), self)
             unmentioned = self._account.unmentioned_since(self._clock.now_ns() - after_ns) if self._is_live(Lane.USER) else []
             if unmentioned:
                 try:
                     await confirm(self._account, self._requests, unmentioned)
                 except BaseError:
                     continue
+
+    def quiet_until_ns(self, due_ns: Nanos) -> Nanos:
+        """Nobody need be asked before the order that has not been spoken of for longest is due."""
+        oldest_ns = self._account.oldest_mention_ns() if self._is_live(Lane.USER) else None
+        return FOREVER_NS if oldest_ns is None else oldest_ns + self._settings.confirm_after_ns
+
+    def passed(self, count: int, last_ns: Nanos) -> None:
+        """Nobody would have been asked."""
 
     def has_news(self, lane: Lane) -> bool:
         """Whether what happens is told, by the stream or by REST."""
@@ -126,7 +141,7 @@ class Polling:
     def _on(self, feed: Feed, signal: FeedSignal) -> None:
         feed.on(signal)
         self._on_change()
-        self._bell.ring()
+        self.bell.ring()
 
     # While the stream is away
 
@@ -134,9 +149,9 @@ class Polling:
         ask = self._ask_market if lane is Lane.MARKET else self._ask_user
         while not self._is_live(lane):
             if not self._is_live(Lane.REST):
-                await self._bell.until(lambda: self._is_live(lane) or self._is_live(Lane.REST))
+                await self.bell.until(lambda: self._is_live(lane) or self._is_live(Lane.REST))
                 # What repairs the lane has waited for REST as well, and goes first.
-                await self._bell.until(lambda: self._is_live(lane), self._clock.now_ns() + self._settings.poll_every_ns)
+                await self.bell.until(lambda: self._is_live(lane), self._clock.now_ns() + self._settings.poll_every_ns)
                 continue
             asked_ns, ended = self._clock.now_ns(), self._ended[lane]
             try:
@@ -147,7 +162,7 @@ class Polling:
                 is_fresh = self._clock.now_ns() - asked_ns < self._settings.poll_fresh_ns  # it may have waited for its budget meanwhile
                 if is_fresh and not self._is_overtaken(lane, ended):
                     self._answered(lane, feed, asked_ns)
-            await self._bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
+            await self.bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
 
     def _is_overtaken(self, lane: Lane, ended: int) -> bool:
         """Whether the stream is back, or one more connection of it has ended."""
@@ -163,9 +178,9 @@ class Polling:
         """What REST told last is gone by for as long as it is fresh, whatever REST does meanwhile."""
         feed, fresh_ns = self.feeds[lane], self._settings.poll_fresh_ns
         while True:
-            await self._bell.until(lambda: feed.is_polled)
+            await self.bell.until(lambda: feed.is_polled)
             asked_ns = self._asked_ns[lane]
-            await self._bell.until(lambda: not feed.is_polled, asked_ns + fresh_ns)
+            await self.bell.until(lambda: not feed.is_polled, asked_ns + fresh_ns)
             if feed.is_polled and self._asked_ns[lane] == asked_ns:
                 self._on(feed, FeedSignal.STALE)
 
@@ -173,10 +188,10 @@ class Polling:
         """A book that REST told is shown until the stream's snapshot is here, and no longer than it is fresh, whatever the lane does."""
         fresh_ns, streams = self._settings.poll_fresh_ns, self._streams
         while True:
-            await self._bell.until(lambda: streams.polled_since_ns() is not None)
+            await self.bell.until(lambda: streams.polled_since_ns() is not None)
             told_ns = streams.polled_since_ns()
             if told_ns is not None:
-                await self._bell.until(partial(self._is_told_anew, told_ns), told_ns + fresh_ns)
+                await self.bell.until(partial(self._is_told_anew, told_ns), told_ns + fresh_ns)
             streams.expire(self._clock.now_ns() - fresh_ns)
 
     def _is_told_anew(self, told_ns: Nanos) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 from papertape.links.base import Receiver
 from papertape.links.refusal import error_of
-from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
+from papertape.model.errors import ExchangeNotAvailable, NetworkError, NotSupported, RequestTimeout, as_never_sent
 from papertape.model.interference import GOODBYES, RefusedBecause
 from papertape.model.order import OpenOrders
 from papertape.model.request import Answer, Channel, Lane, Request
@@ -66,8 +66,14 @@ class SimulatedLink:
             receiver.on_closed(lane, how)
 
         stream = self._streams[lane] = self._door.open_stream(lane, send, close)
+        stream.taker_of_beats = getattr(receiver, "beats", None)
         if lane is Lane.MARKET:
             stream.taker = getattr(receiver, "taker", None)
+
+    def beats_every_ns(self, lane: Lane) -> Nanos | None:
+        """How often heartbeats come on an open lane, which each does if nothing else happens; None where that is not certain."""
+        stream = self._streams.get(lane)
+        return None if stream is None or stream.beats is None or not stream.beats.is_steady else stream.beats.every_ns
 
     async def close(self, lane: Lane) -> None:
         stream = self._streams.pop(lane, None)
@@ -76,6 +82,8 @@ class SimulatedLink:
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         stream, receiver = self._open_stream(lane), self._receiver
+        if channel is Channel.STATUS and not self.rules.status_every_ns:
+            raise NotSupported(f"{self.rules.name} streams no status of its markets; fetch_markets asks for it")
 
         def refused(why: RefusedBecause) -> None:
             """As the real link does: an error names no subscription, so nothing that follows on the connection can be relied on."""

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot
+from papertape.model.event import BookSnapshot, Heartbeat
 from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Channel, Lane, Refusal, Request
 from papertape.model.units import Nanos
 from papertape.runtime.rank import COMMAND
@@ -27,6 +28,10 @@ _ANY_MESSAGE: Final = ("delay_ns", "holds", "drops", "repeats", "swaps")
 """Those of them that may meet any message; the rest is about snapshots alone."""
 
 
+BEAT: Final = Heartbeat(venue_ns=0, local_ns=0, symbol="", counter=0)
+"""One for all, where it is asked what would become of it."""
+
+
 class FaultPlan:
     """Open and close windows on time, count requests, and answer the Door's questions.
 
@@ -34,6 +39,7 @@ class FaultPlan:
         faults: in the scenario's order.
         on_open: called with a fault whose window has just opened.
         on_end: called with a fault that has just stopped disturbing.
+        guilty: by symbol of each market that is in another phase than usual, whose doing that is.
         is_calm: no open fault is about messages, so that each may go as it is.
     """
 
@@ -41,6 +47,7 @@ class FaultPlan:
         self.faults = [Armed(fault) for fault in faults]
         self.on_open: Callable[[Armed], None] = lambda armed: None
         self.on_end: Callable[[Armed], None] = lambda armed: None
+        self.guilty: dict[str, Armed] = {}
         self._timeline = timeline
         self._journal = journal
         self.is_calm = True
@@ -91,6 +98,12 @@ class FaultPlan:
     def disturbs_stream(self, lane: Lane) -> bool:
         """Whether any message of `lane` needs a closer look now."""
         return any(lane in armed.fault.lanes() for point in _ANY_MESSAGE for armed in self._open_at[point])
+
+    def meets_beats(self, lane: Lane) -> bool:
+        """Whether what is open now does something to heartbeats of `lane`, or would be asked of the time that they tell."""
+        is_late = self.holds(lane) or any(lane in each.fault.lanes() for each in self._open_at["delay_ns"])
+        is_late = is_late or any(_defines(each, "skew_ns") for each in self._open)
+        return is_late or any(each.fault.drops(lane, BEAT, each.done) or each.fault.repeats(lane, BEAT, each.done) for each in self._open)
 
     def delay_ns(self, lane: Lane) -> Nanos:
         """How much longer a message or request of `lane` takes now."""
@@ -207,6 +220,15 @@ class FaultPlan:
         """What lets no connection of `lane` grow old now."""
         found = [(armed, armed.fault.lifetime(lane)) for armed in self._open]
         return [(armed, lifetime) for armed, lifetime in found if lifetime is not None]
+
+    def phases(self) -> list[tuple[Armed, str, Phase]]:
+        """Which markets are in which phase by whose doing, `""` for all of them."""
+        return [(armed, *found) for armed in self._open if (found := armed.fault.sets_phase()) is not None]
+
+    def met_phase(self, symbol: str) -> None:
+        """A client has met a market's phase: an order was refused because of it, or somebody was told."""
+        if symbol in self.guilty:
+            self.guilty[symbol].fired += 1
 
     def aged(self, armed: Armed, lane: Lane) -> None:
         """A connection has just ended of its age."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
+from papertape.model.beat import BeatTaker
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, MarketStatus, Ticker, Trade
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
@@ -16,10 +17,16 @@ from papertape.model.venue import Numbering
 from papertape.sim.armed import Armed
 from papertape.sim.timeline import Handle
 
+if TYPE_CHECKING:
+    from papertape.sim.beats import Beats
+
 Message = Event | OrderUpdate
 Send = Callable[[int, Message], None]
 Close = Callable[[int], None]
 """Ends a connection, with a goodbye (one of `GOODBYES`) or a reset (0)."""
+
+NUMBERED: Final = (Trade, BookUpdate, Ticker, CandleEvent)
+"""What the venue numbers as it reaches it; without that number it is one that came before."""
 
 CHANNEL_OF = {
     Trade: Channel.TRADES,
@@ -91,6 +98,8 @@ class Stream:
         left: symbols of which the client asked for something and then for nothing any more.
         opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
         taker: who takes changes of a book many at a time; None where each goes by itself.
+        taker_of_beats: who may be told of heartbeats many at a time; None where each goes by itself.
+        beats: its heartbeats, once they have been asked for.
         settle: called before anybody looks at what was delivered; whoever hands over many at a time counts them by then.
         left_ns: when the client closed its end, which the venue hears of later; None where that is not known, or it was the venue that did.
     """
@@ -121,6 +130,8 @@ class Stream:
         self.missed: dict[str, Nanos | None] = {}
         self.left: dict[str, None] = {}
         self.taker: Taker | None = None
+        self.taker_of_beats: BeatTaker | None = None
+        self.beats: Beats | None = None
         self.settle: Callable[[], None] = _nothing
         self.is_open = True
         self.opened_ns: Nanos = 0
@@ -246,6 +257,13 @@ def lane_of(stream: Stream, message: Message) -> Lane:
     return Lane.USER if isinstance(message, OrderUpdate) else stream.lane
 
 
+def told_as(message: Message) -> str:
+    """What the journal calls a message that goes out beside what the market says."""
+    if isinstance(message, OrderUpdate):
+        return "order"
+    return "status" if isinstance(message, MarketStatus) else "copy" if isinstance(message, NUMBERED) else "snapshot"
+
+
 def gist(message: Message) -> dict[str, object]:
     """What the journal says of a message that is no row of a tape."""
     if isinstance(message, OrderUpdate):
@@ -253,4 +271,6 @@ def gist(message: Message) -> dict[str, object]:
         return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
     if isinstance(message, BookSnapshot):
         return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
+    if isinstance(message, MarketStatus):
+        return {"symbol": message.symbol, "status": message.status, "text": message.text}
     return {"symbol": message.symbol}
