@@ -124,8 +124,8 @@ def test_who_looks_often_has_nothing_worked_in() -> None:
         book.follow(Stretch(end, columns, end - 10, end))
         assert book.best_bid is not None
     assert columns.made == 1
-    assert book._come - book._worked > 1_500
+    assert book.come - book._worked > 1_500
     plain = Book(BTC)
-    for row in drawn[: book._come]:
+    for row in drawn[: book.come]:
         plainly(plain, row)
     assert (book.bids, book.asks) == (plain.bids, plain.asks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import CoroutineType
 from typing import Any, Self
 
@@ -22,7 +22,19 @@ class Delivery:
         is_over: unsubscribed, or the bot failed; nothing is delivered any more.
     """
 
-    __slots__ = ("_callback", "_inbox", "_on_end", "_on_error", "_on_lost", "_step", "_waiting", "_when_ended", "is_busy", "is_over")
+    __slots__ = (
+        "_callback",
+        "_inbox",
+        "_is_left",
+        "_on_end",
+        "_on_error",
+        "_on_lost",
+        "_step",
+        "_waiting",
+        "_when_ended",
+        "is_busy",
+        "is_over",
+    )
 
     def __init__(
         self,
@@ -37,6 +49,7 @@ class Delivery:
         self.is_busy = False
         self.is_over = False
         self._callback = callback
+        self._is_left = False  # what served many waits in one of them
         self._inbox = inbox
         self._waiting = inbox.items
         self._step = stepper.step
@@ -74,6 +87,34 @@ class Delivery:
             return
         if self._waiting:
             self._catch_up()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether what comes now is delivered at once."""
+        return not (self.is_busy or self.is_over or self._waiting)
+
+    def each(self, items: Iterator[Any]) -> None:
+        """Deliver one after another, as calls would, while it `is_free`: who makes them ends once something else has a turn."""
+        self.is_busy, self._is_left = True, False
+        if not self._step(self._serve(items), self._when_ended, is_driver=True):
+            self._is_left = True
+            return
+        self.is_busy = False
+        if self._waiting:
+            self._catch_up()
+
+    async def _serve(self, items: Iterator[Any]) -> None:
+        """Await each callback here: one that does not wait costs no exception then, as it does to be stepped."""
+        callback, waiting = self._callback, self._waiting
+        for item in items:
+            result = callback(item)
+            if result is not None:
+                if type(result) is CoroutineType or inspect.isawaitable(result):
+                    await result
+                if self._is_left:
+                    return  # it waited, and whoever comes now finds it busy
+            if self.is_over or waiting:
+                return
 
     def _goes_on(self, result: object) -> bool:
         """Step what the callback returned; whether it still runs."""

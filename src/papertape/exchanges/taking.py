@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from papertape.exchanges.feeds import BookFeed, TradeFeed
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.streams import Streams
+from papertape.model.public import PublicTrade
 from papertape.model.stretch import Change, Columns, Manner, Stretch, Told
 
 
@@ -47,24 +48,30 @@ class StretchTaker:
         return feed is not None and not feed.thread.is_torn
 
     def hear(self, symbol: str, columns: Columns, begin: int, trades: Iterator[Told]) -> None:
-        streams = self._streams
-        feed, kept = streams.trades[symbol], streams.books[symbol]
-        book, passes, tell, deliveries = kept.book, feed.thread.passes, feed.tell_one, feed.deliveries
+        feed, kept = self._streams.trades[symbol], self._streams.books[symbol]
+        book = kept.book
         book.follow(Stretch(book.venue_ns, columns, begin, begin))
-        come = begin
+        told = self._told(symbol, feed, kept, trades)
+        if len(feed.deliveries) == 1 and not feed.builders and feed.deliveries[0].is_free:
+            feed.deliveries[0].each(told)
+        else:
+            for trade in told:
+                feed.tell_one(trade.event)
+        if kept.comparison is not None and book.come > begin:
+            kept.comparison.moves_among(columns, begin, book.come)
+
+    def _told(self, symbol: str, feed: TradeFeed, kept: BookFeed, trades: Iterator[Told]) -> Iterator[PublicTrade]:
+        """Those that are to be handed on, as long as a callback leaves both feeds as they were."""
+        thread, deliveries, all_trades, all_books = feed.thread, feed.deliveries, self._streams.trades, self._streams.books
+        passes, follow_on, come, instrument = thread.passes, kept.book.follow_on, kept.book.come, feed.instrument
         for trade, end, stamp_ns in trades:
             if end != come:
-                book.follow_on(end, stamp_ns)
+                follow_on(end, stamp_ns)
                 come = end
             if passes(trade):
-                tell(trade)
-                if feed.deliveries is not deliveries or not self._goes_on(symbol, feed, kept):
-                    break
-        if kept.comparison is not None and come > begin:
-            kept.comparison.moves_among(columns, begin, come)
-
-    def _goes_on(self, symbol: str, feed: TradeFeed, kept: BookFeed) -> bool:
-        """Whether a callback has left these two as they were."""
-        streams = self._streams
-        is_kept = streams.books.get(symbol) is kept and not kept.deliveries and kept.invalid_since_ns is None
-        return is_kept and streams.trades.get(symbol) is feed and not feed.thread.is_torn
+                feed.last_ticks = trade.price_ticks
+                yield PublicTrade(trade, instrument)
+                if feed.deliveries is not deliveries or thread.is_torn or all_trades.get(symbol) is not feed:
+                    return
+                if kept.deliveries or kept.invalid_since_ns is not None or all_books.get(symbol) is not kept:
+                    return

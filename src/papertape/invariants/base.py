@@ -86,6 +86,11 @@ class Watch:
     def trade_shown(self, at_ns: Nanos, subscription: int, trade: Trade) -> None:
         """A callback of the bot is told of a public trade."""
 
+    def trades_shown(self, shown: Sequence[tuple[Nanos, int, Trade]]) -> None:
+        """The same of many, before anything else is told that comes after them."""
+        for at_ns, subscription, trade in shown:
+            self.trade_shown(at_ns, subscription, trade)
+
     def counted(self, at_ns: Nanos, figures: Mapping[str, Figure]) -> None:
         """What was counted now, by its name."""
 

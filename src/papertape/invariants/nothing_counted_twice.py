@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 
 from papertape.invariants.base import Case, NotJudged, Watch, told, view_of
@@ -47,6 +48,25 @@ class TwiceWatch(Watch):
             self._trades[key] = (trade.venue_ns, ids)
         if trade.trade_id:
             ids[trade.trade_id] = None
+
+    def trades_shown(self, shown: Sequence[tuple[Nanos, int, Trade]]) -> None:
+        """As one by one; what is new and not older than the last, as nearly all are, is known for it without a call each."""
+        its, newest_ns, ids = (-1, ""), 0, dict[str, None]()
+        for at_ns, subscription, trade in shown:
+            symbol, trade_id, venue_ns = trade.symbol, trade.trade_id, trade.venue_ns
+            if (subscription, symbol) != its or venue_ns < newest_ns or trade_id in ids:
+                if its in self._trades:
+                    self._trades[its] = (newest_ns, ids)
+                self.trade_shown(at_ns, subscription, trade)
+                its = (subscription, symbol)
+                newest_ns, ids = self._trades[its]
+                continue
+            self.looks += 1
+            newest_ns = venue_ns
+            if trade_id:
+                ids[trade_id] = None
+        if its in self._trades:
+            self._trades[its] = (newest_ns, ids)
 
 
 class NothingCountedTwice:

@@ -31,6 +31,9 @@ class LazyBook(Book):
     Whoever looks again and again at its best prices alone reads them where they were worked out for many rows to come, from how it was then
     and from the very rows that it is told of; these are worked in when somebody looks further.
 
+    Attributes:
+        come: rows that have come of the columns that it follows.
+
     >>> from decimal import Decimal
     >>> book = LazyBook(Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001")))
     >>> book.apply(BookSnapshot(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=((99, 5), (98, 1)), asks=((101, 2),)))
@@ -43,7 +46,7 @@ class LazyBook(Book):
         self.bid_ladder = Ladder(Side.BUY)
         self.ask_ladder = Ladder(Side.SELL)
         self._columns: Columns | None = None
-        self._worked = self._come = 0  # rows of these columns that are worked in, and that have come
+        self._worked = self.come = 0  # of these columns' rows, those that are worked in
         self._until = LATE_MAX  # so many of them may come before they are worked in unasked
         self._tops: Tops | None = None  # from rows that were worked in then, and nothing else has been since
         self._looks = 0
@@ -52,7 +55,7 @@ class LazyBook(Book):
 
     @property
     def bids(self) -> SortedDict[int, int]:
-        if self._come != self._worked:
+        if self.come != self._worked:
             self._catch_up()
         return self.bid_ladder.look()
 
@@ -63,7 +66,7 @@ class LazyBook(Book):
 
     @property
     def asks(self) -> SortedDict[int, int]:
-        if self._come != self._worked:
+        if self.come != self._worked:
             self._catch_up()
         return self.ask_ladder.look()
 
@@ -75,40 +78,40 @@ class LazyBook(Book):
     @property
     def best_bid(self) -> Level | None:
         tops = self._tops
-        if tops is None or self._come > tops.end:
+        if tops is None or self.come > tops.end:
             tops = self._look_ahead()
             if tops is None:
                 return self.bid_ladder.best
-        place = self._come - tops.begin
+        place = self.come - tops.begin
         lots = tops.bid_lots[place]
         return (tops.bids[place], lots) if lots else None
 
     @property
     def best_ask(self) -> Level | None:
         tops = self._tops
-        if tops is None or self._come > tops.end:
+        if tops is None or self.come > tops.end:
             tops = self._look_ahead()
             if tops is None:
                 return self.ask_ladder.best
-        place = self._come - tops.begin
+        place = self.come - tops.begin
         lots = tops.ask_lots[place]
         return (tops.asks[place], lots) if lots else None
 
     def ladder(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
         if depth is not None:
             return super().ladder(side, depth)
-        if self._come != self._worked:
+        if self.come != self._worked:
             self._catch_up()
         return (self.bid_ladder if side is Side.BUY else self.ask_ladder).page()
 
     def amounts(self, side: Side) -> Mapping[int, int]:
-        if self._come != self._worked:
+        if self.come != self._worked:
             self._catch_up()
         return (self.bid_ladder if side is Side.BUY else self.ask_ladder).amounts()
 
     def follow(self, stretch: Stretch) -> None:
         """Many changes have come; they are worked in when somebody looks."""
-        if self._columns is not stretch.columns or self._come != stretch.begin:
+        if self._columns is not stretch.columns or self.come != stretch.begin:
             self._catch_up()
             self._tops, self._looks = None, 0
             self._columns, self._worked, self._until = stretch.columns, stretch.begin, stretch.begin + LATE_MAX
@@ -116,16 +119,16 @@ class LazyBook(Book):
 
     def follow_on(self, end: int, venue_ns: Nanos) -> None:
         """The rows of the same columns up to, not including, `end` have come by now; `venue_ns` is the stamp of the last."""
-        self._come, self.venue_ns = end, venue_ns
+        self.come, self.venue_ns = end, venue_ns
         if end > self._until:
             self._tops = None
             self._catch_up()
 
     def _look_ahead(self) -> Tops | None:
         """Work in what has come, and once that has been asked for often work out the best prices of what will."""
-        tops, columns, new = self._tops, self._columns, self._come - self._worked
+        tops, columns, new = self._tops, self._columns, self.come - self._worked
         if tops is not None:  # they have been read to their end, or nobody has looked for a while
-            self._looks = LOOKS if self._come - tops.end <= FEW else 0
+            self._looks = LOOKS if self.come - tops.end <= FEW else 0
         elif new:
             self._looks = self._looks + 1 if new <= FEW else 0
         else:
@@ -175,7 +178,7 @@ class LazyBook(Book):
             yield
 
     def _catch_up(self) -> None:
-        begin, end, columns = self._worked, self._come, self._columns
+        begin, end, columns = self._worked, self.come, self._columns
         if begin == end:
             return
         self._worked, self._until = end, max(self._until, end + LATE_MAX)
@@ -267,10 +270,10 @@ class LazyBook(Book):
         """Work in what has come of them: what comes now does not stand there."""
         self._catch_up()
         self._columns = self._tops = None
-        self._worked = self._come = self._looks = 0
+        self._worked = self.come = self._looks = 0
 
     def clear(self) -> None:
-        self._worked = self._come  # whatever it says
+        self._worked = self.come  # whatever it says
         self._forget_columns()
         self.bid_ladder.replace(())
         self.ask_ladder.replace(())

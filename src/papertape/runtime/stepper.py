@@ -98,8 +98,11 @@ class Stepper:
         else:
             self._carriers = Carriers(self.loop)
 
-    def step(self, coroutine: Coroutine[Any, Any, object], on_done: Done) -> bool:
+    def step(self, coroutine: Coroutine[Any, Any, object], on_done: Done, *, is_driver: bool = False) -> bool:
         """Run `coroutine` as far as it goes without waiting; call it from a callback of the loop or from inside a task.
+
+        Args:
+            is_driver: it is ours and awaits many others, one after another; what people see is the one that waits.
 
         Returns:
             Whether it ended at once. Then `on_done` was called only if it failed. Otherwise it goes on as a task of its own, and `on_done`
@@ -108,7 +111,7 @@ class Stepper:
         carriers = self._carriers
         carrier = carriers.entered
         if carrier is None:
-            return self._step_alone(coroutine, on_done)
+            return self._step_alone(coroutine, on_done, is_driver)
         carriers.entered = None  # a coroutine that steps another needs two
         try:
             awaited = coroutine.send(None)
@@ -123,10 +126,10 @@ class Stepper:
             return True
         # What else this batch steps is stepped alone.
         _become(self.loop, None)
-        carrier.take_over(coroutine, awaited, on_done)
+        carrier.take_over(coroutine, awaited, on_done, is_driver=is_driver)
         return False
 
-    def _step_alone(self, coroutine: Coroutine[Any, Any, object], on_done: Done) -> bool:
+    def _step_alone(self, coroutine: Coroutine[Any, Any, object], on_done: Done, is_driver: bool) -> bool:
         carriers = self._carriers
         carrier = carriers.take()
         loop = self.loop
@@ -146,7 +149,7 @@ class Stepper:
             on_done(error)
             return True
         _become(loop, before)
-        carrier.take_over(coroutine, awaited, on_done)
+        carrier.take_over(coroutine, awaited, on_done, is_driver=is_driver)
         return False
 
     def close(self) -> None:
@@ -167,6 +170,7 @@ class Carrier(Coroutine[Any, Any, None]):
     def __init__(self, carriers: Carriers) -> None:
         self._carriers = carriers
         self._coroutine: Coroutine[Any, Any, object] | None = None
+        self._shown: Any = None  # of that, what people see
         self._awaited: Any = None
         self._on_done: Done | None = None
         self._is_waiting = False  # for `wake`, with work to do
@@ -179,11 +183,12 @@ class Carrier(Coroutine[Any, Any, None]):
         """Whether it has nothing to carry."""
         return self._coroutine is None
 
-    def take_over(self, coroutine: Coroutine[Any, Any, object], awaited: Any, on_done: Done) -> None:
+    def take_over(self, coroutine: Coroutine[Any, Any, object], awaited: Any, on_done: Done, *, is_driver: bool = False) -> None:
         """Go on with a coroutine that has just yielded `awaited`."""
         self._coroutine, self._awaited, self._on_done = coroutine, awaited, on_done
         self._is_waiting = True
-        self.task.set_name(getattr(coroutine, "__qualname__", type(coroutine).__name__))
+        self._shown = shown = getattr(coroutine, "cr_await", None) if is_driver else coroutine
+        self.task.set_name(getattr(shown, "__qualname__", type(shown).__name__))
         if not self.wake.done():
             self.wake.set_result(None)
 
@@ -231,7 +236,7 @@ class Carrier(Coroutine[Any, Any, None]):
         except BaseException as raised:
             error = raised
         on_done = self._on_done
-        self._coroutine = self._on_done = None
+        self._coroutine = self._on_done = self._shown = None
         assert on_done is not None
         on_done(error)
         if self.task.cancelling():
@@ -251,11 +256,11 @@ class Carrier(Coroutine[Any, Any, None]):
 
     @property
     def cr_frame(self) -> Any:
-        return getattr(self._coroutine, "cr_frame", None)
+        return getattr(self._shown, "cr_frame", None)
 
     @property
     def cr_await(self) -> Any:
-        return getattr(self._coroutine, "cr_await", None)
+        return getattr(self._shown, "cr_await", None)
 
     @property
     def cr_running(self) -> bool:
@@ -263,4 +268,4 @@ class Carrier(Coroutine[Any, Any, None]):
 
     @property
     def cr_code(self) -> Any:
-        return getattr(self._coroutine, "cr_code", Carrier.send.__code__)
+        return getattr(self._shown, "cr_code", Carrier.send.__code__)

@@ -13,6 +13,8 @@ from papertape.model.request import Lane
 from papertape.model.stretch import Change, Manner, Stretch, Taker, Told
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
+from papertape.session.passed import Passed
+from papertape.session.replay import Road
 from papertape.sim.broadcast import Broadcast
 from papertape.sim.stream import Stream
 from papertape.tape.block import Block
@@ -61,6 +63,34 @@ def flow_of(broadcast: Broadcast) -> Flow | None:
     trades = stream.wanted[Trade]
     is_heard = manner is Manner.KEPT and len(trades) == 1 and symbol in trades and stream.taker.hears(symbol)
     return Flow(stream, stream.taker, symbol, after, manner, trades[symbol] if is_heard else None)
+
+
+class Pace:
+    """Moves time on to what is shown or told next, unless something else has a turn first; see `SkippingCursors._show`.
+
+    Args:
+        reached, delivered: the cursors that time moves.
+    """
+
+    __slots__ = ("delivered", "head", "loop", "origin_ns", "reached")
+
+    def __init__(self, loop: Road, reached: Passed, delivered: Passed, origin_ns: Nanos) -> None:
+        self.loop = loop
+        self.head = loop.agenda[0]
+        self.reached = reached
+        self.delivered = delivered
+        self.origin_ns = origin_ns
+
+    def __call__(self, now_ns: Nanos, number: int) -> bool:
+        """Whether nobody has made an appointment or waits for a turn: then it is that time, and the message of that number is delivered."""
+        loop = self.loop
+        if loop.ready or loop.agenda[0] is not self.head:
+            return False
+        if now_ns > loop.now_ns:
+            loop.now_ns = now_ns
+        self.reached.ns = now_ns + self.origin_ns
+        self.delivered.count = number
+        return True
 
 
 class Following:
@@ -170,7 +200,7 @@ class Following:
         place = trades.places[self._at]
         return max(self._times(block)[place] - self._since_ns, 0), block.first + place + 1
 
-    def tell(self, until_ns: Nanos, before: int, pace: Callable[[Nanos, int], bool]) -> None:
+    def tell(self, until_ns: Nanos, before: int, pace: Pace) -> None:
         """Tell trades as `show` shows changes; `next_trade` must be one of them."""
         block, changes, trades = self._block, self._changes, self._trades
         assert block is not None
@@ -182,22 +212,31 @@ class Following:
         high = bisect_left(places, end, at, min(at + end - place, len(places)))
         self._flow.taker.hear(self._flow.symbol, changes, self._handed, self._each_trade(block, changes, trades, high, pace))
 
-    def _each_trade(self, block: Block, changes: Changes, trades: Trades, high: int, pace: Callable[[Nanos, int], bool]) -> Iterator[Told]:
+    def _each_trade(self, block: Block, changes: Changes, trades: Trades, high: int, pace: Pace) -> Iterator[Told]:
         times, since_ns, number, stamps, is_plain = self._times(block), self._since_ns, block.first + 1, changes.stamps, changes.is_plain
+        loop, head, agenda, ready = pace.loop, pace.head, pace.loop.agenda, pace.loop.ready
+        reached, delivered, origin_ns, handed = pace.reached, pace.delivered, pace.origin_ns, self._handed
+        stamp_ns = stamps[handed - 1] if handed else 0
         while self._at < high:
             begin, page = self._at, trades.page(self._at)
             end = min(high, begin + len(page))
             for place, come, trade in zip(trades.places[begin:end], trades.before[begin:end], page, strict=False):
-                if not pace(times[place] - since_ns, number + place):
+                if ready or agenda[0] is not head:  # as `pace` does, without a call each
                     return
+                now_ns = times[place] - since_ns
+                if now_ns > loop.now_ns:
+                    loop.now_ns = now_ns
+                reached.ns = now_ns + origin_ns
+                delivered.count = number + place
                 self._at += 1
                 if not is_plain:
                     _, come = changes.span(0, come)
-                if come > self._handed:
-                    self._handed = come
-                yield trade, self._handed, stamps[self._handed - 1] if self._handed else 0
+                if come > handed:
+                    self._handed = handed = come
+                    stamp_ns = stamps[come - 1]
+                yield trade, handed, stamp_ns
 
-    def show(self, until_ns: Nanos, before: int, pace: Callable[[Nanos, int], bool]) -> None:
+    def show(self, until_ns: Nanos, before: int, pace: Pace) -> None:
         """Show the changes that are due up to and with `until_ns`, and whose number is below `before`; `next` must be one of them.
 
         `pace` is told before each when it comes, run time, and its number, and says after the one before whether to go on.
@@ -211,7 +250,7 @@ class Following:
         high = bisect_left(places, end, low, min(low + end - place, len(places)))
         self._flow.taker.show(self._flow.symbol, self._each(block, changes, low, high, pace))
 
-    def _each(self, block: Block, changes: Changes, low: int, high: int, pace: Callable[[Nanos, int], bool]) -> Iterator[Change]:
+    def _each(self, block: Block, changes: Changes, low: int, high: int, pace: Pace) -> Iterator[Change]:
         times, since_ns, number = self._times(block), self._since_ns, block.first + 1
         for begin in range(low, high, PAGE):
             end = min(begin + PAGE, high)

@@ -15,7 +15,7 @@ from papertape.model.stretch import Manner
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
-from papertape.session.following import Flow, Following, flow_of
+from papertape.session.following import Flow, Following, Pace, flow_of
 from papertape.session.lag import LOOK_MAX, Keeper, Tuning
 from papertape.session.passed import Passed, rows_from
 from papertape.session.replay import NEVER, Key, Road, Row, Standing
@@ -317,23 +317,12 @@ class SkippingCursors:
         next_ns, number = following.next() if self._is_shown else following.next_trade()
         if next_ns > until_ns or number >= before:
             return False
-        agenda, ready, origin_ns, reached, delivered = loop.agenda, loop.ready, self._origin_ns, self._reached, self._delivered
-        head = agenda[0]
-
-        def pace(now_ns: Nanos, number: int) -> bool:
-            if ready or agenda[0] is not head:
-                return False
-            if now_ns > loop.now_ns:
-                loop.now_ns = now_ns
-            reached.ns = now_ns + origin_ns
-            delivered.count = number
-            return True
-
+        pace = Pace(loop, self._reached, self._delivered, self._origin_ns)
         if self._is_shown:
             following.show(until_ns, before, pace)
         else:
             following.tell(until_ns, before, pace)
-        following.settle(delivered.count)
+        following.settle(self._delivered.count)
         if not flow.goes_on:
             self._look_who_wants()
             self._look_who_minds()

@@ -11,7 +11,7 @@ import msgspec
 
 from papertape.exchanges.resilient import ResilientExchange
 from papertape.invariants import INVARIANTS, Figure, Freshness, Watch
-from papertape.model.event import BookSnapshot, BookUpdate
+from papertape.model.event import BookSnapshot, BookUpdate, Trade
 from papertape.model.order import NewOrder, Order
 from papertape.model.public import PublicTrade
 from papertape.model.request import PUBLIC_OPS, Answer, Channel, Lane, Op, RefusalCode, Request
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 HELD_UP_NS: Final = 1 * SECOND
 """A request that was so long on its way comes into another market than it left for."""
 
+SHOWN_MAX: Final = 1_024
+"""Trades that were shown to callbacks and of which the watches are told at once."""
+
 COMPARE_APART_NS: Final = 10 * SECOND
 NOTICE_WITHIN_NS: Final = 30 * SECOND
 """How long a client may hold a book for valid that a lost message or a wrong snapshot has made wrong."""
@@ -51,7 +54,7 @@ class Watching:
 
     def __init__(self, world: VenueWorld, loop: VirtualLoop, names: Sequence[str]) -> None:
         makers = {name: INVARIANTS[name].watch for name in names or tuple(INVARIANTS)}
-        self.watches: dict[str, Watch] = {name: make() for name, make in makers.items() if make is not None}
+        self._watches: dict[str, Watch] = {name: make() for name, make in makers.items() if make is not None}
         self.pending: dict[str, str] = {}
         self._ears: dict[str, list[Watch]] = {}  # who hears of what
         self._world = world
@@ -66,7 +69,8 @@ class Watching:
         # (connection, symbol) of books that are wrong in a way that shows nowhere, and the stamp of the change that came again, or 0.
         self._unseen: dict[tuple[int, str], Nanos] = {}
         self._numbers = itertools.count(1)
-        if not self.watches:
+        self._shown: list[tuple[Nanos, int, Trade]] = []  # trades that callbacks were told of and the watches were not yet
+        if not self._watches:
             return
         door = world.door
         door.broadcast.on_opened = self._opened
@@ -74,6 +78,13 @@ class Watching:
         door.on_heard = self._heard
         if self._hears("order_left"):
             door.on_sent = self._sent
+
+    @property
+    def watches(self) -> dict[str, Watch]:
+        """By the invariant's name; they have been told all that there was to tell."""
+        if self._shown:
+            self._tell_trades()
+        return self._watches
 
     def listen(self, exchange: ResilientExchange, home: VirtualLoop | Life, until_ns: Nanos) -> None:
         """From now on hear a bot's exchange too, whose tasks live on the loop `home`, and count until `until_ns` at most."""
@@ -101,9 +112,11 @@ class Watching:
         self.is_over = True
 
     def _hears(self, hook: str) -> list[Watch]:
+        if self._shown:
+            self._tell_trades()
         ears = self._ears.get(hook)
         if ears is None:
-            ears = [watch for watch in self.watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
+            ears = [watch for watch in self._watches.values() if getattr(type(watch), hook) is not getattr(Watch, hook)]
             self._ears[hook] = ears
         return ears
 
@@ -208,8 +221,15 @@ class Watching:
             watch.order_shown(self._loop.now_ns, subscription, order)
 
     def _trade_shown(self, subscription: int, trade: PublicTrade) -> None:
+        self._shown.append((self._loop.now_ns, subscription, trade.event))
+        if len(self._shown) >= SHOWN_MAX:
+            self._tell_trades()
+
+    def _tell_trades(self) -> None:
+        """Tell of trades many at a time, but before anything that comes after them."""
+        shown, self._shown = self._shown, []
         for watch in self._hears("trade_shown"):
-            watch.trade_shown(self._loop.now_ns, subscription, trade.event)
+            watch.trades_shown(shown)
 
     # ---- how fresh what the client has is
 
