@@ -130,7 +130,7 @@ class Following:
         self._low = bisect_left(self._changes.places, max(self.told, self._flow.after) - block.first)
         self._handed, _ = self._changes.span(self._low, self._low)
         trades_after = self._flow.trades_after
-        self._trades = None if trades_after is None else block.traded(self._instrument)
+        self._trades = None if trades_after is None else self._changes.trades
         if self._trades is not None and trades_after is not None:
             self._counted = self._at = bisect_left(self._trades.places, max(self.told, trades_after) - block.first)
 
@@ -138,7 +138,7 @@ class Following:
         changes = block.changes(self._instrument)
         if changes is None or (self.is_shown and not changes.is_plain):
             return None
-        return None if self._flow.trades_after is not None and block.traded(self._instrument) is None else changes
+        return None if self._flow.trades_after is not None and changes.trades is None else changes
 
     def can_tell(self, block: Block) -> bool:
         """Whether the book's changes in a block go out so, and the trades if they should."""

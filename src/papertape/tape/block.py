@@ -22,7 +22,6 @@ from papertape.tape.cutting import joined, part_of, rows_before, whole_of
 from papertape.tape.reader import Message, Tape, events_of
 from papertape.tape.rows import Numbers, Row
 from papertape.tape.strand import NO_ROWS, Bar, Strand, bars, words
-from papertape.tape.trades import Trades
 
 BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
@@ -105,11 +104,7 @@ class Block:
         """Nobody will look at it soon: forget what can be had again. Only a light block does."""
 
     def changes(self, instrument: int) -> Changes | None:
-        """Its changes of a book as columns; None where they must be told as messages."""
-        return None
-
-    def traded(self, instrument: int) -> Trades | None:
-        """Its trades as columns; None where they must be told as messages."""
+        """Its changes of a book as columns, and its trades; None where they must be told as messages."""
         return None
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
@@ -176,7 +171,6 @@ class Rows(Block):
         self._timed = timed
         self._strands: dict[int, tuple[Strand, Strand, Strand, Strand]] = {}
         self._changes: dict[int, Changes] = {}
-        self._trades: dict[int, Trades] = {}
         self._pages: dict[int, list[Message]] = {}
         flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
         lasts = pc.greater_equal(flags, scalar_of("int8", schema.LAST))
@@ -233,20 +227,10 @@ class Rows(Block):
     def changes(self, instrument: int) -> Changes | None:
         if self.is_odd:
             return None
-        changes = self._changes.get(instrument)
-        if changes is None:
-            places = None if self.is_plain else self._places
-            changes = self._changes[instrument] = Changes(self._timed, instrument, is_plain=self.is_plain, row_places=places)
-        return changes
-
-    def traded(self, instrument: int) -> Trades | None:
-        if self.is_odd:
-            return None
-        trades = self._trades.get(instrument)
-        if trades is None:
-            places = None if self.is_plain else self._places
-            trades = self._trades[instrument] = Trades(self._timed, instrument, self._symbols[instrument], row_places=places)
-        return trades if trades.is_whole else None
+        if instrument not in self._changes:
+            places, symbol = None if self.is_plain else self._places, self._symbols[instrument]
+            self._changes[instrument] = Changes(self._timed, instrument, symbol, is_plain=self.is_plain, row_places=places)
+        return self._changes[instrument]
 
     @cached_property
     def _places(self) -> Any:
@@ -323,8 +307,8 @@ class Rows(Block):
         return zip(places, (message[3] for message in self._made(found)), strict=False)
 
     def _made(self, part: Timed) -> Iterator[Message]:
-        symbols = [instrument.symbol for instrument in self._tape.instruments]
-        return events_of(listed(part), symbols, Assembler(symbols, [connection.name for connection in self._tape.connections]))
+        connections = [connection.name for connection in self._tape.connections]
+        return events_of(listed(part), self._symbols, Assembler(self._symbols, connections))
 
     def _place(self, row: int) -> int:
         """Of the message that a row belongs to."""

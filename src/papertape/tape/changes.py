@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from papertape.model.event import Level
@@ -11,6 +12,7 @@ from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
 from papertape.tape.tops import tops_of
+from papertape.tape.trades import Trades
 
 PAGE: Final = 1_024
 """Rows that are made Python numbers at a time."""
@@ -29,9 +31,10 @@ class Changes:
         stamps: the venue's clock of each row, since 1970-01-01 UTC.
     """
 
-    def __init__(self, timed: Timed, instrument: int, *, is_plain: bool, row_places: Any) -> None:
+    def __init__(self, timed: Timed, instrument: int, symbol: str, *, is_plain: bool, row_places: Any) -> None:
         import pyarrow.compute as pc
 
+        self._traded = timed, instrument, symbol, row_places
         arrow = timed.arrow
         is_its = pc.equal(arrow.column("instrument"), scalar_of("int16", instrument))
         rows = pc.indices_nonzero(pc.and_(pc.equal(arrow.column("kind"), scalar_of("int8", schema.DELTA)), is_its))
@@ -50,6 +53,13 @@ class Changes:
             self.is_plain = len(self.places) == len(rows)
             if not self.is_plain:
                 self._ends = _view(pc.indices_nonzero(lasts).cast("int64"), "q")
+
+    @cached_property
+    def trades(self) -> Trades | None:
+        """The instrument's trades in the block; None where they must be told as messages."""
+        timed, instrument, symbol, row_places = self._traded
+        trades = Trades(timed, instrument, symbol, row_places=row_places)
+        return trades if trades.is_whole else None
 
     def span(self, low: int, high: int) -> tuple[int, int]:
         """The rows of the messages from the `low`-th up to, not including, the `high`-th of them."""

@@ -23,7 +23,6 @@ from papertape.tape.index.layout import WORD, BlockEntry, Directory, Part, Stran
 from papertape.tape.reader import Message, Tape
 from papertape.tape.rows import Row
 from papertape.tape.strand import NO_ROWS, Bar, Strand
-from papertape.tape.trades import Trades
 
 KINDS_IN_LANES: Final = (schema.TRADE, schema.DELTA)
 
@@ -196,9 +195,6 @@ class Indexed(Block):
 
     def changes(self, instrument: int) -> Changes | None:
         return self._read().changes(instrument)
-
-    def traded(self, instrument: int) -> Trades | None:
-        return self._read().traded(instrument)
 
     def stream(self, begin: int) -> Iterator[Message]:
         return self._read().stream(begin)
