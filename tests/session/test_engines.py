@@ -61,6 +61,8 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tuning, "look_min", 7)
     monkeypatch.setattr(Tuning, "patience", 4)
     monkeypatch.setattr(lazy_book, "LOOKS", 2)
+    monkeypatch.setattr(lazy_book, "FEW", 12)
+    monkeypatch.setattr(lazy_book, "MANY", 14)
     monkeypatch.setattr(changes, "AHEAD_MIN", 1)
     monkeypatch.setattr(changes, "AHEAD_MAX", 40)
     monkeypatch.setattr(tops, "NEAR_MAX", 3)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from papertape.model import lazy_book
@@ -18,7 +18,7 @@ from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.stretch import BID, Held, Stretch, Tops
 from papertape.tape import tops
-from papertape.tape.tops import tops_of
+from papertape.tape.tops import Near, last_of, near_of, tops_of
 
 BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
 
@@ -32,18 +32,22 @@ class Drawn:
     """Columns as `tape.changes` has them, of rows that were drawn."""
 
     def __init__(self, rows: list[Row], ahead: int) -> None:
-        self.drawn, self.ahead, self.made = rows, ahead, 0
+        self.drawn, self.ahead, self.made, self.continued = rows, ahead, 0, 0
 
     def rows(self, begin: int, end: int) -> list[Row]:
         return self.drawn[begin:end]
 
     def levels(self, begin: int, end: int) -> tuple[Iterable[Level], Iterable[Level]]:
-        bids, asks = ([(ticks, lots) for side, ticks, lots in self.drawn[begin:end] if side in its] for its in ((1,), (2, 3)))
-        return bids, asks
+        sides, prices, lots = arrays(self.drawn[begin:end])
+        return last_of(prices[sides == 1], lots[sides == 1]), last_of(prices[sides == 2], lots[sides == 2])
 
     def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
         self.made += 1
-        return tops_of(begin, *arrays(self.drawn[begin : begin + self.ahead]), bids, asks)
+        return tops_of(begin, *arrays(self.drawn[begin : begin + self.ahead]), near_of(bids, 1), near_of(asks, -1))
+
+    def tops_after(self, tops: Tops) -> Tops | None:
+        self.continued += 1
+        return tops_of(tops.end, *arrays(self.drawn[tops.end : tops.end + self.ahead]), *cast("tuple[Near, Near]", tops.near))
 
 
 def arrays(rows: list[Row]) -> tuple[Any, Any, Any]:
@@ -58,27 +62,46 @@ def plainly(book: Book, row: Row) -> None:
         book.apply(BookUpdate(venue_ns=0, local_ns=0, symbol="BTC/USD", **its))
 
 
-@given(rows=rows, bids=levels, late=levels, asks=levels, near=st.sampled_from((1, 2, 256)))
-@example(rows=[], bids={}, late={}, asks={}, near=1)
-@example(rows=[(1, 7, 0), (2, 9, 0)], bids={7: 1}, late={}, asks={9: 1}, near=1)  # nothing is left
+@given(
+    rows=rows,
+    bids=levels,
+    late=levels,
+    asks=levels,
+    near=st.sampled_from((1, 2, 256)),
+    kept=st.sampled_from((1, 3)),
+    step=st.integers(1, 80),
+)
+@example(rows=[], bids={}, late={}, asks={}, near=1, kept=1, step=1)
+@example(rows=[(1, 7, 0), (2, 9, 0)], bids={7: 1}, late={}, asks={9: 1}, near=1, kept=1, step=1)  # nothing is left
 def test_the_best_before_and_after_each_row_is_that_of_a_plain_book(
-    rows: list[Row], bids: dict[int, int], late: dict[int, int], asks: dict[int, int], near: int
+    rows: list[Row], bids: dict[int, int], late: dict[int, int], asks: dict[int, int], near: int, kept: int, step: int
 ) -> None:
-    """Whatever was there before, however often a price comes and goes, and where the two sides cross."""
-    plain = Book(BTC)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tops, "NEAR_MAX", near)
-        found = tops_of(7, *arrays(rows), (bids, late), (asks,))
+    """Whatever was there before, however often a price comes and goes, and where the two sides cross; for some rows, and on from there."""
+    plain, found = Book(BTC), None
     for level in bids.items() | late.items():
         plainly(plain, (1, level[0], late.get(level[0], level[1])))
     for ticks, lots in asks.items():
         plainly(plain, (2, ticks, lots))
-    assert (found.begin, found.end) == (7, 7 + len(rows))
-    for row, *best in zip([None, *rows], found.bids, found.bid_lots, found.asks, found.ask_lots, strict=True):
-        if row is not None:
-            plainly(plain, row)
-        bid, ask = plain.best_bid or (0, 0), plain.best_ask or (0, 0)
-        assert best == [*bid, *ask]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tops, "NEAR_MAX", near)
+        patch.setattr(tops, "KEPT_MAX", kept)
+        for begin in range(0, len(rows) + 1, step):
+            part, is_known = rows[begin : begin + step], found is not None
+            if found is not None:
+                found = tops_of(begin, *arrays(part), *cast("tuple[Near, Near]", found.near))
+            if found is None:
+                held = [({ticks: lots for ticks, lots in side.items() if lots}, {}) for side in (plain.bids, plain.asks)]
+                if not begin:
+                    held = [(bids, late), ({}, asks)]
+                found = tops_of(begin, *arrays(part), near_of(held[0], 1), near_of(held[1], -1))
+            event(f"went on: {is_known}")
+            assert found is not None
+            assert (found.begin, found.end) == (begin, begin + len(part))
+            for row, *best in zip([None, *part], found.bids, found.bid_lots, found.asks, found.ask_lots, strict=True):
+                if row is not None:
+                    plainly(plain, row)
+                bid, ask = plain.best_bid or (0, 0), plain.best_ask or (0, 0)
+                assert best == [*bid, *ask]
 
 
 @given(
@@ -86,9 +109,10 @@ def test_the_best_before_and_after_each_row_is_that_of_a_plain_book(
     looks=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(("best", "best", "best", "all", "nothing", "apply", "snapshot", "clear")))),
     ahead=st.sampled_from((3, 20, 100)),
     many=st.sampled_from((2, 1_024)),
+    few=st.sampled_from((3, 64)),
 )
 def test_a_book_that_follows_columns_is_a_plain_one_at_every_look(
-    rows: list[Row], looks: list[tuple[int, str]], ahead: int, many: int
+    rows: list[Row], looks: list[tuple[int, str]], ahead: int, many: int, few: int
 ) -> None:
     """Its best prices, read ahead or not; all of it; and after whatever else was told of it between."""
     columns, lazy, plain, come = Drawn(rows, ahead), LazyBook(BTC), Book(BTC), 0
@@ -96,6 +120,7 @@ def test_a_book_that_follows_columns_is_a_plain_one_at_every_look(
         patch.setattr(lazy_book, "LOOKS", 1)
         patch.setattr(lazy_book, "MANY", many)
         patch.setattr(lazy_book, "LATE_MAX", 12)
+        patch.setattr(lazy_book, "FEW", few)
         for step, what in looks:
             end = min(come + step, len(rows))
             lazy.follow(Stretch(end, columns, come, end))
@@ -119,11 +144,11 @@ def test_a_book_that_follows_columns_is_a_plain_one_at_every_look(
 def test_who_looks_often_has_nothing_worked_in() -> None:
     """Sixteen looks, and the best prices of all that comes are known; who looks at more has the very same book."""
     drawn = [(1 + number % 2, 1_000 + number % 7 if number % 2 else 990 - number % 5, 1 + number % 3) for number in range(4_000)]
-    columns, book = Drawn(drawn, 5_000), LazyBook(BTC)
+    columns, book = Drawn(drawn, 550), LazyBook(BTC)
     for end in range(10, 2_000, 10):
         book.follow(Stretch(end, columns, end - 10, end))
         assert book.best_bid is not None
-    assert columns.made == 1
+    assert (columns.made, columns.continued) == (1, 3)
     assert book.come - book._worked > 1_500
     plain = Book(BTC)
     for row in drawn[: book.come]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 
@@ -114,9 +114,9 @@ class Book:
             prices.reverse()
         return tuple(zip(prices, map(ladder.__getitem__, prices), strict=True))
 
-    def amounts(self, side: Side) -> Mapping[int, int]:
+    def amounts(self, side: Side) -> dict[int, int]:
         """What each price of a side holds, in no order; not to be changed."""
-        return self.bids if side is Side.BUY else self.asks
+        return dict(self.bids if side is Side.BUY else self.asks)
 
     def copy(self) -> Book:
         """A book of its own that later events do not change."""

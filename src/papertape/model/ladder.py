@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from heapq import heappop, merge
 from typing import Final
 
@@ -24,6 +24,7 @@ class Ladder:
     Attributes:
         late: levels that changed since the last look, newest amount each (0: gone). Whoever changes many writes here, and minds `LATE_MAX`.
         settled: all levels in order, but for what is in `late`.
+        known: the same in no order, which is copied at once.
         top: the best price; None where only a look can tell. Whoever writes to `late` sees to it too.
         heap: prices in `late` alone that were not gone as they were written, bids below zero, so that the best comes first; None where
             those who write to `late` do not keep it, or somebody wrote past it (`heaped` makes it good).
@@ -34,13 +35,14 @@ class Ladder:
     ((99, 7), SortedDict({99: 7, 101: 5}))
     """
 
-    __slots__ = ("_changed", "_first", "_levels", "heap", "late", "settled", "top")
+    __slots__ = ("_changed", "_first", "_levels", "heap", "known", "late", "settled", "top")
 
     def __init__(self, side: Side) -> None:
         self._levels: dict[int, Level] = {}  # as they were handed out last, by price
         self._changed: dict[int, int] = {}  # settled since then
         self.late: dict[int, int] = {}
         self.settled: SortedDict[int, int] = SortedDict()
+        self.known: dict[int, int] = {}
         self.top: int | None = None
         self.heap: list[int] | None = None
         self._first = -1 if side is Side.BUY else 0
@@ -88,11 +90,11 @@ class Ladder:
             self.heap = []
         return self.heap
 
-    def amounts(self) -> Mapping[int, int]:
+    def amounts(self) -> dict[int, int]:
         """What each price holds, in no order; not to be changed."""
         if not self.late:
-            return self.settled
-        levels = merged((self.settled, self.late))
+            return self.known
+        levels = {**self.known, **self.late}
         for ticks, lots in self.late.items():
             if not lots:
                 del levels[ticks]
@@ -133,7 +135,7 @@ class Ladder:
 
     def held(self) -> list[int]:
         """Prices that may hold something, in no order; nothing is put in its place for it."""
-        return [*self.settled, *self.late]
+        return [*self.known, *self.late]
 
     def page(self) -> tuple[Level, ...]:
         """All levels, best first. Those that have not changed are the very objects of the page before: a long book costs half as much."""
@@ -152,17 +154,17 @@ class Ladder:
 
     def settle(self) -> None:
         """Put the late levels in their places."""
-        late, settled = self.late, self.settled
+        late, settled, known = self.late, self.settled, self.known
         if 3 * len(late) > len(settled):  # then to sort anew is cheaper than to find each one's place
-            self.replace([(ticks, lots) for ticks, lots in merged((settled, late)).items() if lots])
+            self.replace([(ticks, lots) for ticks, lots in {**known, **late}.items() if lots])
             return
         if self._levels:
             self._changed.update(late)
         for ticks, lots in late.items():
             if lots:
-                settled[ticks] = lots
-            else:
-                settled.pop(ticks, None)
+                settled[ticks] = known[ticks] = lots
+            elif known.pop(ticks, None) is not None:
+                del settled[ticks]
         late.clear()
         if self.heap:
             self.heap.clear()
@@ -174,19 +176,7 @@ class Ladder:
             self.heap.clear()
         self._levels.clear()
         self._changed.clear()
+        self.known = dict(levels)
         self.settled.clear()
-        self.settled.update(levels)
+        self.settled.update(self.known)
         self.top = None
-
-
-def items_of(levels: Mapping[int, int]) -> ItemsView[int, int]:
-    """What they hold, as a plain dict tells it, in C; a `SortedDict` by itself is asked price by price."""
-    return dict.items(levels)  # type: ignore[arg-type]  # it is a dict too, its stubs are not
-
-
-def merged(held: Sequence[Mapping[int, int]]) -> dict[int, int]:
-    """Levels in one, where what the later say of a price counts."""
-    levels: dict[int, int] = {}
-    for each in held:
-        levels.update(items_of(each))
-    return levels

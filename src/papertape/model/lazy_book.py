@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from heapq import heapify, heappush
 from typing import Final
 
@@ -104,7 +104,7 @@ class LazyBook(Book):
             self._catch_up()
         return (self.bid_ladder if side is Side.BUY else self.ask_ladder).page()
 
-    def amounts(self, side: Side) -> Mapping[int, int]:
+    def amounts(self, side: Side) -> dict[int, int]:
         if self.come != self._worked:
             self._catch_up()
         return (self.bid_ladder if side is Side.BUY else self.ask_ladder).amounts()
@@ -127,20 +127,23 @@ class LazyBook(Book):
     def _look_ahead(self) -> Tops | None:
         """Work in what has come, and once that has been asked for often work out the best prices of what will."""
         tops, columns, new = self._tops, self._columns, self.come - self._worked
-        if tops is not None:  # they have been read to their end, or nobody has looked for a while
-            self._looks = LOOKS if self.come - tops.end <= FEW else 0
+        if tops is not None:
+            is_read_on = self.come - tops.end <= FEW  # they have been read to their end, or nobody has looked for a while
+            self._looks = LOOKS if is_read_on else 0
+            self._tops = columns.tops_after(tops) if is_read_on and columns is not None else None
         elif new:
             self._looks = self._looks + 1 if new <= FEW else 0
         else:
             return None
-        self._tops = None
-        self._catch_up()
-        if self._looks >= LOOKS and columns is not None:
-            bids, asks = self.bid_ladder, self.ask_ladder
-            self._tops = columns.tops(self._worked, (bids.settled, bids.late), (asks.settled, asks.late))
-            self._looks = 0
-            if self._tops is not None:
-                self._until = self._tops.end + FEW
+        if self._tops is None or self._tops.end < self.come:
+            self._tops = None
+            self._catch_up()
+            if self._looks >= LOOKS and columns is not None:
+                bids, asks = self.bid_ladder, self.ask_ladder
+                self._tops = columns.tops(self._worked, (bids.known, bids.late), (asks.known, asks.late))
+                self._looks = 0
+        if self._tops is not None:
+            self._until = self._tops.end + FEW
         return self._tops
 
     def changing(self, changes: Iterator[Change]) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -19,7 +19,8 @@ class Tops(msgspec.Struct, gc=False):
     """The best levels of a book before some rows, and after each of them; lots are 0 where a side is empty.
 
     Attributes:
-        begin, end: these rows, of columns; the other four have an entry more than there are rows.
+        begin, end: these rows, of columns; the next four have an entry more than there are rows.
+        near: what whoever made it knows of how it goes on.
     """
 
     begin: int
@@ -28,10 +29,11 @@ class Tops(msgspec.Struct, gc=False):
     bid_lots: Sequence[int]
     asks: Sequence[int]
     ask_lots: Sequence[int]
+    near: object
 
 
-Held = Sequence[Mapping[int, int]]
-"""Levels of one side, ticks to lots; what the later of them say of a price counts, and 0 is nothing."""
+Held = tuple[dict[int, int], dict[int, int]]
+"""Levels of one side, ticks to lots, and what has changed since they were so, in which 0 is nothing."""
 
 
 class Columns(Protocol):
@@ -42,11 +44,15 @@ class Columns(Protocol):
         ...
 
     def levels(self, begin: int, end: int) -> tuple[Iterable[Level], Iterable[Level]]:
-        """Bids and asks of these rows."""
+        """Bids and asks of these rows; of a price that comes more than once the last counts."""
         ...
 
     def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
         """The best levels of a book that holds that, for many rows from `begin` on; None where there are too few."""
+        ...
+
+    def tops_after(self, tops: Tops) -> Tops | None:
+        """Those for many more; None where that cannot be told by these alone, or there are too few."""
         ...
 
 

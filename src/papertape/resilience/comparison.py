@@ -6,7 +6,6 @@ from typing import Final
 
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
-from papertape.model.ladder import items_of
 from papertape.model.stretch import Columns
 
 Place = tuple[Side, int]
@@ -60,7 +59,7 @@ class Comparison:
             if not theirs:
                 continue
             # In C: a real book has tens of thousands of levels.
-            changed: set[Level] = theirs.items() ^ items_of(book.amounts(side))
+            changed: set[Level] = theirs.items() ^ book.amounts(side).items()
             apart = {ticks for ticks, _ in changed if (side, ticks) not in self.moved}
             if apart:
                 reach = min(theirs) if side is Side.BUY else max(theirs)

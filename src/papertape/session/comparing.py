@@ -7,7 +7,6 @@ from typing import Final
 
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
-from papertape.model.ladder import items_of
 from papertape.model.units import SECOND, Nanos, format_duration, plain
 
 LEVELS_MAX: Final = 3
@@ -26,7 +25,7 @@ def book_problem(client: Book, true: Book, moving: Sequence[BookUpdate]) -> str:
             continue
         apart = dict.fromkeys(ticks for event in moving for ticks, _ in (event.bids if side is Side.BUY else event.asks))
         # In C: a real book has tens of thousands of levels.
-        changed: set[Level] = items_of(believed) ^ items_of(at_venue)
+        changed: set[Level] = believed.items() ^ at_venue.items()
         differ = sorted({ticks for ticks, _ in changed if ticks not in apart}, reverse=side is Side.BUY)
         if not differ:
             continue

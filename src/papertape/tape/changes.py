@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
-from papertape.tape.tops import tops_of
+from papertape.tape.tops import Near, last_of, near_of, tops_of
 from papertape.tape.trades import Trades
 
 PAGE: Final = 1_024
@@ -80,11 +80,18 @@ class Changes:
     def levels(self, begin: int, end: int) -> tuple[Iterable[Level], Iterable[Level]]:
         """See `model.stretch.Columns`, as for the next."""
         sides, prices, lots = self._arrays(begin, end)
-        bids, asks = (zip(prices[is_its].tolist(), lots[is_its].tolist(), strict=True) for is_its in (sides == BID, sides > BID))
-        return bids, asks
+        is_bid, is_ask = sides == BID, sides > BID
+        return last_of(prices[is_bid], lots[is_bid]), last_of(prices[is_ask], lots[is_ask])
 
     def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
         end = min(begin + AHEAD_MAX, len(self.stamps))
+        if end - begin < AHEAD_MIN or 0 in bids[0].values() or 0 in asks[0].values():  # a level of nothing that a snapshot had is a level
+            return None
+        return tops_of(begin, *self._arrays(begin, end), near_of(bids, 1), near_of(asks, -1))
+
+    def tops_after(self, tops: Tops) -> Tops | None:
+        begin, end = tops.end, min(tops.end + AHEAD_MAX, len(self.stamps))
+        bids, asks = cast("tuple[Near, Near]", tops.near)
         return None if end - begin < AHEAD_MIN else tops_of(begin, *self._arrays(begin, end), bids, asks)
 
     def _arrays(self, begin: int, end: int) -> tuple[Any, Any, Any]:

@@ -7,11 +7,14 @@ takes a few steps over whole columns, however the best moved meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from papertape.model.ladder import merged
+import msgspec
+
+from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
+from papertape.tape.strand import APART_MAX
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,11 +23,38 @@ if TYPE_CHECKING:
     Column = NDArray[np.int64]
 
 NEAR_MAX: Final = 256
-"""So many of a side's best levels are looked through for one that stays as it is."""
+"""So many of a side's best levels are looked through for some that stay as they are."""
+
+KEPT_MAX: Final = 48
+"""The worst of so many that stay is where looking ends: the next rows shall find one as well among the levels from there on."""
 
 
-def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Held, asks: Held) -> Tops:
+class Near(msgspec.Struct):
+    """The best levels of a side, prices below zero for asks, so that higher is better: all that there are from `least` on; None for all.
+
+    Attributes:
+        prices, lots: of each, lots above zero.
+    """
+
+    least: int | None
+    prices: Column
+    lots: Column
+
+
+def near_of(held: Held, sign: int) -> Near:
+    """All levels of a side; the sign is -1 for asks."""
+    import numpy as np
+
+    before, since = held
+    levels = {**before, **since}
+    prices, lots = (np.fromiter(each, np.int64, len(levels)) for each in (levels, levels.values()))
+    return Near(None, prices[lots > 0] * sign, lots[lots > 0])
+
+
+def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Near, asks: Near) -> Tops | None:
     """The best levels of a book that holds `bids` and `asks` before the rows, of which `begin` is the first one's number.
+
+    None where those are not all that it holds, and these rows change what there is of them so far that it cannot be told.
 
     Args:
         sides: 1 for bids, any other but 0 for asks.
@@ -32,31 +62,31 @@ def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Held, as
     import numpy as np
 
     count = len(prices)
-    best = []
-    for rows, held, sign in ((np.nonzero(sides == BID)[0], bids, 1), (np.nonzero(sides > BID)[0], asks, -1)):
-        best += _best(count, rows, prices[rows] * sign, lots[rows], _levels(held, sign), sign)
-    return Tops(begin, begin + count, *best)
+    found = []
+    for rows, near, sign in ((np.nonzero(sides == BID)[0], bids, 1), (np.nonzero(sides > BID)[0], asks, -1)):
+        best = _best(count, rows, prices[rows] * sign, lots[rows], near, sign)
+        if best is None:
+            return None
+        found.append(best)
+    (bid_prices, bid_lots, near_bids), (ask_prices, ask_lots, near_asks) = found
+    return Tops(begin, begin + count, bid_prices, bid_lots, ask_prices, ask_lots, (near_bids, near_asks))
 
 
-def _levels(held: Held, sign: int) -> tuple[Column, Column]:
+def _best(count: int, rows: Any, prices: Column, lots: Column, near: Near, sign: int) -> tuple[Sequence[int], Sequence[int], Near] | None:
+    """Prices and lots of the best level before `count` rows, of which `rows` change that side, and after each; what is near it then."""
     import numpy as np
 
-    levels = merged(held)
-    prices, lots = (np.fromiter(each, np.int64, len(levels)) for each in (levels, levels.values()))
-    return prices[lots > 0] * sign, lots[lots > 0]
-
-
-def _best(count: int, rows: Any, prices: Column, lots: Column, before: tuple[Column, Column], sign: int) -> list[Sequence[int]]:
-    """Prices and lots of the highest price before `count` rows, of which `rows` change that side, and after each of them."""
-    import numpy as np
-
-    held, held_lots = before
+    held, held_lots = near.prices, near.lots
     least = _stays(held, prices)
-    if least is not None:  # what is worse than a level that stays is never the best
+    if least is None:
+        if near.least is not None:
+            return None
+    else:  # what is worse than a level that stays is never the best
         is_near, is_held_near = prices >= least, held >= least
         rows, prices, lots, held, held_lots = rows[is_near], prices[is_near], lots[is_near], held[is_held_near], held_lots[is_held_near]
     if not len(held) + len(rows):
-        return [np.zeros(count + 1, np.int64).data] * 2
+        nothing = np.zeros(count + 1, np.int64)
+        return nothing.data, nothing.data, Near(least, held, held_lots)
     # Only those rows that may move it count as steps, after the first, which is how it stood before.
     steps = np.zeros(count + 1, np.int64)
     steps[rows + 1] = 1
@@ -70,16 +100,18 @@ def _best(count: int, rows: Any, prices: Column, lots: Column, before: tuple[Col
     top = _highest(len(rows) + 1, starts, ends, np.nonzero((lots > 0) & (ends > starts))[0])
     is_there = top >= 0
     steps = np.cumsum(steps)
-    return [np.where(is_there, each, 0)[steps].data for each in (prices[top] * sign, lots[top])]
+    best, best_lots = (np.where(is_there, each, 0)[steps].data for each in (prices[top] * sign, lots[top]))
+    is_left = (lots > 0) & (ends > len(rows))
+    return best, best_lots, Near(least, prices[is_left], lots[is_left])
 
 
 def _stays(held: Column, changed: Column) -> int | None:
-    """The highest price held that none of those changes; None where that is not among the best."""
+    """A price held that none of those changes, with some more above it if there are; None where none is found among the best."""
     import numpy as np
 
     near = np.sort(held)[-NEAR_MAX:]
-    stays = near[~np.isin(near, changed[changed >= near[0]])] if len(near) else near
-    return int(stays[-1]) if len(stays) else None
+    stays = near[~np.isin(near, changed[changed >= near[0]])][-KEPT_MAX:] if len(near) else near
+    return int(stays[0]) if len(stays) else None
 
 
 def _highest(count: int, starts: Column, ends: Column, numbers: Column) -> Column:
@@ -97,3 +129,18 @@ def _highest(count: int, starts: Column, ends: Column, numbers: Column) -> Colum
         np.maximum.at(found, starts[its], numbers[its])
         np.maximum.at(found, ends[its] - (1 << power), numbers[its])
     return found
+
+
+def last_of(prices: Column, lots: Column) -> Iterable[Level]:
+    """What each price holds last; or all that each held, in that order, where prices lie so far apart that this is not known quickly."""
+    import numpy as np
+
+    if len(prices):
+        places = prices - prices.min()
+        most = int(places.max())
+        if most <= APART_MAX * len(places):
+            last = np.full(most + 1, -1)
+            np.maximum.at(last, places, np.arange(len(places)))
+            last = last[last >= 0]
+            prices, lots = prices[last], lots[last]
+    return zip(prices.tolist(), lots.tolist(), strict=True)
