@@ -17,7 +17,7 @@ from papertape.tape.trades import Trades
 PAGE: Final = 1_024
 """Rows that are made Python numbers at a time."""
 
-AHEAD_MAX: Final = 8_192
+AHEAD_MAX: Final = 16_384
 AHEAD_MIN: Final = 512
 """Rows of which the best levels are worked out at once: no more, for what nobody comes to look at, and not so few that it takes longer."""
 
