@@ -20,7 +20,7 @@ from papertape.model.units import Nanos
 from papertape.model.view import Truth
 from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
-from papertape.sim.armed import Armed
+from papertape.sim.armed import Armed, longest
 from papertape.sim.broadcast import Broadcast
 from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
@@ -204,7 +204,7 @@ class Door:
         """The answer without what is hidden; what was just made may be hidden from now on."""
         now_ns, made = self._timeline.now_ns, answer.order
         if made is not None and request.op is Op.ORDER_CREATE and made.created_ns == self.venue.epoch_ns + now_ns:
-            hidden = self.plan.hides(hit, request)
+            hidden = longest(hit, request, "hides_ns")
             if hidden is not None:
                 until_ns = now_ns + hidden[0]
                 self._hiding.hide(made, until_ns, hidden[1])

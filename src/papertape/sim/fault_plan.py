@@ -303,14 +303,6 @@ class FaultPlan:
                 total += extra
         return total
 
-    def hides(self, hit: list[Armed], request: Request) -> tuple[Nanos, Armed] | None:
-        """How long the order that was just made is not shown, and whose doing that is."""
-        return _longest([(armed.fault.hides_ns(request), armed) for armed in hit])
-
-    def withholds(self, hit: list[Armed], request: Request) -> tuple[Nanos, Armed] | None:
-        """How long what a cancelled order held is not free, and whose doing that is."""
-        return _longest([(armed.fault.withholds_ns(request), armed) for armed in hit])
-
     def withheld(self, armed: Armed, request: Request, until_ns: Nanos) -> None:
         armed.harms_until(until_ns)
         self._fired(armed, request)
@@ -383,10 +375,6 @@ class FaultPlan:
         """Anew, not in place: somebody may be walking the old lists."""
         self._open_at = {point: [armed for armed in self._open if _defines(armed, point)] for point in _STREAM_POINTS}
         self.is_calm = not any(self._open_at[point] for point in _ANY_MESSAGE)
-
-
-def _longest(found: list[tuple[Nanos, Armed]]) -> tuple[Nanos, Armed] | None:
-    return max((each for each in found if each[0]), key=lambda each: each[0], default=None)
 
 
 def _is_within(fault: Interference, lanes: tuple[Lane, ...]) -> bool:

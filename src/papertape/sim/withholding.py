@@ -7,7 +7,7 @@ from collections.abc import Callable
 from papertape.model.order import OrderStatus
 from papertape.model.request import Answer, Op, Request
 from papertape.runtime.rank import COMMAND
-from papertape.sim.armed import Armed
+from papertape.sim.armed import Armed, longest
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -28,7 +28,7 @@ class Withholding:
         order = answer.order
         if not hit or request.op is not Op.ORDER_CANCEL or order is None or order.status is not OrderStatus.CANCELED:
             return
-        found = self._plan.withholds(hit, request)
+        found = longest(hit, request, "withholds_ns")
         let_go = None if found is None else self._venue.withhold(order.client_order_id)
         if found is not None and let_go is not None:
             due_ns, armed = self._timeline.now_ns + found[0], found[1]
