@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from papertape.invariants.base import Case, NotJudged, Watch, told, view_of
 from papertape.model.event import Trade
 from papertape.model.order import Order
 from papertape.model.units import EXACT, Nanos, plain
+
+DIGITS_MAX: Final = 30
+"""Of an id that is a number; longer ones are but texts."""
+
+
+class Ids:
+    """Which trade ids have been shown: those that count up by one, as most venues' do, as the ranges that they fill.
+
+    Attributes:
+        next: the id that a range is waiting for; whoever is shown it calls `go_on`, which costs less than `add`.
+
+    >>> ids = Ids()
+    >>> [ids.add(each) for each in ("7", "8", "8", "12", "13", "7", "007", "x", "x", "9", "9")]
+    [True, True, False, True, True, False, True, True, False, True, False]
+    """
+
+    __slots__ = ("_begins", "_ends", "_others", "next")
+
+    def __init__(self) -> None:
+        self.next = ""
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+        self._others: dict[str, None] = {}
+
+    def go_on(self) -> None:
+        """The id that was waited for."""
+        self._ends[-1] += 1
+        self.next = str(self._ends[-1])
+
+    def add(self, trade_id: str) -> bool:
+        """Whether it is new; from now on it is not."""
+        if trade_id == self.next:
+            self.go_on()
+            return True
+        is_number = trade_id.isascii() and trade_id.isdecimal() and trade_id[0] != "0" and len(trade_id) < DIGITS_MAX
+        number = int(trade_id) if is_number else None
+        if number is not None and (not self._ends or number > self._ends[-1]):
+            self._begins.append(number)
+            self._ends.append(number + 1)
+            self.next = str(number + 1)
+            return True
+        place = -1 if number is None else bisect_right(self._begins, number) - 1
+        if trade_id in self._others or (place >= 0 and number is not None and number < self._ends[place]):
+            return False
+        self._others[trade_id] = None
+        return True
 
 
 class TwiceWatch(Watch):
@@ -18,7 +66,7 @@ class TwiceWatch(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._orders: dict[tuple[int, str], Order] = {}
-        self._trades: dict[tuple[int, str], tuple[Nanos, dict[str, None]]] = {}  # newest instant, and the ids of all
+        self._trades: dict[tuple[int, str], tuple[Nanos, Ids]] = {}  # newest instant, and the ids of all
 
     def order_shown(self, at_ns: Nanos, subscription: int, order: Order) -> None:
         self.looks += 1
@@ -36,9 +84,9 @@ class TwiceWatch(Watch):
         key = (subscription, trade.symbol)
         known = self._trades.get(key)
         if known is None:
-            known = self._trades[key] = (trade.venue_ns, {})
+            known = self._trades[key] = (trade.venue_ns, Ids())
         newest_ns, ids = known
-        if trade.trade_id and trade.trade_id in ids:
+        if trade.trade_id and not ids.add(trade.trade_id):
             self.found(at_ns, f"`subscribe_trades` was shown trade {trade.trade_id} of {trade.symbol} twice")
         elif trade.venue_ns < newest_ns:
             self.found(
@@ -46,15 +94,13 @@ class TwiceWatch(Watch):
             )
         elif trade.venue_ns > newest_ns:
             self._trades[key] = (trade.venue_ns, ids)
-        if trade.trade_id:
-            ids[trade.trade_id] = None
 
     def trades_shown(self, shown: Sequence[tuple[Nanos, int, Trade]]) -> None:
         """As one by one; what is new and not older than the last, as nearly all are, is known for it without a call each."""
-        its, newest_ns, ids = (-1, ""), 0, dict[str, None]()
+        its, newest_ns, ids = (-1, ""), 0, Ids()
         for at_ns, subscription, trade in shown:
             symbol, trade_id, venue_ns = trade.symbol, trade.trade_id, trade.venue_ns
-            if (subscription, symbol) != its or venue_ns < newest_ns or trade_id in ids:
+            if not trade_id or trade_id != ids.next or venue_ns < newest_ns or symbol != its[1] or subscription != its[0]:
                 if its in self._trades:
                     self._trades[its] = (newest_ns, ids)
                 self.trade_shown(at_ns, subscription, trade)
@@ -63,8 +109,7 @@ class TwiceWatch(Watch):
                 continue
             self.looks += 1
             newest_ns = venue_ns
-            if trade_id:
-                ids[trade_id] = None
+            ids.go_on()
         if its in self._trades:
             self._trades[its] = (newest_ns, ids)
 

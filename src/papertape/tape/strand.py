@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from papertape.model.event import Level
 from papertape.model.units import MINUTE, Nanos
 from papertape.tape.batch import column_of, scalar_of
-from papertape.tape.columns import ascends
+from papertape.tape.columns import ascends, ints
 
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
@@ -55,16 +54,18 @@ class Strand(msgspec.Struct):
         """
         if low == high:
             return ()
-        prices, lots = self.prices.slice(low, high - low), self.lots.slice(low, high - low)
-        rows = None if high - low <= LISTED_MAX else _last_rows(prices)
-        if rows is None:
-            return zip(numbers(prices, 0, high - low), numbers(lots, 0, high - low), strict=True)
-        import pyarrow.compute as pc
+        import numpy as np
 
-        prices, lots = prices.take(rows), lots.take(rows)
-        is_news = pc.or_(pc.not_equal(lots, scalar_of("int64", 0)), pc.is_in(prices, column_of("int64", [*held()])))
-        prices, lots = prices.filter(is_news), lots.filter(is_news)
-        return zip(numbers(prices, 0, len(prices)), numbers(lots, 0, len(lots)), strict=True)
+        if high - low <= LISTED_MAX:
+            return zip(numbers(self.prices, low, high), numbers(self.lots, low, high), strict=True)
+        prices, lots = ints(self.prices)[low:high], ints(self.lots)[low:high]
+        rows, least, most = last_rows(prices)
+        if rows is not None:
+            prices, lots = prices[rows], lots[rows]
+            is_news = lots != 0
+            is_news[~is_news] = _are_among(prices[~is_news] - least, np.fromiter(held(), np.int64) - least, most - least)
+            prices, lots = prices[is_news], lots[is_news]
+        return zip(prices.tolist(), lots.tolist(), strict=True)
 
     def later(self, low: int, high: int, than_ns: Nanos) -> int:
         """How many of these rows are stamped later."""
@@ -145,24 +146,28 @@ def bars_of(stamps: Any, prices: Any, lots: Any) -> tuple[list[Bar], int] | None
     return list(zip(*(each.tolist() for each in columns), strict=True)), int(minutes[-1])
 
 
-def _last_rows(prices: Any) -> Any:
-    """The row that tells each price last; None where prices lie so far apart that this is not known quickly."""
-    import pyarrow.compute as pc
+def last_rows(prices: Any) -> tuple[Any, int, int]:
+    """The row that tells each of some prices last, and the least and most of these.
 
-    least, most = (each.as_py() for each in pc.min_max(prices).values())
-    if most - least > APART_MAX * len(prices) or not _last_wins():
-        return None
-    return pc.inverse_permutation(pc.subtract(prices, scalar_of("int64", least)), max_index=most - least).drop_null()
+    None for the rows where prices lie so far apart that they are not known quickly.
+    """
+    import numpy as np
+
+    least, most = int(prices.min()), int(prices.max())
+    if most - least > APART_MAX * len(prices):
+        return None, least, most
+    last = np.full(most - least + 1, -1)
+    np.maximum.at(last, prices - least, np.arange(len(prices)))
+    return last[last >= 0], least, most
 
 
-@cache
-def _last_wins() -> bool:
-    """Whether this Arrow tells the last of several rows with one number, as all so far do and none promises."""
-    import pyarrow.compute as pc
+def _are_among(numbers: Any, others: Any, most: int) -> Any:
+    """Whether each of some numbers from 0 to `most` is one of the others, which may be any."""
+    import numpy as np
 
-    numbers = [row * 7 % 31 for row in range(999)]
-    last = {number: row for row, number in enumerate(numbers)}
-    return bool(pc.inverse_permutation(column_of("int64", numbers), max_index=31).to_pylist() == [last.get(each) for each in range(32)])
+    is_there = np.zeros(most + 1, np.bool_)
+    is_there[others[(others >= 0) & (others <= most)]] = True
+    return is_there[numbers]
 
 
 def _are_summed(parts: Sequence[tuple[Strand, int, int]]) -> bool:

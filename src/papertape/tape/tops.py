@@ -14,7 +14,7 @@ import msgspec
 
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
-from papertape.tape.strand import APART_MAX
+from papertape.tape.strand import last_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,14 +133,7 @@ def _highest(count: int, starts: Column, ends: Column, numbers: Column) -> Colum
 
 def last_of(prices: Column, lots: Column) -> Iterable[Level]:
     """What each price holds last; or all that each held, in that order, where prices lie so far apart that this is not known quickly."""
-    import numpy as np
-
-    if len(prices):
-        places = prices - prices.min()
-        most = int(places.max())
-        if most <= APART_MAX * len(places):
-            last = np.full(most + 1, -1)
-            np.maximum.at(last, places, np.arange(len(places)))
-            last = last[last >= 0]
-            prices, lots = prices[last], lots[last]
+    rows = last_rows(prices)[0] if len(prices) else None
+    if rows is not None:
+        prices, lots = prices[rows], lots[rows]
     return zip(prices.tolist(), lots.tolist(), strict=True)
