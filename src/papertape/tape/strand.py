@@ -63,7 +63,7 @@ class Strand(msgspec.Struct):
         if rows is not None:
             prices, lots = prices[rows], lots[rows]
             is_news = lots != 0
-            is_news[~is_news] = _are_among(prices[~is_news] - least, np.fromiter(held(), np.int64) - least, most - least)
+            is_news[~is_news] = are_among(prices[~is_news] - least, np.fromiter(held(), np.int64) - least, most - least)
             prices, lots = prices[is_news], lots[is_news]
         return zip(prices.tolist(), lots.tolist(), strict=True)
 
@@ -161,7 +161,7 @@ def last_rows(prices: Any) -> tuple[Any, int, int]:
     return last[last >= 0], least, most
 
 
-def _are_among(numbers: Any, others: Any, most: int) -> Any:
+def are_among(numbers: Any, others: Any, most: int) -> Any:
     """Whether each of some numbers from 0 to `most` is one of the others, which may be any."""
     import numpy as np
 

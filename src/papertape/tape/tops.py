@@ -14,7 +14,7 @@ import msgspec
 
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
-from papertape.tape.strand import last_rows
+from papertape.tape.strand import APART_MAX, are_among, last_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     Column = NDArray[np.int64]
 
-NEAR_MAX: Final = 256
+NEAR_MAX: Final = 512
 """So many of a side's best levels are looked through for some that stay as they are."""
 
-KEPT_MAX: Final = 48
+KEPT_MAX: Final = 64
 """The worst of so many that stay is where looking ends: the next rows shall find one as well among the levels from there on."""
 
 
@@ -92,7 +92,7 @@ def _best(count: int, rows: Any, prices: Column, lots: Column, near: Near, sign:
     steps[rows + 1] = 1
     starts = np.concatenate((np.zeros(len(held), np.int64), np.arange(1, len(rows) + 1)))
     prices, lots = np.concatenate((held, prices)), np.concatenate((held_lots, lots))
-    order = np.argsort(prices, kind="stable")
+    order = _in_order(prices)
     prices, lots, starts = prices[order], lots[order], starts[order]
     ends = np.full(len(starts), len(rows) + 1)
     is_followed = prices[1:] == prices[:-1]
@@ -110,8 +110,14 @@ def _stays(held: Column, changed: Column) -> int | None:
     import numpy as np
 
     near = np.sort(held)[-NEAR_MAX:]
-    stays = near[~np.isin(near, changed[changed >= near[0]])][-KEPT_MAX:] if len(near) else near
-    return int(stays[0]) if len(stays) else None
+    if not len(near):
+        return None
+    least, most = int(near[0]), int(near[-1])
+    if most - least > APART_MAX * (len(near) + len(changed)):
+        stays = near[~np.isin(near, changed[changed >= least])]
+    else:
+        stays = near[~are_among(near - least, changed - least, most - least)]
+    return int(stays[-KEPT_MAX:][0]) if len(stays) else None
 
 
 def _highest(count: int, starts: Column, ends: Column, numbers: Column) -> Column:
@@ -126,9 +132,27 @@ def _highest(count: int, starts: Column, ends: Column, numbers: Column) -> Colum
             width = 1 << power
             found[width:] = np.maximum(found[width:], found[:-width])
         its = powers == power
-        np.maximum.at(found, starts[its], numbers[its])
-        np.maximum.at(found, ends[its] - (1 << power), numbers[its])
+        _lift(found, starts[its], numbers[its])
+        _lift(found, ends[its] - (1 << power), numbers[its])
     return found
+
+
+def _lift(found: Column, places: Column, numbers: Column) -> None:
+    """Let each place have no less than each of the ascending numbers that are for it."""
+    import numpy as np
+
+    found[places] = np.maximum(found[places], numbers)
+    if (found[places] < numbers).any():  # of several for one place the last is written last, but nobody promises that
+        np.maximum.at(found, places, numbers)
+
+
+def _in_order(prices: Column) -> Column:
+    """What sorts prices and leaves equal ones in their order; those that lie close together are sorted by their digits."""
+    import numpy as np
+
+    least = prices.min()
+    is_close = int(prices.max()) - int(least) < 1 << 16
+    return np.argsort((prices - least).astype(np.uint16) if is_close else prices, kind="stable")
 
 
 def last_of(prices: Column, lots: Column) -> Iterable[Level]:
