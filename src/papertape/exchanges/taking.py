@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.streams import Streams
-from papertape.model.stretch import Change, Manner, Stretch
+from papertape.model.stretch import Change, Columns, Manner, Stretch
 
 
 class StretchTaker:
@@ -34,7 +34,15 @@ class StretchTaker:
 
     def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:
         self.count(symbol, sequence, count)
-        self._streams.books[symbol].book.follow(stretch)
+        feed = self._streams.books[symbol]
+        feed.book.follow(stretch)
+        feed.look()
+
+    def is_awaited(self, symbol: str) -> bool:
+        return any(moves.is_awaited for moves in self._streams.books[symbol].moves)
+
+    def awaited(self, symbol: str, columns: Columns, begin: int) -> int:
+        return begin
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         self._streams.books[symbol].show_each(changes)

@@ -59,6 +59,17 @@ class Taker(Protocol):
         """So many changes have come, the first of which has that number."""
         ...
 
+    def is_awaited(self, symbol: str) -> bool:
+        """Whether somebody waits for a book that is kept to move."""
+        ...
+
+    def awaited(self, symbol: str, columns: Columns, begin: int) -> int:
+        """The first of the rows from `begin` on, which are the next to come, that whoever waits must be told of as it comes.
+
+        An earlier one does no harm: that is as far as was looked, or one that leaves in doubt whether it matters.
+        """
+        ...
+
     def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:
         """The same, and these are they."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from papertape.model.event import BookUpdate
+from papertape.model.event import BookUpdate, MarketEvent
 from papertape.model.request import Lane
 from papertape.model.stretch import Change, Manner, Stretch, Taker
 from papertape.model.units import Nanos
@@ -16,6 +16,9 @@ from papertape.sim.broadcast import Broadcast
 from papertape.sim.stream import Stream
 from papertape.tape.block import Block
 from papertape.tape.changes import Changes
+
+Due = tuple[Nanos, int, MarketEvent | None]
+"""When it is delivered, run time; the message's number from 1; the event, or None where all before that number has been delivered."""
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -126,6 +129,20 @@ class Following:
         else:
             begin, end = changes.span(low, high)
             flow.taker.keep(symbol, sequence, count, Stretch(changes.stamps[end - 1], changes, begin, end))
+
+    def awaited_before(self, due: Due | None) -> Due | None:
+        """What is due then, or the change that somebody waits for if that comes first: like the end of a block, without an event."""
+        block, changes, flow = self._block, self._changes, self._flow
+        if block is None or changes is None or self._low == len(changes.places) or not flow.taker.is_awaited(flow.symbol):
+            return due
+        place = changes.places[self._low]
+        if changes.is_plain:
+            begin, _ = changes.span(self._low, self._low + 1)
+            place = changes.places[self._low + flow.taker.awaited(flow.symbol, changes, begin) - begin]
+        index = block.first + place + 2
+        if due is not None and due[1] < index:
+            return due
+        return max(self._times(block)[place] - self._since_ns, 0), index, None
 
     # What is shown as it comes
 
