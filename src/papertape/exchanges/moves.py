@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from papertape.model.band import Band, common
+from papertape.model.band import EVERYWHERE, NOWHERE, Band, common
 from papertape.model.book import Book
 
 ENDED = "this book is kept no more, so that nobody will say when it moves; keep_order_book keeps it anew"
@@ -20,19 +20,14 @@ class Moves:
     def __init__(self, book: Book | None = None) -> None:
         self.book = book
         self._waiting: dict[asyncio.Future[None], Band | None] = {}  # None: for a book that has both sides
-        self._band: Band | None = None
+        self._band: Band | None = EVERYWHERE
         self._is_over = False
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self._waiting)
-
-    @property
-    def band(self) -> Band | None:
-        """Within which nobody wants to be called; None where somebody waits for a book that is not there."""
-        if self._band is None and None not in self._waiting.values():
-            self._band = common(band for band in self._waiting.values() if band is not None)
+    def band(self) -> Band:
+        """Within which nobody wants to be called; the same object until somebody begins or ends waiting."""
+        if self._band is None:
+            self._band = common(NOWHERE if band is None else band for band in self._waiting.values())
         return self._band
 
     async def wait(self, by: int, bid: int | None, ask: int | None) -> Book:

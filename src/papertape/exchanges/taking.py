@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.streams import Streams
+from papertape.model.band import EVERYWHERE, Band, common
 from papertape.model.stretch import Change, Columns, Manner, Stretch
 
 
@@ -38,11 +39,12 @@ class StretchTaker:
         feed.book.follow(stretch)
         feed.look()
 
-    def is_awaited(self, symbol: str) -> bool:
-        return any(moves.is_awaited for moves in self._streams.books[symbol].moves)
+    def band(self, symbol: str) -> Band:
+        moves = self._streams.books[symbol].moves
+        return moves[0].band if len(moves) == 1 else common(each.band for each in moves if each.band is not EVERYWHERE)
 
-    def awaited(self, symbol: str, columns: Columns, begin: int) -> int:
-        return begin
+    def outside(self, symbol: str, columns: Columns, begin: int, band: Band) -> int:
+        return self._streams.books[symbol].book.outside(columns, begin, band)
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         self._streams.books[symbol].show_each(changes)

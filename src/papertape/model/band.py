@@ -31,13 +31,17 @@ class Band(msgspec.Struct, frozen=True, gc=False):
         return self.bid_low <= bid <= self.bid_high and self.ask_low <= ask <= self.ask_high
 
 
+EVERYWHERE: Final = Band(-FAR, FAR, -FAR, FAR)
+NOWHERE: Final = Band(FAR, -FAR, FAR, -FAR)
+
+
 def common(bands: Iterable[Band]) -> Band:
     """Where all of them hold; where nothing is in all, no book is.
 
     >>> common([Band.around(100, 110, 5), Band.around(98, 110, 3)])
     Band(bid_low=96, bid_high=100, ask_low=108, ask_high=112)
     """
-    least = Band(-FAR, FAR, -FAR, FAR)
+    least = EVERYWHERE
     for each in bands:
         least = Band(
             max(least.bid_low, each.bid_low),

@@ -8,10 +8,12 @@ from typing import Final
 
 from sortedcontainers import SortedDict
 
+from papertape.model.band import Band
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.instrument import Instrument
-from papertape.model.stretch import BID, Change, Stretch
+from papertape.model.stretch import BID, Change, Columns, Stretch, Tops
+from papertape.model.units import Nanos
 
 LATE_MAX: Final = 4_096
 """Changed levels that may wait before they are put in their places unasked; bounds memory and the cost of the next look."""
@@ -142,9 +144,18 @@ class Ladder:
 FEW: Final = 64
 """So few rows are worked in one by one, which keeps the best prices known."""
 
+MANY: Final = 1_024
+"""So many are worked in by columns, and put in their places at once."""
+
+LOOKS: Final = 16
+"""So many looks in a row, each after few rows, and the best prices are worked out ahead, by columns too."""
+
 
 class LazyBook(Book):
     """A `Book` that costs next to nothing while nobody looks at it. What `follow` tells is not even read before.
+
+    Whoever looks again and again at its best prices alone reads them where they were worked out for many rows to come, from how it was then
+    and from the very rows that it is told of; these are worked in when somebody looks further.
 
     >>> from decimal import Decimal
     >>> book = LazyBook(Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001")))
@@ -157,70 +168,105 @@ class LazyBook(Book):
     def __init__(self, instrument: Instrument) -> None:
         self.bid_ladder = Ladder(Side.BUY)
         self.ask_ladder = Ladder(Side.SELL)
-        self._behind: Stretch | None = None
+        self._columns: Columns | None = None
+        self._worked = self._come = 0  # rows of these columns that are worked in, and that have come
+        self._tops: Tops | None = None  # from rows that were worked in then, and nothing else has been since
+        self._looks = 0
         super().__init__(instrument)
         self.bid_ladder.heap, self.ask_ladder.heap = [], []
 
     @property
     def bids(self) -> SortedDict[int, int]:
-        if self._behind is not None:
+        if self._come != self._worked:
             self._catch_up()
         return self.bid_ladder.look()
 
     @bids.setter
     def bids(self, side: SortedDict[int, int]) -> None:
-        if self._behind is not None:
-            self._catch_up()
+        self._forget_columns()
         self.bid_ladder.replace(side.items())
 
     @property
     def asks(self) -> SortedDict[int, int]:
-        if self._behind is not None:
+        if self._come != self._worked:
             self._catch_up()
         return self.ask_ladder.look()
 
     @asks.setter
     def asks(self, side: SortedDict[int, int]) -> None:
-        if self._behind is not None:
-            self._catch_up()
+        self._forget_columns()
         self.ask_ladder.replace(side.items())
 
     @property
     def best_bid(self) -> Level | None:
-        if self._behind is not None:
-            self._catch_up()
+        come = self._come
+        if come != self._worked:
+            tops = self._tops
+            if tops is not None and come <= tops.end:
+                place = come - tops.begin - 1
+                lots = tops.bid_lots[place]
+                return (tops.bids[place], lots) if lots else None
+            self._look_ahead()
         return self.bid_ladder.best
 
     @property
     def best_ask(self) -> Level | None:
-        if self._behind is not None:
-            self._catch_up()
+        come = self._come
+        if come != self._worked:
+            tops = self._tops
+            if tops is not None and come <= tops.end:
+                place = come - tops.begin - 1
+                lots = tops.ask_lots[place]
+                return (tops.asks[place], lots) if lots else None
+            self._look_ahead()
         return self.ask_ladder.best
 
     def ladder(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
         if depth is not None:
             return super().ladder(side, depth)
-        if self._behind is not None:
+        if self._come != self._worked:
             self._catch_up()
         return (self.bid_ladder if side is Side.BUY else self.ask_ladder).page()
 
     def follow(self, stretch: Stretch) -> None:
-        """Many changes have come; they are worked in when somebody looks. The stretch belongs to the book from now on."""
-        behind = self._behind
-        if behind is not None and behind.columns is stretch.columns and behind.end == stretch.begin:
-            behind.end = stretch.end
-        else:
-            if behind is not None:
-                self._catch_up()
-            self._behind = behind = stretch
-        self.venue_ns = stretch.venue_ns
-        if behind.end - behind.begin > LATE_MAX:
+        """Many changes have come; they are worked in when somebody looks."""
+        if self._columns is not stretch.columns or self._come != stretch.begin:
             self._catch_up()
+            self._tops, self._looks = None, 0
+            self._columns, self._worked = stretch.columns, stretch.begin
+        self.follow_on(stretch.end, stretch.venue_ns)
+
+    def follow_on(self, end: int, venue_ns: Nanos) -> None:
+        """The rows of the same columns up to, not including, `end` have come by now; `venue_ns` is the stamp of the last."""
+        self._come, self.venue_ns = end, venue_ns
+        if end - self._worked > LATE_MAX and (self._tops is None or end > self._tops.end):
+            self._catch_up()
+
+    def outside(self, columns: Columns, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on, which come next, after which a best price is outside, or how far that was looked for."""
+        if self._columns is not columns or self._come != begin:
+            self._forget_columns()
+            self._columns, self._worked, self._come = columns, begin, begin
+        tops = self._tops
+        if tops is None or begin >= tops.end:
+            self._catch_up()
+            bids, asks = self.bid_ladder, self.ask_ladder
+            tops = self._tops = columns.tops(begin, (bids.settled, bids.late), (asks.settled, asks.late))
+        return begin if tops is None else columns.outside(tops, begin, band)
+
+    def _look_ahead(self) -> None:
+        """Work in what has come, and once that has been asked for often work out the best prices of what will."""
+        self._looks = self._looks + 1 if self._come - self._worked <= FEW else 0
+        self._catch_up()
+        self._tops = None
+        if self._looks >= LOOKS and self._columns is not None:
+            bids, asks = self.bid_ladder, self.ask_ladder
+            self._tops = self._columns.tops(self._worked, (bids.settled, bids.late), (asks.settled, asks.late))
+            self._looks = 0
 
     def changing(self, changes: Iterator[Change]) -> Iterator[None]:
         """Work in changes one by one, as they come, and yield after each."""
-        if self._behind is not None:
-            self._catch_up()
+        self._forget_columns()
         bids, asks = self.bid_ladder, self.ask_ladder
         bid_late, ask_late, bid_heap, ask_heap = bids.late, asks.late, bids.heap, asks.heap
         bid_known, ask_known = bids.settled, asks.settled
@@ -255,10 +301,19 @@ class LazyBook(Book):
             yield
 
     def _catch_up(self) -> None:
-        behind, self._behind = self._behind, None
-        assert behind is not None
-        rows = behind.columns.rows(behind.begin, behind.end)
+        begin, end, columns = self._worked, self._come, self._columns
+        if begin == end:
+            return
+        self._worked = end
+        assert columns is not None, "what has come stands in them"
         bids, asks = self.bid_ladder, self.ask_ladder
+        if end - begin > MANY:
+            for ladder, levels in zip((bids, asks), columns.levels(begin, end), strict=True):
+                ladder.late.update(levels)
+                ladder.top = None
+                ladder.settle()
+            return
+        rows = columns.rows(begin, end)
         bid_heap, ask_heap = bids.heap, asks.heap
         assert bid_heap is not None, "nobody else writes to the ladders of a book that follows"
         assert ask_heap is not None
@@ -298,8 +353,8 @@ class LazyBook(Book):
                 ladder.settle()
 
     def apply(self, event: BookSnapshot | BookUpdate) -> None:
-        if self._behind is not None:
-            self._catch_up()
+        if self._columns is not None:
+            self._forget_columns()
         if type(event) is BookSnapshot:
             self.bid_ladder.replace(event.bids)
             self.ask_ladder.replace(event.asks)
@@ -335,8 +390,15 @@ class LazyBook(Book):
                     ladder.settle()
         self.venue_ns = event.venue_ns
 
+    def _forget_columns(self) -> None:
+        """Work in what has come of them: what comes now does not stand there."""
+        self._catch_up()
+        self._columns = self._tops = None
+        self._worked = self._come = self._looks = 0
+
     def clear(self) -> None:
-        self._behind = None
+        self._worked = self._come  # whatever it says
+        self._forget_columns()
         self.bid_ladder.replace(())
         self.ask_ladder.replace(())
         self.is_complete = False

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
 import msgspec
 
+from papertape.model.band import Band
+from papertape.model.event import Level
 from papertape.model.units import Nanos
 
 BID = 1
 """What a side is in columns; any other number but 0, which is none, is an ask."""
+
+
+class Tops(msgspec.Struct, gc=False):
+    """The best levels of a book after each of some rows; lots are 0 where a side is empty.
+
+    Attributes:
+        begin, end: these rows, of columns; of each there is an entry in the other four.
+    """
+
+    begin: int
+    end: int
+    bids: Sequence[int]
+    bid_lots: Sequence[int]
+    asks: Sequence[int]
+    ask_lots: Sequence[int]
+
+
+Held = Sequence[Mapping[int, int]]
+"""Levels of one side, ticks to lots; what the later of the mappings say of a price counts, and 0 is nothing."""
 
 
 class Columns(Protocol):
@@ -19,6 +40,18 @@ class Columns(Protocol):
 
     def rows(self, begin: int, end: int) -> Sequence[tuple[int, int, int]]:
         """(side, ticks, lots) of each row from `begin` up to, not including, `end`."""
+        ...
+
+    def levels(self, begin: int, end: int) -> tuple[Iterable[Level], Iterable[Level]]:
+        """Bids and asks of these rows."""
+        ...
+
+    def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
+        """The best levels after each of many rows from `begin` on, before which a book holds that; None where there are too few."""
+        ...
+
+    def outside(self, tops: Tops, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on after which a best price is outside; the last one that is known of if there is none."""
         ...
 
 
@@ -59,14 +92,14 @@ class Taker(Protocol):
         """So many changes have come, the first of which has that number."""
         ...
 
-    def is_awaited(self, symbol: str) -> bool:
-        """Whether somebody waits for a book that is kept to move."""
+    def band(self, symbol: str) -> Band:
+        """Within which best prices of a book that is kept nobody wants to be called."""
         ...
 
-    def awaited(self, symbol: str, columns: Columns, begin: int) -> int:
-        """The first of the rows from `begin` on, which are the next to come, that whoever waits must be told of as it comes.
+    def outside(self, symbol: str, columns: Columns, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on, which are the next to come, after which a best price is outside a band.
 
-        An earlier one does no harm: that is as far as was looked, or one that leaves in doubt whether it matters.
+        An earlier one does no harm: that is as far as was looked.
         """
         ...
 
