@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from papertape.model.book import Book
 from papertape.model.event import BookUpdate, Side
 from papertape.model.instrument import Instrument
-from papertape.model.lazy_book import Ladder, LazyBook
+from papertape.model.ladder import Ladder
+from papertape.model.lazy_book import LazyBook
 
 BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
 

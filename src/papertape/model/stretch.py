@@ -32,7 +32,7 @@ class Tops(msgspec.Struct, gc=False):
 
 
 Held = Sequence[Mapping[int, int]]
-"""Levels of one side, ticks to lots; what the later of the mappings say of a price counts, and 0 is nothing."""
+"""Levels of one side, ticks to lots; what the later of them say of a price counts, and 0 is nothing."""
 
 
 class Columns(Protocol):

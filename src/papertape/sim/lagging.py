@@ -17,7 +17,7 @@ import msgspec
 from papertape.model.book import Book
 from papertape.model.errors import IllegalMove
 from papertape.model.event import BookUpdate, Level, MarketEvent, Side, Trade
-from papertape.model.lazy_book import LATE_MAX
+from papertape.model.ladder import LATE_MAX
 from papertape.model.request import Answer, Op, Request
 from papertape.model.units import Nanos
 from papertape.sim.candles import Candles

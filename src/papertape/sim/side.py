@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from sortedcontainers import SortedDict
 
 from papertape.model.event import Level, Side, Trade
-from papertape.model.lazy_book import LATE_MAX, Ladder
+from papertape.model.ladder import LATE_MAX, Ladder
 from papertape.model.units import Nanos
 from papertape.sim.fills.base import Told
 from papertape.sim.order import LiveOrder

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.model.band import Band
+from papertape.model.ladder import merged
 from papertape.model.stretch import BID, Held, Tops
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def first_outside(tops: Tops, begin: int, band: Band) -> int:
 def _levels(held: Held, sign: int) -> tuple[Column, Column]:
     import numpy as np
 
-    levels: dict[int, int] = {}
-    for each in held:
-        levels.update(each)
+    levels = merged(held)
     prices, lots = (np.fromiter(each, np.int64, len(levels)) for each in (levels, levels.values()))
     return prices[lots > 0] * sign, lots[lots > 0]
 
