@@ -143,6 +143,7 @@ def test_both_engines_write_one_journal(
 @example(seed=1, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=False, index="kept")
 @example(seed=2, bot=Onlooker, faults=FAULTS, latency={}, venue="binance", is_drawn=True, index="kept")
 @example(seed=3, bot=MarketMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
+@example(seed=5, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=True, index="none")  # who waits while another is shown
 @example(seed=3, bot=PatientMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
 def test_who_keeps_a_book_sees_the_same(
     tape: Path, seed: int, bot: Any, faults: list[dict[str, Any]], latency: dict[str, Any], venue: str, is_drawn: bool, index: str

@@ -130,6 +130,35 @@ def test_a_book_that_follows_columns_is_a_plain_one_at_every_look(
                 assert (lazy.bids, lazy.asks) == (plain.bids, plain.asks)
 
 
+@given(
+    rows=rows,
+    begin=st.integers(0, 40),
+    bid=st.integers(5, 20),
+    ask=st.integers(5, 20),
+    by=st.integers(1, 9),
+    soon=st.sampled_from((1, 512)),
+)
+@example(rows=[(2, 19, 1), (2, 15, 0)], begin=0, bid=10, ask=15, by=4, soon=512)  # each bound, to the tick
+@example(rows=[(1, 6, 1), (1, 10, 0)], begin=0, bid=10, ask=15, by=4, soon=512)
+@example(rows=[(1, 13, 1), (1, 14, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
+@example(rows=[(2, 12, 1), (2, 11, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
+def test_the_first_row_outside_is_that_of_a_plain_book(rows: list[Row], begin: int, bid: int, ask: int, by: int, soon: int) -> None:
+    """A side that is empty after it is outside, too; where none is, it is the last that is known of."""
+    begin = min(begin, max(len(rows) - 1, 0))
+    plain, band, expected = Book(BTC), Band.around(bid, ask, by), 7 + len(rows) - 1
+    for ticks in (bid, ask):
+        plainly(plain, (1 if ticks == bid else 2, ticks, 1))
+    for number, row in enumerate(rows):
+        plainly(plain, row)
+        if number >= begin and not band.holds(*(None if level is None else level[0] for level in (plain.best_bid, plain.best_ask))):
+            expected = 7 + number
+            break
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tops, "NEXT", soon)
+        held = ({bid: 1},), ({ask: 1} if ask != bid else {},)
+        assert first_outside(tops_of(7, *arrays(rows), *held), 7 + begin, band) == expected
+
+
 def test_who_looks_often_has_nothing_worked_in() -> None:
     """Sixteen looks, and the best prices of all that comes are known; who looks at more has the very same book."""
     drawn = [(1 + number % 2, 1_000 + number % 7 if number % 2 else 990 - number % 5, 1 + number % 3) for number in range(4_000)]
