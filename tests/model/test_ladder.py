@@ -33,6 +33,21 @@ def test_a_ladder_holds_what_a_dict_would_and_in_order(looks: list[tuple[int, in
         assert not ladder.late
 
 
+@given(changes, changes, st.sampled_from(Side), st.none() | st.integers(0, 41))
+def test_levels_within_a_limit_are_told_without_putting_any_in_order(
+    settled: list[tuple[int, int]], late: list[tuple[int, int]], side: Side, limit: int | None
+) -> None:
+    """The same levels, best first, as in a side that is in order; what has changed late is late still."""
+    ladder = Ladder(side)
+    ladder.replace((ticks, lots) for ticks, lots in dict(settled).items() if lots)
+    ladder.late.update(late)
+    all_of_it = {ticks: lots for ticks, lots in {**dict(settled), **dict(late)}.items() if lots}
+    near = [ticks for ticks in all_of_it if limit is None or (ticks >= limit if side is Side.BUY else ticks <= limit)]
+    assert list(ladder.within(limit)) == [(ticks, all_of_it[ticks]) for ticks in sorted(near, reverse=side is Side.BUY)]
+    assert [ladder.lots(ticks) for ticks in range(42)] == [all_of_it.get(ticks, 0) for ticks in range(42)]
+    assert ladder.late == dict(late)
+
+
 @given(st.lists(st.tuples(changes, changes, st.booleans()), max_size=20))
 def test_the_best_prices_are_right_at_every_look(updates: list[tuple[list[tuple[int, int]], list[tuple[int, int]], bool]]) -> None:
     """The best price is kept from one look to the next, whatever comes and goes around it, or looked for anew."""

@@ -138,10 +138,10 @@ def test_a_book_that_follows_columns_is_a_plain_one_at_every_look(
     by=st.integers(1, 9),
     soon=st.sampled_from((1, 512)),
 )
-@example(rows=[(2, 19, 1), (2, 15, 0)], begin=0, bid=10, ask=15, by=4, soon=512)  # each bound, to the tick
-@example(rows=[(1, 6, 1), (1, 10, 0)], begin=0, bid=10, ask=15, by=4, soon=512)
-@example(rows=[(1, 13, 1), (1, 14, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
-@example(rows=[(2, 12, 1), (2, 11, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
+@example(rows=[(2, 19, 1), (2, 15, 0), (0, 1, 1)], begin=0, bid=10, ask=15, by=4, soon=512)  # each bound, to the tick
+@example(rows=[(1, 6, 1), (1, 10, 0), (0, 1, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
+@example(rows=[(1, 13, 1), (1, 14, 1), (0, 1, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
+@example(rows=[(2, 12, 1), (2, 11, 1), (0, 1, 1)], begin=0, bid=10, ask=15, by=4, soon=512)
 def test_the_first_row_outside_is_that_of_a_plain_book(rows: list[Row], begin: int, bid: int, ask: int, by: int, soon: int) -> None:
     """A side that is empty after it is outside, too; where none is, it is the last that is known of."""
     begin = min(begin, max(len(rows) - 1, 0))

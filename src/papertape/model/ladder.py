@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Mapping, Sequence
-from heapq import heappop
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, merge
 from typing import Final
 
 from sortedcontainers import SortedDict
@@ -14,7 +14,7 @@ LATE_MAX: Final = 4_096
 """Changed levels that may wait before they are put in their places unasked; bounds memory and the cost of the next look."""
 
 
-SCANNED_MAX: Final = 192
+SCANNED_MAX: Final = 1_024
 """So many late levels are looked through for the best price; more are put in their places first."""
 
 
@@ -68,9 +68,10 @@ class Ladder:
                 found = ticks
                 break
         if heap is None:
-            for ticks, lots in late.items():
-                if lots and (found is None or (ticks > found if is_bids else ticks < found)):
-                    found = ticks
+            fresh = [ticks for ticks, lots in late.items() if lots]
+            if fresh:
+                first = max(fresh) if is_bids else min(fresh)
+                return first if found is None or (first > found if is_bids else first < found) else found
             return found
         while heap and not late.get(-heap[0] if is_bids else heap[0]):
             heappop(heap)
@@ -96,6 +97,33 @@ class Ladder:
             if not lots:
                 del levels[ticks]
         return levels
+
+    def lots(self, ticks: int) -> int:
+        """What stands at a price; nothing is put in order for it."""
+        late = self.late.get(ticks)
+        return self.settled.get(ticks, 0) if late is None else late
+
+    def within(self, limit: int | None) -> Iterator[Level]:
+        """(ticks, lots) from the best price outwards, up to and with a limit; nothing is put in order for it, nor may change meanwhile.
+
+        >>> ladder = Ladder(Side.BUY)
+        >>> ladder.replace([(98, 1), (99, 2), (97, 3)])
+        >>> ladder.late.update({100: 4, 98: 0})
+        >>> ladder.top = None
+        >>> list(ladder.within(99)), list(ladder.within(None))
+        ([(100, 4), (99, 2)], [(100, 4), (99, 2), (97, 3)])
+        """
+        best, is_bids = self.best, self._first < 0
+        if best is None or (limit is not None and (best[0] < limit if is_bids else best[0] > limit)):
+            return
+        late, settled = self.late, self.settled
+        fresh = [ticks for ticks, lots in late.items() if lots and (limit is None or (ticks >= limit if is_bids else ticks <= limit))]
+        fresh.sort(reverse=is_bids)
+        still = (ticks for ticks in (reversed(settled) if is_bids else settled) if ticks not in late)
+        for ticks in merge(fresh, still, reverse=is_bids):
+            if limit is not None and (ticks < limit if is_bids else ticks > limit):
+                return
+            yield ticks, late[ticks] if ticks in late else settled[ticks]
 
     def look(self) -> SortedDict[int, int]:
         """All levels in order; always the same object, which is right until the next change."""

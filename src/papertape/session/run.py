@@ -25,7 +25,7 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.network.trouble import Armed as ArmedOnLine
 from papertape.runtime.rank import END
-from papertape.runtime.world import run_virtual, virtual_world
+from papertape.runtime.world import apart, run_virtual, virtual_world
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
 from papertape.session.judge import Verdict, audits, beside, fault_results, fees_paid, judge, kind_of, led_there, pnl
@@ -57,6 +57,7 @@ ends first is a failure all the same. In the end an outcome may take `settle_aft
 Progress = Callable[[Nanos, Nanos], None]
 
 
+@apart()
 def run_scenario(
     scenario: Scenario,
     *,
@@ -101,8 +102,9 @@ def run_scenario(
             else:
                 is_deep = scenario.depth is Depth.WIRE
                 run_virtual(
-                    partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep, roots=(bot,)
-                )
+                    partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep, is_apart=True,
+                    roots=(bot,),
+                )  # fmt: skip
         except StuckSimulation as stuck:
             run.failures.append(f"the run got stuck: {stuck}")
         except SystemExit as left:
@@ -196,7 +198,7 @@ class RunInParts:
     def with_program(self, script: Script, loop: HostLoop) -> None:
         """A program that never heard of papertape, from its first line to its last."""
         chance = Chance(self.scenario.seed)
-        with virtual_world(loop, seed=self.scenario.seed, is_deep=True) as inside:
+        with virtual_world(loop, seed=self.scenario.seed, is_deep=True, is_apart=True) as inside:
             replay = self._build(loop, chance)
             network = self._network(loop, chance)
             close = loop.run_until_complete(self._serve(loop, network, chance))
