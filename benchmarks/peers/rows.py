@@ -71,7 +71,11 @@ MARKS: Final = (
     Mark("a maker that waits for a move (`KeptBook.moved`), beside nautilus' (single)", MEASURED[4].name, MEASURED[5].name, 10, 25),
     Mark("the same, beside hftbacktest from plain Python", MEASURED[4].name, MEASURED[7].name, 1, 2),
     Mark(
-        "a bot that acts now and then, tape not seen before, beside hftbacktest's compiled no-op", MEASURED[10].name, MEASURED[12].name, 1, 2
+        "a bot that acts now and then, tape not seen before, beside hftbacktest's compiled no-op",
+        MEASURED[10].name,
+        MEASURED[12].name,
+        1,
+        2,
     ),
     Mark("the same, tape seen before", MEASURED[11].name, MEASURED[12].name, 5, 50),
 )
