@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from papertape.exchanges.feeds import BookFeed, TradeFeed
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.streams import Streams
+from papertape.model.band import EVERYWHERE, Band, common
 from papertape.model.public import PublicTrade
 from papertape.model.stretch import Change, Columns, Manner, Stretch, Told
 
@@ -40,12 +41,19 @@ class StretchTaker:
         self.count(symbol, sequence, count)
         self._streams.books[symbol].follow(stretch)
 
+    def band(self, symbol: str) -> Band:
+        moves = self._streams.books[symbol].moves
+        return moves[0].band if len(moves) == 1 else common(each.band for each in moves if each.band is not EVERYWHERE)
+
+    def outside(self, symbol: str, columns: Columns, begin: int, band: Band) -> int:
+        return self._streams.books[symbol].book.outside(columns, begin, band)
+
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         self._streams.books[symbol].show_each(changes)
 
     def hears(self, symbol: str) -> bool:
-        feed = self._streams.trades.get(symbol)
-        return feed is not None and not feed.thread.is_torn
+        feed, kept = self._streams.trades.get(symbol), self._streams.books.get(symbol)
+        return feed is not None and kept is not None and not (feed.thread.is_torn or kept.moves)
 
     def hear(self, symbol: str, columns: Columns, begin: int, trades: Iterator[Told]) -> None:
         feed, kept = self._streams.trades[symbol], self._streams.books[symbol]
@@ -73,5 +81,5 @@ class StretchTaker:
                 yield PublicTrade(trade, instrument)
                 if feed.deliveries is not deliveries or thread.is_torn or all_trades.get(symbol) is not feed:
                     return
-                if kept.deliveries or kept.invalid_since_ns is not None or all_books.get(symbol) is not kept:
+                if kept.deliveries or kept.moves or kept.invalid_since_ns is not None or all_books.get(symbol) is not kept:
                     return

@@ -8,6 +8,7 @@ from typing import Final
 
 from sortedcontainers import SortedDict
 
+from papertape.model.band import Band
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.instrument import Instrument
@@ -124,27 +125,43 @@ class LazyBook(Book):
             self._tops = None
             self._catch_up()
 
+    def outside(self, columns: Columns, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on, which come next, after which a best price is outside, or how far that was looked for."""
+        if self._columns is not columns or self.come != begin:
+            self._forget_columns()
+            self._columns, self._worked, self.come, self._until = columns, begin, begin, begin + LATE_MAX
+        if self._tops is None or begin >= self._tops.end:
+            self._go_on(columns)
+        return begin if self._tops is None else columns.outside(self._tops, begin, band)
+
     def _look_ahead(self) -> Tops | None:
         """Work in what has come, and once that has been asked for often work out the best prices of what will."""
         tops, columns, new = self._tops, self._columns, self.come - self._worked
-        if tops is not None:
-            is_read_on = self.come - tops.end <= FEW  # they have been read to their end, or nobody has looked for a while
-            self._looks = LOOKS if is_read_on else 0
-            self._tops = columns.tops_after(tops) if is_read_on and columns is not None else None
+        if tops is not None:  # they have been read to their end, or nobody has looked for a while
+            self._looks = LOOKS if self.come - tops.end <= FEW else 0
         elif new:
             self._looks = self._looks + 1 if new <= FEW else 0
         else:
             return None
+        if self._looks >= LOOKS and columns is not None:
+            self._looks = 0
+            self._go_on(columns)
+        else:
+            self._tops = None
+            self._catch_up()
+        return self._tops
+
+    def _go_on(self, columns: Columns) -> None:
+        """Work out the best prices from here on: by those that end here, if that can be, else by the whole book."""
+        tops = self._tops
+        self._tops = None if tops is None or self.come - tops.end > FEW else columns.tops_after(tops)
         if self._tops is None or self._tops.end < self.come:
             self._tops = None
             self._catch_up()
-            if self._looks >= LOOKS and columns is not None:
-                bids, asks = self.bid_ladder, self.ask_ladder
-                self._tops = columns.tops(self._worked, (bids.known, bids.late), (asks.known, asks.late))
-                self._looks = 0
+            bids, asks = self.bid_ladder, self.ask_ladder
+            self._tops = columns.tops(self._worked, (bids.known, bids.late), (asks.known, asks.late))
         if self._tops is not None:
             self._until = self._tops.end + FEW
-        return self._tops
 
     def changing(self, changes: Iterator[Change]) -> Iterator[None]:
         """Work in changes one by one, as they come, and yield after each."""

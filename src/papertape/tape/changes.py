@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, cast
 
+from papertape.model.band import Band
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
-from papertape.tape.tops import Near, last_of, near_of, tops_of
+from papertape.tape.tops import Near, first_outside, last_of, near_of, tops_of
 from papertape.tape.trades import Trades
 
 PAGE: Final = 1_024
@@ -93,6 +94,9 @@ class Changes:
         begin, end = tops.end, min(tops.end + AHEAD_MAX, len(self.stamps))
         bids, asks = cast("tuple[Near, Near]", tops.near)
         return None if end - begin < AHEAD_MIN else tops_of(begin, *self._arrays(begin, end), bids, asks)
+
+    def outside(self, tops: Tops, begin: int, band: Band) -> int:
+        return first_outside(tops, begin, band)
 
     def _arrays(self, begin: int, end: int) -> tuple[Any, Any, Any]:
         import numpy as np

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from papertape.model.band import Band
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
 from papertape.tape.strand import APART_MAX, are_among, last_rows
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Column = NDArray[np.int64]
+
+NEXT: Final = 512
+"""So many rows are looked at first, for one that is not far."""
 
 NEAR_MAX: Final = 512
 """So many of a side's best levels are looked through for some that stay as they are."""
@@ -70,6 +74,20 @@ def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Near, as
         found.append(best)
     (bid_prices, bid_lots, near_bids), (ask_prices, ask_lots, near_asks) = found
     return Tops(begin, begin + count, bid_prices, bid_lots, ask_prices, ask_lots, (near_bids, near_asks))
+
+
+def first_outside(tops: Tops, begin: int, band: Band) -> int:
+    """See `model.stretch.Columns.outside`."""
+    import numpy as np
+
+    for low, high in ((begin, begin + NEXT), (begin + NEXT, tops.end)):  # a market that moves need not be looked through to its end
+        part = slice(low - tops.begin + 1, high - tops.begin + 1)  # behind how it stood before
+        bids, asks = np.asarray(tops.bids[part]), np.asarray(tops.asks[part])
+        is_outside = (bids < band.bid_low) | (bids > band.bid_high) | (asks < band.ask_low) | (asks > band.ask_high)
+        is_outside |= (np.asarray(tops.bid_lots[part]) == 0) | (np.asarray(tops.ask_lots[part]) == 0)
+        if is_outside.any():
+            return low + int(is_outside.argmax())
+    return tops.end - 1
 
 
 def _best(count: int, rows: Any, prices: Column, lots: Column, near: Near, sign: int) -> tuple[Sequence[int], Sequence[int], Near] | None:
