@@ -52,8 +52,8 @@ class StretchTaker:
         self._streams.books[symbol].show_each(changes)
 
     def hears(self, symbol: str) -> bool:
-        feed, kept = self._streams.trades.get(symbol), self._streams.books.get(symbol)
-        return feed is not None and kept is not None and not (feed.thread.is_torn or kept.moves)
+        feed = self._streams.trades.get(symbol)
+        return feed is not None and not feed.thread.is_torn and self.band(symbol) is EVERYWHERE
 
     def hear(self, symbol: str, columns: Columns, begin: int, trades: Iterator[Told]) -> None:
         feed, kept = self._streams.trades[symbol], self._streams.books[symbol]
@@ -81,5 +81,5 @@ class StretchTaker:
                 yield PublicTrade(trade, instrument)
                 if feed.deliveries is not deliveries or thread.is_torn or all_trades.get(symbol) is not feed:
                     return
-                if kept.deliveries or kept.moves or kept.invalid_since_ns is not None or all_books.get(symbol) is not kept:
+                if kept.deliveries or kept.invalid_since_ns is not None or all_books.get(symbol) is not kept:
                     return
