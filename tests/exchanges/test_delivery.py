@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from exchanges.scripted import EPOCH_NS, World, change, play, trade
+from papertape.exchanges.delivery import Delivery
 from papertape.model.account import Candle
 from papertape.model.book import Book
 from papertape.model.errors import BadRequest, BadSymbol
@@ -15,7 +19,10 @@ from papertape.model.order import Order
 from papertape.model.public import PublicTrade
 from papertape.model.request import Lane, Op
 from papertape.model.units import MINUTE, SECOND
-from papertape.resilience.inbox import Inbox
+from papertape.resilience.inbox import Inbox, Manner
+from papertape.runtime.loop import VirtualLoop
+from papertape.runtime.stepper import Stepper
+from papertape.runtime.world import run_virtual
 
 M = Lane.MARKET
 
@@ -342,3 +349,70 @@ def test_an_inbox_that_ran_over_says_how_much_was_lost() -> None:
         assert inbox.lost == 6
 
     play(story, inbox_max=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(("return", "await", "yield", "sleep", "answer", "future", "again", "end", "raise", "cancel")), max_size=12))
+@example(["sleep", "return", "await", "sleep"])
+@example(["await", "again", "await", "raise", "await"])
+@example(["cancel", "await", "yield", "end", "await"])
+def test_many_are_delivered_as_one_by_one(what: list[str]) -> None:
+    """Whatever each callback does: it waits, fails, is cancelled, ends its own subscription, or makes something come meanwhile."""
+    one_by_one, many = (run_virtual(lambda loop, is_many=is_many: delivered(loop, what, is_many), patch=False) for is_many in (False, True))
+    assert many == one_by_one
+
+
+async def delivered(loop: VirtualLoop, what: list[str], is_many: bool) -> list[object]:
+    """What happened, and when, as a feed hands over items and gives way to whatever else has a turn."""
+    log: list[object] = []
+
+    async def waits(number: int, how: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if how == "cancel":
+            task.cancel()
+        if how in ("yield", "sleep", "cancel"):
+            await asyncio.sleep(1 if how == "sleep" else 0)
+        log.append((loop.now_ns, number, "done"))
+
+    def callback(number: int) -> object:
+        how = what[number] if number < len(what) else "return"
+        log.append((loop.now_ns, number, how))
+        if how == "again":
+            delivery(number + 100)
+        elif how == "end":
+            delivery.end()
+        elif how == "raise":
+            raise ValueError(str(number))
+        elif how == "future":
+            future = loop.create_future()
+            loop.call_later(2, future.set_result, None)
+            return future
+        return number if how == "answer" else waits(number, how) if how in ("await", "yield", "sleep", "cancel") else None
+
+    async def on_end(delivery: Delivery) -> None:
+        return None
+
+    delivery = Delivery(
+        callback, Inbox(Manner.QUEUE, limit=9), Stepper(loop), on_error=lambda error: log.append(repr(error)),
+        on_lost=lambda item: log.append(("lost", item)), on_end=on_end,
+    )  # fmt: skip
+    Stepper(loop).step(asyncio.sleep(0, "a carrier is there"), log.append)
+    await asyncio.sleep(1)
+    items = iter(range(len(what)))
+    while True:
+        if is_many and delivery.is_free:
+            delivery.each(item for item in iter(lambda: None if loop.ready else next(items, None), None))
+        else:
+            item = next(items, None)
+            if item is None:
+                break
+            delivery(item)
+        if loop.ready:
+            await asyncio.sleep(0)
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            log.append(sorted((task.get_name(), *(frame.f_code.co_name for frame in task.get_stack())) for task in others))
+        elif is_many and delivery.is_free and operator.length_hint(items) == 0:
+            break
+    await asyncio.sleep(30)
+    return [*log, delivery.is_free, delivery.is_over, delivery.waiting]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from invariants.cases import FILL, INTENT, ORDER, WANTED, balances, case, seen
 from papertape.invariants import INVARIANTS, Figure, Freshness, NotJudged, Watch
+from papertape.invariants.base import PROBLEMS_MAX
 from papertape.model.event import BookSnapshot, BookUpdate, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
@@ -158,6 +162,36 @@ def test_a_trade_comes_once_and_in_order(then: Trade, words: str) -> None:
     problems = judged("nothing_counted_twice", looking)
     assert len(problems) == bool(words)
     assert all(words in problem for problem in problems), problems
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((1, 1, 1, 2)),
+            st.sampled_from(("BTC/USD", "BTC/USD", "ETH/USD")),
+            st.sampled_from(("", "7", "8", "9", "10", "09", "x", "12")),
+            st.integers(98, 103),
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 9),
+)
+def test_many_trades_are_judged_as_one_by_one(shown: list[tuple[int, str, str, int]], count: int) -> None:
+    """Ids are known again whether they count up by one, leave some out, or are no numbers."""
+    trades = [
+        (at_ns, number, msgspec.structs.replace(TRADE, symbol=symbol, trade_id=key, venue_ns=venue_ns))
+        for at_ns, (number, symbol, key, venue_ns) in enumerate(shown)
+    ]
+    single, many = watch("nothing_counted_twice"), watch("nothing_counted_twice")
+    for each in trades:
+        single.trade_shown(*each)
+    for begin in range(0, len(trades), count):
+        many.trades_shown(trades[begin : begin + count])
+    assert (many.problems, many.looks) == (single.problems, single.looks)
+    keys = Counter((number, symbol, key) for number, symbol, key, _ in shown if key)
+    assert sum("twice" in problem for problem in single.problems) == min(PROBLEMS_MAX, sum(keys.values()) - len(keys)) or any(
+        "late" in problem for problem in single.problems
+    )
 
 
 def test_a_fill_counted_twice_shows_in_the_order() -> None:

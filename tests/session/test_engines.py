@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -159,10 +160,15 @@ def test_who_keeps_a_book_sees_the_same(
 
 
 @settings(max_examples=15, deadline=None)
-@given(begin=st.integers(-1, 20 * SECOND), end=st.integers(0, 21 * SECOND), rows_max=st.sampled_from([7, 131, 5_000, 131_072]))
-def test_blocks_hold_the_messages_of_the_tape(tape: Path, begin: int, end: int, rows_max: int) -> None:
+@given(
+    begin=st.integers(-1, 20 * SECOND),
+    end=st.integers(0, 21 * SECOND),
+    rows_max=st.sampled_from([7, 131, 5_000, 131_072]),
+    is_drawn=st.booleans(),
+)
+def test_blocks_hold_the_messages_of_the_tape(tape: Path, begin: int, end: int, rows_max: int, is_drawn: bool) -> None:
     """Each once and in order, wherever a part of it begins and ends, and however a block cuts through a message's rows."""
-    opened = open_tape(tape)
+    opened = open_tape(draw_tape(begin + 2, tape.with_name("blocks.parquet")) if is_drawn else tape)
     begin_ns, end_ns = opened.first_ns + begin, opened.first_ns + end
     assert blocks_of(opened, begin_ns, end_ns, rows_max) == list(opened.messages(begin_ns, end_ns))
 
@@ -175,6 +181,16 @@ def blocks_of(tape: Tape, begin_ns: int, end_ns: int, rows_max: int) -> list[Any
         messages = list(block.messages(0, block.count))
         trades = [(place, event) for place, (_, _, _, event) in enumerate(messages) if event.__struct_config__.tag == "trade"]
         assert [each for each in block.chosen(0, block.count, (1,)) if each[1].__struct_config__.tag == "trade"] == trades
+        for number, instrument in enumerate(tape.instruments):
+            columns = block.changes(number)
+            if columns is not None:
+                its = [(place, event) for place, (_, _, _, event) in enumerate(messages) if event.symbol == instrument.symbol]
+                trades = [(place, event) for place, event in its if isinstance(event, Trade)]
+                assert columns.trades is not None
+                assert list(columns.trades.places) == [place for place, _ in trades]
+                assert [columns.trades.page(each)[0] for each in range(len(trades))] == [event for _, event in trades]
+                changed = [place for place, event in its if isinstance(event, BookUpdate)]
+                assert list(columns.trades.before) == [bisect_left(changed, place) for place, _ in trades]
         found += messages
         block = block.following()
     return found

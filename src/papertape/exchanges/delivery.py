@@ -109,8 +109,10 @@ class Delivery:
         for item in items:
             result = callback(item)
             if result is not None:
-                if type(result) is CoroutineType or inspect.isawaitable(result):
+                if type(result) is CoroutineType:
                     await result
+                elif inspect.isawaitable(result):
+                    await _finished(result)
                 if self._is_left:
                     return  # it waited, and whoever comes now finds it busy
             if self.is_over or waiting:
