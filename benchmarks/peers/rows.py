@@ -35,7 +35,7 @@ MEASURED: Final = (
     Measured("hftbacktest, market maker compiled", "hftbacktest", {"work": "compiled maker"}),
     Measured("papertape, now and then, on a short tape", "papertape", {"work": "now and then"}, keeps="not yet"),
     Measured("papertape, now and then, tape not seen before", "papertape", {"work": "now and then"}, is_long=True, keeps="not yet"),
-    Measured("papertape, now and then, tape seen before", "papertape", {"work": "now and then"}, is_long=True, keeps="already"),
+    Measured("papertape, now and then, tape indexed before", "papertape", {"work": "now and then"}, is_long=True, keeps="already"),
     Measured("hftbacktest, nothing, compiled", "hftbacktest", {"work": "nothing"}, is_long=True),
     Measured("papertape, wire depth, builtin market", "papertape", {"work": "wire"}),
     Measured("papertape, wire depth, an hour at a message a second", "papertape", {"work": "quiet wire"}),
@@ -70,5 +70,5 @@ MARKS: Final = (
     Mark(
         "a bot that acts now and then, tape not seen before, beside hftbacktest's compiled no-op", MEASURED[9].name, MEASURED[11].name, 1, 2
     ),
-    Mark("the same, tape seen before", MEASURED[10].name, MEASURED[11].name, 5, 50),
+    Mark("the same, tape indexed before", MEASURED[10].name, MEASURED[11].name, 5, 50),
 )
