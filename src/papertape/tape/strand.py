@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,9 @@ LISTED_MAX: Final = 1_024
 
 APART_MAX: Final = 16
 """So many ticks for each row the prices of a part may be apart at most, for the room that a look at all of them at once takes."""
+
+UNTOLD: Final = -(1 << 63)
+"""No amount."""
 
 SUM_MAX: Final = 1 << 62
 """Amounts whose sum could be more are added up by Python, whose numbers have no end."""
@@ -54,18 +58,17 @@ class Strand(msgspec.Struct):
         """
         if low == high:
             return ()
+        found = None if high - low <= LISTED_MAX else last_lots(ints(self.prices)[low:high], ints(self.lots)[low:high])
+        if found is None:
+            return zip(numbers(self.prices, low, high), numbers(self.lots, low, high), strict=True)
         import numpy as np
 
-        if high - low <= LISTED_MAX:
-            return zip(numbers(self.prices, low, high), numbers(self.lots, low, high), strict=True)
-        prices, lots = ints(self.prices)[low:high], ints(self.lots)[low:high]
-        rows, least, most = last_rows(prices)
-        if rows is not None:
-            prices, lots = prices[rows], lots[rows]
-            is_news = lots != 0
-            is_news[~is_news] = are_among(prices[~is_news] - least, np.fromiter(held(), np.int64) - least, most - least)
-            prices, lots = prices[is_news], lots[is_news]
-        return zip(prices.tolist(), lots.tolist(), strict=True)
+        least, lots = found
+        is_held = np.zeros(len(lots), bool)
+        before = np.array(list(held()), "i8") - least
+        is_held[before[(before >= 0) & (before < len(lots))]] = True
+        ticks = np.flatnonzero((lots != UNTOLD) & ((lots != 0) | is_held))
+        return zip((ticks + least).tolist(), lots[ticks].tolist(), strict=True)
 
     def later(self, low: int, high: int, than_ns: Nanos) -> int:
         """How many of these rows are stamped later."""
@@ -146,28 +149,31 @@ def bars_of(stamps: Any, prices: Any, lots: Any) -> tuple[list[Bar], int] | None
     return list(zip(*(each.tolist() for each in columns), strict=True)), int(minutes[-1])
 
 
-def last_rows(prices: Any) -> tuple[Any, int, int]:
-    """The row that tells each of some prices last, and the least and most of these.
+def last_lots(prices: Any, lots: Any) -> tuple[int, Any] | None:
+    """The least price, and what the last row of each price from there on tells, `UNTOLD` where there is none; arrays of numpy.
 
-    None for the rows where prices lie so far apart that they are not known quickly.
+    None where prices lie so far apart that this is not known quickly.
     """
     import numpy as np
 
     least, most = int(prices.min()), int(prices.max())
-    if most - least > APART_MAX * len(prices):
-        return None, least, most
-    last = np.full(most - least + 1, -1)
-    np.maximum.at(last, prices - least, np.arange(len(prices)))
-    return last[last >= 0], least, most
+    if most - least > APART_MAX * len(prices) or not _last_wins():
+        return None
+    last = np.full(most - least + 1, UNTOLD, "i8")
+    last[prices - least] = lots
+    return least, last
 
 
-def are_among(numbers: Any, others: Any, most: int) -> Any:
-    """Whether each of some numbers from 0 to `most` is one of the others, which may be any."""
+@cache
+def _last_wins() -> bool:
+    """Whether this numpy keeps the last of what is assigned to one place, as all so far do and none promises."""
     import numpy as np
 
-    is_there = np.zeros(most + 1, np.bool_)
-    is_there[others[(others >= 0) & (others <= most)]] = True
-    return is_there[numbers]
+    count = 100_000
+    numbers = np.arange(count) * 7 % 31_013
+    last = np.full(31_013, -1)
+    last[numbers] = np.arange(count)
+    return bool((numbers[last] == np.arange(31_013)).all() and (last >= count - 31_013).all())
 
 
 def _are_summed(parts: Sequence[tuple[Strand, int, int]]) -> bool:

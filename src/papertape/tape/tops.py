@@ -15,7 +15,7 @@ import msgspec
 from papertape.model.band import Band
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
-from papertape.tape.strand import APART_MAX, are_among, last_rows
+from papertape.tape.strand import APART_MAX, UNTOLD, last_lots
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +134,7 @@ def _stays(held: Column, changed: Column) -> int | None:
     if most - least > APART_MAX * (len(near) + len(changed)):
         stays = near[~np.isin(near, changed[changed >= least])]
     else:
-        stays = near[~are_among(near - least, changed - least, most - least)]
+        stays = near[~_are_among(near - least, changed - least, most - least)]
     return int(stays[-KEPT_MAX:][0]) if len(stays) else None
 
 
@@ -175,7 +175,20 @@ def _in_order(prices: Column) -> Column:
 
 def last_of(prices: Column, lots: Column) -> Iterable[Level]:
     """What each price holds last; or all that each held, in that order, where prices lie so far apart that this is not known quickly."""
-    rows = last_rows(prices)[0] if len(prices) else None
-    if rows is not None:
-        prices, lots = prices[rows], lots[rows]
+    import numpy as np
+
+    found = last_lots(prices, lots) if len(prices) else None
+    if found is not None:
+        least, last = found
+        places = np.flatnonzero(last != UNTOLD)
+        prices, lots = places + least, last[places]
     return zip(prices.tolist(), lots.tolist(), strict=True)
+
+
+def _are_among(numbers: Column, others: Column, most: int) -> Any:
+    """Whether each of some numbers from 0 to `most` is one of the others, which may be any."""
+    import numpy as np
+
+    is_there = np.zeros(most + 1, np.bool_)
+    is_there[others[(others >= 0) & (others <= most)]] = True
+    return is_there[numbers]
