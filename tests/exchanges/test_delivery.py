@@ -416,3 +416,25 @@ async def delivered(loop: VirtualLoop, what: list[str], is_many: bool) -> list[o
             break
     await asyncio.sleep(30)
     return [*log, delivery.is_free, delivery.is_over, delivery.waiting]
+
+
+def test_who_waits_in_one_of_many_takes_no_more_of_them() -> None:
+    """What comes after it belongs to whoever comes next, and not to a task that was left behind."""
+
+    async def story(loop: VirtualLoop) -> None:
+        seen: list[int] = []
+
+        async def slow(number: int) -> None:
+            seen.append(number)
+            await asyncio.sleep(1)
+
+        async def on_end(delivery: Delivery) -> None:
+            return None
+
+        delivery = Delivery(slow, Inbox(Manner.QUEUE, limit=9), Stepper(loop), on_error=print, on_lost=print, on_end=on_end)
+        delivery.each(iter(range(5)))
+        await asyncio.sleep(3)
+        assert seen == [0]
+        assert delivery.is_free
+
+    run_virtual(story, patch=False)

@@ -150,6 +150,15 @@ def test_both_engines_write_one_journal(
 @example(seed=3, bot=MarketMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
 @example(seed=5, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=True, index="none")  # who waits while another is shown
 @example(seed=3, bot=PatientMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
+@example(  # changes without levels, which come with the snapshots that are asked for
+    seed=17,
+    bot=Onlooker,
+    faults=[FAULTS[4], OF_BOOKS[0], OF_BOOKS[4], FAULTS[1], OF_BOOKS[3]],
+    latency={"market": {"kind": "constant", "value": "40ms"}},
+    venue="coinbase",
+    is_drawn=True,
+    index="none",
+)
 def test_who_keeps_a_book_sees_the_same(
     tape: Path, seed: int, bot: Any, faults: list[dict[str, Any]], latency: dict[str, Any], venue: str, is_drawn: bool, index: str
 ) -> None:
@@ -166,6 +175,7 @@ def test_who_keeps_a_book_sees_the_same(
     rows_max=st.sampled_from([7, 131, 5_000, 131_072]),
     is_drawn=st.booleans(),
 )
+@example(begin=-1, end=21 * SECOND, rows_max=500, is_drawn=True)
 def test_blocks_hold_the_messages_of_the_tape(tape: Path, begin: int, end: int, rows_max: int, is_drawn: bool) -> None:
     """Each once and in order, wherever a part of it begins and ends, and however a block cuts through a message's rows."""
     opened = open_tape(draw_tape(begin + 2, tape.with_name("blocks.parquet")) if is_drawn else tape)
