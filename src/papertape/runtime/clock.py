@@ -97,18 +97,15 @@ class OffClock:
     """Another clock, its date off by `off_ns()`; time that passes is as it is."""
 
     def __init__(self, clock: Clock, off_ns: Callable[[], Nanos]) -> None:
-        self._clock = clock
+        self._others_ns = clock.wall_ns
         self._off_ns = off_ns
+        # As they are: a shell's clock is off by this and by that, and is asked for every message.
         self.now_ns = clock.now_ns
+        self.call_at_ns = clock.call_at_ns
+        self.sleep_ns = clock.sleep_ns
 
     def wall_ns(self) -> Nanos:
-        return self._clock.wall_ns() + self._off_ns()
-
-    def call_at_ns(self, when_ns: Nanos, callback: Callable[..., object], *args: Any) -> Timer:
-        return self._clock.call_at_ns(when_ns, callback, *args)
-
-    async def sleep_ns(self, ns: Nanos) -> None:
-        await self._clock.sleep_ns(ns)
+        return self._others_ns() + self._off_ns()
 
 
 class Bracket:

@@ -6,9 +6,12 @@ A set of tasks is then walked in the same order in every process; asyncio, aioht
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+tasks_on: Final = asyncio.all_tasks
+"""Those of a loop that are not done, in no order: for who only counts. A run replaces asyncio's own name for it, and not this one."""
 
 
 class SequencedFuture(asyncio.Future[T]):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 CLIENT_IP: Final = "10.255.0.1"
 
+HASHED_AT_ONCE: Final = 64
+"""How many pieces wait to be hashed together; they are kept meanwhile."""
+
 _FIRST_PORT: Final = 40_000
 _FREE_PORT: Final = 49_152
 _FIRST_DESCRIPTOR: Final = 1 << 40
@@ -113,10 +116,16 @@ class Network(Live):
         self._dialled_to: dict[str, int] = {}
         self._free_port = _FREE_PORT
         self._hash = hashlib.blake2b(digest_size=16)
+        self._unhashed: list[bytes] = []
 
     def digest(self) -> str:
         """A hash of every piece that arrived so far, with its connection, direction and instant."""
+        self._hash_waiting()
         return self._hash.hexdigest()
+
+    def _hash_waiting(self) -> None:
+        self._hash.update(b"".join(self._unhashed))
+        self._unhashed.clear()
 
     # Listening
 
@@ -247,7 +256,10 @@ class Network(Live):
     def _trace(self, name: str, piece: Piece) -> None:
         self.delivered += 1
         data = piece if isinstance(piece, bytes) else piece.value.encode()
-        self._hash.update(b"%d %s %d %b" % (self.loop.now_ns, name.encode(), len(data), data))
+        unhashed = self._unhashed
+        unhashed.append(b"%d %b %d %b" % (self.loop.now_ns, name.encode(), len(data), data))
+        if len(unhashed) >= HASHED_AT_ONCE:
+            self._hash_waiting()
         if self.on_piece is not None:
             self.on_piece(name, piece)
         if self._traces_bytes and isinstance(piece, bytes):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.units import EXACT, HOUR, MINUTE, SECOND, Nanos, plain
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 EPOCH_ORDINAL: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
@@ -77,6 +80,7 @@ def _remember_day(text: str) -> Nanos:
     return day_ns
 
 
+@lru_cache(maxsize=256)  # what happens at once is told in several places
 def format_time(ns: Nanos) -> str:
     """RFC 3339 with as many decimals as needed and no more, as Coinbase's servers write it.
 
@@ -154,6 +158,21 @@ def size(given: object) -> Decimal:
     return number
 
 
+class Remembered(dict[K, V]):
+    """What a function gave for what it was asked, up to `REMEMBERED_MAX` of them; to meet one again costs a look into a dict, no call."""
+
+    def __init__(self, find: Callable[[K], V]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, key: K) -> V:
+        value = self._find(key)
+        if len(self) >= REMEMBERED_MAX:
+            self.clear()
+        self[key] = value
+        return value
+
+
 class Steps:
     """Between decimals on the wire and counts of one step; fast where the step is a power of ten, and where a number has just been met.
 
@@ -163,6 +182,10 @@ class Steps:
     >>> tick.count("65062.505")
     Traceback (most recent call last):
     ValueError: 65062.505 is not a multiple of 0.01
+
+    Attributes:
+        count: how many steps a text is.
+        text: how so many steps are written.
     """
 
     def __init__(self, step: Decimal) -> None:
@@ -170,24 +193,9 @@ class Steps:
         digits, exponent = step.normalize().as_tuple()[1:]
         self._places = -int(exponent) if digits == (1,) and int(exponent) <= 0 else None
         self._zeros = "0" * (self._places or 0)
-        self._counts: dict[str, int] = {}  # a book is told over and over, and most of its levels are as they were
-        self._texts: dict[int, str] = {}
-
-    def count(self, text: str) -> int:
-        count = self._counts.get(text)
-        if count is None:
-            if len(self._counts) >= REMEMBERED_MAX:
-                self._counts.clear()
-            count = self._counts[text] = self._count(text)
-        return count
-
-    def text(self, count: int) -> str:
-        text = self._texts.get(count)
-        if text is None:
-            if len(self._texts) >= REMEMBERED_MAX:
-                self._texts.clear()
-            text = self._texts[count] = self._text(count)
-        return text
+        # A book is told over and over, and most of its levels are as they were.
+        self.count: Callable[[str], int] = Remembered(self._count).__getitem__
+        self.text: Callable[[int], str] = Remembered(self._text).__getitem__
 
     def _count(self, text: str) -> int:
         places = self._places
