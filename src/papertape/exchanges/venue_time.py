@@ -12,7 +12,7 @@ class VenueTime:
     """A `Clock`. What waits goes by run time and never by the date; the date is for what a venue or a later life must understand."""
 
     def __init__(self, clock: Clock, notes: Notes) -> None:
-        self._others_ns = clock.wall_ns
+        self._clock = clock
         self._notes = notes
         self._offset = Offset()
         self.now_ns = clock.now_ns
@@ -21,10 +21,10 @@ class VenueTime:
 
     def hear(self, venue_ns: Nanos) -> None:
         """The venue says what time it is."""
-        if venue_ns > 0 and self._offset.on_stamp(venue_ns, self._others_ns()):
+        if venue_ns > 0 and self._offset.on_stamp(venue_ns, self._clock.wall_ns()):
             off = self._offset.ns
             what = f"{format_duration(abs(off))} {'behind' if off > 0 else 'ahead of'} the venue's" if off else "right again"
             self._notes.mark(Mark.CLOCK_CORRECTED, f"this machine's clock is {what}")
 
     def wall_ns(self) -> Nanos:
-        return self._others_ns() + self._offset.ns
+        return self._clock.wall_ns() + self._offset.ns

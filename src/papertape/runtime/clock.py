@@ -97,15 +97,14 @@ class OffClock:
     """Another clock, its date off by `off_ns()`; time that passes is as it is."""
 
     def __init__(self, clock: Clock, off_ns: Callable[[], Nanos]) -> None:
-        self._others_ns = clock.wall_ns
+        self._clock = clock
         self._off_ns = off_ns
-        # As they are: a shell's clock is off by this and by that, and is asked for every message.
-        self.now_ns = clock.now_ns
+        self.now_ns = clock.now_ns  # as they are: some clocks are off by this and by that, and are asked for every message
         self.call_at_ns = clock.call_at_ns
         self.sleep_ns = clock.sleep_ns
 
     def wall_ns(self) -> Nanos:
-        return self._others_ns() + self._off_ns()
+        return self._clock.wall_ns() + self._off_ns()
 
 
 class Bracket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import queue
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +56,6 @@ class Watching:
         self.watches: dict[str, Watch] = {name: make() for name, make in makers.items() if make is not None}
         self.pending: dict[str, str] = {}
         self._ears: dict[str, list[Watch]] = {}  # who hears of what
-        self._is_queue: dict[type, bool] = {}
         self._world = world
         self._loop = loop
         self._home: VirtualLoop | Life = loop
@@ -337,22 +336,9 @@ class Watching:
         figures = {what: Figure(count=count, most=most) for what, (count, most) in self._exchange.insight.load().items()}
         tasks = tasks_on(self._home)
         figures["tasks of the bot"] = Figure(count=len(tasks) - figures["tasks of the shell"].count, most=TASKS_MAX)
-        queued = sum(each.qsize() for each in self._queues(tasks))  # a sum has no order
+        queued = sum(each.qsize() for each in _queues([*self._roots, *tasks]))  # a sum has no order
         figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
         return figures
-
-    def _queues(self, tasks: Iterable[asyncio.Task[Any]]) -> list[Any]:
-        """Queues that the bot's objects hold by an attribute, and tasks by a variable or by an attribute of their `self`; each once."""
-        found: dict[int, Any] = {}
-        is_queue = self._is_queue
-        for names in (*(getattr(root, "__dict__", {}) for root in self._roots), *_held_by(tasks)):
-            for each in names.values():
-                kind = type(each)
-                if kind not in is_queue:  # asked every five seconds, mostly of the same
-                    is_queue[kind] = issubclass(kind, QUEUES)
-                if is_queue[kind]:
-                    found[id(each)] = each
-        return list(found.values())
 
 
 def _comes_again(stream: Stream, symbol: str) -> bool:
@@ -363,16 +349,25 @@ def _comes_again(stream: Stream, symbol: str) -> bool:
 QUEUES: Final = (asyncio.Queue, queue.Queue, queue.SimpleQueue)
 
 
-def _held_by(tasks: Iterable[asyncio.Task[Any]]) -> Iterator[Mapping[str, Any]]:
-    """The variables of tasks that are not ours, and the attributes of their `self`."""
-    for task in tasks:
-        coroutine: Any = task.get_coro()
-        code = getattr(coroutine, "cr_code", None)
-        if code is None or _is_ours(code.co_filename) or coroutine.cr_frame is None:
-            continue
-        names = coroutine.cr_frame.f_locals
-        yield names
-        yield getattr(names.get("self"), "__dict__", {})
+def _queues(roots: Sequence[Any]) -> Iterator[Any]:
+    """Queues that objects hold by an attribute, and tasks by a variable or by an attribute of their `self`; each once."""
+    seen: dict[int, None] = {}
+    for root in roots:
+        for holder in _holders(root):
+            for each in holder.values():
+                if isinstance(each, QUEUES) and id(each) not in seen:
+                    seen[id(each)] = None
+                    yield each
+
+
+def _holders(root: Any) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(root, asyncio.Task):
+        return (getattr(root, "__dict__", {}),)
+    frame = getattr(root.get_coro(), "cr_frame", None)
+    if frame is None or _is_ours(frame.f_code.co_filename):
+        return ()
+    names = frame.f_locals
+    return names, getattr(names.get("self"), "__dict__", {})
 
 
 _OURS: Final = __file__.rpartition("session")[0]
