@@ -11,13 +11,27 @@ import ccxt.pro
 from checks import Checks, name_of_order
 
 SYMBOL = "BTC/USD"
+LOOK_S = 0.25
+"""How long to wait for ccxt to tell before looking at what it has."""
+
 check = Checks()
+
+
+class Listener(ccxt.pro.coinbase):  # type: ignore[misc]  # ccxt's classes have no types here
+    """ccxt's client, which says too what it is subscribed to: ccxt itself keeps the venue's word on that from its callers."""
+
+    subscribed_to: tuple[str, ...] = ()
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        super().handle_message(client, message)
+        if message.get("channel") == "subscriptions":
+            self.subscribed_to = tuple(message["events"][0]["subscriptions"])
 
 
 @asynccontextmanager
 async def client(ready: dict[str, Any]) -> AsyncIterator[Any]:
     keys = {"apiKey": ready["api_key"], "secret": ready["api_secret"]}
-    exchange = ccxt.pro.coinbase({**keys, "urls": {"api": {"rest": ready["http"], "ws": ready["ws"]}}})
+    exchange = Listener({**keys, "urls": {"api": {"rest": ready["http"], "ws": ready["ws"]}}})
     try:
         await exchange.load_markets()
         yield exchange
@@ -99,13 +113,12 @@ async def watch_order_book(ready: Any) -> None:
 async def watch_orders_that_rest(ready: Any) -> None:
     """An order is told of as open, with its client order id, price and amount, and as cancelled in the end."""
     async with client(ready) as exchange:
-        watching = asyncio.ensure_future(exchange.watch_orders(SYMBOL))
-        await asyncio.sleep(1)  # until ccxt has subscribed, of which it says nothing
+        watching = await watching_orders(exchange)
         name = name_of_order("rests")
         placed = await exchange.create_order(SYMBOL, "limit", "buy", 0.01, 50_000, {"client_order_id": name})
         told = await told_until(exchange, watching, placed["id"], "open")
         assert (told["clientOrderId"], told["price"], told["amount"], told["filled"]) == (name, 50_000, 0.01, 0)
-        watching = asyncio.ensure_future(exchange.watch_orders(SYMBOL))
+        watching = await watching_orders(exchange)
         await exchange.cancel_order(placed["id"])
         told = await told_until(exchange, watching, placed["id"], "canceled")
         assert (told["clientOrderId"], told["filled"]) == (name, 0)
@@ -115,8 +128,7 @@ async def watch_orders_that_rest(ready: Any) -> None:
 async def watch_orders_that_fill(ready: Any) -> None:
     """A fill is told of with the amount and the average price that REST tells of."""
     async with client(ready) as exchange:
-        watching = asyncio.ensure_future(exchange.watch_orders(SYMBOL))
-        await asyncio.sleep(1)
+        watching = await watching_orders(exchange)
         name = name_of_order("fills")
         placed = await exchange.create_order(SYMBOL, "limit", "buy", 0.01, 66_000, {"client_order_id": name})
         told = await told_until(exchange, watching, placed["id"], "closed")
@@ -125,12 +137,28 @@ async def watch_orders_that_fill(ready: Any) -> None:
         assert (fetched["status"], fetched["filled"]) == ("closed", 0.01)
 
 
-async def told_until(exchange: Any, watching: Any, id: str, status: str) -> Any:
+async def watching_orders(exchange: Any) -> asyncio.Future[Any]:
+    """ccxt's next word on our orders, once the venue has said that it will tell of them: what was before that it tells nobody."""
+    watching: asyncio.Future[Any] = asyncio.ensure_future(exchange.watch_orders(SYMBOL))
+    while "user" not in exchange.subscribed_to:
+        await asyncio.sleep(0.05)
+    return watching
+
+
+async def told_until(exchange: Any, watching: asyncio.Future[Any], id: str, status: str) -> Any:
+    """The order as the stream tells of it with that status.
+
+    What comes between two calls of `watch_orders` ccxt puts where it keeps its orders, and wakes nobody: so that is looked at too.
+    """
     while True:
-        found = [each for each in await watching if each["id"] == id and each["status"] == status]
+        done, _ = await asyncio.wait({watching}, timeout=LOOK_S)
+        told = watching.result() if done else []
+        found = [each for each in [*told, *(exchange.orders or [])] if each["id"] == id and each["status"] == status]
         if found:
+            watching.cancel()
             return found[-1]
-        watching = asyncio.ensure_future(exchange.watch_orders(SYMBOL))
+        if done:
+            watching = asyncio.ensure_future(exchange.watch_orders(SYMBOL))
 
 
 if __name__ == "__main__":

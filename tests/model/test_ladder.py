@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from papertape.model.book import Book
 from papertape.model.event import BookUpdate, Side
 from papertape.model.instrument import Instrument
-from papertape.model.lazy_book import Ladder, LazyBook
+from papertape.model.ladder import Ladder
+from papertape.model.lazy_book import LazyBook
 
 BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
 
@@ -30,6 +31,21 @@ def test_a_ladder_holds_what_a_dict_would_and_in_order(looks: list[tuple[int, in
         assert list(ladder.look().items()) == sorted(plain.items())
         assert ladder.look() is same
         assert not ladder.late
+
+
+@given(changes, changes, st.sampled_from(Side), st.none() | st.integers(0, 41))
+def test_levels_within_a_limit_are_told_without_putting_any_in_order(
+    settled: list[tuple[int, int]], late: list[tuple[int, int]], side: Side, limit: int | None
+) -> None:
+    """The same levels, best first, as in a side that is in order; what has changed late is late still."""
+    ladder = Ladder(side)
+    ladder.replace((ticks, lots) for ticks, lots in dict(settled).items() if lots)
+    ladder.late.update(late)
+    all_of_it = {ticks: lots for ticks, lots in {**dict(settled), **dict(late)}.items() if lots}
+    near = [ticks for ticks in all_of_it if limit is None or (ticks >= limit if side is Side.BUY else ticks <= limit)]
+    assert list(ladder.within(limit)) == [(ticks, all_of_it[ticks]) for ticks in sorted(near, reverse=side is Side.BUY)]
+    assert [ladder.lots(ticks) for ticks in range(42)] == [all_of_it.get(ticks, 0) for ticks in range(42)]
+    assert ladder.late == dict(late)
 
 
 @given(st.lists(st.tuples(changes, changes, st.booleans()), max_size=20))

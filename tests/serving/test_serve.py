@@ -77,7 +77,9 @@ def create(server: Server, client_order_id: str) -> tuple[int, Any]:
 
 async def hear(line: ClientConnection) -> Any:
     async with asyncio.timeout(WITHIN_S):
-        return msgspec.json.decode(await line.recv())
+        frame = msgspec.json.decode(await line.recv())
+    assert frame.get("type") != "error", frame
+    return frame
 
 
 async def hear_of(line: ClientConnection, channel: str) -> Any:
@@ -96,8 +98,10 @@ async def end_of(line: ClientConnection) -> ConnectionClosed:
         return closed
 
 
-async def wish(line: ClientConnection, channel: str, *products: str, **more: Any) -> None:
-    await line.send(msgspec.json.encode({"type": "subscribe", "channel": channel, "product_ids": list(products), **more}), text=True)
+async def wish(line: ClientConnection, server: Server, channel: str, *products: str) -> None:
+    """A subscription, signed: the venue counts unsigned ones of one address together, and the tests before had some too."""
+    wanted = {"type": "subscribe", "channel": channel, "product_ids": list(products), "jwt": token(server)}
+    await line.send(msgspec.json.encode(wanted), text=True)
 
 
 def cancel_all(server: Server) -> None:
@@ -164,7 +168,7 @@ async def test_streams_are_numbered_and_move(server: Server) -> None:
     """Book, trades and heartbeats on one connection over TLS: a snapshot, then changes, and no number is missing."""
     async with connect(server.wss, ssl=ssl.create_default_context(cafile=server.ca), max_size=None, proxy=None) as line:
         for channel, *products in (("level2", "BTC-USD"), ("market_trades", "BTC-USD"), ("heartbeats",)):
-            await wish(line, channel, *products)
+            await wish(line, server, channel, *products)
         frames = [await hear(line) for _ in range(60)]
     assert [frame["sequence_num"] for frame in frames] == list(range(60))
     kinds = [event["type"] for frame in frames if frame["channel"] == "l2_data" for event in frame["events"]]
@@ -176,7 +180,7 @@ async def test_own_orders_come_by_either_way(server: Server) -> None:
     """The user channel, on /user and on any path, tells of an order that another client placed."""
     async with connect(f"{server.ws}/user", proxy=None) as one, connect(server.ws, proxy=None) as other:
         for line in (one, other):
-            await wish(line, "user", jwt=token(server))
+            await wish(line, server, "user")
             await hear_of(line, "user")
         assert create(server, "told-of")[1]["success"]
         for line in (one, other):
@@ -188,11 +192,11 @@ async def test_own_orders_come_by_either_way(server: Server) -> None:
 async def test_clients_come_and_go_and_the_market_moves_on(server: Server) -> None:
     """One leaves without a word, one with; a third that stayed misses nothing, and rows go on when nobody listens."""
     async with connect(server.ws, proxy=None) as stays:
-        await wish(stays, "level2", "BTC-USD")
+        await wish(stays, server, "level2", "BTC-USD")
         first = (await hear(stays))["sequence_num"]
         for is_rude in (True, False):
             visitor = await connect(server.ws, proxy=None)
-            await wish(visitor, "level2", "BTC-USD")
+            await wish(visitor, server, "level2", "BTC-USD")
             await hear(visitor)
             if is_rude:
                 visitor.transport.abort()
@@ -200,7 +204,7 @@ async def test_clients_come_and_go_and_the_market_moves_on(server: Server) -> No
         assert [(await hear(stays))["sequence_num"] for _ in range(20)] == list(range(first + 1, first + 21))
     rows = control(server, "GET", "/")[1]["rows"]
     async with connect(server.ws, proxy=None) as late:
-        await wish(late, "level2", "BTC-USD")
+        await wish(late, server, "level2", "BTC-USD")
         for _ in range(5):
             await hear(late)
     assert control(server, "GET", "/")[1]["rows"] > rows
@@ -303,7 +307,7 @@ def test_a_fault_is_armed_by_hand_and_counted(server: Server) -> None:
 async def test_a_fault_that_lasts_begins_now(server: Server) -> None:
     """An outage resets streams and turns requests away until all faults are lifted; then the venue is itself again."""
     async with connect(server.ws, proxy=None) as line:
-        await wish(line, "level2", "BTC-USD")
+        await wish(line, server, "level2", "BTC-USD")
         await hear(line)
         assert control(server, "POST", "/faults", {"kind": "disconnect", "connection": "market", "lasts": "10m"})[1]["fault"]["at"]
         assert (await end_of(line)).rcvd is None, "a reset, not a goodbye"
@@ -312,7 +316,7 @@ async def test_a_fault_that_lasts_begins_now(server: Server) -> None:
             pass
     assert all(each["lifted"] for each in control(server, "DELETE", "/faults")[1])
     async with connect(server.ws, proxy=None) as line:
-        await wish(line, "level2", "BTC-USD")
+        await wish(line, server, "level2", "BTC-USD")
         await hear_of(line, "l2_data")
 
 
@@ -323,7 +327,7 @@ async def test_a_fault_of_one_lane_leaves_the_others_alone(server: Server) -> No
     kept.request("GET", f"{API}/time")
     kept.getresponse().read()
     async with connect(server.ws, proxy=None) as line:
-        await wish(line, "level2", "BTC-USD")
+        await wish(line, server, "level2", "BTC-USD")
         first = (await hear(line))["sequence_num"]
         number = control(server, "POST", "/faults", {"kind": "disconnect", "connection": "rest", "lasts": "10m"})[1]["number"]
         assert kept.sock is not None
@@ -384,8 +388,8 @@ async def test_it_ends_well() -> None:
     """Streams are closed as by a server that goes away, the exit code is 0, and no file, socket or word is left."""
     with serving("--tls") as server:
         async with connect(server.ws, proxy=None) as one, connect(f"{server.ws}/user", proxy=None) as other:
-            await wish(one, "heartbeats")
-            await wish(other, "user", jwt=token(server))
+            await wish(one, server, "heartbeats")
+            await wish(other, server, "user")
             for line in (one, other):
                 await hear(line)
             server.process.send_signal(signal.SIGINT)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.session.both_engines import SYMBOL, Onlooker, journal
 
 from papertape.bots import MarketMaker
+from papertape.model import lazy_book
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, BookUpdate, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -19,6 +20,7 @@ from papertape.model.units import SECOND
 from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE, engine
 from papertape.session.lag import Tuning
+from papertape.tape import changes, tops
 from papertape.tape.block import read_blocks
 from papertape.tape.index.store import Tuning as Indexing
 from papertape.tape.reader import Tape, open_tape
@@ -31,6 +33,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "gap", "at": "9s", "connection": "market", "channel": "book"},
     {"kind": "stall", "at": "11s", "connection": "user", "lasts": "1s"},
     {"kind": "lost_reply", "on": "order.create", "nth": 2},
+    {"kind": "market_phase", "at": "13s", "phase": "post_only", "lasts": "2s"},
 ]
 OTHERS = ("fast", "auto")
 """The engines that are held against the plain one, by turns."""
@@ -57,6 +60,10 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tuning, "few", 1)
     monkeypatch.setattr(Tuning, "look_min", 7)
     monkeypatch.setattr(Tuning, "patience", 4)
+    monkeypatch.setattr(lazy_book, "LOOKS", 2)
+    monkeypatch.setattr(changes, "AHEAD_MIN", 1)
+    monkeypatch.setattr(changes, "AHEAD_MAX", 40)
+    monkeypatch.setattr(tops, "NEAR_MAX", 3)
     monkeypatch.setattr(Indexing, "rows_min", 0)
     monkeypatch.setattr(Indexing, "block_rows", 180)
 

@@ -166,6 +166,8 @@ class Walk:
             assert told[-1].order == order, "law: the user lane is told"
             assert [update.fill for update in told if update.fill] == mine, "law: each fill is told once"
             assert all(later.order.filled >= earlier.order.filled for earlier, later in pairwise(told)), "law: cumulative"
+        for live in venue._orders:
+            assert live.snapshot() == live._snapshot(), "law: an order is told as it stands"
         still_open = tuple(order for order in venue.truth_orders() if order.status is OrderStatus.OPEN)
         assert self.desk.ask(Op.ORDERS_OPEN).orders == still_open, "law: open orders"
 

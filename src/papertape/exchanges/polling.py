@@ -41,6 +41,7 @@ class Polling:
 
     Attributes:
         feeds: where each lane's news come from.
+        bell: rings when a lane or a book changes, and not with each order, of which there are many more.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Polling:
         self._requests = requests
         self._quota = public_quota
         self._clock = clock
-        self._bell = bell
+        self.bell = bell
         self._notes = notes
         self._settings = settings
         self._is_live = is_live
@@ -84,7 +85,7 @@ class Polling:
         feed = self.feeds[lane]
         while True:
             overdue_ns = self._clock.now_ns() + self._settings.poll_after_ns
-            if not await self._bell.until(lambda: self._is_live(lane), overdue_ns):
+            if not await self.bell.until(lambda: self._is_live(lane), overdue_ns):
                 self._on(feed, FeedSignal.OVERDUE)
                 await self._poll(lane, feed)
             if feed.is_polled:
@@ -92,7 +93,7 @@ class Polling:
             self._on(feed, FeedSignal.BACK)
             if lane is Lane.MARKET:
                 self._catch_up()
-            await self._bell.until(lambda: not self._is_live(lane))
+            await self.bell.until(lambda: not self._is_live(lane))
             self._on(feed, FeedSignal.LOST)
 
     def ended(self, lane: Lane) -> None:
@@ -101,7 +102,7 @@ class Polling:
         self._ended[lane] += 1
         if feed.is_polled:
             self._on(feed, FeedSignal.STALE)
-        self._bell.ring()
+        self.bell.ring()
 
     def hole(self, symbol: str) -> None:
         """A trade came by the stream, and there may be some before it that did not."""
@@ -126,7 +127,7 @@ class Polling:
     def _on(self, feed: Feed, signal: FeedSignal) -> None:
         feed.on(signal)
         self._on_change()
-        self._bell.ring()
+        self.bell.ring()
 
     # While the stream is away
 
@@ -134,9 +135,9 @@ class Polling:
         ask = self._ask_market if lane is Lane.MARKET else self._ask_user
         while not self._is_live(lane):
             if not self._is_live(Lane.REST):
-                await self._bell.until(lambda: self._is_live(lane) or self._is_live(Lane.REST))
+                await self.bell.until(lambda: self._is_live(lane) or self._is_live(Lane.REST))
                 # What repairs the lane has waited for REST as well, and goes first.
-                await self._bell.until(lambda: self._is_live(lane), self._clock.now_ns() + self._settings.poll_every_ns)
+                await self.bell.until(lambda: self._is_live(lane), self._clock.now_ns() + self._settings.poll_every_ns)
                 continue
             asked_ns, ended = self._clock.now_ns(), self._ended[lane]
             try:
@@ -147,7 +148,7 @@ class Polling:
                 is_fresh = self._clock.now_ns() - asked_ns < self._settings.poll_fresh_ns  # it may have waited for its budget meanwhile
                 if is_fresh and not self._is_overtaken(lane, ended):
                     self._answered(lane, feed, asked_ns)
-            await self._bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
+            await self.bell.until(partial(self._is_overtaken, lane, ended), asked_ns + self._every_ns(lane))
 
     def _is_overtaken(self, lane: Lane, ended: int) -> bool:
         """Whether the stream is back, or one more connection of it has ended."""
@@ -163,9 +164,9 @@ class Polling:
         """What REST told last is gone by for as long as it is fresh, whatever REST does meanwhile."""
         feed, fresh_ns = self.feeds[lane], self._settings.poll_fresh_ns
         while True:
-            await self._bell.until(lambda: feed.is_polled)
+            await self.bell.until(lambda: feed.is_polled)
             asked_ns = self._asked_ns[lane]
-            await self._bell.until(lambda: not feed.is_polled, asked_ns + fresh_ns)
+            await self.bell.until(lambda: not feed.is_polled, asked_ns + fresh_ns)
             if feed.is_polled and self._asked_ns[lane] == asked_ns:
                 self._on(feed, FeedSignal.STALE)
 
@@ -173,10 +174,10 @@ class Polling:
         """A book that REST told is shown until the stream's snapshot is here, and no longer than it is fresh, whatever the lane does."""
         fresh_ns, streams = self._settings.poll_fresh_ns, self._streams
         while True:
-            await self._bell.until(lambda: streams.polled_since_ns() is not None)
+            await self.bell.until(lambda: streams.polled_since_ns() is not None)
             told_ns = streams.polled_since_ns()
             if told_ns is not None:
-                await self._bell.until(partial(self._is_told_anew, told_ns), told_ns + fresh_ns)
+                await self.bell.until(partial(self._is_told_anew, told_ns), told_ns + fresh_ns)
             streams.expire(self._clock.now_ns() - fresh_ns)
 
     def _is_told_anew(self, told_ns: Nanos) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 
@@ -113,6 +113,10 @@ class Book:
         if side is Side.BUY:
             prices.reverse()
         return tuple(zip(prices, map(ladder.__getitem__, prices), strict=True))
+
+    def amounts(self, side: Side) -> Mapping[int, int]:
+        """What each price of a side holds, in no order; not to be changed."""
+        return self.bids if side is Side.BUY else self.asks
 
     def copy(self) -> Book:
         """A book of its own that later events do not change."""

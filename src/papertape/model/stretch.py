@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
 import msgspec
 
+from papertape.model.event import Level
 from papertape.model.units import Nanos
 
 BID = 1
 """What a side is in columns; any other number but 0, which is none, is an ask."""
+
+
+class Tops(msgspec.Struct, gc=False):
+    """The best levels of a book after each of some rows; lots are 0 where a side is empty.
+
+    Attributes:
+        begin, end: these rows, of columns; of each there is an entry in the other four.
+    """
+
+    begin: int
+    end: int
+    bids: Sequence[int]
+    bid_lots: Sequence[int]
+    asks: Sequence[int]
+    ask_lots: Sequence[int]
+
+
+Held = Sequence[Mapping[int, int]]
+"""Levels of one side, ticks to lots; what the later of them say of a price counts, and 0 is nothing."""
 
 
 class Columns(Protocol):
@@ -19,6 +39,14 @@ class Columns(Protocol):
 
     def rows(self, begin: int, end: int) -> Sequence[tuple[int, int, int]]:
         """(side, ticks, lots) of each row from `begin` up to, not including, `end`."""
+        ...
+
+    def levels(self, begin: int, end: int) -> tuple[Iterable[Level], Iterable[Level]]:
+        """Bids and asks of these rows."""
+        ...
+
+    def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
+        """The best levels after each of many rows from `begin` on, before which a book holds that; None where there are too few."""
         ...
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
+from papertape.model.ladder import items_of
 
 Place = tuple[Side, int]
 """A level: its side and its price in ticks."""
@@ -42,12 +43,12 @@ class Comparison:
     def differing(self, book: Book, by_rest: BookSnapshot) -> dict[Place, None]:
         """Levels that stood still and are not the same, the bids' first."""
         found: dict[Place, None] = {}
-        for side, ours, told in ((Side.BUY, book.bids, by_rest.bids), (Side.SELL, book.asks, by_rest.asks)):
+        for side, told in ((Side.BUY, by_rest.bids), (Side.SELL, by_rest.asks)):
             theirs = dict(told)
             if not theirs:
                 continue
-            # Views of plain dicts are compared in C: a real book has tens of thousands of levels.
-            changed: set[Level] = theirs.items() ^ dict.items(ours)  # type: ignore[arg-type]  # a SortedDict is a dict, its stubs are not
+            # In C: a real book has tens of thousands of levels.
+            changed: set[Level] = theirs.items() ^ items_of(book.amounts(side))
             apart = {ticks for ticks, _ in changed if (side, ticks) not in self.moved}
             if apart:
                 reach = min(theirs) if side is Side.BUY else max(theirs)

@@ -7,6 +7,7 @@ from typing import Final
 
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
+from papertape.model.ladder import items_of
 from papertape.model.units import SECOND, Nanos, format_duration, plain
 
 LEVELS_MAX: Final = 3
@@ -19,12 +20,13 @@ TOLD_WITHIN_NS: Final = 10 * SECOND
 def book_problem(client: Book, true: Book, moving: Sequence[BookUpdate]) -> str:
     """In which levels a client's book is not the venue's, in words, but for those that are `moving` towards it; empty if in none."""
     problems = []
-    for side, believed, at_venue in ((Side.BUY, client.bids, true.bids), (Side.SELL, client.asks, true.asks)):
+    for side in Side:
+        believed, at_venue = client.amounts(side), true.amounts(side)
         if believed == at_venue:
             continue
         apart = dict.fromkeys(ticks for event in moving for ticks, _ in (event.bids if side is Side.BUY else event.asks))
-        # As plain dicts, whose views are compared in C: a real book has tens of thousands of levels.
-        changed: set[Level] = dict.items(believed) ^ dict.items(at_venue)  # type: ignore[arg-type]  # a SortedDict is a dict, its stubs are not
+        # In C: a real book has tens of thousands of levels.
+        changed: set[Level] = items_of(believed) ^ items_of(at_venue)
         differ = sorted({ticks for ticks, _ in changed if ticks not in apart}, reverse=side is Side.BUY)
         if not differ:
             continue

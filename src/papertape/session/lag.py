@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
-from papertape.model.lazy_book import Ladder
+from papertape.model.ladder import Ladder
 from papertape.model.units import MILLISECOND, Nanos
 from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
 from papertape.sim.prints import Fact

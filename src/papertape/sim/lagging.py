@@ -17,7 +17,7 @@ import msgspec
 from papertape.model.book import Book
 from papertape.model.errors import IllegalMove
 from papertape.model.event import BookUpdate, Level, MarketEvent, Side, Trade
-from papertape.model.lazy_book import LATE_MAX
+from papertape.model.ladder import LATE_MAX
 from papertape.model.request import Answer, Op, Request
 from papertape.model.units import Nanos
 from papertape.sim.candles import Candles
@@ -132,7 +132,8 @@ class LaggingVenue(SimVenue):
         if now_ns >= self._end_ns:
             self._end_orders()
         self._matchers[event.symbol].on_trade(event)
-        for order in self._conditions.set_off(event) if event.symbol in self._conditions.stops else ():
+        is_heard = event.symbol in self._conditions.stops and not self._matchers[event.symbol].is_halted
+        for order in self._conditions.set_off(event) if is_heard else ():
             self._trigger(order)
 
     # What whoever keeps count asks and tells

@@ -34,10 +34,10 @@ class LiveOrder:
     """
 
     __slots__ = (
-        "amount_lots", "arrived_ns", "client_order_id", "cost", "created_ns", "exit_ticks", "expires_ns", "fee", "filled_lots",
-        "fills_count", "held", "id", "instrument", "is_by_cost", "is_triggered", "left_lots", "limit_ticks", "place", "post_only",
-        "rates", "reason", "shown_ticks", "side", "status", "stop_direction", "stop_ticks", "time_in_force", "trigger_ticks", "type",
-        "updated_ns",
+        "_shot", "_shot_of", "amount_lots", "arrived_ns", "client_order_id", "cost", "created_ns", "exit_ticks", "expires_ns", "fee",
+        "filled_lots", "fills_count", "held", "id", "instrument", "is_by_cost", "is_triggered", "left_lots", "limit_ticks", "place",
+        "post_only", "rates", "reason", "shown_ticks", "side", "status", "stop_direction", "stop_ticks", "time_in_force",
+        "trigger_ticks", "type", "updated_ns",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,8 @@ class LiveOrder:
         self.exit_ticks = 0 if self.stop_ticks is None else exit_of(self.stop_ticks)
         self.is_triggered = False
         self.shown_ticks: int | None = None
+        self._shot: Order | None = None
+        self._shot_of: tuple[Any, ...] = ()
 
     @property
     def rests(self) -> bool:
@@ -102,7 +104,13 @@ class LiveOrder:
             self.shown_ticks, self.limit_ticks = self.limit_ticks, self.exit_ticks
 
     def snapshot(self) -> Order:
-        """The order as it stands, for anybody to keep."""
+        """The order as it stands, for anybody to keep; the same object as long as nothing happens to it."""
+        state = (self.updated_ns, self.fills_count, self.status, self.amount_lots, self.limit_ticks, self.is_triggered, self.reason)
+        if self._shot is None or self._shot_of != state:
+            self._shot, self._shot_of = self._snapshot(), state
+        return self._shot
+
+    def _snapshot(self) -> Order:
         amount_lots = 0 if self.is_by_cost and self.status is OrderStatus.OPEN else self.amount_lots
         it, limit_ticks = self.instrument, self.limit_ticks if self.shown_ticks is None else self.shown_ticks
         if self.trigger_ticks is None and self.stop_ticks is None and self.expires_ns is None:

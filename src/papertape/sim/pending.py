@@ -38,6 +38,7 @@ class Pending:
         is_executed: the venue did not refuse it, whatever the client is told.
         life: which life of the client asked, from 1.
         refusal: what the venue's front end has answered already; the venue then never sees the request.
+        noted: see `seen`; kept once the client has heard, after which nothing happens to it any more.
     """
 
     def __init__(
@@ -58,12 +59,15 @@ class Pending:
         self.told_ns: Nanos | None = None
         self.retry_after_ns: Nanos | None = None
         self.timer: Handle | None = None
+        self.noted: RequestSeen | None = None
 
 
 def seen(pending: Pending) -> RequestSeen:
     """The request as the observer notes it."""
+    if pending.noted is not None:
+        return pending.noted
     request = pending.request
-    return RequestSeen(
+    noted = RequestSeen(
         sent_ns=pending.sent_ns,
         at_ns=pending.at_ns or 0,
         told_ns=pending.told_ns,
@@ -77,3 +81,6 @@ def seen(pending: Pending) -> RequestSeen:
         is_executed=pending.is_executed,
         life=pending.life,
     )
+    if pending.told_ns is not None:
+        pending.noted = noted
+    return noted

@@ -97,22 +97,7 @@ class Recent:
 
     def unreported(self, book_ns: Nanos) -> dict[int, int]:
         """Lots by price that were traded away but still stand in the book, whose newest level change is stamped `book_ns`."""
-        printed: dict[int, int] = {}
-        credit: dict[int, deque[tuple[int, Nanos, int]]] = {}
-        for mark, (ticks, lots, at_ns, is_trade) in self._since(book_ns - BOOK_LAGS_NS):
-            if is_trade:
-                left = lots - sum(used for used, _ in _spend(credit.get(ticks, deque()), lots, at_ns))
-                if left and at_ns + BOOK_LAGS_NS >= book_ns:
-                    printed[ticks] = printed.get(ticks, 0) + left
-            elif lots > 0:
-                waiting = printed.pop(ticks, 0)
-                if waiting > lots:
-                    printed[ticks] = waiting - lots
-                elif lots > waiting:
-                    credit.setdefault(ticks, deque()).append((lots - waiting, at_ns, mark))
-            else:
-                printed.pop(ticks, None)  # others have come, so the level was counted anew
-        return printed
+        return _unreported(self._since(book_ns - BOOK_LAGS_NS), book_ns)
 
     def surely_gone(self, ticks: int, book_ns: Nanos) -> int:
         """The same at one price, but only of trades that are stamped after all that the book has told of it.
@@ -120,12 +105,12 @@ class Recent:
         A level that is stamped no sooner than a trade holds it, also where it did not shrink by it because others came at the same time.
         Whoever counts who stands ahead must not take the trade away once more.
         """
-        gone = self.unreported(book_ns).get(ticks, 0)
+        here = [each for each in self._since(book_ns - BOOK_LAGS_NS) if each[1][0] == ticks]  # one price has nothing to do with another
+        gone = _unreported(here, book_ns).get(ticks, 0)
         if not gone:
             return 0
-        here = [fact for _, fact in self._since(book_ns - BOOK_LAGS_NS) if fact[0] == ticks]
-        told_ns = max((at_ns for _, _, at_ns, is_trade in here if not is_trade), default=-1)
-        return min(gone, sum(lots for _, lots, at_ns, is_trade in here if is_trade and at_ns > told_ns))
+        told_ns = max((at_ns for _, (_, _, at_ns, is_trade) in here if not is_trade), default=-1)
+        return min(gone, sum(lots for _, (_, lots, at_ns, is_trade) in here if is_trade and at_ns > told_ns))
 
     def _since(self, from_ns: Nanos) -> list[tuple[int, Fact]]:
         """The newest facts with their marks, oldest first, back to the last level change that matters to anything stamped since `from_ns`.
@@ -142,6 +127,25 @@ class Recent:
                 break
             start -= 1
         return list(enumerate(self.facts[start:], self._forgotten + start))
+
+
+def _unreported(facts: list[tuple[int, Fact]], book_ns: Nanos) -> dict[int, int]:
+    printed: dict[int, int] = {}
+    credit: dict[int, deque[tuple[int, Nanos, int]]] = {}
+    for mark, (ticks, lots, at_ns, is_trade) in facts:
+        if is_trade:
+            left = lots - sum(used for used, _ in _spend(credit.get(ticks, deque()), lots, at_ns))
+            if left and at_ns + BOOK_LAGS_NS >= book_ns:
+                printed[ticks] = printed.get(ticks, 0) + left
+        elif lots > 0:
+            waiting = printed.pop(ticks, 0)
+            if waiting > lots:
+                printed[ticks] = waiting - lots
+            elif lots > waiting:
+                credit.setdefault(ticks, deque()).append((lots - waiting, at_ns, mark))
+        else:
+            printed.pop(ticks, None)  # others have come, so the level was counted anew
+    return printed
 
 
 def _spend(credit: deque[tuple[int, Nanos, int]], lots: int, at_ns: Nanos) -> list[Told]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from sortedcontainers import SortedDict
 
 from papertape.model.event import Level, Side, Trade
-from papertape.model.lazy_book import LATE_MAX, Ladder
+from papertape.model.ladder import LATE_MAX, Ladder
 from papertape.model.units import Nanos
 from papertape.sim.fills.base import Told
 from papertape.sim.order import LiveOrder
@@ -103,12 +103,12 @@ class BookSide:
         self.recent.facts.append((0, 0, at_ns, False))  # the snapshot itself, so that it has a mark
         self.snapshot_ns = at_ns
         for ticks in list(self.taken):
-            if self.levels.get(ticks, 0) != before.get(ticks, 0):
+            if self.ladder.lots(ticks) != before.get(ticks, 0):
                 del self.taken[ticks]
                 self.changes += 1
         for ticks, orders in self.own.items():
             for order in orders.values():
-                self._tell_place(order, self.levels.get(ticks, 0), at_ns)
+                self._tell_place(order, self.ladder.lots(ticks), at_ns)
 
     def _changed(self, ticks: int, old: int, lots: int, at_ns: Nanos) -> None:
         if old != lots and self.taken.pop(ticks, None) is not None:
@@ -143,17 +143,18 @@ class BookSide:
     def open_levels(self, limit: int | None, book_ns: Nanos) -> Iterator[Level]:
         """(ticks, lots) that an order of the other side with this limit may take now, best first: the tape's levels, less what we took
         and less what trades have taken that the book has yet to tell."""
-        gone = self.recent.unreported(book_ns)
-        for ticks in self.levels if self.is_asks else reversed(self.levels):
-            if limit is not None and (ticks > limit if self.is_asks else ticks < limit):
-                return
-            lots = self.levels[ticks] - self.taken.get(ticks, 0) - gone.get(ticks, 0)
+        gone: dict[int, int] | None = None
+        for ticks, shown in self.ladder.within(limit):
+            if gone is None:
+                gone = self.recent.unreported(book_ns)
+            lots = shown - self.taken.get(ticks, 0) - gone.get(ticks, 0)
             if lots > 0:
                 yield ticks, lots
 
     def open_lots(self, ticks: int, book_ns: Nanos) -> int:
         """What stands at one price that is not gone for sure."""
-        return max(self.levels.get(ticks, 0) - self.taken.get(ticks, 0) - self.recent.surely_gone(ticks, book_ns), 0)
+        lots = self.ladder.lots(ticks) - self.taken.get(ticks, 0)
+        return max(lots - self.recent.surely_gone(ticks, book_ns), 0) if lots > 0 else 0
 
     def take(self, ticks: int, lots: int) -> None:
         self.taken[ticks] = self.taken.get(ticks, 0) + lots

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
 
+from papertape.model.event import Level
+from papertape.model.stretch import BID, Held, Tops
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
+from papertape.tape.tops import tops_of
 
-PAGE = 1_024
+PAGE: Final = 1_024
 """Rows that are made Python numbers at a time."""
+
+AHEAD_MAX: Final = 8_192
+AHEAD_MIN: Final = 512
+"""Rows of which the best levels are worked out at once: no more, for what nobody comes to look at, and not so few that it takes longer."""
 
 
 class Changes:
@@ -59,6 +66,21 @@ class Changes:
             page_begin = self._page_begin = begin
             self._page = self._listed(begin, begin + PAGE)
         return self._page[begin - page_begin : end - page_begin]
+
+    def levels(self, begin: int, end: int) -> tuple[Iterable[Level], Iterable[Level]]:
+        """See `model.stretch.Columns`, as for the next."""
+        sides, prices, lots = self._arrays(begin, end)
+        bids, asks = (zip(prices[is_its].tolist(), lots[is_its].tolist(), strict=True) for is_its in (sides == BID, sides > BID))
+        return bids, asks
+
+    def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
+        end = min(begin + AHEAD_MAX, len(self.stamps))
+        return None if end - begin < AHEAD_MIN else tops_of(begin, *self._arrays(begin, end), bids, asks)
+
+    def _arrays(self, begin: int, end: int) -> tuple[Any, Any, Any]:
+        import numpy as np
+
+        return np.asarray(self._sides[begin:end]), np.asarray(self._prices[begin:end]), np.asarray(self._lots[begin:end])
 
     def _listed(self, begin: int, end: int) -> list[tuple[int, int, int]]:
         return list(zip(self._sides[begin:end].tolist(), self._prices[begin:end].tolist(), self._lots[begin:end].tolist(), strict=True))
