@@ -81,7 +81,11 @@ class Pipe:
         if self.on_push is not None:
             self.on_push(self.name, piece)
         self._queue.append((due_ns, piece))
-        if self._timer is None:  # else it is set, for the head
+        if self._timer is not None:
+            return  # it is set, for the head
+        if len(self._queue) == 1 and self._held_until_ns == 0 and self.end is not None and not self.end.is_paused:
+            self._timer = self._loop.schedule_ns(due_ns, DELIVERY, self._deliver, context=self.context)  # as `_arm` would, asking less
+        else:
             self._arm()
 
     def hold(self, until_ns: Nanos | None) -> None:
