@@ -28,6 +28,7 @@ from papertape.runtime.rank import END
 from papertape.runtime.world import apart, run_virtual, virtual_world
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
+from papertape.session.engine import Engine, engine
 from papertape.session.judge import Verdict, audits, beside, fault_results, fees_paid, judge, kind_of, led_there, pnl
 from papertape.session.leaving import note_left
 from papertape.session.lives import Lives, NotesOfLife, may_crash
@@ -173,6 +174,8 @@ class RunInParts:
             for world in self.worlds:
                 world.exchange = self._exchange(chance, world, loop, drive)
             self._start(loop, replay)
+            if self.trace is None and self.scenario.depth is Depth.INTERFACE and engine() is not Engine.PLAIN:
+                loop.quiet_until_ns = partial(self._quiet_until_ns, replay)
             try:
                 await drive.run()
                 await close()
@@ -247,6 +250,10 @@ class RunInParts:
             for armed in self.network.armed:
                 armed.on_acted = self._line_acted
         self._report_progress(loop)
+
+    def _quiet_until_ns(self, replay: Replay) -> Nanos:
+        """Before which run time nothing matters but what is on the loop's agenda; 0 while somebody waits for a recovery at each message."""
+        return 0 if any(world.observer.waiting for world in self.worlds) else replay.quiet_until_ns()
 
     def _end(self, loop: VirtualLoop, replay: Replay, escaped: EscapedSimulation | None) -> None:
         self.escaped = escaped or next(iter(loop.escapes), None)

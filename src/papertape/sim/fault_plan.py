@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot
+from papertape.model.event import BookSnapshot, Heartbeat
 from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
 from papertape.model.phase import Phase
@@ -26,6 +26,10 @@ _STREAM_POINTS: Final = ("delay_ns", "holds", "drops", "repeats", "swaps", "fals
 
 _ANY_MESSAGE: Final = ("delay_ns", "holds", "drops", "repeats", "swaps")
 """Those of them that may meet any message; the rest is about snapshots alone."""
+
+
+BEAT: Final = Heartbeat(venue_ns=0, local_ns=0, symbol="", counter=0)
+"""One for all, where it is asked what would become of it."""
 
 
 class FaultPlan:
@@ -94,6 +98,12 @@ class FaultPlan:
     def disturbs_stream(self, lane: Lane) -> bool:
         """Whether any message of `lane` needs a closer look now."""
         return any(lane in armed.fault.lanes() for point in _ANY_MESSAGE for armed in self._open_at[point])
+
+    def meets_beats(self, lane: Lane) -> bool:
+        """Whether what is open now does something to heartbeats of `lane`, or would be asked of the time that they tell."""
+        is_late = self.holds(lane) or any(lane in each.fault.lanes() for each in self._open_at["delay_ns"])
+        is_late = is_late or any(_defines(each, "skew_ns") for each in self._open)
+        return is_late or any(each.fault.drops(lane, BEAT, each.done) or each.fault.repeats(lane, BEAT, each.done) for each in self._open)
 
     def delay_ns(self, lane: Lane) -> Nanos:
         """How much longer a message or request of `lane` takes now."""

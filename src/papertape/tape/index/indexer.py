@@ -232,6 +232,15 @@ def _locked(path: Path) -> BinaryIO:
     return file
 
 
+def is_left(part: Path) -> bool:
+    """Whether nobody writes what is there unfinished."""
+    try:
+        _locked(part).close()
+    except (OSError, Unfit):
+        return False
+    return True
+
+
 def indexed_meanwhile(blocks: Generator[Block], indexer: Indexer) -> Generator[Block]:
     """The same blocks; once the last has been asked for there is an index."""
     try:
