@@ -95,8 +95,9 @@ class VirtualClock:
         timer = self._loop.schedule_ns(self._loop.now_ns + ns, TIMER, _wake, future)
         try:
             await future
-        finally:
+        except BaseException:
             timer.cancel()
+            raise
 
 
 class OffClock:

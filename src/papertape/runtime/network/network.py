@@ -216,8 +216,7 @@ class Network(Live):
         troubles = [] if self.troubles is None else self.troubles.on_bytes(connection.dial)
         if troubles:
             connection.ways = {way: Way(troubles, number, way, self._chance, self.loop.now_ns) for way in "><"}
-        up = self._pipe(connection, ">", listener.loop, lambda: connection.client.on_drain())
-        down = self._pipe(connection, "<", loop, lambda: connection.server.on_drain())
+        up, down = self._pipe(connection, ">", listener.loop), self._pipe(connection, "<", loop)
         own_ip, own_port = own or (CLIENT_IP, 0)
         mine: tuple[Any, ...] = (CLIENT_IP if own_ip == "0.0.0.0" else own_ip, own_port or _FIRST_PORT + number)  # noqa: S104 - compared, not bound
         peer = (connection.ip, connection.port)
@@ -232,15 +231,15 @@ class Network(Live):
         connection.client.asks, connection.client.told = self._asked_at, server_extra
         connection.client.dialled_ns = connection.dialled_ns
         listener.attach(connection.server)
-        up.end, down.end = connection.server, connection.client
+        up.end, down.end = down.writer, up.writer = connection.server, connection.client
         up.context, down.context = listener.context.copy(), copy_context()  # each end hears in its own, whoever wrote
         self._add(connection)
         up.push(Mark.OPEN)  # before any byte, so that the server hears of it first
         connection.client.open()
 
-    def _pipe(self, connection: Connection, way: str, loop: VirtualLoop, on_drain: Callable[[], None]) -> Pipe:
+    def _pipe(self, connection: Connection, way: str, loop: VirtualLoop) -> Pipe:
         latency = self.latency
-        parts = (loop, f"{connection.number}{way}", lambda piece: latency(connection, way, piece), self._trace, on_drain)
+        parts = (loop, f"{connection.number}{way}", lambda piece: latency(connection, way, piece), self._trace)
         if connection.ways is None:
             pipe = Pipe(*parts)
         else:

@@ -185,6 +185,7 @@ class Keyring:
         return _claims_fault(claims, now_ns // SECOND, uri)
 
 
+@lru_cache(maxsize=16)  # one request's is asked for several times
 def signer(token: str) -> str:
     """Under which name somebody signed a token, whether or not it is right; "" if it is no token."""
     try:

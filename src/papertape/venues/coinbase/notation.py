@@ -57,7 +57,9 @@ def parse_time(text: str) -> Nanos:
     second_ns = _instants.get(text[:19])  # neighbouring frames share it
     if second_ns is None:
         second_ns = _remember_instant(text[:19])
-    fraction = text[20:].removesuffix("Z").split(" ", 1)[0]
+    fraction = text[20:].removesuffix("Z")
+    if " " in fraction:
+        fraction = fraction.split(" ", 1)[0]
     return second_ns + (int(fraction.ljust(9, "0")) if fraction else 0)
 
 
@@ -116,7 +118,8 @@ def format_heartbeat_time(ns: Nanos) -> str:
     >>> format_heartbeat_time(1786309548854840045)
     '2026-08-09 21:05:48.854840045 +0000 UTC'
     """
-    return format_time(ns).replace("T", " ").replace("Z", " +0000 UTC")
+    time = format_time(ns)
+    return f"{time[:10]} {time[11:-1]} +0000 UTC"
 
 
 def parse_side(text: str) -> Side:
