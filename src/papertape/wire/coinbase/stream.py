@@ -82,6 +82,10 @@ class Said(Event, frozen=True, gc=False, kw_only=True, tag="said"):
     orders: tuple[Order, ...] = ()
 
 
+HEARD: Final = (OrderUpdate, Said)
+"""What the venue wants to know of when it has arrived."""
+
+
 class StreamFront:
     """One client's stream connection.
 
@@ -155,7 +159,7 @@ class StreamFront:
         data = self._frame(sequence, message)
         if not (self._outbox.empty() and self._write_now(data)):
             self._outbox.put_nowait((data, message))
-        elif isinstance(message, OrderUpdate | Said):
+        elif isinstance(message, HEARD):
             self._line.on_arrival(partial(self._handle.heard, message))
 
     def _frame(self, sequence: int, message: Any) -> bytes:
@@ -204,7 +208,7 @@ class StreamFront:
                 await self._socket.send_frame(item[0], WSMsgType.TEXT)
             except ConnectionError:
                 return  # the reading side notices too, and tells the venue
-            if isinstance(item[1], OrderUpdate | Said):
+            if isinstance(item[1], HEARD):
                 self._line.on_arrival(partial(self._handle.heard, item[1]))
 
     # From the client

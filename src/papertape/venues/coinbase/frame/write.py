@@ -17,6 +17,7 @@ from papertape.venues.coinbase.order import to_user_order
 from papertape.venues.coinbase.product import change_of
 
 _encode: Final = msgspec.json.Encoder().encode
+_OF_BOOKS: Final = (BookSnapshot, BookUpdate)
 
 HEARTBEAT: Final = (
     '{"channel":"heartbeats","client_id":"","timestamp":"%s","sequence_num":%d,"events":[{"current_time":"%s","heartbeat_counter":%d}]}'
@@ -43,7 +44,7 @@ def render(message: Event | OrderUpdate, sequence: int, products: Products, day:
     if isinstance(message, ConnectionEvent):
         return error(message.text)
     product = products.by_symbol[message.symbol]
-    if isinstance(message, BookSnapshot | BookUpdate):
+    if isinstance(message, _OF_BOOKS):
         kind = "snapshot" if isinstance(message, BookSnapshot) else "update"
         event = {"type": kind, "product_id": product.stream_name, "updates": _render_levels(message, product)}
         return _frame("l2_data", message.venue_ns, sequence, event)
