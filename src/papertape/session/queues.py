@@ -11,14 +11,24 @@ from typing import Any, Final
 QUEUES: Final = (asyncio.Queue, queue.Queue, queue.SimpleQueue)
 
 
-def queues_of(roots: Iterable[Any]) -> list[Any]:
-    """Queues that objects hold by an attribute, and tasks by a variable or by an attribute of their `self`; each once."""
-    found: dict[int, Any] = {}
-    for names in _held_by(roots):
-        for each in names.values():
-            if isinstance(each, QUEUES):
-                found[id(each)] = each
-    return list(found.values())
+class Queues:
+    """Finds them; remembers which kinds of things are none, for it is asked every few seconds, mostly of the same."""
+
+    def __init__(self) -> None:
+        self._is_queue: dict[type, bool] = {}
+
+    def of(self, roots: Iterable[Any]) -> list[Any]:
+        """Queues that objects hold by an attribute, and tasks by a variable or by an attribute of their `self`; each once."""
+        found: dict[int, Any] = {}
+        is_queue = self._is_queue
+        for names in _held_by(roots):
+            for each in names.values():
+                kind = type(each)
+                if kind not in is_queue:
+                    is_queue[kind] = issubclass(kind, QUEUES)
+                if is_queue[kind]:
+                    found[id(each)] = each
+        return list(found.values())
 
 
 def _held_by(roots: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
