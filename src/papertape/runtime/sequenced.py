@@ -10,8 +10,13 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-tasks_on: Final = asyncio.all_tasks
-"""Those of a loop that are not done, in no order: for who only counts. A run replaces asyncio's own name for it, and not this one."""
+real_all_tasks: Final = asyncio.all_tasks
+"""What a run replaces, under whatever name it is held but this."""
+
+
+def tasks_on(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """Those of a loop that are not done, in no order: for who only counts."""
+    return real_all_tasks(loop)
 
 
 class SequencedFuture(asyncio.Future[T]):
