@@ -61,7 +61,7 @@ class BookSide:
         late, settled = self.ladder.late, self.ladder.settled
         facts, low, high = self.recent.facts, self.low, self.high
         is_watched = self.taken or self.own
-        meets = False
+        meets, top, is_asks = False, self.ladder.top, self.is_asks
         for ticks, lots in changes:
             old = late.get(ticks)
             if old is None:
@@ -69,10 +69,12 @@ class BookSide:
             late[ticks] = lots
             if lots and not low < ticks < high:
                 meets = True
+            if top is not None and (ticks <= top if is_asks else ticks >= top):
+                top = ticks if lots else None if ticks == top else top
             facts.append((ticks, old - lots, at_ns, False))
             if is_watched:
                 self._changed(ticks, old, lots, at_ns)
-        self.ladder.top = None
+        self.ladder.top = top
         if len(late) > LATE_MAX:
             self.ladder.settle()
         if len(facts) > 2 * RECENT_MAX:
@@ -80,15 +82,18 @@ class BookSide:
         return meets
 
     def follow(self, ticks: int, lots: int, at_ns: Nanos) -> None:
-        """Take over one changed level that is none of ours and meets none."""
+        """Take over one changed level that meets no order of ours."""
         ladder, facts = self.ladder, self.recent.facts
-        late = ladder.late
+        late, top = ladder.late, ladder.top
         old = late.get(ticks)
         if old is None:
             old = ladder.settled.get(ticks, 0)
         late[ticks] = lots
-        ladder.top = None
+        if top is not None and (ticks <= top if self.is_asks else ticks >= top):
+            ladder.top = ticks if lots else None if ticks == top else top
         facts.append((ticks, old - lots, at_ns, False))
+        if self.own or self.taken:
+            self._changed(ticks, old, lots, at_ns)
         if len(late) > LATE_MAX:
             ladder.settle()
         if len(facts) > 2 * RECENT_MAX:
