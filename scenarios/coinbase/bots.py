@@ -1,12 +1,17 @@
-"""The bots of these stories that look at what they are told: market makers that hold trades against each other and against their book."""
+"""The bots of these stories that look at what they are told: market makers that hold trades against each other and against their book, and
+one that minds whether its market is open."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from papertape.bots import MarketMaker
 from papertape.exchanges.base import BaseExchange
+from papertape.model.account import Market
+from papertape.model.errors import BaseError, MarketClosed
 from papertape.model.event import Side
+from papertape.model.order import Order, OrderStatus
 from papertape.model.public import PublicTicker, PublicTrade
 
 ENOUGH = 40
@@ -78,3 +83,51 @@ class Witness(Reader):
 
     def on_ticker(self, ticker: PublicTicker) -> None:
         self._before["ticker"] += not self._levels
+
+
+class Patient(MarketMaker):
+    """Quotes while its market takes orders, takes back an order far from it when it does not, and ends where the story was not so."""
+
+    FAR = "32000.00"
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self._told: list[str] = []  # phases, in the order in which they were told
+        self._far: Order | None = None
+        self._is_open = True
+        self._did = {"an order was refused": 0, "a cancel went through meanwhile": 0, "trading resumed": 0}
+
+    async def start(self, exchange: BaseExchange) -> None:
+        self._far = await exchange.place_order(self.symbol, "limit", "buy", self.size, self.FAR)
+        await super().start(exchange)
+        await exchange.subscribe_status(self.symbol, self.on_status)
+
+    async def stop(self) -> None:
+        await super().stop()
+        missing = [what for what, count in self._did.items() if not count]
+        if missing or self._told != ["online", "cancel_only", "online"]:
+            raise ValueError(f"told of {', '.join(self._told)}; what did not happen: {', '.join(missing) or 'nothing'}")
+
+    async def on_status(self, market: Market) -> None:
+        self._told.append(market.phase)
+        self._is_open = market.active
+        if not market.active and self._exchange is not None and self._far is not None:
+            order = await self._exchange.cancel_order(self._far.id, self.symbol)
+            self._did["a cancel went through meanwhile"] += order.status is OrderStatus.CANCELED
+
+    def _may_quote(self, side: Side) -> bool:
+        return self._is_open and super()._may_quote(side)
+
+    async def _quote(self, side: Side, price: Decimal) -> None:
+        assert self._exchange is not None
+        try:
+            order = await self._exchange.place_order(self.symbol, "limit", side, self.size, price, post_only=True)
+        except MarketClosed:
+            self._did["an order was refused"] += 1
+            self._is_open = False  # until we are told otherwise
+            return
+        except BaseError:
+            return  # the price has moved: the next book decides anew
+        self._did["trading resumed"] += len(self._told) > 2
+        self._quotes[side] = order
+        self.on_order(order)

@@ -19,7 +19,7 @@ from broken.test_incidents import (
     silence_is_golden,
 )
 from papertape.links.coinbase import stream as coinbase_stream
-from papertape.model.event import BookSnapshot, BookUpdate, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, MarketStatus, Side, Ticker, Trade
 from papertape.model.units import SECOND
 from papertape.resilience import backoff, feed, sequence
 from papertape.scenario.load import load_scenario
@@ -97,6 +97,10 @@ def news_from_the_future_are_thrown_away(patch: pytest.MonkeyPatch) -> None:
     _dropping(patch, lambda levels, message: not isinstance(message, BookUpdate) or message.venue_ns <= message.local_ns)
 
 
+def what_the_status_says_is_no_news(patch: pytest.MonkeyPatch) -> None:
+    _dropping(patch, lambda levels, message: not isinstance(message, MarketStatus))
+
+
 def _dropping(patch: pytest.MonkeyPatch, is_told: Callable[[dict[tuple[Side, int], int], Any], bool]) -> None:
     """A stream that leaves some messages out; it knows the levels of its book."""
     hear = coinbase_stream.CoinbaseStream._hear
@@ -168,6 +172,7 @@ BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("closed_every_minute", subscriptions_are_forgotten, "recovers_within"),
     ("trades_hole", silence_is_a_quiet_market, "recovers_within"),
     ("error_frame_mid_stream", an_error_frame_is_logged_and_that_is_that, "recovers_within"),
+    ("cancel_only_for_a_minute", what_the_status_says_is_no_news, "what did not happen: trading resumed"),
     ("error_frame_mid_stream", gaps_are_never_noticed, "gap_detected"),
 )
 

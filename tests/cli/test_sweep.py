@@ -119,6 +119,8 @@ def test_shrink_leaves_a_small_scenario_beside_the_large_one(tmp_path: Path, cap
         (["sweep", "base.scenario.toml", "--shard", "3/2"], "--shard 3/2: expected i/n with i from 1 to n"),
         (["sweep", "base.scenario.toml", "--limit", "soon"], '--limit soon: "soon" is no duration'),
         (["sweep", "base.scenario.toml", "--venue", "coinbase"], "--venue coinbase: goes with a bot file"),
+        (["sweep", "base.scenario.toml", "--tape", "x.parquet"], "--tape x.parquet: goes with a bot file; base.scenario.toml says itself"),
+        (["bundle", "base.scenario.toml", "--tape", "x.parquet"], "--tape x.parquet: goes with a bot file; base.scenario.toml says itself"),
         (["sweep", "base.scenario.toml", "--depth", "deep"], 'key `depth`: holds "deep"'),
         (["sweep", "bass.scenario.toml"], "there is no such file or folder; . has base.scenario.toml"),
         (["sweep", "bot.py", "--venue", "coinbas"], 'no venue is called "coinbas"; did you mean "coinbase"?'),

@@ -19,6 +19,7 @@ from papertape.model.errors import (
     DuplicateOrderId,
     ExchangeNotAvailable,
     InsufficientFunds,
+    MarketClosed,
     NetworkError,
     OrderNotFound,
     RateLimitExceeded,
@@ -30,6 +31,7 @@ from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Si
 from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark
 from papertape.model.order import Fill, Liquidity, OpenOrders, Order, OrderStatus, OrderUpdate
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Channel, Lane, Op, Request
 from papertape.model.units import MILLISECOND, MINUTE, SECOND
 from papertape.model.venue import Numbering, Quota, Reconcile, VenueRules
@@ -114,6 +116,7 @@ class ScriptedLink:
         self.sequence: dict[Lane, int] = dict.fromkeys(Lane, 0)
         self.counted: dict[str, int] = defaultdict(int)  # the same by symbol, where the rules say that each instrument is counted
         self.instruments = (BTC, ETH)
+        self.phases: dict[str, Phase] = {}  # in which REST says that markets are, and by which the venue goes
         self.receiver: Receiver | None = None
         self.tells_orders = True
 
@@ -225,9 +228,9 @@ class ScriptedLink:
             case Op.BALANCE_FETCH:
                 return Answer(balances=Balances({"USD": Balance(Decimal(1000))}))
             case Op.MARKETS_FETCH:
-                return Answer(
-                    markets=tuple(Market(instrument=each, maker_bps=Decimal(0), taker_bps=Decimal(0)) for each in self.instruments)
-                )
+                free = {"maker_bps": Decimal(0), "taker_bps": Decimal(0)}
+                listed = [(each, self.phases.get(each.symbol, Phase.ONLINE)) for each in self.instruments]
+                return Answer(markets=tuple(Market(instrument=each, phase=phase, **free) for each, phase in listed))
             case Op.OHLCV_FETCH:
                 return Answer(candles=self.candles)
             case Op.TRADES_FETCH:
@@ -246,6 +249,8 @@ class ScriptedLink:
             if self.rules.reconcile is Reconcile.IDENTICAL_REPOST:
                 return Answer(order=self.orders[key])
             raise DuplicateOrderId(f"{key} exists")
+        if not self.phases.get(wanted.symbol, Phase.ONLINE).takes(wanted):
+            raise MarketClosed(f"{wanted.symbol}: {self.phases[wanted.symbol].words}")
         self.executed.append(request)
         now_ns = self.loop.wall_ns()
         self.orders[key] = Order(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -517,14 +519,42 @@ def test_the_page_on_feeds_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(list(filled(feed.files, Span(feed.start, feed.end)))) == 28
 
 
+def own_feed(folder: Path, table: pa.Table) -> Path:
+    """Somebody's files, how their columns are to be read, and a feed that names both."""
+    folder.mkdir()
+    pq.write_table(table, folder / "book.parquet")
+    mapping = "\n".join(f"{key} = {value_text(each)}" for key, each in BOOK["columns"].items())
+    (folder / "map.toml").write_text(f'kind = "book"\nsymbol = "BTC/USD"\n[columns]\n{mapping}\n')
+    feed = folder / "feed.toml"
+    feed.write_text(f'format = "columns"\npath = "*.parquet"\ncolumns = "map.toml"\ninstrument = "{STEPS}"\n')
+    return feed
+
+
+def test_a_bot_is_swept_and_packed_on_such_files_too(
+    tmp_path: Path, table: pa.Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a seed finds runs again by its own command, as a small scenario, and from a bundle that needs nobody's files."""
+    monkeypatch.chdir(tmp_path)
+    own_feed(tmp_path / "data", table)
+    Path("bot.py").write_text("async def main(exchange):\n    raise ValueError(sorted((await exchange.fetch_balance()).currencies))\n")
+    assert main(["sweep", "bot.py", "--tape", "data/feed.toml", "--seeds", "1", "--workers", "1", "--shrink", "1", "--out", "out"]) == 1
+    (seed,) = [json.loads(line) for line in Path("out/seeds.jsonl").read_text().splitlines()]
+    assert seed["failures"][0].startswith("the bot raised ValueError: ['BTC', 'USD']")
+    assert seed["repro"] == "papertape sweep bot.py --tape data/feed.toml --seeds 1 --first 0"
+    assert main([*shlex.split(seed["repro"])[1:], "--workers", "1", "--shrink", "0"]) == 1
+    (found,) = Path("out").glob("*.scenario.toml")
+    assert main(["run", found.as_posix()]) == 1
+    assert main(["bundle", "bot.py", "--tape", "data/feed.toml"]) == 0
+    assert main(["bundle", "out/seeds.jsonl"]) == 0
+    shutil.rmtree("data")
+    capsys.readouterr()
+    assert main(["run", "bot.bundle", "seeds.bundle", "--json"]) == 1
+    assert [json.loads(line)["failures"][0][:25] for line in capsys.readouterr().out.splitlines()] == ["the bot raised ValueError"] * 2
+
+
 def test_a_bot_is_run_on_files_that_a_feed_of_its_own_names(tmp_path: Path, table: pa.Table, capsys: pytest.CaptureFixture[str]) -> None:
     """From any folder, with money for what is traded there, and by a command that gives it again; what is wrong is told by its file."""
-    (tmp_path / "data").mkdir()
-    pq.write_table(table, tmp_path / "data" / "book.parquet")
-    mapping = "\n".join(f"{key} = {value_text(each)}" for key, each in BOOK["columns"].items())
-    (tmp_path / "data" / "map.toml").write_text(f'kind = "book"\nsymbol = "BTC/USD"\n[columns]\n{mapping}\n')
-    feed = tmp_path / "data" / "feed.toml"
-    feed.write_text(f'format = "columns"\npath = "*.parquet"\ncolumns = "map.toml"\ninstrument = "{STEPS}"\n')
+    feed = own_feed(tmp_path / "data", table)
     (tmp_path / "bot.py").write_text("async def main(exchange):\n    print((await exchange.fetch_balance()).currencies.keys())\n")
     assert main(["run", str(tmp_path / "bot.py"), "--tape", str(feed), "--json"]) in (0, 1)
     out, err = capsys.readouterr()

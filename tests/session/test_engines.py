@@ -33,6 +33,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "gap", "at": "9s", "connection": "market", "channel": "book"},
     {"kind": "stall", "at": "11s", "connection": "user", "lasts": "1s"},
     {"kind": "lost_reply", "on": "order.create", "nth": 2},
+    {"kind": "market_phase", "at": "13s", "phase": "post_only", "lasts": "2s"},
 ]
 OTHERS = ("fast", "auto")
 """The engines that are held against the plain one, by turns."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Heartbeat, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Heartbeat, MarketStatus, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, StopDirection, TimeInForce
 from papertape.model.units import EXACT, MINUTE, SECOND
@@ -67,7 +67,10 @@ candles = st.builds(
     volume_lots=st.integers(0, 10**14),
 )
 heartbeats = st.builds(Heartbeat, venue_ns=times, local_ns=times, symbol=st.just(""), counter=st.integers(0, 10**9))
-events = trades | snapshots | updates | tickers | candles | heartbeats
+statuses = st.builds(
+    MarketStatus, venue_ns=times, local_ns=times, symbol=symbols, status=st.sampled_from(["online", "offline", "delisted"]), text=words
+)
+events = trades | snapshots | updates | tickers | candles | heartbeats | statuses
 
 
 @st.composite

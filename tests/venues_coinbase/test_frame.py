@@ -20,6 +20,7 @@ from papertape.model.event import (
     ConnectionKind,
     Event,
     Heartbeat,
+    MarketStatus,
     Side,
     Ticker,
     Trade,
@@ -47,7 +48,7 @@ def test_a_complaint_is_an_event_too(text: str, local_ns: int) -> None:
 
 def test_the_law_is_tried_with_every_event_there_is() -> None:
     """A new kind of event must be thought of here: Coinbase's streams can say it, or the dialect says that they cannot."""
-    tried = {Trade, BookSnapshot, BookUpdate, Ticker, CandleEvent, Heartbeat, ConnectionEvent}
+    tried = {Trade, BookSnapshot, BookUpdate, Ticker, CandleEvent, Heartbeat, ConnectionEvent, MarketStatus}
     assert {kind for kind in Event.__subclasses__() if kind.__module__ == "papertape.model.event"} == tried
 
 
@@ -69,13 +70,18 @@ def test_several_of_a_kind_share_a_frame(batch: list[Trade], bars: list[CandleEv
         assert frame.decode(frame.candles(shown, product, venue_ns, 1, is_history=is_history), PRODUCTS, 7).messages == tuple(shown)
 
 
-def test_the_status_of_products_is_no_news() -> None:
-    """It takes a number, and says what the product list says."""
-    data = frame.status([PRODUCTS.by_symbol[BTC.symbol]], 0, 4)
+def test_one_frame_tells_how_several_markets_stand() -> None:
+    """With the steps that the product list has; a market that shares its book has a status of its own, and one we do not know has none."""
+    told = [
+        MarketStatus(venue_ns=9, local_ns=0, symbol=symbol, status="online", text=text)
+        for symbol, text in (("BTC/USD", ""), ("ODD/USDC", "Cancel only mode"))
+    ]
+    data = frame.status([(PRODUCTS.by_symbol[each.symbol], each) for each in told], 9, 4)
     found = frame.decode(data, PRODUCTS, 0)
-    assert (found.sequence, found.messages) == (4, ())
-    (row,) = json.loads(data)["events"][0]["products"]
+    assert (found.sequence, found.messages) == (4, tuple(told))
+    row, _ = json.loads(data)["events"][0]["products"]
     assert (row["id"], row["base_increment"], row["quote_increment"], row["status"]) == ("BTC-USD", "0.00000001", "0.01", "online")
+    assert frame.decode(data.replace(b'"BTC-USD"', b'"XYZ-USD"'), PRODUCTS, 0).messages == (told[1],)
 
 
 @given(ticker=tickers.filter(lambda ticker: ticker.symbol == BTC.symbol))

@@ -16,6 +16,7 @@ from papertape.model.account import Balance, Balances, Candle, Market
 from papertape.model.errors import NotSupported
 from papertape.model.event import BookSnapshot, Side, Trade
 from papertape.model.order import Fill, NewOrder, Order, OrderType, TimeInForce
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import MINUTE, SECOND
 from papertape.venues.coinbase import answer as answers
@@ -209,12 +210,12 @@ def test_balances_come_back(currencies: dict[str, Balance]) -> None:
     assert back(Request(op=Op.BALANCE_FETCH), answer) == answer
 
 
-@given(active=st.lists(st.booleans(), min_size=2, max_size=2))
-def test_markets_come_back(active: list[bool]) -> None:
-    """Steps and minimums of each product; fees are another request's."""
+@given(phases=st.lists(st.sampled_from(Phase), min_size=2, max_size=2))
+def test_markets_come_back(phases: list[Phase]) -> None:
+    """Steps, minimums and phase of each product; fees are another request's."""
     markets = tuple(
-        Market(instrument=instrument, maker_bps=Decimal(0), taker_bps=Decimal(0), active=is_active)
-        for instrument, is_active in zip(INSTRUMENTS, active, strict=True)
+        Market(instrument=instrument, maker_bps=Decimal(0), taker_bps=Decimal(0), phase=phase)
+        for instrument, phase in zip(INSTRUMENTS, phases, strict=True)
     )
     assert back(Request(op=Op.MARKETS_FETCH), Answer(markets=markets)).markets == markets
 

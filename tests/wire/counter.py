@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from papertape.model.account import Candle
-from papertape.model.event import BookSnapshot, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, MarketStatus, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Order
 from papertape.model.request import Answer, Lane, Refusal, Request
@@ -85,6 +85,9 @@ class Counter:
         return [order for order in self.venue.truth_orders() if not order.status.is_final]
 
     def ticker(self, symbol: str) -> Ticker:
+        raise AssertionError("this counter has no streams")
+
+    def status(self, symbol: str) -> MarketStatus:
         raise AssertionError("this counter has no streams")
 
     def recent_trades(self, symbol: str) -> Sequence[Trade]:

@@ -13,7 +13,7 @@ import msgspec
 from papertape.links.coinbase.link import CoinbaseLink, CoinbaseUrls
 from papertape.links.permits import Ungated
 from papertape.model.account import Balance, Balances, Candle, Market
-from papertape.model.event import BookSnapshot, Event, Side, Ticker, Trade
+from papertape.model.event import BookSnapshot, Event, MarketStatus, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, Preview
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, RefusalCode, ReplyLost, Request
@@ -130,6 +130,9 @@ class ScriptedVenue:
         return Ticker(
             venue_ns=at_ns, local_ns=at_ns, symbol=symbol, last_ticks=self.trades[-1].price_ticks if self.trades else None, **best
         )
+
+    def status(self, symbol: str) -> MarketStatus:
+        return MarketStatus(venue_ns=self.wall_ns(), local_ns=self.wall_ns(), symbol=symbol, status="online")
 
     def day(self, symbol: str) -> Candle | None:
         if not self.trades:

@@ -22,6 +22,7 @@ NAMES = {
     Channel.TICKER: "ticker",
     Channel.TICKER_BATCH: "ticker_batch",
     Channel.CANDLES: "candles",
+    Channel.STATUS: "status",
     Channel.HEARTBEATS: "heartbeats",
     Channel.ORDERS: "user",
 }

@@ -29,7 +29,7 @@ KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH"
 """What is left of the environment for the run of what was packed: whoever gets it has none of the user's own variables."""
 
 
-def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, depth: str = "", venue: str = "") -> int:
+def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, depth: str = "", venue: str = "", tape: str = "") -> int:
     """Pack a run: its scenario with every fault, the part of the tape that it plays, the bot's code, the journal, versions and hashes.
 
     `papertape run FILE.bundle` runs it anywhere, and says if it is not the same run. Settings, arguments and environment variables whose
@@ -48,8 +48,10 @@ def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, d
         Instead of the scenario's own: interface or wire.
     venue
         For a bot file: which venue's rules and manners; coinbase if left out.
+    tape
+        For a bot file: the market, as `papertape run` takes it: a tape, builtin:NAME, or a TOML file with the keys of a feed.
     """
-    scenario = _scenario(what, seed, depth or None, venue)
+    scenario = _scenario(what, seed, depth or None, venue, tape)
     path = out or Path(what.name.removesuffix(".toml").removesuffix(".py").removesuffix(".jsonl").removesuffix(".scenario") + SUFFIX)
     if path.suffix != SUFFIX:
         raise ConfigError(f"--out {path.as_posix()}: expected a name that ends in {SUFFIX}, by which `papertape run` knows it")
@@ -67,7 +69,10 @@ def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, d
     return ExitCode.PASSED
 
 
-def _scenario(what: Path, seed: int | None, depth: str | None, venue: str) -> Scenario:
+def _scenario(what: Path, seed: int | None, depth: str | None, venue: str, tape: str) -> Scenario:
+    for option, value, says in (("venue", venue, "which venues it has"), ("tape", tape, "what it plays")):
+        if value and what.suffix != ".py":
+            raise ConfigError(f"--{option} {value}: goes with a bot file; {what.as_posix()} says itself {says}")
     if what.suffix == ".jsonl":
         failed = [result for result in read_lines(what) if result.is_failure and seed in (None, result.seed)]
         if not failed:
@@ -76,9 +81,7 @@ def _scenario(what: Path, seed: int | None, depth: str | None, venue: str) -> Sc
             )
         return swarm(_base_of(failed[0].repro).load(), failed[0].seed)
     if what.suffix == ".py":
-        scenario = bot_scenario(what, venue=venue or DEFAULT_VENUE, depth=depth)
-    elif venue:
-        raise ConfigError(f"--venue {venue}: goes with a bot file; {what.as_posix()} says itself which venues it has")
+        scenario = bot_scenario(what, venue=venue or DEFAULT_VENUE, tape=tape or None, depth=depth)
     else:
         scenario = load_scenario(what, depth=depth)
     return scenario if seed is None else swarm(scenario, seed)
@@ -88,7 +91,7 @@ def _base_of(repro: str) -> Base:
     """What a seed's command sweeps."""
     path, *words = shlex.split(repro)[2:]
     options = dict(zip(words[::2], words[1::2], strict=False))
-    return Base(path, *(options.get(f"--{name}", "") for name in ("depth", "venue", "bot")))
+    return Base(path, *(options.get(f"--{name}", "") for name in ("depth", "venue", "bot", "tape")))
 
 
 def _run(scenario: Scenario, journal: Path) -> RunResult:

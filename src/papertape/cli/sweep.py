@@ -44,6 +44,7 @@ def sweep(
     limit: str = "2m",
     depth: str = "",
     venue: str = "",
+    tape: str = "",
     bot: str = "",
     out: Path | None = None,
     report: Path | None = None,
@@ -79,6 +80,8 @@ def sweep(
         Instead of the scenarios' own: interface or wire.
     venue
         For a bot file or a builtin tape: which venue's rules and manners; coinbase if left out.
+    tape
+        For a bot file: the market, as `papertape run` takes it: a tape, builtin:NAME, or a TOML file with the keys of a feed.
     bot
         "module:Name", instead of the scenarios' own bot, or on a builtin tape; it gets the settings of one of the same make.
     out
@@ -96,7 +99,7 @@ def sweep(
     if report is not None:
         check_writable(report, "--report")
     part = parse_shard(shard)
-    bases = bases_of(paths, depth=depth, venue=venue, bot=bot)
+    bases = bases_of(paths, depth=depth, venue=venue, bot=bot, tape=tape)
     wanted, kinds = _check(bases, first)
     wanted = list(dict.fromkeys([*wanted, *_marks(must_happen or [])]))
     jobs = part.of(jobs_of(bases, first, seeds))

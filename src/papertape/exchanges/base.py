@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 from papertape.model.account import Balances, Candle, Market, Position
 from papertape.model.book import Book
+from papertape.model.errors import NotSupported
 from papertape.model.order import Order
 from papertape.model.public import PublicTicker, PublicTrade
 from papertape.model.units import Nanos
@@ -21,6 +22,7 @@ TradeCallback = Callable[[PublicTrade], Awaitable[object] | None]
 BookCallback = Callable[[Book], Awaitable[object] | None]
 TickerCallback = Callable[[PublicTicker], Awaitable[object] | None]
 CandleCallback = Callable[[Candle], Awaitable[object] | None]
+StatusCallback = Callable[[Market], Awaitable[object] | None]
 OrderCallback = Callable[[Order], Awaitable[object] | None]
 
 
@@ -171,6 +173,13 @@ class BaseExchange(ABC):
     async def subscribe_ticker(self, symbol: str, callback: TickerCallback) -> Subscription:
         """Best prices and last trade; a slow callback gets the newest only."""
 
+    async def subscribe_status(self, symbol: str, callback: StatusCallback) -> Subscription:
+        """The market as it is now, and whenever its venue takes other orders there than before: `phase` says which.
+
+        Raises NotSupported where nobody tells of it by a stream.
+        """
+        raise NotSupported(f"{type(self).__name__} has no stream of how {symbol} stands; fetch_markets asks for it")
+
     @abstractmethod
     async def subscribe_orders(self, callback: OrderCallback) -> Subscription:
         """Our own orders, whenever one changed, fills included."""
@@ -185,6 +194,11 @@ class BaseExchange(ABC):
     @abstractmethod
     async def fetch_markets(self) -> list[Market]:
         """What can be traded; as every fetch, it raises NetworkError where the line stays down, right after `connect` as well."""
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """What can be traded, by symbol, as last told; empty before anybody was. Their `phase` is kept where their status is followed."""
+        return {}
 
     @property
     @abstractmethod

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from papertape.exchanges.delivery import Delivery
-from papertape.model.event import BookSnapshot, BookUpdate, Ticker, Trade
+from papertape.model.account import Market
+from papertape.model.event import ONLINE, BookSnapshot, BookUpdate, MarketStatus, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.lazy_book import LazyBook
 from papertape.model.public import PublicTicker, PublicTrade
@@ -83,6 +84,26 @@ class TickerFeed:
         self.last = event
         for deliver in self.deliveries:
             deliver(ticker)
+
+
+class StatusFeed:
+    """How one market stands; `last` is what a stream said of it last."""
+
+    __slots__ = ("deliveries", "last")
+
+    def __init__(self) -> None:
+        self.last: MarketStatus | None = None
+        self.deliveries: tuple[Delivery, ...] = NOBODY
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the stream says so."""
+        return self.last is not None and self.last.status != ONLINE
+
+    def show(self, market: Market) -> None:
+        """Hand on the market as it is now."""
+        for deliver in self.deliveries:
+            deliver(market)
 
 
 class BookFeed:

@@ -15,6 +15,7 @@ from papertape.exchanges.comparing import Comparing
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.listening import Listening
 from papertape.exchanges.losses import Losses
+from papertape.exchanges.markets import Markets
 from papertape.exchanges.placing import Placing
 from papertape.exchanges.polling import Polling, said_of
 from papertape.exchanges.reconcile import reconcile
@@ -25,10 +26,8 @@ from papertape.exchanges.taking import StretchTaker
 from papertape.exchanges.venue_time import VenueTime
 from papertape.exchanges.watching import Watching
 from papertape.links.base import Link
-from papertape.model.account import Market
 from papertape.model.errors import AuthenticationError, BaseError, ExchangeNotAvailable, as_never_sent
-from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, Ticker, Trade
-from papertape.model.instrument import Instrument
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat, MarketStatus, Ticker, Trade
 from papertape.model.notes import Mark, Notes
 from papertape.model.order import OpenOrders, Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
@@ -54,7 +53,7 @@ class Line:
 
     Attributes:
         rules: the venue's.
-        instruments: what can be traded, by symbol; known once the REST lane is live.
+        markets: what can be traded; known once the REST lane is live.
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
         taker: how a link may bring changes of books many at a time.
@@ -86,8 +85,6 @@ class Line:
         self._is_started = self._is_recovered = self.is_closing = self.is_over = False
         self._times_live = dict.fromkeys(Lane, 0)
         self._said: tuple[bool, str] = (False, "not connected")
-        self.instruments: dict[str, Instrument] = {}
-        self._markets: tuple[Market, ...] = ()
         backoff = partial(Backoff, first_ns=settings.backoff_first_ns, max_ns=settings.backoff_max_ns)
         name = link.rules.name
         self.account = Account(
@@ -106,6 +103,7 @@ class Line:
             account=self.account, requests=self.requests, rules=link.rules, clock=clock, bell=self.bell, notes=notes, settings=settings,
             line_is_up=self._may_trade, rest_is_live=lambda: self._rest.is_live, spawn=self.spawn,
             seen=lambda symbol: self._streams.seen(symbol, is_live=self._polling.has_news(Lane.MARKET)),
+            on_closed=lambda symbol: self.markets.refused(symbol),
         )  # fmt: skip
         self.amending = Amending(
             account=self.account, requests=self.requests, clock=clock, bell=self.bell, settings=settings, withdraw=self.placing.withdraw,
@@ -113,10 +111,14 @@ class Line:
         self._streams = Streams(
             link, clock, may_say=self.admission.message, patience_ns=settings.resync_step_ns, on_books_changed=self._books_changed,
             on_doubt=self._snapshot_doubted, on_second_doubt=lambda symbol, why: self._watching.settle(symbol, why),
-            on_begun=lambda feed: self._comparing.begin(feed),
+            on_begun=lambda feed: self._comparing.begin(feed), follows_status=settings.follow_status and link.rules.status_every_ns > 0,
+        )  # fmt: skip
+        self.markets = Markets(
+            requests=self.requests, clock=clock, notes=notes, settings=settings, streams=self._streams, spawn=self.spawn,
+            on_change=self._review,
         )  # fmt: skip
         self.subscribing = Subscribing(
-            instruments=self.instruments, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
+            markets=self.markets, streams=self._streams, account=self.account, requests=self.requests, clock=clock,
             settings=settings, market_is_live=lambda: self._market.is_live, spawn=self.spawn, on_bot_error=self._bot_failed,
             on_orders_lost=lambda: self._user.signal(Signal.MISSED), on_hole=lambda symbol: self._polling.hole(symbol),
         )  # fmt: skip
@@ -195,6 +197,8 @@ class Line:
             self._time.hear(message.venue_ns)
         elif kind is OpenOrders:
             self._listening.on_list(message)  # type: ignore[arg-type]  # `kind` says so
+        elif kind is MarketStatus:
+            self.markets.hear(message)  # type: ignore[arg-type]  # `kind` says so
 
     def on_closed(self, lane: Lane, reason: str) -> None:
         self._lanes[lane].signal(Signal.DROPPED, reason)
@@ -204,10 +208,10 @@ class Line:
     async def _repair(self, lane: Lane) -> None:
         """What a fresh or torn connection needs before its lane is LIVE."""
         if lane is Lane.REST:
-            if not self._markets:
+            if not self.markets.by_symbol:
                 await self.requests.spend(Op.MARKETS_FETCH, urgent=False)
                 answer = await self.requests.send(Request(op=Op.MARKETS_FETCH))
-                self.learn(answer.markets)
+                self.markets.learn(answer.markets)
         elif lane is Lane.MARKET:
             is_new, asked = not self._streams.is_connected, await self._streams.repair()
             if asked and is_new and self._market.times_live:
@@ -218,10 +222,6 @@ class Line:
             await self._listening.begun()
             if not self._losses.healed(lane, f", {count} orders") and self._user.times_live:
                 self._notes.mark(Mark.RECONCILED_AFTER_RECONNECT, f"{count} orders")
-
-    def learn(self, markets: tuple[Market, ...]) -> None:
-        self._markets = markets
-        self.instruments.update((market.symbol, market.instrument) for market in markets)
 
     def _lane_lost(self, lane: Lane, reason: str) -> None:
         if lane is Lane.MARKET:
@@ -243,13 +243,12 @@ class Line:
 
     def _review(self) -> None:
         """Say so if health changed, or if a gap in market data is closed."""
-        if self.is_over:
-            return
-        stale = self._streams.stale_books()
-        why = self._missing(stale)
-        if self._market.is_live and not stale:
-            self._losses.healed(Lane.MARKET, "")
-        self._say(not why, why)
+        if not self.is_over:
+            stale = self._streams.stale_books()
+            why = self._missing(stale)
+            if self._market.is_live and not stale:
+                self._losses.healed(Lane.MARKET, "")
+            self._say(not why, why)
 
     def _books_changed(self) -> None:
         self._review()
@@ -284,11 +283,12 @@ class Line:
             unknown_orders=len(self.account.tracker.unknown()),
             rate_left=self.requests.private.left(self.clock.now_ns()),
             stale_books=tuple(stale),
+            not_online=self.markets.not_online(),
         )
 
     def _missing(self, stale: list[str]) -> str:
         said = {lane: said_of(feed) for lane, feed in self._polling.feeds.items()}
-        return missing([(lane, keeper.state, said.get(lane, "")) for lane, keeper in self._lanes.items()], stale)
+        return missing([(lane, keeper.state, said.get(lane, "")) for lane, keeper in self._lanes.items()], stale, self.markets.not_online())
 
     def _may_trade(self) -> bool:
         return self._rest.is_live and self._polling.has_news(Lane.USER)

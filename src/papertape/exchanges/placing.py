@@ -16,6 +16,7 @@ from papertape.model.errors import (
     DuplicateOrderId,
     ExchangeError,
     ExchangeNotAvailable,
+    MarketClosed,
     OrderNotFound,
     OutcomeUnknown,
     RateLimitExceeded,
@@ -56,6 +57,7 @@ class Placing:
         rest_is_live: Callable[[], bool],
         spawn: Callable[[str, Coroutine[Any, Any, Any]], asyncio.Task[Any]],
         seen: Callable[[str], Seen],
+        on_closed: Callable[[str], None],
     ) -> None:
         self.outbox = Outbox(ttl_ns=settings.outbox_ttl_ns, limit=settings.outbox_max, stale_bps=settings.stale_price_bps)
         self.is_closing = False  # no new order is taken in
@@ -73,6 +75,7 @@ class Placing:
         self._rest_is_live = rest_is_live
         self._spawn = spawn
         self._seen = seen
+        self._on_closed = on_closed
 
     def take_in(self, wanted: NewOrder, client_order_id: str | None) -> Intent:
         """Accept an order from the bot, or refuse it before anything is written or sent."""
@@ -238,6 +241,8 @@ class Placing:
                 account.lost(intent, "the venue knows this id, so an earlier attempt got through after all")
             else:
                 account.refused(intent, error)
+                if isinstance(error, MarketClosed):
+                    self._on_closed(intent.wanted.symbol)
         except asyncio.CancelledError:
             if intent.order is None:
                 account.lost(intent, "we disconnected while it was on its way")

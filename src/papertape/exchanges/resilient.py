@@ -13,6 +13,7 @@ from papertape.exchanges.base import (
     KeptBook,
     Number,
     OrderCallback,
+    StatusCallback,
     Subscription,
     TickerCallback,
     TradeCallback,
@@ -22,7 +23,7 @@ from papertape.exchanges.insight import Insight
 from papertape.exchanges.line import Line
 from papertape.links.base import Link
 from papertape.model.account import Balances, Candle, Market, Position
-from papertape.model.errors import OrderNotFound, OutcomeUnknown
+from papertape.model.errors import NotSupported, OrderNotFound, OutcomeUnknown
 from papertape.model.notes import Notes
 from papertape.model.order import Order
 from papertape.model.request import Channel, Op, Request
@@ -88,7 +89,7 @@ class ResilientExchange(BaseExchange):
     ) -> Order:
         refuse_unbuilt(reduce_only=reduce_only, params=params)
         wanted = draft(
-            self._line.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only,
+            self._line.markets.instruments, symbol, type, side, amount, price, time_in_force=time_in_force, cost=cost, post_only=post_only,
             expires_at=expires_at, trigger_price=trigger_price, stop_direction=stop_direction, stop_loss_price=stop_loss_price,
             now_ns=self._line.clock.wall_ns(),
         )  # fmt: skip
@@ -111,7 +112,7 @@ class ResilientExchange(BaseExchange):
         self, order_id: str, symbol: str | None = None, *, amount: Number | None = None, price: Number | None = None
     ) -> Order:
         order = self._line.account.known(order_id) or await self.fetch_order_status(order_id, symbol)
-        instrument = known(self._line.instruments, order.symbol)
+        instrument = known(self._line.markets.instruments, order.symbol)
         return await self._line.amending.edit(order, new_amount(instrument, amount), new_price(instrument, price))
 
     async def resolve(self, client_order_id: str) -> Order:
@@ -147,11 +148,11 @@ class ResilientExchange(BaseExchange):
 
     async def fetch_markets(self) -> list[Market]:
         answer = await self._line.requests.repeat(Request(op=Op.MARKETS_FETCH))
-        self._line.learn(answer.markets)
+        self._line.markets.learn(answer.markets)
         return list(answer.markets)
 
     async def fetch_ohlcv(self, symbol: str, timeframe: str = "1m", since: int | None = None, limit: int | None = None) -> list[Candle]:
-        known(self._line.instruments, symbol)
+        known(self._line.markets.instruments, symbol)
         since_ns = None if since is None else since * MILLISECOND
         request = Request(op=Op.OHLCV_FETCH, symbol=symbol, span_ns=span_of(timeframe), since_ns=since_ns, limit=limit)
         return list((await self._line.requests.repeat(request)).candles)
@@ -173,10 +174,19 @@ class ResilientExchange(BaseExchange):
     async def subscribe_ticker(self, symbol: str, callback: TickerCallback) -> Subscription:
         return await self._line.subscribing.ticker(symbol, callback)
 
+    async def subscribe_status(self, symbol: str, callback: StatusCallback) -> Subscription:
+        if not self._line.rules.status_every_ns:
+            raise NotSupported(f"{self._line.rules.name} streams no status of its markets; fetch_markets asks for it")
+        return await self._line.subscribing.status(symbol, callback)
+
     async def subscribe_orders(self, callback: OrderCallback) -> Subscription:
         return await self._line.subscribing.orders(callback)
 
     # What can be seen
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        return self._line.markets.by_symbol
 
     @property
     def own_open(self) -> list[Order]:

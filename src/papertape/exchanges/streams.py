@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
+from papertape.exchanges.feeds import BookFeed, StatusFeed, TickerFeed, TradeFeed
 from papertape.exchanges.speaker import Speaker
 from papertape.links.base import Link
 from papertape.model.errors import NetworkError
@@ -24,7 +24,7 @@ class Streams:
     """The market lane's subscriptions.
 
     Attributes:
-        trades, books, tickers: feeds by symbol; the hot path looks here.
+        trades, books, tickers, statuses: feeds by symbol; the hot path looks here.
         is_connected: this connection was asked for what is wanted, or is being asked.
     """
 
@@ -35,6 +35,7 @@ class Streams:
         *,
         may_say: Callable[[], Awaitable[None]],
         patience_ns: Nanos,
+        follows_status: bool,
         on_books_changed: Callable[[], None],
         on_doubt: Callable[[str], None],
         on_second_doubt: Callable[[str, str], None],
@@ -43,6 +44,8 @@ class Streams:
         self.trades: dict[str, TradeFeed] = {}
         self.books: dict[str, BookFeed] = {}
         self.tickers: dict[str, TickerFeed] = {}
+        self.statuses: dict[str, StatusFeed] = {}
+        self._follows_status = follows_status  # with whatever else is followed of a market
         self._clock = clock
         self.on_books_changed = on_books_changed
         self.on_doubt = on_doubt
@@ -57,13 +60,21 @@ class Streams:
     async def want(self, channel: Channel, symbol: str) -> None:
         """One more subscription needs a channel; asks for it if the lane stands, else it is asked for when it does."""
         self._topics.want((channel, symbol))
+        if self._follows_status and channel is not Channel.STATUS:
+            self._topics.want((Channel.STATUS, symbol))
+            self.statuses.setdefault(symbol, StatusFeed())
         await self.say()
 
     async def release(self, channel: Channel, symbol: str) -> None:
         """One subscription less; the last one ends the channel."""
-        if not self._topics.release((channel, symbol)):
+        is_over = self._topics.release((channel, symbol))
+        if self._follows_status and channel is not Channel.STATUS and self._topics.release((Channel.STATUS, symbol)):
+            self.statuses.pop(symbol, None)
+        if not is_over:
             return
-        if channel is Channel.BOOK:
+        if channel is Channel.STATUS:
+            self.statuses.pop(symbol, None)
+        elif channel is Channel.BOOK:
             self.books.pop(symbol, None)
             self.on_books_changed()
         elif channel is Channel.TICKER:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 from papertape.exchanges.account import Account
-from papertape.exchanges.base import BookCallback, CandleCallback, OrderCallback, Subscription, TickerCallback, TradeCallback
+from papertape.exchanges.base import (
+    BookCallback,
+    CandleCallback,
+    OrderCallback,
+    StatusCallback,
+    Subscription,
+    TickerCallback,
+    TradeCallback,
+)
 from papertape.exchanges.candles import BarFeed
 from papertape.exchanges.delivery import Delivery
 from papertape.exchanges.drafting import known
-from papertape.exchanges.feeds import BookFeed, TickerFeed, TradeFeed
+from papertape.exchanges.feeds import BookFeed, StatusFeed, TickerFeed, TradeFeed
+from papertape.exchanges.markets import Markets
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.model.account import Candle
@@ -37,7 +46,7 @@ class Subscribing:
     def __init__(
         self,
         *,
-        instruments: Mapping[str, Instrument],
+        markets: Markets,
         streams: Streams,
         account: Account,
         requests: Requests,
@@ -49,7 +58,8 @@ class Subscribing:
         on_orders_lost: Callable[[], None],
         on_hole: Callable[[str], None],
     ) -> None:
-        self._instruments = instruments
+        self._markets = markets
+        self._instruments = markets.instruments
         self._streams = streams
         self._account = account
         self._requests = requests
@@ -123,6 +133,20 @@ class Subscribing:
         delivery = self._deliver(callback, Manner.CONFLATE, end)
         feed.deliveries += (delivery,)
         await self._streams.want(Channel.TICKER, symbol)
+        return delivery
+
+    async def status(self, symbol: str, callback: StatusCallback) -> Subscription:
+        known(self._instruments, symbol)
+        feed = self._streams.statuses.setdefault(symbol, StatusFeed())
+
+        async def end(delivery: Delivery) -> None:
+            feed.deliveries = _without(feed.deliveries, delivery)
+            await self._streams.release(Channel.STATUS, symbol)
+
+        delivery = self._deliver(callback, Manner.CONFLATE, end)
+        feed.deliveries += (delivery,)
+        await self._streams.want(Channel.STATUS, symbol)
+        delivery(self._markets.by_symbol[symbol])
         return delivery
 
     async def bars(self, symbol: str, timeframe: str, callback: CandleCallback) -> Subscription:

@@ -100,11 +100,15 @@ class Watching:
             return feed.book.venue_ns, feed.invalid_since_ns  # one that waits for its snapshot is watched by its lane
         if channel is Channel.TRADES and symbol in streams.trades:
             return streams.trades[symbol].thread.last
+        if channel is Channel.STATUS:
+            return streams.statuses[symbol].last if symbol in streams.statuses else None
         return streams.tickers[symbol].last if symbol in streams.tickers else None
 
     async def _rest_knows_more(self, topic: Topic) -> bool:
         channel, symbol = topic
         streams = self._streams
+        if channel is Channel.STATUS:
+            return True  # it comes now and then, changed or not
         if channel is Channel.BOOK:
             book = await self._fetch_book(symbol)
             feed = streams.books.get(symbol)

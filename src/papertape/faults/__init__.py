@@ -25,6 +25,7 @@ from papertape.faults.latency import Latency
 from papertape.faults.lost_reply import LostReply
 from papertape.faults.lost_snapshot import LostSnapshot
 from papertape.faults.lost_subscription import LostSubscription
+from papertape.faults.market_phase import MarketPhase
 from papertape.faults.mute import Mute
 from papertape.faults.names import DnsFailure, DnsSlow
 from papertape.faults.network import NetworkFault
@@ -41,8 +42,8 @@ from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
     Ban, ClockSkew, Crash, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, ForeignOrder, Gap, LateReply, LateSnapshot,
-    LateVisibility, Latency, LostReply, LostSnapshot, LostSubscription, Mute, Outage, RateLimit, RefusedSubscription, Reject, Reorder,
-    ShortLived, StaleSnapshot, Stall,
+    LateVisibility, Latency, LostReply, LostSnapshot, LostSubscription, MarketPhase, Mute, Outage, RateLimit, RefusedSubscription, Reject,
+    Reorder, ShortLived, StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -59,6 +60,6 @@ __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Ban", "Bandwidth", "BlackHole", "ClockSkew", "Close", "ConnectRefused", "ConnectTimeout",
     "Corrupt", "Crash", "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault",
     "ForeignOrder", "Gap", "HalfClose", "HalfOpen", "Lag", "LateReply", "LateSnapshot", "LateVisibility", "Latency", "LostReply",
-    "LostSnapshot", "LostSubscription", "Mute", "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject", "Reorder",
-    "Reset", "ShortLived", "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
+    "LostSnapshot", "LostSubscription", "MarketPhase", "Mute", "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject",
+    "Reorder", "Reset", "ShortLived", "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

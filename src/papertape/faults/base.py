@@ -14,6 +14,7 @@ from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, Event, Side
 from papertape.model.interference import Again, Crash, Cut, Lifetime, Outsider, Postponed, Swap, Thwarted, Trigger, Window
 from papertape.model.order import OrderType, OrderUpdate
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos, parse_duration
 
@@ -176,6 +177,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
         return 0
 
     def outsider(self) -> Outsider | None:
+        return None
+
+    def sets_phase(self) -> tuple[str, Phase] | None:
         return None
 
     def skew_ns(self, since_start_ns: Nanos) -> Nanos:

@@ -7,7 +7,7 @@ from typing import Final
 
 from papertape.links.base import Receiver
 from papertape.links.refusal import error_of
-from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
+from papertape.model.errors import ExchangeNotAvailable, NetworkError, NotSupported, RequestTimeout, as_never_sent
 from papertape.model.interference import GOODBYES, RefusedBecause
 from papertape.model.order import OpenOrders
 from papertape.model.request import Answer, Channel, Lane, Request
@@ -76,6 +76,8 @@ class SimulatedLink:
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         stream, receiver = self._open_stream(lane), self._receiver
+        if channel is Channel.STATUS and not self.rules.status_every_ns:
+            raise NotSupported(f"{self.rules.name} streams no status of its markets; fetch_markets asks for it")
 
         def refused(why: RefusedBecause) -> None:
             """As the real link does: an error names no subscription, so nothing that follows on the connection can be relied on."""

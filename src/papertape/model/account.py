@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from papertape.model.instrument import Instrument
+from papertape.model.phase import Phase
 from papertape.model.units import EXACT, MILLISECOND, Nanos
 
 
@@ -74,16 +75,21 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True):
-    """A tradable instrument and what trading it costs."""
+    """A tradable instrument, what trading it costs, and what its venue takes there now."""
 
     instrument: Instrument
     maker_bps: Decimal
     taker_bps: Decimal
-    active: bool = True
+    phase: Phase = Phase.ONLINE
 
     @property
     def symbol(self) -> str:
         return self.instrument.symbol
+
+    @property
+    def active(self) -> bool:
+        """Whether any new order is taken, as ccxt has it; `phase` says which."""
+        return self.phase.takes_orders
 
     def to_ccxt(self) -> dict[str, Any]:
         it = self.instrument

@@ -171,5 +171,20 @@ class Heartbeat(Event, frozen=True, gc=False, kw_only=True, tag="heartbeat"):
     counter: int
 
 
+class MarketStatus(Event, frozen=True, gc=False, kw_only=True, tag="status"):
+    """What a venue says of a market as such. Made by the venue, never recorded.
+
+    Attributes:
+        status: the venue's own word, `ONLINE` where the market is open.
+        text: what else it says, for people; empty if nothing.
+    """
+
+    status: str
+    text: str = ""
+
+
+ONLINE: Final = "online"
+"""What a venue calls a market that is not shut altogether; which orders it takes is another matter, and `Phase` says so."""
+
 MarketEvent = Trade | BookSnapshot | BookUpdate | Ticker | CandleEvent | ConnectionEvent
 """Whatever a tape can hold."""

@@ -10,6 +10,7 @@ import msgspec
 
 from papertape.model.event import BookSnapshot, Event, Side
 from papertape.model.order import OrderType, OrderUpdate
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Channel, Lane, Op, Refusal, Request
 from papertape.model.units import Nanos
 
@@ -247,6 +248,10 @@ class Interference(Protocol):
 
     def outsider(self) -> Outsider | None:
         """What somebody else on the account asks for as the window starts."""
+        ...
+
+    def sets_phase(self) -> tuple[str, Phase] | None:
+        """In which phase a market is meanwhile, or all of them where no symbol is named; None if it is in no other than usual."""
         ...
 
     def skew_ns(self, since_start_ns: Nanos) -> Nanos:

@@ -30,6 +30,7 @@ class Mark(StrEnum):
     RECONCILED_AFTER_RECONNECT = "reconciled_after_reconnect"
     MISSED_FILL_FOUND = "missed_fill_found"
     CLOCK_CORRECTED = "clock_corrected"
+    MARKET_PHASE_CHANGED = "market_phase_changed"
     TOOK_UP_INTENTS = "took_up_intents"
 
 

@@ -48,6 +48,7 @@ class Channel(StrEnum):
     """What can be subscribed to; not every venue has all of them.
 
     TICKER_BATCH: tickers now and then instead of at each change, and where the venue leaves them out without best prices.
+    STATUS: what the venue says of a market as such, now and then, changed or not.
     """
 
     TRADES = "trades"
@@ -56,6 +57,7 @@ class Channel(StrEnum):
     TICKER_BATCH = "ticker_batch"
     CANDLES = "candles"
     ORDERS = "orders"
+    STATUS = "status"
     HEARTBEATS = "heartbeats"
 
 

@@ -53,6 +53,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
         reuses_client_ids: whether a client order id may name a new order once its old one is done. Where it may not, a repetition is
             refused, except with `IDENTICAL_REPOST`, where it answers the old order.
         lists_own_orders: whether a subscription to own orders begins with a list of those that are open, if only an empty one.
+        status_every_ns: how often a stream tells how a market stands, to those who ask for it; 0 where none does.
         retry_after_ns: what a rate-limit answer asks for if a fault does not say.
         offers: what it can do with orders beyond limit and market; anything else is refused, by our client before it is sent.
         instruments: what is known of its markets when a tape does not say.
@@ -70,6 +71,7 @@ class VenueRules(msgspec.Struct, frozen=True, kw_only=True):
     dial_quota: Quota | None = None
     message_quota: Quota | None = None
     heartbeat_ns: Nanos = SECOND
+    status_every_ns: Nanos = 0
     retry_after_ns: Nanos = SECOND
     candle_spans_ns: tuple[Nanos, ...] = ()
     offers: tuple[Extra, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from papertape.model.phase import Phase
 from papertape.model.request import Lane
 from papertape.model.units import Nanos
 from papertape.resilience.feed import FeedState
@@ -36,13 +37,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange at one instant.
 
     Attributes:
-        is_healthy: every lane is up, so that trading is allowed, and every subscribed book is valid. Polling trades, and is not healthy.
+        is_healthy: every lane is up, so that trading is allowed, every subscribed book is valid, and each market whose status is followed
+            takes every order. Polling trades, and is not healthy.
         why: what is missing, empty if nothing is.
         may_trade: orders leave at once; otherwise they wait in the outbox.
         queue_depth: orders in the outbox.
         unknown_orders: orders whose outcome is unknown.
         rate_left: private requests that could go at once.
         stale_books: subscribed books that are not valid.
+        not_online: markets whose status is followed and which do not take every order now, by symbol.
     """
 
     is_healthy: bool
@@ -53,12 +56,13 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     unknown_orders: int
     rate_left: int
     stale_books: tuple[str, ...]
+    not_online: dict[str, Phase] = {}
 
     def lane(self, lane: Lane) -> LaneHealth:
         return next(each for each in self.lanes if each.lane is lane)
 
 
-def missing(lanes: Sequence[tuple[Lane, LaneState, str]], stale_books: Sequence[str]) -> str:
+def missing(lanes: Sequence[tuple[Lane, LaneState, str]], stale_books: Sequence[str], not_online: Mapping[str, Phase] | None = None) -> str:
     """What keeps the exchange from being healthy, in words; empty if nothing does. Each lane comes with what is done about it meanwhile.
 
     >>> missing([(Lane.REST, LaneState.LIVE, ""), (Lane.USER, LaneState.SYNCING, "polling by REST")], ["BTC/USD"])
@@ -70,4 +74,5 @@ def missing(lanes: Sequence[tuple[Lane, LaneState, str]], stale_books: Sequence[
         if state is not LaneState.LIVE
     ]
     parts += [f"book {symbol}: waiting for its snapshot" for symbol in stale_books]
+    parts += [f"market {symbol}: {phase.words.lower()}" for symbol, phase in (not_online or {}).items()]
     return "; ".join(parts)

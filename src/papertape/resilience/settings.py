@@ -30,6 +30,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
             it is after `mute_after_ns` without any news of orders as well. They must be listed within `snapshot_within_ns`.
         compare_after_ns, compare_every_ns: how long after its snapshot a book is held against REST's for the first time, and how often
             after that; less often where that would take more than half of the quota. `mute_grace_ns` is how far the stream may be behind.
+        follow_status: whether a venue that streams how its markets stand is asked for that of each market that the bot follows.
+        markets_every_ns: how often, where anybody follows that, REST is asked for the list of markets as well.
         outbox_ttl_ns: how long an order waits for the line before it is given up, never sent.
         stale_price_bps: how far, in basis points, the market may move while an order waits for the line; beyond that it is given up, never
             sent. It goes by the last that the bot was shown of that symbol: the middle of the book, else the ticker's last price, else
@@ -71,6 +73,8 @@ class ShellSettings(msgspec.Struct, frozen=True, kw_only=True):
     untold_after_ns: Nanos = 5 * SECOND
     compare_after_ns: Nanos = 1 * SECOND
     compare_every_ns: Nanos = 60 * SECOND
+    follow_status: bool = False
+    markets_every_ns: Nanos = 60 * SECOND
     outbox_ttl_ns: Nanos = 30 * SECOND
     stale_price_bps: int | None = 50
     outbox_max: int = 1_000

@@ -48,23 +48,25 @@ def parse_shard(text: str) -> Shard:
     return Shard(int(number), int(count))
 
 
-def bases_of(paths: Sequence[Path], *, depth: str = "", venue: str = "", bot: str = "") -> list[Base]:
+def bases_of(paths: Sequence[Path], *, depth: str = "", venue: str = "", bot: str = "", tape: str = "") -> list[Base]:
     """What a sweep of these paths varies: scenario files, those in folders, bots' files, and builtin tapes.
 
     Raises:
-        ConfigError: there is nothing, `venue` or `bot` is given where the file says it, or `bot` is not where nothing does.
+        ConfigError: there is nothing, `venue`, `bot` or `tape` is given where the file says it, or `bot` is not where nothing does.
     """
     bases: list[Base] = []
     for path in paths:
         is_tape = path.as_posix().startswith(BUILTIN)
         if path.suffix != ".py" and venue and not is_tape:
             raise ConfigError(f"--venue {venue}: goes with a bot file; {path.as_posix()} says itself which venues it has")
+        if path.suffix != ".py" and tape:
+            raise ConfigError(f"--tape {tape}: goes with a bot file; {path.as_posix()} says itself what it plays")
         if path.suffix == ".py" and bot:
             raise ConfigError(f"--bot {bot}: goes with a scenario or a builtin tape; {path.as_posix()} is a bot itself")
         if is_tape and not bot:
             raise ConfigError(f"{path.as_posix()}: which bot? Name one, such as --bot papertape.bots:MarketMaker; `papertape list bots`")
         found = [path] if path.suffix == ".py" or is_tape else find_scenarios(path)
-        bases += [Base(each.as_posix(), depth, venue, bot) for each in found]
+        bases += [Base(each.as_posix(), depth, venue, bot, tape) for each in found]
     return sorted(set(bases), key=lambda base: base.path)
 
 

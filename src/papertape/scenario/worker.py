@@ -41,12 +41,14 @@ class Base(msgspec.Struct, frozen=True):
     Attributes:
         depth, venue: empty means what the file says, or the default.
         bot: "module:Name" instead of the file's; needed where there is only a tape.
+        tape: what a bot's file plays, as `quick.bot_scenario` takes it; empty means the builtin market.
     """
 
     path: str
     depth: str = ""
     venue: str = ""
     bot: str = ""
+    tape: str = ""
 
     def load(self) -> Scenario:
         """The scenario, with its own seed and faults."""
@@ -54,13 +56,13 @@ class Base(msgspec.Struct, frozen=True):
         if self.path.startswith(BUILTIN):
             return market_scenario(self.path, self.bot, venue=self.venue or DEFAULT_VENUE, depth=self.depth or None)
         if path.suffix == ".py":
-            return bot_scenario(path, venue=self.venue or DEFAULT_VENUE, depth=self.depth or None)
+            return bot_scenario(path, venue=self.venue or DEFAULT_VENUE, tape=self.tape or None, depth=self.depth or None)
         scenario = load_scenario(path, depth=self.depth or None)
         return with_bot(scenario, self.bot) if self.bot else scenario
 
     def repro(self, seed: int) -> str:
         words = ["papertape", "sweep", self.path]
-        for option in ("bot", "venue", "depth"):
+        for option in ("bot", "venue", "tape", "depth"):
             value = getattr(self, option)
             words += [f"--{option}", value] if value else []
         return shlex.join([*words, "--seeds", "1", "--first", str(seed)])

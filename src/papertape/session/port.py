@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from papertape.model.account import Candle
-from papertape.model.event import Ticker, Trade
+from papertape.model.event import MarketStatus, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order
@@ -16,6 +16,7 @@ from papertape.model.units import Nanos
 from papertape.model.venue import VenueRules
 from papertape.sim.door import Door
 from papertape.sim.pending import Lost
+from papertape.sim.phases import status_of
 from papertape.sim.stream import Reply, Stream
 from papertape.wire.caller import Caller
 from papertape.wire.port import Closer, Sender, StreamHandle
@@ -132,6 +133,9 @@ class DoorPort:
             bid_ticks=bid[0] if bid else None, bid_lots=bid[1] if bid else 0,
             ask_ticks=ask[0] if ask else None, ask_lots=ask[1] if ask else 0,
         )  # fmt: skip
+
+    def status(self, symbol: str) -> MarketStatus:
+        return status_of(self._door.venue, self._door.plan, symbol, self.wall_ns())
 
     def day(self, symbol: str) -> Candle | None:
         return self._door.venue.candles[symbol].day(self.wall_ns())

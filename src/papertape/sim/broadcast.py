@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from typing import Any, Final
+from typing import Any
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Heartbeat, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, Event, Heartbeat
 from papertape.model.interference import Lifetime
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane, Op, Request
@@ -15,12 +15,10 @@ from papertape.model.view import LineSeen
 from papertape.runtime.rank import COMMAND, DELIVERY
 from papertape.sim.armed import Armed
 from papertape.sim.fault_plan import FaultPlan
-from papertape.sim.stream import CHANNEL_OF, Aside, Close, Message, Reply, Send, Stream, gist, lane_of, orders_in
+from papertape.sim.stream import CHANNEL_OF, Aside, Close, Message, Reply, Send, Stream, gist, lane_of, orders_in, told_as
 from papertape.sim.subscriptions import OWN_ORDERS, Subscriptions
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
-
-_NUMBERED: Final = (Trade, BookUpdate, Ticker, CandleEvent)  # by the venue; without that number it is one that came before
 
 
 class Broadcast:
@@ -378,8 +376,8 @@ class Broadcast:
         if not index and not stream.can_tell:
             self.heard(message)
         if not index and not isinstance(message, Heartbeat):
-            kind = "order" if isinstance(message, OrderUpdate) else "copy" if isinstance(message, _NUMBERED) else "snapshot"
-            self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=kind, **gist(message))
+            what, about = told_as(message), gist(message)
+            self._journal.write(now_ns, "told", lane=stream.lane, number=stream.number, sequence=sequence, what=what, **about)
         stream.send(sequence, message)
         self.on_progress()
 

@@ -29,6 +29,7 @@ from papertape.sim.hiding import Hiding
 from papertape.sim.latency import LatencyLaw, RecordedLine
 from papertape.sim.outsider import wanted_by
 from papertape.sim.pending import Done, Lost, Pending, ignore, seen
+from papertape.sim.phases import note_phase, set_phases
 from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
@@ -173,6 +174,7 @@ class Door:
         else:
             self.executed.append((now_ns, request))
             answer = self._as_seen(hit, request, self.venue.execute(request, now_ns))
+        note_phase(self.plan, request, answer)
         pending.is_executed = answer.refusal is None
         self._write_command(pending, answer)
         made = answer.order if request.op is Op.ORDER_CREATE else None
@@ -324,6 +326,7 @@ class Door:
         crash = armed.fault.crash()
         if crash is not None:
             armed.fired += self.on_crash(crash)
+        set_phases(self.plan, self.venue)
         outsider = armed.fault.outsider()
         if outsider is not None:
             armed.fired += self._trade_elsewhere(outsider)
@@ -336,6 +339,7 @@ class Door:
         self._notice_quiet()
         if armed.fault.crash() is not None and not self.plan.is_down:
             armed.fired = max(armed.fired, int(self.on_restart()))  # one that finds the client dead has kept it so
+        set_phases(self.plan, self.venue)
         if not self.plan.holds(Lane.REST):
             held, self._held = self._held, []
             for pending, answer in held:

@@ -10,6 +10,7 @@ from papertape.journal import Journal
 from papertape.model.event import BookSnapshot
 from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Channel, Lane, Refusal, Request
 from papertape.model.units import Nanos
 from papertape.runtime.rank import COMMAND
@@ -34,6 +35,7 @@ class FaultPlan:
         faults: in the scenario's order.
         on_open: called with a fault whose window has just opened.
         on_end: called with a fault that has just stopped disturbing.
+        guilty: by symbol of each market that is in another phase than usual, whose doing that is.
         is_calm: no open fault is about messages, so that each may go as it is.
     """
 
@@ -41,6 +43,7 @@ class FaultPlan:
         self.faults = [Armed(fault) for fault in faults]
         self.on_open: Callable[[Armed], None] = lambda armed: None
         self.on_end: Callable[[Armed], None] = lambda armed: None
+        self.guilty: dict[str, Armed] = {}
         self._timeline = timeline
         self._journal = journal
         self.is_calm = True
@@ -207,6 +210,15 @@ class FaultPlan:
         """What lets no connection of `lane` grow old now."""
         found = [(armed, armed.fault.lifetime(lane)) for armed in self._open]
         return [(armed, lifetime) for armed, lifetime in found if lifetime is not None]
+
+    def phases(self) -> list[tuple[Armed, str, Phase]]:
+        """Which markets are in which phase by whose doing, `""` for all of them."""
+        return [(armed, *found) for armed in self._open if (found := armed.fault.sets_phase()) is not None]
+
+    def met_phase(self, symbol: str) -> None:
+        """A client has met a market's phase: an order was refused because of it, or somebody was told."""
+        if symbol in self.guilty:
+            self.guilty[symbol].fired += 1
 
     def aged(self, armed: Armed, lane: Lane) -> None:
         """A connection has just ended of its age."""

@@ -129,7 +129,8 @@ class LaggingVenue(SimVenue):
         if now_ns >= self._end_ns:
             self._end_orders()
         self._matchers[event.symbol].on_trade(event)
-        for order in self._conditions.set_off(event) if event.symbol in self._conditions.stops else ():
+        is_heard = event.symbol in self._conditions.stops and not self._matchers[event.symbol].is_halted
+        for order in self._conditions.set_off(event) if is_heard else ():
             self._trigger(order)
 
     # What whoever keeps count asks and tells

@@ -5,6 +5,7 @@ The rules, all of which exist so that no fill happens that could not have happen
 - A message is taken over whole before anything is matched, so a book that looks crossed between two levels of one message fills nobody.
 - While the book is not whole (no snapshot yet, or the recorder lost its line) or is crossed at a message's end, its levels fill nobody:
   market, IOC and FOK orders find no liquidity, limit orders wait and are matched as takers at the first message end with a sound book.
+- While the market is halted nothing fills anybody, trades included; what the tape prints then others traded elsewhere.
 - A taker gets each level at that level's price, best first, and never more of it than stands there: the recorded amount less what our
   orders have taken of it since the tape last changed it, less what trades have taken of it that the book has yet to tell.
 - A maker gets its own limit, never a better price. It gets what its fill model lets through of a trade (`sim.fills`), and what a
@@ -36,6 +37,7 @@ class Matcher:
     Attributes:
         book: the recorded book, whatever we took of it.
         ready: orders that waited for a sound book, which is now there: whoever owns the matcher enters them as takers.
+        is_halted: the market is in a phase in which orders do not match.
     """
 
     def __init__(self, instrument: Instrument, fills: FillModel, on_fill: OnFill) -> None:
@@ -44,6 +46,7 @@ class Matcher:
         self.bids = BookSide(Side.BUY, self.book.bid_ladder)
         self.asks = BookSide(Side.SELL, self.book.ask_ladder)
         self.ready: list[LiveOrder] = []
+        self.is_halted = False
         self._waiting: list[LiveOrder] = []
         self._unsettled = False  # a level met an order of ours while the book was not sound
         self._fills = fills
@@ -52,6 +55,10 @@ class Matcher:
     @property
     def is_sound(self) -> bool:
         """Whether the book's levels may fill anybody."""
+        return self._stands and not self.is_halted
+
+    @property
+    def _stands(self) -> bool:
         return self.book.is_complete and not self.book.is_crossed
 
     @property
@@ -86,7 +93,7 @@ class Matcher:
     def on_trade(self, trade: Trade) -> None:
         maker_side, taker_side = (self.asks, self.bids) if trade.taker is Side.BUY else (self.bids, self.asks)
         ticks = trade.price_ticks
-        if not taker_side.low < ticks < taker_side.high and self._fills.counts_trades:
+        if not taker_side.low < ticks < taker_side.high and self._fills.counts_trades and not self.is_halted:
             self._share(trade, maker_side)
         maker_side.printed(trade)
 
@@ -162,7 +169,11 @@ class Matcher:
 
     def open_levels(self, side: Side, limit_ticks: int | None) -> Iterator[Level]:
         """What an order of `side` may take now, best first; nothing while the book is not sound."""
-        if not self.is_sound:
+        return self.standing_levels(side, limit_ticks) if self.is_sound else iter(())
+
+    def standing_levels(self, side: Side, limit_ticks: int | None) -> Iterator[Level]:
+        """The same, whether or not the market is halted."""
+        if not self._stands:
             return iter(())
         return (self.asks if side is Side.BUY else self.bids).open_levels(limit_ticks, self.book.venue_ns)
 

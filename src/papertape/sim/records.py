@@ -11,6 +11,7 @@ from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Liquidity
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Op, RefusalCode, Request
 from papertape.model.venue import VenueRules
 from papertape.sim.candles import Candles
@@ -23,7 +24,11 @@ CANDLES_MAX: Final = 300
 
 
 class Records:
-    """Answers what only looks: at orders, fills, money, markets, and what the tape has told."""
+    """Answers what only looks: at orders, fills, money, markets, and what the tape has told.
+
+    Attributes:
+        phases: those of markets that are in another than usual, by symbol.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Records:
         self._books = books
         self._trades = trades
         self._candles = candles
+        self.phases: dict[str, Phase] = {}
 
     def answer(self, request: Request) -> Answer:
         """What was asked for, or `Refused`."""
@@ -102,7 +108,10 @@ class Records:
     def _fetch_markets(self, request: Request) -> Answer:
         rates = self._settlement.rates
         maker, taker = rates.bps(Liquidity.MAKER), rates.bps(Liquidity.TAKER)
-        markets = [Market(instrument=it, maker_bps=maker, taker_bps=taker) for it in self._instruments.values()]
+        markets = [
+            Market(instrument=it, maker_bps=maker, taker_bps=taker, phase=self.phases.get(it.symbol, Phase.ONLINE))
+            for it in self._instruments.values()
+        ]
         return Answer(markets=tuple(market for market in markets if request.symbol in ("", market.symbol)))
 
     def _fetch_candles(self, request: Request) -> Answer:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, MarketStatus, Ticker, Trade
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.request import Channel, Lane
@@ -20,6 +20,9 @@ Message = Event | OrderUpdate
 Send = Callable[[int, Message], None]
 Close = Callable[[int], None]
 """Ends a connection, with a goodbye (one of `GOODBYES`) or a reset (0)."""
+
+NUMBERED: Final = (Trade, BookUpdate, Ticker, CandleEvent)
+"""What the venue numbers as it reaches it; without that number it is one that came before."""
 
 CHANNEL_OF = {
     Trade: Channel.TRADES,
@@ -246,6 +249,13 @@ def lane_of(stream: Stream, message: Message) -> Lane:
     return Lane.USER if isinstance(message, OrderUpdate) else stream.lane
 
 
+def told_as(message: Message) -> str:
+    """What the journal calls a message that goes out beside what the market says."""
+    if isinstance(message, OrderUpdate):
+        return "order"
+    return "status" if isinstance(message, MarketStatus) else "copy" if isinstance(message, NUMBERED) else "snapshot"
+
+
 def gist(message: Message) -> dict[str, object]:
     """What the journal says of a message that is no row of a tape."""
     if isinstance(message, OrderUpdate):
@@ -253,4 +263,6 @@ def gist(message: Message) -> dict[str, object]:
         return {"client_order_id": order.client_order_id, "status": order.status, "filled": plain(order.filled)}
     if isinstance(message, BookSnapshot):
         return {"symbol": message.symbol, "bids": len(message.bids), "asks": len(message.asks)}
+    if isinstance(message, MarketStatus):
+        return {"symbol": message.symbol, "status": message.status, "text": message.text}
     return {"symbol": message.symbol}

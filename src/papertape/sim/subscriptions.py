@@ -12,8 +12,9 @@ from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
 from papertape.runtime.rank import DELIVERY, TIMER
 from papertape.sim.fault_plan import FaultPlan
+from papertape.sim.phases import status_of
 from papertape.sim.stream import Message, Reply, Stream
-from papertape.sim.timeline import Timeline
+from papertape.sim.timeline import Handle, Timeline
 from papertape.sim.venue import SimVenue
 
 OWN_ORDERS: Final = (Channel.ORDERS, "")
@@ -46,6 +47,7 @@ class Subscriptions:
         self._journal = journal
         self._heartbeat_ns = heartbeat_ns
         self._epoch_ns = epoch_ns
+        self._statuses: dict[tuple[int, str], Handle] = {}  # by connection and market, the next telling
 
     def begin(self, stream: Stream, channel: Channel, symbol: str, reply: Reply, sender: Sender) -> None:
         """A subscription has reached the venue."""
@@ -74,6 +76,8 @@ class Subscriptions:
             snapshot = self._snapshot(symbol)
             if snapshot is not None:
                 self._begin_book(stream, snapshot, sender)
+        elif channel is Channel.STATUS:
+            self._tell_status(stream, symbol, sender)
         elif channel is Channel.HEARTBEATS:
             self._timeline.schedule_ns(self._timeline.now_ns + self._heartbeat_ns, TIMER, self._beat, stream, sender)
         reply.settled()
@@ -139,6 +143,16 @@ class Subscriptions:
             snapshot = old or self._snapshot(symbol)
             if snapshot is not None:
                 sender.send(stream, snapshot)
+
+    def _tell_status(self, stream: Stream, symbol: str, sender: Sender) -> None:
+        """Now, and every now and then from here on; where it is asked for anew, from there on."""
+        waiting = self._statuses.pop((stream.number, symbol), None)
+        if waiting is not None:
+            waiting.cancel()
+        if stream.is_open and (Channel.STATUS, symbol) in stream.wanted_after and symbol in self._venue.instruments:
+            due_ns = self._timeline.now_ns + self._venue.rules.status_every_ns
+            self._statuses[stream.number, symbol] = self._timeline.schedule_ns(due_ns, TIMER, self._tell_status, stream, symbol, sender)
+            sender.send(stream, status_of(self._venue, self._plan, symbol, self._epoch_ns + self._timeline.now_ns))
 
     def _beat(self, stream: Stream, sender: Sender) -> None:
         if stream.is_open and (Channel.HEARTBEATS, "") in stream.wanted_after:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, OrderType, StopDirection, TimeInForce
+from papertape.model.phase import Phase
 from papertape.model.request import RefusalCode
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import VenueRules
@@ -47,6 +48,14 @@ def check_terms(
         raise Refused(RefusalCode.INVALID, "an order has a trigger price or a stop-loss price, not both")
     else:
         _check_stop(wanted, measured.limit_ticks, it, last_ticks())
+
+
+def check_phase(wanted: NewOrder, phase: Phase, *, would_take: bool) -> None:
+    """Check that a market in such a phase takes an order, or raise `Refused`; `would_take`: if orders matched now."""
+    if not phase.takes(wanted):
+        raise Refused(RefusalCode.TRADING_DISABLED, phase.words)
+    if would_take and wanted.post_only and not phase.matches:
+        raise Refused(RefusalCode.POST_ONLY_WOULD_TAKE, f"{wanted.symbol}: post-only {wanted.side} would take once orders match again")
 
 
 def _check_stop(wanted: NewOrder, limit_ticks: int, it: Instrument, last_ticks: int | None) -> None:

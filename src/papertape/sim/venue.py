@@ -17,12 +17,13 @@ from papertape.model.errors import ConfigError, IllegalMove, InsufficientFunds
 from papertape.model.event import BookSnapshot, BookUpdate, ConnectionEvent, MarketEvent, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, NewOrder, Order, OrderStatus, OrderType, OrderUpdate, TimeInForce
+from papertape.model.phase import Phase
 from papertape.model.request import Answer, Op, Refusal, RefusalCode, Request
 from papertape.model.units import Nanos, plain
 from papertape.model.venue import VenueRules
 from papertape.model.view import LineSeen, Moved, RequestSeen, Truth
 from papertape.sim.candles import Candles
-from papertape.sim.checks import Refused, check_book, measure, meets, typed
+from papertape.sim.checks import Measured, Refused, check_book, measure, meets, typed
 from papertape.sim.conditions import NEVER, Conditions
 from papertape.sim.fees.base import FeeModel
 from papertape.sim.fills.base import FillModel
@@ -34,7 +35,7 @@ from papertape.sim.preview import foreseen
 from papertape.sim.records import Records
 from papertape.sim.settlement import Settlement
 from papertape.sim.taking import Taking, take_cost, take_lots
-from papertape.sim.terms import check_terms
+from papertape.sim.terms import check_phase, check_terms
 
 TRADES_MAX = 1000
 """Public trades that a venue can still be asked for."""
@@ -54,6 +55,7 @@ class SimVenue:
         now_ns: run time of the last call; no call may be earlier, so no order ever meets a past price.
         opening: the account before the run.
         ledger: every movement of money.
+        phases: markets that are in another phase than usual, by symbol.
         on_end_set: told when an order will end by itself, run time, so that somebody calls `advance` then; else it ends at the next call.
     """
 
@@ -88,6 +90,7 @@ class SimVenue:
             rules, self.instruments, orders=self._orders, settlement=self._settlement, books=self.books, trades=self.trades,
             candles=self.candles,
         )  # fmt: skip
+        self.phases = self._records.phases
         self._conditions = Conditions()
         self._end_ns: Nanos = NEVER
         self.on_end_set: Callable[[Nanos], object] = lambda when_ns: None
@@ -111,7 +114,7 @@ class SimVenue:
             self.trades[event.symbol].append(event)
             self.candles[event.symbol].on_trade(event)
             self._matchers[event.symbol].on_trade(event)
-            if event.symbol in self._conditions.stops:
+            if event.symbol in self._conditions.stops and not self._matchers[event.symbol].is_halted:
                 for order in self._conditions.set_off(event):
                     self._trigger(order)
         elif type(event) is BookSnapshot:
@@ -140,6 +143,13 @@ class SimVenue:
         self.now_ns = max(self.now_ns, now_ns)
         if now_ns >= self._end_ns:
             self._end_orders()
+
+    def set_phase(self, symbol: str, phase: Phase) -> None:
+        """From now on a market is in that phase; what waits to match does so with its next message."""
+        self.phases.pop(symbol, None)
+        if phase is not Phase.ONLINE:
+            self.phases[symbol] = phase
+        self._matchers[symbol].is_halted = not phase.matches
 
     def resume(self, orders: Sequence[Order], fills: Sequence[Fill]) -> None:
         """Take on what another venue of this account did, oldest first; to be called before anything else, with the money of then.
@@ -219,6 +229,7 @@ class SimVenue:
         it = self._records.instrument(wanted.symbol)
         matcher = self._matchers[it.symbol]
         measured = measure(wanted, it)
+        self._check_phase(wanted, measured)
         rates = self._settlement.rates
         check_terms(wanted, measured, it, self.rules, lambda: self._last_ticks(it.symbol), self._settlement.at_ns)
         levels = matcher.open_levels(wanted.side, measured.limit_ticks)
@@ -232,6 +243,11 @@ class SimVenue:
         lots = measured.lots or taking.lots
         now_ns = self._settlement.at_ns
         return LiveOrder(order_id, client_order_id or order_id, wanted, it, measured.limit_ticks, lots, now_ns, rates), taking
+
+    def _check_phase(self, wanted: NewOrder, measured: Measured) -> None:
+        if wanted.symbol in self.phases:
+            levels = self._matchers[wanted.symbol].standing_levels(wanted.side, measured.limit_ticks)
+            check_phase(wanted, self.phases[wanted.symbol], would_take=any(levels))
 
     def _last_ticks(self, symbol: str) -> int | None:
         trades = self.trades[symbol]
@@ -266,6 +282,7 @@ class SimVenue:
             raise Refused(RefusalCode.UNSUPPORTED, f"order {order.id}: only limit orders that rest until they are cancelled can be edited")
         wanted = self._edited(order, typed(request.order))
         measured = measure(wanted, it)
+        self._check_phase(wanted, measured)
         left = measured.lots - order.filled_lots
         if measured.limit_ticks is None or left <= 0:
             raise Refused(RefusalCode.INVALID, f"order {order.id}: {plain(it.amount(order.filled_lots))} of it is filled already")

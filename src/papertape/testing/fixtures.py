@@ -37,7 +37,7 @@ def _forwarding(name: str) -> Callable[..., Any]:
     async def forward(self: object, *args: Any, **options: Any) -> Any:
         return await getattr(alive("sim_exchange").session.exchange, name)(*args, **options)
 
-    del forward.__dict__["__isabstractmethod__"]
+    forward.__dict__.pop("__isabstractmethod__", None)
     return forward
 
 
@@ -51,6 +51,10 @@ class _Shown(BaseExchange):
     def health(self) -> Any:
         return alive("sim_exchange").session.exchange.health
 
+    @property
+    def markets(self) -> Any:
+        return alive("sim_exchange").session.exchange.markets
+
     def __getattr__(self, name: str) -> Any:
         try:  # who merely looks whether there is such a thing, as Hypothesis does, may do so at any time
             return getattr(alive("sim_exchange").session.exchange, name)
@@ -58,7 +62,7 @@ class _Shown(BaseExchange):
             raise AttributeError(f"{name}: {error}") from None
 
 
-_CALLS: Final = sorted(_Shown.__abstractmethods__)
+_CALLS: Final = sorted([*_Shown.__abstractmethods__, "subscribe_status"])
 
 SimExchange: Final = type("SimExchange", (_Shown,), {"__doc__": _Shown.__doc__, **{name: _forwarding(name) for name in _CALLS}})
 """A `BaseExchange`, connected when the test begins; at depth `wire` it is the live adapter."""

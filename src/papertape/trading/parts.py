@@ -59,6 +59,6 @@ class Parts:
             "notes": self.notes,
             "store": self.closing.enter_context(IntentFile(config.state_of(INTENTS))),
             "run_id": f"pt{seed:016x}",
-            "settings": ShellSettings(cancel_on_disconnect=config.cancel_on_exit),
+            "settings": ShellSettings(cancel_on_disconnect=config.cancel_on_exit, follow_status=True),
             "on_bot_error": self.on_error,
         }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from papertape.model.account import Candle
-from papertape.model.event import Ticker, Trade
+from papertape.model.event import MarketStatus, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order
@@ -116,6 +116,10 @@ class VenuePort(Protocol):
 
     def ticker(self, symbol: str) -> Ticker:
         """The last trade and the best prices as they are now; what a ticker channel begins with."""
+        ...
+
+    def status(self, symbol: str) -> MarketStatus:
+        """How the market stands now; asked as a client is told."""
         ...
 
     def day(self, symbol: str) -> Candle | None:

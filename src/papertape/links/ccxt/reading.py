@@ -13,6 +13,7 @@ from papertape.model.account import Balance, Balances, Candle, Market
 from papertape.model.event import BookSnapshot, Level, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.order import Fill, Liquidity, NewOrder, Order, OrderStatus, OrderType, TimeInForce
+from papertape.model.phase import Phase
 from papertape.model.units import EXACT, MILLISECOND, Nanos
 
 DECIMAL_PLACES: Final = 2
@@ -54,7 +55,12 @@ def read_market(told: Mapping[str, Any], mode: int) -> Market | None:
         cost_min=_or_zero((limits.get("cost") or {}).get("min")),
     )
     maker_bps, taker_bps = (EXACT.multiply(_or_zero(told.get(of)), Decimal(10_000)) for of in ("maker", "taker"))
-    return Market(instrument=instrument, maker_bps=maker_bps, taker_bps=taker_bps, active=told.get("active") is not False)
+    return Market(
+        instrument=instrument,
+        maker_bps=maker_bps,
+        taker_bps=taker_bps,
+        phase=Phase.OFFLINE if told.get("active") is False else Phase.ONLINE,
+    )
 
 
 def _step(precision: Any, mode: int) -> Decimal | None:

@@ -45,6 +45,7 @@ CHANNELS: Final = {
     Channel.TICKER: "ticker",
     Channel.TICKER_BATCH: "ticker_batch",
     Channel.CANDLES: "candles",
+    Channel.STATUS: "status",
     Channel.HEARTBEATS: "heartbeats",
     Channel.ORDERS: "user",
 }

@@ -46,7 +46,7 @@ class PaperLink:
 
     async def subscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
         if lane is Lane.MARKET and symbol:
-            self._market.follow(symbol, channel)
+            self._market.follow(symbol, *(() if channel is Channel.STATUS else (channel,)))  # ours tells of it; the real one, by REST
         await self._within().subscribe(lane, channel, symbol, span_ns)
 
     async def unsubscribe(self, lane: Lane, channel: Channel, symbol: str, span_ns: Nanos = 0) -> None:
@@ -56,6 +56,7 @@ class PaperLink:
         if request.op in PUBLIC_OPS:
             answer = await self._public.request(request)
             self._market.learn([market.instrument for market in answer.markets])
+            self._market.stand(answer.markets)
             return answer
         if request.op in (Op.ORDER_CREATE, Op.ORDER_PREVIEW) and request.order is not None:
             symbol = request.order.symbol

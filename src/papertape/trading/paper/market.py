@@ -14,6 +14,7 @@ from papertape.exchanges.bell import Bell
 from papertape.journal import Journal
 from papertape.links.base import Link
 from papertape.links.simulated import SimulatedLink
+from papertape.model.account import Market
 from papertape.model.errors import ConfigError
 from papertape.model.event import ConnectionEvent, ConnectionKind, MarketEvent
 from papertape.model.instrument import Instrument
@@ -149,6 +150,11 @@ class PaperMarket:
                 self._changed[now.symbol] = now
                 if now.symbol in self._followed:
                     self._end(now.symbol)
+
+    def stand(self, markets: Sequence[Market]) -> None:
+        """In which phase the real venue's markets are: the paper venue's take what those take."""
+        if self.venue is not None:
+            self.venue.set_phases({market.symbol: market.phase for market in markets})
 
     def rotate_if_due(self, wall_ns: Nanos, now_ns: Nanos) -> None:
         """There are no files."""

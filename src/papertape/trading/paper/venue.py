@@ -12,6 +12,7 @@ from papertape.links.simulated import SimulatedLink
 from papertape.model.event import MarketEvent
 from papertape.model.instrument import Instrument
 from papertape.model.order import Order, OrderStatus, OrderUpdate
+from papertape.model.phase import Phase
 from papertape.model.units import SECOND, Nanos, plain
 from papertape.model.venue import VenueRules
 from papertape.runtime.chance import Chance
@@ -91,6 +92,12 @@ class PaperVenue:
     def knows(self, symbol: str) -> bool:
         """Whether an order in that market meets something: its book is whole, or there is no such market."""
         return symbol not in self._venue.books or self._venue.books[symbol].is_complete
+
+    def set_phases(self, phases: Mapping[str, Phase]) -> None:
+        """From now on these markets, by symbol, are in these phases."""
+        for symbol, phase in phases.items():
+            if symbol in self._venue.instruments:
+                self._venue.set_phase(symbol, phase)
 
     def link(self, clock: Clock) -> SimulatedLink:
         """A link to it. It waits by the machine's clock, for this venue's may stand still."""

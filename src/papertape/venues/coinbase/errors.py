@@ -6,7 +6,10 @@ message}`. Too many requests are 429 with `errors`, a bad signature is 401 with 
 
 How sure we are: the texts for insufficient funds and price precision, and the bodies for 429, 401, 403 and an order that is not found,
 stand in public reports and client code; so do "ProductID is invalid" (400), "Product … not supported" (404), the reasons for an order of a
-kind that is not offered, and the whole sentence about a market sell by quote. The text for size precision is remembered and not confirmed.
+kind that is not offered, and the whole sentence about a market sell by quote. ORDER_ENTRY_DISABLED is in the manual's list of reasons;
+that it is what a market says in a phase in which it does not take an order is our choice, and the message beside it is what Coinbase Pro's
+servers said then ("Limit only mode", danpaquin/coinbasepro-python#347; "Post only mode", dougdellolio/coinbasepro-csharp#208). The text for
+size precision is remembered and not confirmed.
 Empty messages, the reason for a self-trade, which of our refusals maps to which reason of an edit or a cancel, and every other sentence
 about a bad argument are our choice; no public source was found for them.
 """
@@ -45,6 +48,7 @@ CREATE_REASONS: Final[dict[RefusalCode, tuple[str, str, str]]] = {
     RefusalCode.BRACKET_SIDE: (NO_REASON, "", "PREVIEW_INVALID_BRACKET_ORDER_SIDE"),
     RefusalCode.BRACKET_PRICES: (NO_REASON, "", "PREVIEW_INVALID_BRACKET_PRICES"),
     RefusalCode.UNKNOWN_SYMBOL: ("INVALID_PRODUCT_ID", "", "PREVIEW_INVALID_PRODUCT_ID"),
+    RefusalCode.TRADING_DISABLED: ("ORDER_ENTRY_DISABLED", "", "UNKNOWN_PREVIEW_FAILURE_REASON"),
     RefusalCode.DUPLICATE_ID: ("DUPLICATE_CLIENT_ORDER_ID", "", "UNKNOWN_PREVIEW_FAILURE_REASON"),
     RefusalCode.UNSUPPORTED: ("UNSUPPORTED_ORDER_CONFIGURATION", "", "PREVIEW_INVALID_ORDER_CONFIG"),
     RefusalCode.INVALID: ("INVALID_REQUEST", "", "UNKNOWN_PREVIEW_FAILURE_REASON"),
@@ -136,7 +140,8 @@ def render_refusal(op: Op, refusal: Refusal, subject: str = "", config: dict[str
     match op:
         case Op.ORDER_CREATE:
             error, message, preview = CREATE_REASONS.get(code, CREATE_REASONS[RefusalCode.INVALID])
-            message = refusal.message if refusal.message.startswith(FROM_WITHIN) else message
+            if code is RefusalCode.TRADING_DISABLED or refusal.message.startswith(FROM_WITHIN):
+                message = refusal.message
             no = {"error": error, "message": message, "error_details": "", "preview_failure_reason": preview}
             no["new_order_failure_reason"] = NO_REASON
             return Body(200, {"success": False, "error_response": no, "order_configuration": config or {}})

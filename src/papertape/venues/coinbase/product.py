@@ -10,13 +10,21 @@ from decimal import Decimal
 from typing import Any, Final
 
 from papertape.model.account import Candle, Market
-from papertape.model.event import BookSnapshot
+from papertape.model.event import ONLINE, BookSnapshot
 from papertape.model.instrument import Instrument
+from papertape.model.phase import PHASES, Phase
 from papertape.model.units import EXACT, SECOND, plain
 from papertape.venues.coinbase.account import FIAT, uuid_of
 from papertape.venues.coinbase.notation import Products, product_id, symbol_of
 
 FLAGS: Final = ("watched", "is_disabled", "new", "cancel_only", "limit_only", "post_only", "auction_mode", "view_only", "is_alpha_testing")
+SHUT: Final = ("trading_disabled", "is_disabled", "view_only")
+"""Flags each of which says that nothing is traded."""
+
+_FLAG_OF: Final = {
+    Phase.LIMIT_ONLY: "limit_only", Phase.POST_ONLY: "post_only", Phase.AUCTION: "auction_mode", Phase.CANCEL_ONLY: "cancel_only",
+}  # fmt: skip
+
 EMPTY: Final = (
     "mid_market_price", "market_cap", "base_cbrn", "quote_cbrn", "product_cbrn", "icon_color", "icon_url",
     "display_name_overwrite", "about_description", "best_bid_price", "best_ask_price",
@@ -46,10 +54,11 @@ def render_product(market: Market, days: Days, alias: str = "") -> dict[str, Any
         "base_name": it.base,
         "quote_name": it.quote,
         **dict.fromkeys(FLAGS, False),
+        **({} if market.phase in (Phase.ONLINE, Phase.OFFLINE) else {_FLAG_OF[market.phase]: True}),
         **dict.fromkeys(EMPTY, ""),
         "alias": alias,
-        "status": "online" if market.active else "delisted",
-        "trading_disabled": not market.active,
+        "status": "offline" if market.phase is Phase.OFFLINE else "online",
+        "trading_disabled": market.phase is Phase.OFFLINE,
         "product_type": "SPOT",
         "quote_currency_id": it.quote,
         "base_currency_id": it.base,
@@ -94,8 +103,14 @@ def decode_product(row: Mapping[str, Any]) -> Market:
         cost_min=Decimal(row["quote_min_size"]),
     )
     assert symbol_of(instrument.venue_symbol) == instrument.symbol
-    is_active = row.get("status") == "online" and not row.get("trading_disabled")
-    return Market(instrument=instrument, maker_bps=Decimal(0), taker_bps=Decimal(0), active=is_active)
+    return Market(instrument=instrument, maker_bps=Decimal(0), taker_bps=Decimal(0), phase=_decode_phase(row))
+
+
+def _decode_phase(row: Mapping[str, Any]) -> Phase:
+    """The strictest that the row's flags say."""
+    if row.get("status") != ONLINE or any(row.get(flag) for flag in SHUT):
+        return Phase.OFFLINE
+    return next((phase for phase in reversed(PHASES) if phase in _FLAG_OF and row.get(_FLAG_OF[phase])), Phase.ONLINE)
 
 
 def decode_aliases(body: Mapping[str, Any]) -> dict[str, str]:

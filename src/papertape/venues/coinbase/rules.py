@@ -3,7 +3,7 @@
 Quotas are those of Coinbase's own documentation of Advanced Trade (of its streams: 8 connections and 8 messages a second from one address,
 the latter where nobody is logged in; we count every message); fees are the first tier of its fee table (`transaction_summary` tells an
 account its own); steps are those of its product list. It closes most streams after 60 to 90 seconds without news unless `heartbeats`, one a
-second, is subscribed. It names no wait in its rate-limit answer.
+second, is subscribed. It names no wait in its rate-limit answer, and calls how often `status` comes a preset interval; ours is 5 s.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ RULES: Final = VenueRules(
     dial_quota=Quota(count=8, per_ns=SECOND),
     message_quota=Quota(count=8, per_ns=SECOND),
     heartbeat_ns=SECOND,
+    status_every_ns=5 * SECOND,
     retry_after_ns=SECOND,
     candle_spans_ns=(MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR, DAY),
     offers=(Extra.GTD, Extra.STOP_LIMIT, Extra.BRACKET),

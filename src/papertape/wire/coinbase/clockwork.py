@@ -97,7 +97,7 @@ class Clockwork:
         self._say(lambda sequence, at_ns: frame.candles(_events(bars, product, at_ns), product, at_ns, sequence, is_history=False))
 
     def _tell_status(self, wanted: Sequence[str]) -> None:
-        told = [self._products.by_name[name] for name in wanted]
+        told = [(product := self._products.by_name[name], self._port.status(product.symbol)) for name in wanted]
         self._say(lambda sequence, at_ns: frame.status(told, at_ns, sequence))
 
 

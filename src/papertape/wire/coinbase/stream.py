@@ -31,7 +31,7 @@ CHANNELS: Final = {
     "candles": Channel.CANDLES,
     "heartbeats": Channel.HEARTBEATS,
     "user": Channel.ORDERS,
-    "status": Channel.TICKER,
+    "status": Channel.STATUS,
 }
 """Coinbase's channels, and what each is of at the venue; those of `OURS` the front end makes by itself."""
 

@@ -15,6 +15,7 @@ from papertape.model.event import (
     Event,
     Heartbeat,
     Level,
+    MarketStatus,
     Ticker,
     Trade,
 )
@@ -27,6 +28,7 @@ from papertape.venues.coinbase.frame.rows import (
     Envelope,
     LevelsEvent,
     OrdersEvent,
+    StatusEvent,
     SubscriptionsEvent,
     TickersEvent,
     TradesEvent,
@@ -40,7 +42,7 @@ class Frame(msgspec.Struct, frozen=True):
 
     Attributes:
         sequence: the connection's counter; None where the frame has none.
-        messages: what it says, in the order it happened; empty for an acknowledgement, for history and for the status of products.
+        messages: what it says, in the order it happened; empty for an acknowledgement and for history.
         history: trades from before the subscription, oldest first.
         subscriptions: for an acknowledgement, everything now subscribed to, by channel.
         error: the venue's complaint, empty if none.
@@ -58,6 +60,7 @@ _levels: Final = msgspec.json.Decoder(list[LevelsEvent])
 _trades: Final = msgspec.json.Decoder(list[TradesEvent])
 _tickers: Final = msgspec.json.Decoder(list[TickersEvent])
 _candles: Final = msgspec.json.Decoder(list[CandlesEvent])
+_statuses: Final = msgspec.json.Decoder(list[StatusEvent])
 _beats: Final = msgspec.json.Decoder(list[Beat])
 _orders: Final = msgspec.json.Decoder(list[OrdersEvent])
 _subscriptions: Final = msgspec.json.Decoder(list[SubscriptionsEvent])
@@ -105,7 +108,7 @@ def _decode(data: bytes | str, products: Products, local_ns: Nanos) -> Frame:
         case "subscriptions":
             return Frame(sequence, subscriptions={k: v for event in _subscriptions.decode(events) for k, v in event.subscriptions.items()})
         case "status":
-            return Frame(sequence)
+            return Frame(sequence, _decode_statuses(events, products, parse_time(envelope.timestamp), local_ns))
         case channel:
             raise ValueError(f'no frame of this dialect: channel "{channel}"')
 
@@ -175,6 +178,18 @@ def _decode_tickers(events: msgspec.Raw, products: Products, venue_ns: Nanos, lo
                     )
                 )
     return tuple(found)
+
+
+def _decode_statuses(events: msgspec.Raw, products: Products, venue_ns: Nanos, local_ns: Nanos) -> tuple[Event, ...]:
+    """The channel tells of each product under its own name, whosever book it shares."""
+    return tuple(
+        MarketStatus(
+            venue_ns=venue_ns, local_ns=local_ns, symbol=products.by_name[row.id].symbol, status=row.status, text=row.status_message
+        )
+        for item in _statuses.decode(events)
+        for row in item.products
+        if row.id in products.by_name
+    )
 
 
 def _decode_orders(events: msgspec.Raw, venue_ns: Nanos, local_ns: Nanos) -> tuple[Event | OrderUpdate, ...]:

@@ -99,6 +99,21 @@ class CandlesEvent(msgspec.Struct, frozen=True):
     candles: list[CandleRow]
 
 
+class StatusRow(msgspec.Struct, frozen=True, gc=False):
+    """How a product's market stands; its steps and names are not read."""
+
+    id: str
+    status: str = ""
+    status_message: str = ""
+
+
+class StatusEvent(msgspec.Struct, frozen=True):
+    """Products, all that were asked for."""
+
+    type: str
+    products: list[StatusRow]
+
+
 class Beat(msgspec.Struct, frozen=True, gc=False):
     """A sign of life."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from papertape.model.account import Candle
-from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, Event, Heartbeat, Ticker, Trade
+from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, ConnectionEvent, Event, Heartbeat, MarketStatus, Ticker, Trade
 from papertape.model.order import Order, OrderUpdate
 from papertape.model.units import SECOND, Nanos, plain
 from papertape.venues.coinbase.frame.rows import CANDLE_SPAN_NS, CandleRow, LevelRow, TradeRow
@@ -46,6 +46,8 @@ def render(message: Event | OrderUpdate, sequence: int, products: Products, day:
         return _frame("market_trades", message.venue_ns, sequence, {"type": "update", "trades": [_render_trade(message, product)]})
     if isinstance(message, Ticker):
         return _frame("ticker", message.venue_ns, sequence, {"type": "update", "tickers": [_render_ticker(message, product, day)]})
+    if isinstance(message, MarketStatus):
+        return status([(product, message)], message.venue_ns, sequence)
     if isinstance(message, CandleEvent) and message.span_ns == CANDLE_SPAN_NS:
         return _frame("candles", message.venue_ns, sequence, {"type": "update", "candles": [_render_candle(message, product)]})
     raise TypeError(f"coinbase has no frame for {message!r}")
@@ -129,17 +131,17 @@ def ticker_batch(told: Sequence[tuple[Ticker, Candle | None]], products: Product
     return _frame("ticker_batch", venue_ns, sequence, {"type": "update", "tickers": rows})
 
 
-def status(told: Sequence[Product], venue_ns: Nanos, sequence: int) -> bytes:
-    """What `status` tells now and then: the products that it was asked for."""
-    rows = [_render_status(product) for product in told]
+def status(told: Sequence[tuple[Product, MarketStatus]], venue_ns: Nanos, sequence: int) -> bytes:
+    """What `status` tells now and then: the products that it was asked for, and how their markets stand."""
+    rows = [_render_status(product, its) for product, its in told]
     return _frame("status", venue_ns, sequence, {"type": "snapshot", "products": rows})
 
 
-def _render_status(product: Product) -> dict[str, str]:
+def _render_status(product: Product, its: MarketStatus) -> dict[str, str]:
     it = product.instrument
     steps = {"base_increment": plain(it.lot), "quote_increment": plain(it.tick), "min_market_funds": plain(it.cost_min)}
     names = {"product_type": "SPOT", "id": product.name, "base_currency": it.base, "quote_currency": it.quote}
-    return names | steps | {"display_name": f"{it.base}/{it.quote}", "status": "online", "status_message": ""}
+    return names | steps | {"display_name": f"{it.base}/{it.quote}", "status": its.status, "status_message": its.text}
 
 
 def open_orders(orders: Sequence[Order], venue_ns: Nanos, sequence: int) -> bytes:
