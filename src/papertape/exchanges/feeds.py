@@ -181,11 +181,7 @@ class BookFeed:
         """Work in changes as they come, and hand the book on after each, as long as it is steady and nobody begins or ends listening."""
         book, deliveries = self.book, self.deliveries
         if len(deliveries) == 1:
-            (deliver,) = deliveries
-            for _ in book.changing(changes):
-                deliver(book)
-                if self.deliveries is not deliveries or self.invalid_since_ns is not None or self.comparison is not None:
-                    return
+            deliveries[0].each(book, book.changing(changes), self)
             return
         for _ in book.changing(changes):
             for deliver in deliveries:

@@ -57,7 +57,7 @@ def rows_at(
     if not prices and at_least is None and at_most is None:
         return ()
     low, high = strand.between(begin, end)
-    if low == high:
+    if low == high or (not prices and not strand.reaches(low, high, at_least, at_most)):
         return ()
     if high - low <= LISTED_MAX:
         least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most

@@ -179,8 +179,7 @@ class LaggingVenue(SimVenue):
         """
         matcher = self._matchers[symbol]
         its = matcher.bids if side is Side.BUY else matcher.asks
-        its.ladder.late.update(levels)
-        its.ladder.top = None
+        its.ladder.update(levels)
         if len(its.ladder.late) > LATE_MAX:
             its.ladder.settle()
         if facts:

@@ -61,7 +61,7 @@ class BookSide:
         late, settled = self.ladder.late, self.ladder.settled
         facts, low, high = self.recent.facts, self.low, self.high
         is_watched = self.taken or self.own
-        meets, top, is_asks = False, self.ladder.top, self.is_asks
+        meets, ladder, is_asks = False, self.ladder, self.is_asks
         for ticks, lots in changes:
             old = late.get(ticks)
             if old is None:
@@ -69,14 +69,16 @@ class BookSide:
             late[ticks] = lots
             if lots and not low < ticks < high:
                 meets = True
-            if top is not None and (ticks <= top if is_asks else ticks >= top):
-                top = ticks if lots else None if ticks == top else top
+            top = ladder.top
+            if top is None:
+                ladder.rise(ticks, lots)
+            elif ticks <= top if is_asks else ticks >= top:
+                ladder.move(ticks, lots)
             facts.append((ticks, old - lots, at_ns, False))
             if is_watched:
                 self._changed(ticks, old, lots, at_ns)
-        self.ladder.top = top
         if len(late) > LATE_MAX:
-            self.ladder.settle()
+            ladder.settle()
         if len(facts) > 2 * RECENT_MAX:
             self.recent.trim()
         return meets
@@ -89,10 +91,12 @@ class BookSide:
         if old is None:
             old = ladder.settled.get(ticks, 0)
         late[ticks] = lots
-        if top is not None and (ticks <= top if self.is_asks else ticks >= top):
-            ladder.top = ticks if lots else None if ticks == top else top
+        if top is None:
+            ladder.rise(ticks, lots)
+        elif ticks <= top if self.is_asks else ticks >= top:
+            ladder.move(ticks, lots)
         facts.append((ticks, old - lots, at_ns, False))
-        if self.own or self.taken:
+        if ticks in self.own or ticks in self.taken:
             self._changed(ticks, old, lots, at_ns)
         if len(late) > LATE_MAX:
             ladder.settle()
