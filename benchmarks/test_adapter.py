@@ -19,7 +19,6 @@ from benchmarks.measure import beside
 from benchmarks.test_wire import quiet_tape
 from papertape.exchanges.base import BaseExchange
 from papertape.model.units import HOUR, MINUTE, SECOND
-from papertape.runtime.world import collect_after
 from papertape.scenario.make import make_scenario
 from papertape.session.result import RunResult, Status
 from papertape.session.run import run_scenario
@@ -76,12 +75,11 @@ def test_adapter(what: str, seconds: int, benchmark: BenchmarkFixture, tmp_path:
 
 
 def test_seeds(benchmark: BenchmarkFixture) -> None:
-    """Seed after seed in one process, as a sweep plays them: the tape kept in memory, each world collected before the next."""
+    """Seed after seed in one process, as a sweep plays them: the tape kept in memory."""
     kept, seeds = KeptRows(), itertools.count()
 
     def sweep(depth: str) -> None:
         for _ in range(SEEDS):
-            collect_after()
             feed = {"tape": quiet_tape(), "end": "180s"}
             raw = {
                 "title": "benchmark", "seed": next(seeds), "depth": depth, "bot": ours,

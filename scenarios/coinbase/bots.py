@@ -1,5 +1,5 @@
 """The bots of these stories that look at what they are told: market makers that hold trades against each other and against their book, and
-one that minds whether its market is open."""
+one that minds whether its market is open, and one that has hardly enough money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from papertape.bots import MarketMaker
 from papertape.exchanges.base import BaseExchange
 from papertape.model.account import Market
-from papertape.model.errors import BaseError, MarketClosed
+from papertape.model.errors import BaseError, InsufficientFunds, MarketClosed
 from papertape.model.event import Side
 from papertape.model.order import Order, OrderStatus
 from papertape.model.public import PublicTicker, PublicTrade
@@ -129,5 +129,35 @@ class Patient(MarketMaker):
         except BaseError:
             return  # the price has moved: the next book decides anew
         self._did["trading resumed"] += len(self._told) > 2
+        self._quotes[side] = order
+        self.on_order(order)
+
+
+class Frugal(MarketMaker):
+    """Has money for one quote a side; ends where it was never refused for want of what a cancel had freed, or not served after that."""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self._was_refused = False
+        self._did = {"an order was refused after a cancel": 0, "one was taken after that": 0}
+
+    async def stop(self) -> None:
+        await super().stop()
+        missing = [what for what, count in self._did.items() if not count]
+        if missing:
+            raise ValueError(f"what did not happen: {', '.join(missing)}")
+
+    async def _quote(self, side: Side, price: Decimal) -> None:
+        assert self._exchange is not None
+        try:
+            order = await self._exchange.place_order(self.symbol, "limit", side, self.size, price, post_only=True)
+        except InsufficientFunds:
+            held = (await self._exchange.fetch_balance())["USD" if side is Side.BUY else "BTC"].used
+            self._was_refused = bool(held) and side not in self._quotes
+            self._did["an order was refused after a cancel"] += self._was_refused
+            return
+        except BaseError:
+            return  # the price has moved: the next book decides anew
+        self._did["one was taken after that"] += self._was_refused
         self._quotes[side] = order
         self.on_order(order)

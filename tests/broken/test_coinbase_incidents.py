@@ -14,6 +14,7 @@ from broken.test_broken_on_purpose import gaps_are_never_noticed, subscriptions_
 from broken.test_incidents import BREAKS as OF_INCIDENTS
 from broken.test_incidents import (
     INCIDENTS,
+    a_refused_order_is_tried_again_behind_the_bots_back,
     an_error_frame_is_logged_and_that_is_that,
     silence_is_a_quiet_market,
     silence_is_golden,
@@ -173,6 +174,7 @@ BREAKS: tuple[tuple[str, Break, str], ...] = (
     ("trades_hole", silence_is_a_quiet_market, "recovers_within"),
     ("error_frame_mid_stream", an_error_frame_is_logged_and_that_is_that, "recovers_within"),
     ("cancel_only_for_a_minute", what_the_status_says_is_no_news, "what did not happen: trading resumed"),
+    ("funds_held_after_a_cancel", a_refused_order_is_tried_again_behind_the_bots_back, "no_duplicate_exposure"),
     ("error_frame_mid_stream", gaps_are_never_noticed, "gap_detected"),
 )
 

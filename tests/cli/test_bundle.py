@@ -112,5 +112,5 @@ def test_a_program_at_wire_depth_is_packed_with_its_neighbours(folder: Path) -> 
     with zipfile.ZipFile("trade.bundle") as archive:
         packed = json.loads(archive.read(MANIFEST))
         assert {"trade.py", "names.py"} < set(packed["files"])
-    assert (result["status"], result["notes"], packed["doubt"]) == ("passed", packed.get("notes", []), "")
+    assert (result["status"], result["notes"], packed["caveat"]) == ("passed", packed.get("notes", []), "")
     assert (result["digest"], result["wire_digest"]) == (packed["digest"], packed["wire_digest"])

@@ -309,3 +309,22 @@ def test_a_signal_halts_trading() -> None:
 def test_a_mistake_is_one_sentence(folder: Path, words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trade", *words]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_replays_journal_ends_as_that_of_a_run_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what came of it and its chronicle, for those who show it; and with the command that gives it again, file and settings too."""
+    monkeypatch.chdir(tmp_path)
+    Path("mybot.py").write_text('async def main(exchange):\n    await exchange.place_order("BTC/USD", "market", "buy", "0.01")\n')
+    Path("mine.toml").write_text(FILE.format(https="", wss="").replace('rest = ""\nstream = ""\nca = "ca.pem"\n', ""))
+    words = ["--mode", "replay", "--set", "cancel_on_exit=false", "--config", "mine.toml"]
+    assert main(["trade", *words, "--journal", "one.jsonl"]) == 0
+    capsys.readouterr()
+    tail = json.loads(Path("one.jsonl").read_text().splitlines()[-1])
+    assert (tail["kind"], tail["result"]["status"], tail["result"]["orders"]) == ("tail", "passed", 1)
+    assert tail["result"]["repro"] == "papertape trade --mode replay --set cancel_on_exit=false --config mine.toml"
+    (venue,) = tail["chronicle"]["venues"]
+    assert [fill["amount"] for fill in venue["fills"]] == ["0.01"]
+    assert main([*tail["result"]["repro"].split()[1:], "--journal", "two.jsonl"]) == 0
+    assert main(["diff", "one.jsonl", "two.jsonl"]) == 0

@@ -164,18 +164,66 @@ def test_the_market_is_asked_for_and_told_in_the_shapes_that_ccxt_keeps() -> Non
     assert columns == tuple(SHAPES["columns"][name] for name in ("binance fetchOHLCV", "kraken fetchOHLCV", "kraken fetchTrades"))
 
 
-@each_venue
-@pytest.mark.parametrize("lacks", [("watchTicker",), ("watchTrades", "watchOrderBook", "watchTicker")], ids=["one", "all"])
-def test_what_is_not_streamed_is_polled(name: str, lacks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """If ccxt.pro lacks one stream that a bot wants, or all, it hears of the market all the same, by REST."""
+def lacking(patch: pytest.MonkeyPatch, *methods: str) -> None:
+    """A ccxt.pro that has not got these."""
     make = CcxtRest.make
 
     def poorer(self: CcxtRest, *, is_stream: bool = False) -> Any:
         client = make(self, is_stream=is_stream)
-        client.has = {**client.has, **dict.fromkeys(lacks, False)}
+        client.has = {**client.has, **dict.fromkeys(methods, False)}
         return client
 
-    monkeypatch.setattr(CcxtRest, "make", poorer)
+    patch.setattr(CcxtRest, "make", poorer)
+
+
+def feed_of(exchange: CcxtExchange) -> FeedState | None:
+    return exchange.health.lane(Lane.MARKET).feed
+
+
+@pytest.mark.parametrize(("name", "is_wanted"), [("binance", False), ("kraken", False), ("kraken", True)])
+def test_a_market_that_was_polled_for_want_of_a_stream_is_tried_again(name: str, is_wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After five minutes: streamed if the bot wants no more of what is missing, else polled on, and asked again ever less often.
+
+    Either way the bot hears of each trade once, and has the book.
+    """
+    lacking(monkeypatch, "watchTicker")
+    heard = Heard()
+
+    async def story(exchange: CcxtExchange) -> None:
+        await exchange.subscribe_trades(SYMBOL, lambda trade: heard.trades.append((trade.event.trade_id, trade.event.taker)))
+        await exchange.subscribe_order_book(SYMBOL, heard.on_book)
+        ticker = await exchange.subscribe_ticker(SYMBOL, heard.tickers.append)
+        await asyncio.sleep(30)
+        assert feed_of(exchange) is FeedState.POLLED
+        if not is_wanted:
+            await ticker.unsubscribe()
+        venue.add("50.10", "0.3", "buy")
+        dials = venue.dials
+        await asyncio.sleep(180)
+        assert (feed_of(exchange), venue.dials) == (FeedState.POLLED, dials)  # nothing was tried yet
+        await asyncio.sleep(180)
+        assert feed_of(exchange) is (FeedState.POLLED if is_wanted else FeedState.STREAMED)
+        dials = venue.dials
+        venue.change("bid", "50.05", "7")
+        await venue.trade("50.05", "0.1", "sell")
+        await asyncio.sleep(0.5 if not is_wanted else 30)
+        assert heard.trades == [("4", Side.BUY), ("5", Side.SELL)]
+        await asyncio.sleep(420)
+        assert heard.trades == [("4", Side.BUY), ("5", Side.SELL)]
+        assert heard.books[-1] == (Decimal("50.05"), Decimal("50.10"))
+        assert venue.dials == dials or not is_wanted  # the second time is ten minutes later
+        assert not exchange.health.stale_books
+
+    url, kind = VENUES[name]
+    venue: Any = kind()
+    tell(name, {url: venue, **dict.fromkeys(venue.urls, venue.stream)}, story)
+
+
+@each_venue
+@pytest.mark.parametrize("lacks", [("watchTicker",), ("watchTrades", "watchOrderBook", "watchTicker")], ids=["one", "all"])
+def test_what_is_not_streamed_is_polled(name: str, lacks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """If ccxt.pro lacks one stream that a bot wants, or all, it hears of the market all the same, by REST."""
+    lacking(monkeypatch, *lacks)
 
     async def story(exchange: CcxtExchange, venue: Any, heard: Heard) -> None:
         await asyncio.sleep(20)

@@ -77,7 +77,7 @@ def test_the_chart_shows_orders_faults_lanes_and_both_sides(faulted: Opened) -> 
     """Each kind of mark has its legend, faults have their stripes and bands, and axes say their units."""
     for word in (
         "bought", "sold", "asked for", "outcome unknown", "lane up", "lane down", "a fault at work", "a fault hits", "something seen",
-        "new order: answered", "no answer: given up or cut", "requests under way", "orders in doubt", "the venue's books",
+        "new order: answered", "no answer: given up or cut", "requests under way", "orders of unknown outcome", "the venue's books",
         "the bot's belief", "after fees, at the last price",
         "price (USD)", "(BTC)", "(ms)", "(count)", "run time (min:s)", "rest lane", "user lane", "F1 lost_reply", "F4 stall",
     ):  # fmt: skip
@@ -254,8 +254,8 @@ def test_a_hundred_thousand_events_are_thinned_and_said_to_be(tmp_path: Path) ->
     assert story.lines > 100_000
     drawn = figure(story)
     assert sum(len(trace["x"]) for trace in drawn.data) < 40_000
-    (doubts,) = [trace for trace in drawn.data if trace.get("name") == "outcome unknown"]
-    assert len(doubts["x"]) == 3 * 20
+    (unknowns,) = [trace for trace in drawn.data if trace.get("name") == "outcome unknown"]
+    assert len(unknowns["x"]) == 3 * 20
     path = tmp_path / "long.html"
     path.write_text(page([Told(name="long", result=story.result, story=story)]), encoding="utf-8")
     page_of = opened(path)

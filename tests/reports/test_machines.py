@@ -66,7 +66,7 @@ def test_tables_hold_the_run(folder: Path) -> None:
     assert (len(tables["orders"]), len(tables["fills"]), len(tables["faults"])) == (20, 27, 4)
     assert len(tables["events"]) == len(lines) - 1, "the tail is no event"
     orders = tables["orders"].to_pylist()
-    assert [order["in_doubt_ns"] > 0 for order in orders].count(True) == 1
+    assert [order["unknown_ns"] > 0 for order in orders].count(True) == 1
     assert sum(order["filled"] for order in orders) == pytest.approx(sum(fill["amount"] for fill in tables["fills"].to_pylist()))
 
 

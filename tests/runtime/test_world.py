@@ -6,13 +6,14 @@ import asyncio
 import gc
 import sys
 import weakref
+from functools import partial
 from typing import Any
 
 import pytest
 
 from papertape.model.units import SECOND
 from papertape.runtime.loop import VirtualLoop
-from papertape.runtime.world import collect_after, run_virtual
+from papertape.runtime.world import apart, run_virtual
 
 
 def test_a_run_returns_what_main_returned() -> None:
@@ -143,25 +144,38 @@ def test_what_grew_old_in_a_run_is_let_go_at_its_end_too() -> None:
         gc.enable()
 
 
-def test_what_outlives_a_run_is_let_go_without_a_look_at_all_of_memory() -> None:
-    """A sweep makes run after run, and what is old are its libraries."""
+def test_what_was_made_for_a_run_is_let_go_without_a_look_at_all_of_memory() -> None:
+    """Also what was made before the world and is tied up with it: a sweep makes run after run, and what is old are its libraries."""
 
     class World:
-        def __init__(self) -> None:
-            self.me = self
+        def __init__(self, scenario: Any) -> None:
+            self.scenario = scenario
+            scenario.world = self
 
-    async def main(loop: VirtualLoop) -> World:
-        return World()
+    class Scenario:
+        world: World
+
+    async def world_of(scenario: Any, loop: VirtualLoop) -> World:
+        world = World(scenario)
+        gc.collect()  # what survives is old, as after a crash
+        return world
+
+    looked_at: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        looked_at.extend([len(gc.get_objects())] * (phase == "start"))
 
     gc.disable()
     try:
-        world = run_virtual(main)
-        is_there, before = weakref.ref(world), gc.get_stats()
-        del world
-        collect_after()
+        with apart():
+            is_there = weakref.ref(run_virtual(partial(world_of, Scenario()), is_apart=True))
+            gc.callbacks.append(note)
         assert is_there() is None
-        assert gc.get_stats()[2] == before[2]
+        assert len(looked_at) == 1
+        assert looked_at[0] * 10 < len(gc.get_objects())
+        assert gc.get_freeze_count() == 0
     finally:
+        gc.callbacks.remove(note)
         gc.enable()
 
 

@@ -88,7 +88,7 @@ def with_manifest(**changes: object) -> Callable[[dict[str, bytes]], None]:
 def test_it_is_the_same_run_somewhere_else(home: Path, tmp_path: Path) -> None:
     """What it needs is in it: the part of the tape, the bot and the neighbour that it imports, and nothing else of the folder."""
     bundle = packed(home)
-    assert bundle.manifest.doubt == ""
+    assert bundle.manifest.caveat == ""
     assert list(bundle.manifest.files) == [
         "README.md", SCENARIO, "buyer.py", JOURNAL, "result.json", "sizes.py", "tapes/coinbase-1.parquet",
     ]  # fmt: skip
@@ -179,8 +179,8 @@ def test_a_bundle_that_cannot_do_what_the_original_did_says_so(home: Path) -> No
         "import pathlib\n" + BUYER.replace("right(size)", "pathlib.Path(__file__).with_name('size.txt').read_text()")
     )
     bundle = packed(home)
-    assert "the original is passed" in bundle.manifest.doubt
-    assert "files or settings that are not in the bundle" in bundle.manifest.doubt
+    assert "the original is passed" in bundle.manifest.caveat
+    assert "files or settings that are not in the bundle" in bundle.manifest.caveat
 
 
 @pytest.mark.parametrize("name", [MANIFEST, SCENARIO, "buyer.py", "tapes/coinbase-1.parquet", JOURNAL])
@@ -249,9 +249,22 @@ def test_any_damage_is_one_message(home: Path, tmp_path: Path, damage: Callable[
 
 def test_one_packed_by_a_newer_papertape_says_by_which(home: Path, tmp_path: Path) -> None:
     path = packed(home).path
-    repacked(path, with_manifest(format=2, papertape="9.9.9", something="new"))
+    repacked(path, with_manifest(format=3, papertape="9.9.9", something="new"))
     with pytest.raises(ConfigError, match=r"was packed by papertape 9\.9\.9"):
         opened(path, tmp_path / "x")
+
+
+def test_one_of_the_first_format_is_read(home: Path, tmp_path: Path) -> None:
+    """What it may not show had another name then."""
+
+    def older(files: dict[str, bytes]) -> None:
+        manifest = json.loads(files[MANIFEST])
+        assert manifest.pop("caveat") == ""
+        files[MANIFEST] = json.dumps(manifest | {"format": 1, "doubt": "it was another day"}).encode()
+
+    path = packed(home).path
+    repacked(path, older)
+    assert opened(path, tmp_path / "x").manifest.caveat == "it was another day"
 
 
 def test_another_digest_by_the_same_versions_is_an_error(home: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 
 def test_a_planted_two_fault_bug_shrinks_to_its_two_faults(kept: Kept) -> None:
     """Six faults in, the disconnect and the lost reply out, in a file whose title says so, at once reproducible."""
-    assert (kept.faults, kept.doubt) == ((6, 2), "")
+    assert (kept.faults, kept.caveat) == ((6, 2), "")
     assert kept.path.name == "crowd-max_position-3.scenario.toml"
     small = load_scenario(kept.path)
     assert small.title == "max_position: disconnect and lost_reply (seed 3 of crowd.scenario.toml)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,6 +70,67 @@ class Fickle:
 
     async def on_anything(self, what: object) -> None:
         self.heard += 1
+
+
+class Sleeper:
+    """Does little, and sleeps for long in between; whenever it wakes it notes how everything stands."""
+
+    seen: ClassVar[list[object]] = []
+    """What the last one saw, and when."""
+
+    def __init__(self, seed: int = 0, symbol: str = SYMBOL) -> None:
+        self.random, self.symbol = Chance(seed).stream("sleeper"), symbol
+        Sleeper.seen = []
+
+    async def start(self, exchange: BaseExchange) -> None:
+        random, orders, subscriptions = self.random, [], []
+        await exchange.subscribe_orders(lambda order: self.seen.append(order))
+        ticking = asyncio.create_task(self.tick(exchange, random.choice((3, 7.3, 50))))
+        for _ in range(12):
+            self.note(exchange)
+            await self.pause()
+            try:
+                match random.below(9):
+                    case 0 | 1 | 2:
+                        orders.append(await exchange.place_order(self.symbol, "limit", random.choice(("buy", "sell")), "0.004", "1000.01"))
+                    case 3:
+                        await exchange.place_order(self.symbol, "market", random.choice(("buy", "sell")), "0.003")
+                    case 4 if orders:
+                        await exchange.cancel_order(orders.pop().id, self.symbol)
+                    case 5:
+                        subscribe = random.choice((exchange.subscribe_trades, exchange.subscribe_order_book))
+                        subscriptions.append(await subscribe(self.symbol, lambda what: None))
+                    case 6 if subscriptions:
+                        await subscriptions.pop().unsubscribe()
+                    case 7:
+                        await exchange.fetch_ohlcv(self.symbol, "1m")
+            except BaseError as error:
+                self.seen.append(repr(error))
+        ticking.cancel()
+
+    async def pause(self) -> None:
+        """In one of the ways in which bots wait, for a time that may be a heartbeat's or a look's very nanosecond."""
+        seconds = self.random.choice((0.01, 1.004, 4, 12.5, 31, 60))
+        match self.random.below(4):
+            case 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.Event().wait(), seconds)
+            case 1:
+                await asyncio.wait([asyncio.ensure_future(asyncio.sleep(each)) for each in (seconds, seconds / 3)])
+            case 2:
+                woken = asyncio.Event()
+                asyncio.get_running_loop().call_later(seconds, woken.set)
+                await woken.wait()
+            case _:
+                await asyncio.sleep(seconds)
+
+    async def tick(self, exchange: BaseExchange, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            self.note(exchange)
+
+    def note(self, exchange: BaseExchange) -> None:
+        self.seen.append((asyncio.get_running_loop().time(), exchange.health))
 
 
 class Onlooker:
@@ -147,7 +209,7 @@ def journal(
     *,
     index: str = "none",
 ) -> list[Any]:
-    """The lines of a run by an engine, and what an `Onlooker` saw; without an index, while one is made, or with the one that was made."""
+    """The lines of a run by an engine, and what the bot saw; without an index, while one is made, or with the one that was made."""
     path, file = tape.with_suffix(f".{asked}.jsonl"), places(open_tape(tape))[0]
     config = {"symbol": symbol, "every": "50ms", "move": 1} if bot is MarketMaker else {"seed": seed, "symbol": symbol}
     feed = {"tape": str(tape)} | ({"end": end} if end else {})
@@ -164,4 +226,4 @@ def journal(
             venues={venue: {"feed": feed, "account": account, "model": {"latency": latency}}},
         )  # fmt: skip
     assert not [failure for failure in result.failures if "the bot raised" in failure]
-    return [*path.read_text().splitlines(), *(Onlooker.seen if bot is Onlooker else ())]
+    return [*path.read_text().splitlines(), *getattr(bot, "seen", ())]

@@ -65,6 +65,7 @@ def restless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "AHEAD_MAX", 40)
     monkeypatch.setattr(tops, "NEAR_MAX", 3)
     monkeypatch.setattr(Indexing, "rows_min", 0)
+    monkeypatch.setattr(Indexing, "is_patient", False)
     monkeypatch.setattr(Indexing, "block_rows", 180)
 
 

@@ -59,7 +59,7 @@ def test_a_part_gives_one_journal(tape: Path, seed: int, start: int, length: int
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("few", 1), ("look_min", 7)):
             patch.setattr(Tuning, name, value)
-        for name, value in (("rows_min", 0), ("block_rows", 180)):
+        for name, value in (("rows_min", 0), ("is_patient", False), ("block_rows", 180)):
             patch.setattr(Indexing, name, value)
         for engine, index in (("plain", "off"), ("fast", "off"), ("fast", "auto")):
             patch.setenv(VARIABLE, engine)

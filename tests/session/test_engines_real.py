@@ -55,6 +55,7 @@ def test_a_real_market_gives_one_journal_whatever_is_known_of_it(
     import_capture(name, [realdata(capture)], path)
     tape = open_tape(path)
     monkeypatch.setattr(Tuning, "rows_min", 0)
+    monkeypatch.setattr(Tuning, "is_patient", False)
     monkeypatch.setattr(Tuning, "block_rows", 20_000)
     pause_s = (tape.last_ns - tape.first_ns) / SECOND / 40
 

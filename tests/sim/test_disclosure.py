@@ -88,7 +88,7 @@ def test_who_has_given_up_and_sends_again_repeats_although_the_answer_comes_late
     assert client.repeats() == [("a", "b")]
 
 
-def test_a_request_cut_on_its_way_is_in_doubt_too(client: Client) -> None:
+def test_a_request_cut_on_its_way_has_an_unknown_outcome_too(client: Client) -> None:
     client.dead("a")
     client.send("b")
     assert client.repeats() == [("a", "b")]

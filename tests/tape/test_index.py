@@ -42,6 +42,7 @@ def eager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def small_tapes_count() -> Any:
     patch = pytest.MonkeyPatch()
     patch.setattr(Tuning, "rows_min", 0)
+    patch.setattr(Tuning, "is_patient", False)
     patch.setattr(Tuning, "block_rows", ROWS)
     patch.setenv(VARIABLE, "auto")
 
@@ -154,7 +155,7 @@ def is_indexed(tape: Tape) -> bool:
     return isinstance(blocks[0], Indexed)
 
 
-def test_the_first_run_over_a_tape_makes_its_index_and_the_next_one_plays_it(tape: Tape) -> None:
+def test_a_run_over_a_tape_makes_its_index_and_the_next_one_plays_it(tape: Tape) -> None:
     assert [is_indexed(tape), is_indexed(tape)] == [False, True]
     beside, in_cache = places(tape)
     assert (beside.exists(), in_cache.exists()) == (True, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from papertape.model.units import SECOND
 from papertape.session.spec import Quantity
 from papertape.trading.config import Limits
 from papertape.trading.gate.gate import DAY_NS, Gate
+from papertape.trading.gate.stake import WIDE
 
 LIMITS = Limits(
     order_notional=Quantity(Decimal(1_000), "USD"), position=Quantity(Decimal("0.05"), "BTC"), daily_loss=Quantity(Decimal(200), "USD"),
@@ -176,6 +178,53 @@ def test_arming_anew_forgets_what_was_lost_and_no_order_that_is_open() -> None:
 ORDERS = st.lists(
     st.tuples(st.sampled_from(list(Side)), st.integers(1, 40), st.integers(0, 40), st.booleans(), st.integers(0, 30)), max_size=40
 )
+
+
+WHAT = st.tuples(
+    st.sampled_from(["create", "again", "edit", "decline", "fill", "end", "back", "price", "arm"]),
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(Side),
+    st.sampled_from(["limit", "market", "cost", "stop"]),
+    st.integers(1, 9),
+)
+
+
+@given(st.sampled_from(["BTC", "USD"]), st.lists(WHAT, max_size=25))
+def test_what_is_at_stake_is_what_a_walk_over_all_that_passed_comes_to(currency: str, steps: list[Any]) -> None:
+    """Whatever was sent, edited, declined, filled, ended, told of anew or armed: to the last digit, and after each step."""
+    gate = at(50_000, limits=msgspec.structs.replace(LIMITS, position=Quantity(Decimal(1), currency)))
+    last: dict[str, Request] = {}
+    for number, (what, key, side, kind, size) in enumerate(steps, start=1):
+        amount, price = str(Decimal(size) / 700), str(50_000 + size)
+        request = wants(
+            key, side, amount, None if kind in ("market", "cost") else price, Op.ORDER_EDIT if what == "edit" else Op.ORDER_CREATE
+        )
+        assert request.order is not None
+        if kind == "cost":
+            request = msgspec.structs.replace(request, order=msgspec.structs.replace(request.order, amount=None, cost=Decimal(size)))
+        elif kind == "stop":
+            request = msgspec.structs.replace(request, order=msgspec.structs.replace(request.order, trigger_price=Decimal(60_000)))
+        if what in ("create", "again", "edit"):
+            request = last.setdefault(key, request) if what == "again" else request
+            last[key] = request
+            gate.sent(request, 0)
+        elif what == "decline":
+            gate.declined(key)
+        elif what == "price":
+            at(40_000 + 3_000 * size, 0, gate)
+        elif what == "arm":
+            gate.armed(None if size > 5 else [key])
+        elif key in last and last[key].order.amount is not None:  # type: ignore[union-attr]  # all of these are requests for an order
+            status = OrderStatus.CANCELED if what == "end" else OrderStatus.OPEN
+            order = told(last[key], str(Decimal(size) / 7_000 if what == "fill" else 0), status=status)
+            gate.heard(msgspec.structs.replace(order, updated_ns=number), 0)
+        pending = [each for each in gate._passed.values() if not each.is_over]
+        found = {True: Decimal(0), False: Decimal(0)}
+        for each in pending:
+            is_base = each.order.symbol.startswith(currency)
+            way = (each.order.side is Side.BUY) == is_base
+            found[way] = WIDE.add(found[way], each.left if is_base else each.worth)
+        assert (gate._stake.up, gate._stake.down) == (found[True], found[False])
 
 
 @given(ORDERS)

@@ -63,8 +63,8 @@ def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, d
         print(f"  {failure}")
     if removed:
         print(f"  {removed} secret{'' if removed == 1 else 's'} taken out; look at what is left before you hand it on")
-    if manifest.doubt:
-        print(f"  but {manifest.doubt}")
+    if manifest.caveat:
+        print(f"  but {manifest.caveat}")
     print(f"  again: papertape run {path.as_posix()}")
     return ExitCode.PASSED
 

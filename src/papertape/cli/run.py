@@ -150,16 +150,22 @@ def _run_all(
     code = 0
     try:
         for job, journal_path in zip(jobs, journals, strict=True):
-            chronicler = None if journal_path is None else Chronicler()
-            results.append(job.seen(attempt(job.name, job.load, journal_path, progress, job.command, check=check, chronicler=chronicler)))
+            results.append(told_whole(job, journal_path, progress, check=check))
             code = max(code, results[-1].exit_code)
-            if journal_path is not None and chronicler is not None and chronicler.chronicle is not None:
-                append_tail(journal_path, results[-1].to_dict(), chronicler.chronicle)
             seen(results[-1], journal_path)
     except KeyboardInterrupt:
         print("papertape: interrupted", file=sys.stderr)
         code = ExitCode.INTERRUPTED
     return results, code
+
+
+def told_whole(job: Named, journal_path: Path | None, progress: Progress, *, check: bool = False) -> RunResult:
+    """The result of one of them, as `attempt` has it; its journal ends with what came of it and its chronicle."""
+    chronicler = None if journal_path is None else Chronicler()
+    result = job.seen(attempt(job.name, job.load, journal_path, progress, job.command, check=check, chronicler=chronicler))
+    if journal_path is not None and chronicler is not None and chronicler.chronicle is not None:
+        append_tail(journal_path, result.to_dict(), chronicler.chronicle)
+    return result
 
 
 def attempt(

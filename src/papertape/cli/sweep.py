@@ -210,8 +210,8 @@ def shrink(file: Path, /, *, out: Path | None = None, seed: int | None = None, t
         tally.end()
     sys.stdout.write(path.read_text(encoding="utf-8"))
     print(f"\n# {kept.failure}")
-    if kept.doubt:
-        print(f"# but {kept.doubt}")
+    if kept.caveat:
+        print(f"# but {kept.caveat}")
     print(f"# {kept.faults[0]} faults became {kept.faults[1]} in {kept.tries} runs; again: {kept.repro}")
     return ExitCode.PASSED
 

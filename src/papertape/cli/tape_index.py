@@ -14,7 +14,7 @@ from papertape.tape.reader import open_tape
 def index(*paths: str) -> int:
     """Make the index of tapes, beside each or, where its folder takes nothing, in the cache folder.
 
-    The first whole run over a tape of 200,000 rows and more makes it by itself; this is for tapes so long that no index of them is made
+    The second whole run over a tape of 200,000 rows or more makes it by itself; this is for tapes so long that no index of them is made
     unasked (40 million rows, which take two gigabytes), or for a time of your own choosing. An index that is damaged or of another tape
     is never played, and made anew by the next run; to be rid of one, delete it. PAPERTAPE_INDEX=off plays none and makes none.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -15,7 +16,7 @@ import msgspec
 from papertape import reports
 from papertape.cli.keys import asking_manager
 from papertape.cli.progress import Progress
-from papertape.cli.run import attempt
+from papertape.cli.run import Named, told_whole
 from papertape.cli.tape import Flag
 from papertape.journal import Journal
 from papertape.model.errors import ConfigError
@@ -81,7 +82,8 @@ def trade(
     if reset and loaded.mode is not Mode.PAPER:
         raise ConfigError(f"--reset: goes with mode paper, and it is {loaded.mode}; nothing else has an account of ours to begin anew")
     if loaded.mode is Mode.REPLAY:
-        return _replay(loaded, journal, json=json)
+        words = [word for each in set or [] for word in ("--set", each)] + ([] if config is None else ["--config", config.as_posix()])
+        return _replay(loaded, journal, shlex.join(["papertape", "trade", "--mode", "replay", *words]), json=json)
     lasts_s = None if lasts is None else _seconds(lasts)
     bot = load_bot(loaded.bot, loaded.layers.folder)
     if reset and reset_account(loaded.state_of(ACCOUNT), loaded.state_of(INTENTS)):
@@ -140,7 +142,7 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, trading: Trade, config: Confi
         loop.add_signal_handler(signal.SIGUSR1, keeper.halt, "signal SIGUSR1")
 
 
-def _replay(config: Config, journal: Path | None, *, json: bool) -> int:
+def _replay(config: Config, journal: Path | None, command: str, *, json: bool) -> int:
     """Play the tape once, as `run` would, with no expectations."""
     venue = config.layers.raw.get("venue", {}).get(config.exchange)
     if venue is None or "feed" not in venue:
@@ -152,8 +154,8 @@ def _replay(config: Config, journal: Path | None, *, json: bool) -> int:
         "bot": config.bot, "bot_config": config.bot_config,
         "venue": {config.exchange: {key: venue[key] for key in ("feed", "account", "model") if key in venue}},
     }  # fmt: skip
-    scenario = make_scenario(raw, source=config.layers.source, folder=config.layers.folder, repro="papertape trade --mode replay")
-    result = attempt(config.layers.source, lambda: scenario, journal, Progress(1), scenario.repro)
+    scenario = make_scenario(raw, source=config.layers.source, folder=config.layers.folder, repro=command)
+    result = told_whole(Named(config.layers.source, lambda: scenario, command), journal, Progress(1))
     if json:
         sys.stdout.write(reports.render("json", [result]))
     else:

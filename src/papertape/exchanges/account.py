@@ -149,6 +149,11 @@ class Account:
         """Orders that we believe open and that the venue has not spoken of since then, run time."""
         return [intent for intent in self.tracker.unsettled() if intent.state is IntentState.OPEN and intent.heard_ns <= since_ns]
 
+    def oldest_mention_ns(self) -> Nanos | None:
+        """When the venue last spoke of that order which we believe open and it has not spoken of for longest; None where there is none."""
+        spoken = (intent.heard_ns for intent in self.tracker.unsettled() if intent.state is IntentState.OPEN)
+        return min(spoken, default=None)
+
     def known(self, order_id: str) -> Order | None:
         """The furthest we know of an order of ours, by the venue's id or by ours."""
         intent = self.tracker.find(order_id)

@@ -18,6 +18,8 @@ from papertape.resilience.sequence import Sequence, Sequences
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.silence import Silence
 from papertape.runtime.clock import Clock, Timer
+from papertape.runtime.loop import FOREVER_NS
+from papertape.runtime.rounds import call_after_ns
 
 NO_SEQUENCE = -1
 """What a closed lane expects: no message fits, so whatever still trickles in takes the slow path and is dropped there."""
@@ -25,6 +27,8 @@ NO_SEQUENCE = -1
 
 class LaneKeeper:
     """Keeps one lane open for as long as it is wanted. Before each dial it awaits `may_dial`, so that no storm of them reaches the venue.
+
+    Its looks whether the lane is silent are rounds that may be passed over (`runtime.rounds.Passing`).
 
     Attributes:
         heard: messages since the start; the hot path counts here.
@@ -35,6 +39,8 @@ class LaneKeeper:
         due_ns: when it dials next, or dialled last, run time.
         refused: what the venue said no with while we dialled or repaired; None while all is well.
     """
+
+    is_ordered = True
 
     def __init__(
         self,
@@ -65,6 +71,9 @@ class LaneKeeper:
         self.refused: ExchangeError | None = None
         self._link = link
         self._volume: Callable[[Lane], int] | None = getattr(link, "volume", None)
+        self._beats_every_ns: Callable[[Lane], Nanos | None] = getattr(link, "beats_every_ns", _uncertain)
+        # Five looks within the limit: silence is noticed at most a fifth of it late.
+        self._look_every_ns = 0 if silence is None else max(1, silence.limit_ns // 5)
         self._clock = clock
         self._settings = settings
         self._machine = machine
@@ -244,9 +253,25 @@ class LaneKeeper:
             self._on_lost(reason)
 
     def _look_later(self) -> None:
-        assert self._silence is not None
-        # Five looks within the limit: silence is noticed at most a fifth of it late.
-        self._tick = self._clock.call_at_ns(self._clock.now_ns() + max(1, self._silence.limit_ns // 5), self._look)
+        self._tick = call_after_ns(self._clock, self._look_every_ns, self, self._look)
+
+    def quiet_until_ns(self, due_ns: Nanos) -> Nanos:
+        """Looks find nothing while heartbeats are certain to come between any two of them; without that, for as long as silence is none."""
+        silence = self._silence
+        if not self.is_open or silence is None or self._volume is not None or self._is_starved(FOREVER_NS):
+            return due_ns
+        beats_ns = self._beats_every_ns(self.lane)
+        if beats_ns is None:
+            return silence.lives_until_ns
+        return FOREVER_NS if beats_ns == self._look_every_ns and due_ns < silence.lives_until_ns else due_ns
+
+    def passed(self, count: int, last_ns: Nanos) -> None:
+        assert self._silence is not None, "else there is no look"
+        if count > 1 and self._beats_every_ns(self.lane) is not None:
+            self._silence.restart(last_ns, self.heard)  # there was a heartbeat before each but the first
+            return
+        is_dead = self._silence.is_dead(self.heard, last_ns - (count - 1) * self._look_every_ns)
+        assert not is_dead, "else it is not passed over"
 
     def _look(self) -> None:
         if not self.is_open or self._silence is None:
@@ -270,3 +295,8 @@ class LaneKeeper:
         """Whether a large message is on its way, and has not been for too long."""
         since_ns = None if self._silence is None else self._silence.receiving_since_ns
         return since_ns is not None and now_ns - since_ns < self._settings.message_within_ns
+
+
+def _uncertain(lane: Lane) -> Nanos | None:
+    """Of a link that does not know when heartbeats come."""
+    return None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from papertape.exchanges.account import Account
 from papertape.exchanges.admission import Admission
 from papertape.exchanges.amending import Amending
+from papertape.exchanges.beats import BeatCounter
 from papertape.exchanges.bell import Bell
 from papertape.exchanges.comparing import Comparing
 from papertape.exchanges.lanes import LaneKeeper
@@ -56,7 +57,7 @@ class Line:
         markets: what can be traded; known once the REST lane is live.
         account: our orders and money, as far as we know.
         admission: whose turn it is to dial, or to speak on a stream.
-        taker: how a link may bring changes of books many at a time.
+        taker, beats: how a link may bring changes of books, and heartbeats, many at a time.
         is_closing, is_over: `disconnect` was called; nothing can be asked or heard any more.
     """
 
@@ -74,9 +75,7 @@ class Line:
     ) -> None:
         self._link, self.rules = link, link.rules
         self.clock = clock = self._time = VenueTime(clock, notes)
-        self._notes = notes
-        self.settings = settings
-        self._on_bot_error = on_bot_error
+        self._notes, self.settings, self._on_bot_error = notes, settings, on_bot_error
         self.bell = Bell(clock)
         self._tasks: dict[int, asyncio.Task[Any]] = {}
         self._task_count = 0
@@ -123,6 +122,7 @@ class Line:
             on_orders_lost=lambda: self._user.signal(Signal.MISSED), on_hole=lambda symbol: self._polling.hole(symbol),
         )  # fmt: skip
         self.taker = StretchTaker(self._market, self._streams)
+        self.beats = BeatCounter(self._lanes.__getitem__, self._time)
         self._polling = Polling(
             streams=self._streams, account=self.account, requests=self.requests, public_quota=link.rules.public_quota, clock=clock,
             bell=Bell(clock, beyond=self.bell), notes=notes, settings=settings, is_live=lambda lane: self._lanes[lane].is_live,

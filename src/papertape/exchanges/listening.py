@@ -19,19 +19,23 @@ from papertape.resilience.hearing import Doubt
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.tracker import IntentState
 from papertape.runtime.clock import Clock
+from papertape.runtime.loop import FOREVER_NS
+from papertape.runtime.rounds import sleep_ns
 
 LOOKS: Final = 2
 """Looks within `untold_after_ns`."""
 
 
 class Listening:
-    """The user lane's subscriptions.
+    """The user lane's subscriptions. Its looks are rounds that may be passed over (`runtime.rounds.Passing`).
 
     A venue that lists what is open whenever own orders are subscribed to thereby says that the subscription stands. So a lane is not up
     before it did; and a lane that is in doubt (see `resilience.hearing`) is asked anew, beside all that goes on: no order waits for it, the
     bot hears nothing twice, and what closed between the two subscriptions is asked for by REST. What does not come in time is mute, and its
     connection no good. Where a venue lists nothing, the fresh subscription is all that can be done, and REST tells how the orders stand.
     """
+
+    is_ordered = False
 
     def __init__(
         self,
@@ -93,10 +97,16 @@ class Listening:
     async def keep(self) -> None:
         """Look for ever whether the lane still tells of our orders."""
         while True:
-            await self._clock.sleep_ns(max(1, self._settings.untold_after_ns // LOOKS))
+            await sleep_ns(self._clock, max(1, self._settings.untold_after_ns // LOOKS), self)
             doubt = self._account.hearing.doubt(self._clock.now_ns()) if self._is_live() else None
             if doubt is not None:
                 await self._find_out(doubt, self._connections)
+
+    def quiet_until_ns(self, due_ns: Nanos) -> Nanos:
+        return self._account.hearing.trusted_until_ns if self._is_live() else FOREVER_NS
+
+    def passed(self, count: int, last_ns: Nanos) -> None:
+        """They would have found nothing."""
 
     async def _find_out(self, doubt: Doubt, connection: int) -> None:
         """Ask for our orders anew, and for each that should be among them and is not."""

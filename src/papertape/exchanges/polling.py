@@ -21,6 +21,8 @@ from papertape.model.venue import Quota
 from papertape.resilience.feed import Feed, FeedSignal, FeedState
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.clock import Clock
+from papertape.runtime.loop import FOREVER_NS
+from papertape.runtime.rounds import sleep_ns
 
 POLITE: Final = 2
 """Polling takes at most one part in so many of the public quota; the rest is for what the bot itself asks."""
@@ -39,10 +41,14 @@ class Polling:
     as ever, and a fill is known two seconds later than the stream would tell. The other way round, a venue whose user stream is down all
     day would stop every bot for a day, with orders open that none of them may replace.
 
+    Its looks for orders that nobody speaks of are rounds that may be passed over (`runtime.rounds.Passing`).
+
     Attributes:
         feeds: where each lane's news come from.
         bell: rings when a lane or a book changes, and not with each order, of which there are many more.
     """
+
+    is_ordered = False
 
     def __init__(
         self,
@@ -112,13 +118,21 @@ class Polling:
         """Now and then ask about orders that nobody speaks of; while the user lane is away, its repair will."""
         after_ns = self._settings.confirm_after_ns
         while True:
-            await self._clock.sleep_ns(max(1, after_ns // 5))
+            await sleep_ns(self._clock, max(1, after_ns // 5), self)
             unmentioned = self._account.unmentioned_since(self._clock.now_ns() - after_ns) if self._is_live(Lane.USER) else []
             if unmentioned:
                 try:
                     await confirm(self._account, self._requests, unmentioned)
                 except BaseError:
                     continue
+
+    def quiet_until_ns(self, due_ns: Nanos) -> Nanos:
+        """Nobody need be asked before the order that has not been spoken of for longest is due."""
+        oldest_ns = self._account.oldest_mention_ns() if self._is_live(Lane.USER) else None
+        return FOREVER_NS if oldest_ns is None else oldest_ns + self._settings.confirm_after_ns
+
+    def passed(self, count: int, last_ns: Nanos) -> None:
+        """Nobody would have been asked."""
 
     def has_news(self, lane: Lane) -> bool:
         """Whether what happens is told, by the stream or by REST."""

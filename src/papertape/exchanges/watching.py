@@ -19,6 +19,8 @@ from papertape.resilience.quiet import Look, Quiet
 from papertape.resilience.settings import ShellSettings
 from papertape.resilience.topics import Topic
 from papertape.runtime.clock import Clock
+from papertape.runtime.loop import FOREVER_NS
+from papertape.runtime.rounds import sleep_ns
 
 COMPARED: Final = 10
 """Levels of a side that are compared; REST may not tell more, and what happens in a market happens here."""
@@ -30,8 +32,11 @@ LOOKS: Final = 10
 class Watching:
     """Looks at each subscription of a market lane that lives, because a lane may bring one channel and forget another.
 
-    A book is compared by its best levels, trades by the last one, a ticker by its prices. A mute subscription is renewed, and no other.
+    A book is compared by its best levels, trades by the last one, a ticker by its prices. A mute subscription is renewed, and no other. The
+    looks are rounds that may be passed over (`runtime.rounds.Passing`).
     """
+
+    is_ordered = False
 
     def __init__(
         self,
@@ -61,13 +66,20 @@ class Watching:
     async def keep(self) -> None:
         """Look at every subscription for ever."""
         while True:
-            await self._clock.sleep_ns(max(1, self._settings.mute_after_ns // LOOKS))
+            await sleep_ns(self._clock, max(1, self._settings.mute_after_ns // LOOKS), self)
             wanted = self._streams.wanted()
             for topic in [topic for topic in self._quiet if topic not in wanted or not self._market_is_live()]:
                 del self._quiet[topic]  # silence counts from when it should speak
             for topic in wanted:
                 if self._market_is_live():
                     await self._look(topic)
+
+    def quiet_until_ns(self, due_ns: Nanos) -> Nanos:
+        """There is nothing to look at, or there may be something to find."""
+        return due_ns if self._quiet or self._streams.wanted() else FOREVER_NS
+
+    def passed(self, count: int, last_ns: Nanos) -> None:
+        """There was nothing to look at."""
 
     async def _look(self, topic: Topic) -> None:
         now_ns = self._clock.now_ns()

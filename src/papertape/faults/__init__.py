@@ -18,6 +18,7 @@ from papertape.faults.empty_snapshot import EmptySnapshot
 from papertape.faults.ending import Close, HalfClose, Reset
 from papertape.faults.foreign_order import ForeignOrder
 from papertape.faults.gap import Gap
+from papertape.faults.late_release import LateRelease
 from papertape.faults.late_reply import LateReply
 from papertape.faults.late_snapshot import LateSnapshot
 from papertape.faults.late_visibility import LateVisibility
@@ -41,9 +42,9 @@ from papertape.faults.stale_snapshot import StaleSnapshot
 from papertape.faults.stall import Stall
 
 AT_THE_DOOR: Final[tuple[type[Fault], ...]] = (
-    Ban, ClockSkew, Crash, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, ForeignOrder, Gap, LateReply, LateSnapshot,
-    LateVisibility, Latency, LostReply, LostSnapshot, LostSubscription, MarketPhase, Mute, Outage, RateLimit, RefusedSubscription, Reject,
-    Reorder, ShortLived, StaleSnapshot, Stall,
+    Ban, ClockSkew, Crash, CrossedSnapshot, Disconnect, Drop, Duplicate, EmptySnapshot, ForeignOrder, Gap, LateRelease, LateReply,
+    LateSnapshot, LateVisibility, Latency, LostReply, LostSnapshot, LostSubscription, MarketPhase, Mute, Outage, RateLimit,
+    RefusedSubscription, Reject, Reorder, ShortLived, StaleSnapshot, Stall,
 )  # fmt: skip
 """What a venue does, at both depths."""
 
@@ -59,7 +60,8 @@ FAULTS: Final[dict[str, type[Fault]]] = {str(member.__struct_config__.tag): memb
 __all__ = [
     "AT_THE_DOOR", "FAULTS", "ON_THE_LINE", "Ban", "Bandwidth", "BlackHole", "ClockSkew", "Close", "ConnectRefused", "ConnectTimeout",
     "Corrupt", "Crash", "CrossedSnapshot", "Disconnect", "DnsFailure", "DnsSlow", "Drop", "Duplicate", "EmptySnapshot", "Fault",
-    "ForeignOrder", "Gap", "HalfClose", "HalfOpen", "Lag", "LateReply", "LateSnapshot", "LateVisibility", "Latency", "LostReply",
-    "LostSnapshot", "LostSubscription", "MarketPhase", "Mute", "NetworkFault", "Outage", "RateLimit", "RefusedSubscription", "Reject",
-    "Reorder", "Reset", "ShortLived", "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired", "TlsSlow", "TlsWrongHost",
+    "ForeignOrder", "Gap", "HalfClose", "HalfOpen", "Lag", "LateRelease", "LateReply", "LateSnapshot", "LateVisibility", "Latency",
+    "LostReply", "LostSnapshot", "LostSubscription", "MarketPhase", "Mute", "NetworkFault", "Outage", "RateLimit",
+    "RefusedSubscription", "Reject", "Reorder", "Reset", "ShortLived", "SlowConnect", "Split", "StaleSnapshot", "Stall", "TlsExpired",
+    "TlsSlow", "TlsWrongHost",
 ]  # fmt: skip

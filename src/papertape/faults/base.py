@@ -176,6 +176,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     def hides_ns(self, request: Request) -> Nanos:
         return 0
 
+    def withholds_ns(self, request: Request) -> Nanos:
+        return 0
+
     def outsider(self) -> Outsider | None:
         return None
 

@@ -1,4 +1,4 @@
-"""At the end nobody is in doubt about any order."""
+"""At the end it is known of every order what became of it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ class Link(Protocol):
     """Three lanes to one venue. It decides nothing: no retry, no reconnect, no queue.
 
     A link that sees bytes may have a `volume(lane)`, how many of them a lane's open connections have brought: without it a large message on
-    a slow line looks like silence. One whose call may be several requests, or whose lane several connections, has `spend_by` and
+    a slow line looks like silence. One that knows when heartbeats are certain to come may have a `beats_every_ns(lane)`; where they are
+    not, it says None. One whose call may be several requests, or whose lane several connections, has `spend_by` and
     `admit_by`, by which it is told whose budget to wait for; see `links.coinbase.link`.
     """
 

@@ -66,8 +66,14 @@ class SimulatedLink:
             receiver.on_closed(lane, how)
 
         stream = self._streams[lane] = self._door.open_stream(lane, send, close)
+        stream.taker_of_beats = getattr(receiver, "beats", None)
         if lane is Lane.MARKET:
             stream.taker = getattr(receiver, "taker", None)
+
+    def beats_every_ns(self, lane: Lane) -> Nanos | None:
+        """How often heartbeats come on an open lane, which each does if nothing else happens; None where that is not certain."""
+        stream = self._streams.get(lane)
+        return None if stream is None or stream.beats is None or not stream.beats.is_steady else stream.beats.every_ns
 
     async def close(self, lane: Lane) -> None:
         stream = self._streams.pop(lane, None)

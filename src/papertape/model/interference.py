@@ -246,6 +246,10 @@ class Interference(Protocol):
         """How long the order that this request makes is shown by no question."""
         ...
 
+    def withholds_ns(self, request: Request) -> Nanos:
+        """How long what the order that this request cancels has held is not free."""
+        ...
+
     def outsider(self) -> Outsider | None:
         """What somebody else on the account asks for as the window starts."""
         ...

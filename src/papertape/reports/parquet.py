@@ -26,7 +26,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "orders": {
         **RUN, "venue": "string", "client_order_id": "string", "order_id": "string", "symbol": "string", "side": "string", "type": "string",
         "amount": "double", "price": "double", "filled": "double", "asked_ns": "int64", "sent_ns": "int64", "ended_ns": "int64",
-        "outcome": "string", "believed": "string", "in_doubt_ns": "int64", "line": "string", "foreign": "bool",
+        "outcome": "string", "believed": "string", "unknown_ns": "int64", "line": "string", "foreign": "bool",
     },
     "fills": {
         **RUN, "venue": "string", "trade_id": "string", "order_id": "string", "client_order_id": "string", "symbol": "string",
@@ -68,12 +68,12 @@ def _orders(result: RunResult, story: Story | None, journal: Path | None) -> Row
 
 
 def _order(life: Life, end_ns: Nanos) -> dict[str, Any]:
-    doubted = [(end_ns if doubt.end_ns is None else doubt.end_ns) - doubt.begin_ns for doubt in life.doubts]
+    unknown_for = [(end_ns if unknown.end_ns is None else unknown.end_ns) - unknown.begin_ns for unknown in life.unknowns]
     return {
         "venue": life.venue, "client_order_id": life.key, "order_id": life.order_id, "symbol": life.symbol, "side": life.side,
         "type": life.type, "amount": _number(life.amount), "price": life.limits[-1][2] if life.limits else None,
         "filled": sum(float(fill.amount) for fill in life.fills), "asked_ns": life.asked_ns, "sent_ns": life.sent_ns,
-        "ended_ns": life.ended_ns, "outcome": life.outcome, "believed": life.believed, "in_doubt_ns": sum(doubted), "line": life.line,
+        "ended_ns": life.ended_ns, "outcome": life.outcome, "believed": life.believed, "unknown_ns": sum(unknown_for), "line": life.line,
         "foreign": life.foreign,
     }  # fmt: skip
 

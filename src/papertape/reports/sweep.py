@@ -173,7 +173,7 @@ def _tell(kept: Kept, console: Console) -> None:
     before, after = kept.faults
     console.print(f"{kept.broken}: shrunk from {before} faults to {after} in {kept.tries} runs")
     console.print(f"  {kept.failure}", soft_wrap=True)
-    if kept.doubt:
-        console.print(f"  but {kept.doubt}", soft_wrap=True)
+    if kept.caveat:
+        console.print(f"  but {kept.caveat}", soft_wrap=True)
     console.print(f"  again: {kept.repro}", soft_wrap=True)
     console.print(f"  to hand it on: papertape bundle {kept.path.as_posix()}", soft_wrap=True)

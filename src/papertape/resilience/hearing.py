@@ -57,6 +57,13 @@ class Hearing:
         """REST showed a change of an order that the lane had not told by then."""
         self._untold.setdefault(key, now_ns)
 
+    @property
+    def trusted_until_ns(self) -> Nanos:
+        """Before which there is no doubt, if nothing is told or learnt."""
+        untold_ns = next(iter(self._untold.values()), None)
+        quiet_ns = self._heard_ns + self._quiet_ns
+        return quiet_ns if untold_ns is None else min(quiet_ns, untold_ns + (self._untold_ns << self._in_vain))
+
     def doubt(self, now_ns: Nanos) -> Doubt | None:
         """Why the venue should be asked for our orders anew; None while there is no reason."""
         for since_ns in self._untold.values():  # the first has waited longest

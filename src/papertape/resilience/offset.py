@@ -28,6 +28,19 @@ class Offset:
         self.ns: Nanos = 0
         self._seen: deque[Nanos] = deque(maxlen=WINDOW)
 
+    def agrees(self, observed_ns: Nanos) -> bool:
+        """Whether a stamp that is so much later than our date changes nothing, whatever came before it.
+
+        >>> offset = Offset()
+        >>> offset.agrees(0), offset.agrees(TOLERANCE_NS + 1), offset.agrees(-TOLERANCE_NS - 1)
+        (True, False, False)
+        """
+        return abs(observed_ns - self.ns) <= TOLERANCE_NS
+
+    def on_same(self, observed_ns: Nanos, count: int) -> None:
+        """So many stamps in a row were that much later than our date, which `agrees`."""
+        self._seen.extend([observed_ns] * min(count, WINDOW))
+
     def on_stamp(self, venue_ns: Nanos, wall_ns: Nanos) -> bool:
         """The venue said that it is `venue_ns` when our own clock, uncorrected, says `wall_ns`; returns whether that changes anything."""
         observed = venue_ns - wall_ns

@@ -39,6 +39,11 @@ class Silence:
         self._heard = heard
         self._volume = 0  # when a sign of life was last seen
 
+    @property
+    def lives_until_ns(self) -> Nanos:
+        """Before which it is not dead, whatever comes or does not."""
+        return self.quiet_since_ns + self.limit_ns
+
     def is_dead(self, heard: int, now_ns: Nanos, volume: int = 0) -> bool:
         """Whether `heard`, the number of messages so far, has stood still for the limit; asked at least once in each heartbeat.
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from papertape.model.units import SECOND, Nanos
 from papertape.runtime.rank import TIMER
+from papertape.runtime.rounds import SchedulesRounds
 
 _real_perf_counter = time.perf_counter  # taken before a run replaces it
 
@@ -67,10 +68,15 @@ class RanksTimers(Protocol):
 
 
 class VirtualClock:
-    """The clock of a simulated run: stands still while code runs, jumps when nothing is left to do."""
+    """The clock of a simulated run: stands still while code runs, jumps when nothing is left to do.
+
+    Attributes:
+        rounds: the loop, if it may pass rounds over.
+    """
 
     def __init__(self, loop: RanksTimers) -> None:
         self._loop = loop
+        self.rounds: SchedulesRounds | None = loop if hasattr(loop, "schedule_round") else None  # type: ignore[assignment]  # just asked
 
     def now_ns(self) -> Nanos:
         return self._loop.now_ns
@@ -100,6 +106,7 @@ class OffClock:
         self._clock = clock
         self._off_ns = off_ns
         self.now_ns = clock.now_ns
+        self.rounds: SchedulesRounds | None = getattr(clock, "rounds", None)
 
     def wall_ns(self) -> Nanos:
         return self._clock.wall_ns() + self._off_ns()

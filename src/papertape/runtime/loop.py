@@ -19,6 +19,7 @@ from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.runtime.manners import Manners
 from papertape.runtime.place import waiting_at, who_waits
 from papertape.runtime.rank import END, TIMER
+from papertape.runtime.rounds import Passing, Round, told_in_order
 
 FOREVER_NS: Final = 1 << 62
 TURNS_MAX: Final = 100_000
@@ -84,6 +85,14 @@ class VirtualTimer(asyncio.TimerHandle):
                 self._loop.timer_cancelled()
 
 
+class RoundTimer(VirtualTimer):
+    """What `schedule_round` hands out."""
+
+    __slots__ = ("every_ns", "passing")
+    every_ns: Nanos
+    passing: Passing
+
+
 def never(callback: Callable[..., object], args: tuple[Any, ...], loop: Any, context: Context | None) -> VirtualTimer:
     """A timer for the infinite future, which anyio sets to sleep for ever: it is on no agenda, and who waits for it alone is stuck."""
     timer = VirtualTimer(FOREVER_NS, callback, args, loop, context)
@@ -102,6 +111,7 @@ class VirtualLoop(Manners):
         carriers: what steps coroutines on this loop (`runtime.stepper`), if anything does.
         stalls: nanoseconds that `time.sleep` blocked the whole program, by line.
         feed: see `Feed`.
+        quiet_until_ns: before which run time the feed tells nobody of anything; None where no round is ever passed over.
     """
 
     def __init__(self, *, epoch_ns: Nanos = 0, limit_ns: Nanos | None = None, feed: Feed | None = None) -> None:
@@ -113,6 +123,8 @@ class VirtualLoop(Manners):
         self._stalls_in_a_row = 0
         self._stalled_before: tuple[Nanos, int] | None = None
         self.carriers: Batches | None = None
+        self.quiet_until_ns: Callable[[], Nanos] | None = None
+        self._stays: RoundTimer | None = None  # a round that cannot be passed over this time
         self._sequence = itertools.count(1)
         self._ready: deque[asyncio.Handle] = deque()
         self.ready = self._ready
@@ -179,6 +191,17 @@ class VirtualLoop(Manners):
         if self._closed:
             self._check_closed()
         timer = VirtualTimer(when_ns, callback, args, self, context)
+        heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
+        return timer
+
+    def schedule_round(
+        self, when_ns: Nanos, rank: int, every_ns: Nanos, passing: Passing, callback: Callable[..., object], *args: Any
+    ) -> RoundTimer:
+        """As `schedule_ns`; but the callback, which must do the same again in `every_ns`, may be passed over; see `runtime.rounds`."""
+        if self._closed:
+            self._check_closed()
+        timer = RoundTimer(when_ns, callback, args, self)
+        timer.every_ns, timer.passing = every_ns, passing
         heappush(self.agenda, (when_ns, rank, next(self._sequence), timer))
         return timer
 
@@ -266,6 +289,9 @@ class VirtualLoop(Manners):
             heappop(agenda)
             self._cancelled -= 1
             head = agenda[0]
+        if type(head[3]) is RoundTimer and head[3] is not self._stays and self.quiet_until_ns is not None:
+            self._pass_rounds(head[3], self.quiet_until_ns())
+            head = agenda[0]
         feed = self.feed
         if feed is not None:
             key = feed.next_key()
@@ -291,6 +317,43 @@ class VirtualLoop(Manners):
         timer._scheduled = False
         timer._run()
 
+    def _pass_rounds(self, first: RoundTimer, bound_ns: Nanos) -> None:
+        """Pass over all rounds before the next thing that matters, which is at `bound_ns` at the latest; `first` is due next."""
+        agenda, rounds = self.agenda, []
+        others, due_ns = [], agenda[0][0]
+        for entry in agenda:
+            timer = entry[3]
+            if timer._cancelled:
+                continue
+            if type(timer) is RoundTimer:
+                rounds.append((Round(*entry[:3], timer.every_ns), timer))
+            else:
+                others.append(entry)
+                if entry[0] < bound_ns:
+                    bound_ns = entry[0]
+        for each, timer in rounds:
+            if due_ns >= bound_ns:
+                break
+            if each.when_ns < bound_ns:
+                bound_ns = min(bound_ns, each.from_on(timer.passing.quiet_until_ns(each.when_ns)))
+        if due_ns >= bound_ns:
+            self._stays = first
+            return
+        told, order = told_in_order([each for each, _ in rounds], [timer.passing.is_ordered for _, timer in rounds], bound_ns)
+        passed = dict.fromkeys(order)
+        others += [(each.when_ns, each.rank, each.sequence, timer) for which, (each, timer) in enumerate(rounds) if which not in passed]
+        for which in order:
+            each, timer = rounds[which]
+            when_ns = each.from_on(bound_ns)
+            timer._when = when_ns / SECOND
+            others.append((when_ns, each.rank, next(self._sequence), timer))
+        self._cancelled -= len(agenda) - len(others)
+        agenda[:] = others  # in place: feeds hold on to the list
+        heapify(agenda)
+        for which, count, last_ns in told:
+            rounds[which][1].passing.passed(count, last_ns)
+            self.advance_ns(last_ns)
+
     def _watch(self) -> None:
         """Time has stood still for long: see who keeps the loop busy, then say so."""
         self._hot.update(_owner(handle) for handle in self._ready)
@@ -311,7 +374,7 @@ class VirtualLoop(Manners):
             raise RuntimeError("Cannot close a running event loop")
         super().close()
         self.agenda[:] = [self._end]
-        self.feed = None
+        self.feed = self.quiet_until_ns = self._stays = None
 
 
 def _nothing() -> None:

@@ -37,6 +37,7 @@ def run_virtual(
     limit_ns: Nanos | None = None,
     patch: bool = True,
     is_deep: bool = False,
+    is_apart: bool = False,
     roots: Sequence[Any] = (),
 ) -> T:
     """Run `main(loop)` to its end in virtual time; may be called from inside another loop, which waits.
@@ -49,6 +50,7 @@ def run_virtual(
         patch: replace clocks and entropy, and refuse threads, sockets and processes, while the run lasts; off for code of ours alone.
         roots: functions and classes of the user, such as the bot, whose own copies of clocks and the like are replaced too.
         is_deep: also replace copies that no module holds by name, such as default arguments; takes some 50 ms.
+        is_apart: the caller has begun `apart`, and made nothing since that is not this run's.
 
     Returns:
         What main returned.
@@ -59,7 +61,7 @@ def run_virtual(
         BaseException: whatever main raised.
     """
     loop = VirtualLoop(epoch_ns=epoch_ns, limit_ns=limit_ns, feed=feed)
-    with virtual_world(loop, seed=seed, patch=patch, is_deep=is_deep, roots=roots):
+    with virtual_world(loop, seed=seed, patch=patch, is_deep=is_deep, is_apart=is_apart, roots=roots):
         if network is not None:
             loop.network = network(loop)
         return loop.run_until_complete(main(loop))
@@ -67,11 +69,18 @@ def run_virtual(
 
 @contextmanager
 def virtual_world(
-    loop: VirtualLoop, *, seed: int | str = 0, patch: bool = True, is_deep: bool = False, roots: Sequence[Any] = ()
+    loop: VirtualLoop,
+    *,
+    seed: int | str = 0,
+    patch: bool = True,
+    is_deep: bool = False,
+    is_apart: bool = False,
+    roots: Sequence[Any] = (),
 ) -> Iterator[Run | None]:
     """While it lasts, the calling thread is in the simulation of `loop`, whether that runs or not; then every trace of it is removed.
 
-    Yields what the replaced functions see of the run; None without `patch`. For `is_deep` and `roots` see `runtime.patch.patched`.
+    Yields what the replaced functions see of the run; None without `patch`. For `is_deep` and `roots` see `runtime.patch.patched`, for
+    `is_apart` see `run_virtual`.
     """
     outer = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
@@ -79,7 +88,8 @@ def virtual_world(
     gc.disable()  # finalizers would run at instants that depend on the process
     try:
         with _patched(loop, seed, is_deep, roots) if patch else nullcontext() as run:
-            gc.freeze()  # what was there before is not ours to collect; after the patches, which would have to thaw it and count it
+            if not is_apart:
+                gc.freeze()  # what was there before is not ours to collect; after the patches, which would have to thaw it and count it
             try:
                 yield run
             finally:
@@ -88,7 +98,8 @@ def virtual_world(
     finally:
         loop.close()
         forget_tasks()
-        gc.unfreeze()
+        if not is_apart:
+            gc.unfreeze()
         if collecting:
             gc.enable()
         asyncio._set_running_loop(outer)
@@ -116,16 +127,26 @@ def clear_away(loop: VirtualLoop) -> None:
 def collect() -> None:
     """Let go what only a run's cycles hold.
 
-    While everything else is frozen that is the youngest generation, unless somebody collected meanwhile; what is left of it then is where
-    `collect_after` looks.
+    While everything else is frozen that is the youngest generation, unless somebody collected meanwhile; what is left of it then is what
+    its caller holds, see `apart`.
     """
     is_young = not (gc.get_objects(generation=1) or gc.get_objects(generation=2))
     gc.collect(0) if is_young else gc.collect()
 
 
-def collect_after() -> None:
-    """Let go what only the cycles of a run that is over hold, without looking through all of memory: for who makes many runs in a row."""
-    gc.collect(1)
+@contextmanager
+def apart() -> Iterator[None]:
+    """Around all that is made for one run: when it is over, whatever of that nobody holds is let go, without a look at all of memory.
+
+    A world refers to what was made before it, such as its loop and its journal, and these refer to it. So what is to go with it must be as
+    young as it is; else it stays until somebody looks through what is old, libraries and all, which takes a tenth of a second.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.unfreeze()
 
 
 def forget_tasks() -> None:

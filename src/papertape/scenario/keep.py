@@ -27,7 +27,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         failure: the first sentence about it.
         faults: how many it had before, and how many it has.
         tries: how many scenarios were run to get there.
-        doubt: why the file may not show what the seed showed; empty where it does.
+        caveat: why the file may not show what the seed showed; empty where it does.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     failure: str
     faults: tuple[int, int]
     tries: int
-    doubt: str = ""
+    caveat: str = ""
 
     @property
     def repro(self) -> str:
@@ -84,11 +84,11 @@ def keep(
         failure=first.failures[0] if first.failures else target.failures[0],
         faults=(len(scenario.faults), len(small.faults)),
         tries=shrinker.tries,
-        doubt=_doubt(target, first, second),
+        caveat=_caveat(target, first, second),
     )
 
 
-def _doubt(target: SeedResult, first: SeedResult, second: SeedResult) -> str:
+def _caveat(target: SeedResult, first: SeedResult, second: SeedResult) -> str:
     if first.digest != second.digest:
         return "two runs of the file differ; `papertape run --check-determinism` shows where"
     if not first.fails_like(target):

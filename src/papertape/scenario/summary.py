@@ -27,9 +27,11 @@ ORDER_STATES: tuple[str, ...] = ("not at the venue", *map(str, (OrderStatus.OPEN
 MARKET_STATES: tuple[str, ...] = ("no order open", "orders open")
 """Of all orders, for faults that are about none."""
 
-MARKS_ONCE_ALL: tuple[str, ...] = tuple(str(mark) for mark in Mark if mark is not Mark.ORDER_STALE_IN_OUTBOX)
+_NO_SEEDS_DOING = (Mark.ORDER_STALE_IN_OUTBOX, Mark.MARKET_PHASE_CHANGED)
+
+MARKS_ONCE_ALL: tuple[str, ...] = tuple(str(mark) for mark in Mark if mark not in _NO_SEEDS_DOING)
 """What enough seeds of any trading bot must show. An order too old for its price wants a market that moves by half a percent while it waits
-(`stale_price_bps`): that is the tape's doing, and no fault's."""
+(`stale_price_bps`): that is the tape's doing, and no fault's. In another phase no seed puts a market."""
 
 
 class FaultCount(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ What a bot prints goes to stderr, and it finds nothing on its stdin. Tapes are r
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 import tomllib
@@ -15,7 +14,6 @@ from typing import Final
 import msgspec
 
 from papertape.model.errors import ConfigError, TapeError
-from papertape.runtime.world import collect_after
 from papertape.scenario.load import load_scenario
 from papertape.scenario.make import make_scenario
 from papertape.scenario.quick import DEFAULT_VENUE, bot_scenario, market_scenario, with_bot
@@ -29,10 +27,6 @@ from papertape.session.spec import Scenario
 from papertape.session.world import KeptRows
 
 READY: Final = b"ready\n"
-
-COLLECT_EVERY: Final = 10
-"""Jobs in whose runs all was collected, after which all is again: worlds that outlive that, some 7 MB each, pile up among what is old.
-All others are collected job by job, which is quick, since they are young."""
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -83,12 +77,9 @@ class Runner:
     def __init__(self) -> None:
         self._bases: dict[Base, tuple[Scenario, int]] = {}
         self._kept = KeptRows()
-        self._collections = collections()
-        self._old = 0
 
     def run(self, job: Job) -> SeedResult:
         """The result of one job, whatever happens."""
-        self._collect()
         repro = job.base.repro(job.seed)
         try:
             scenario = self._scenario(job)
@@ -102,16 +93,6 @@ class Runner:
             kind = type(error).__name__
             return of_error(job.base.path, job.seed, kind, f"an error of papertape's own, {kind}: {error}", repro)
 
-    def _collect(self) -> None:
-        """Let go of the world of the job before this one."""
-        self._old += collections() > self._collections
-        if self._old < COLLECT_EVERY:
-            collect_after()
-        else:
-            self._old = 0
-            gc.collect()
-        self._collections = collections()
-
     def _scenario(self, job: Job) -> Scenario:
         if job.text:
             return make_scenario(tomllib.loads(job.text), source=job.base.path, folder=Path(job.folder))
@@ -120,11 +101,6 @@ class Runner:
             self._bases[job.base] = (base, span_of(base))
         base, span_ns = self._bases[job.base]
         return swarm(base, job.seed, span_ns)
-
-
-def collections() -> int:
-    """How often this process has collected whatever there is."""
-    return int(gc.get_stats()[-1]["collections"])
 
 
 def main() -> None:

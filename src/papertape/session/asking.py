@@ -23,7 +23,7 @@ def note_asked(
     """From now on every `place_order` call of the bot adds one entry to `asked`; a repeated client order id adds none.
 
     An entry goes again when the call tells the bot that there is no order: refused, not found, or never sent. Then an order that the venue
-    has nevertheless is one that nobody asked for. A call that ends in doubt, or that the bot does not wait for, stays.
+    has nevertheless is one that nobody asked for. A call that ends with its outcome unknown, or that the bot does not wait for, stays.
 
     What cannot be read as an order (a word for an amount, say) adds nothing: the call itself refuses it. `on_asked` and `on_undone` are
     told of each entry as it comes and as it goes.

@@ -104,6 +104,11 @@ class Cursors:
             return (self.reach_ns, MARKET) if self.reach_ns < FOREVER_NS else NEVER
         return self.due_ns, DELIVERY
 
+    @property
+    def quiet_until_ns(self) -> Nanos:
+        """Before which run time nobody is told of anything, as long as nobody wishes for anything else."""
+        return self.next_key[0]
+
     def under_way(self) -> Iterator[MarketEvent]:
         """What has reached the venue and is not delivered yet, oldest first."""
         return (event for _, _, event in self._flying)
@@ -161,6 +166,9 @@ class AnyCursors(Protocol):
     def next_key(self) -> Key: ...
 
     @property
+    def quiet_until_ns(self) -> Nanos: ...
+
+    @property
     def seen(self) -> int: ...
 
     def under_way(self) -> Iterator[MarketEvent]: ...
@@ -179,6 +187,10 @@ class Replay:
         tapes = self._tapes
         key = tapes[0].next_key if len(tapes) == 1 else min(tape.next_key for tape in tapes)
         return None if key == NEVER else key
+
+    def quiet_until_ns(self) -> Nanos:
+        """Before which run time nobody is told of anything by any tape."""
+        return min(tape.quiet_until_ns for tape in self._tapes)
 
     def step(self) -> None:
         """Walk tape after tape, each as far as it is the first; ties as the scenario orders them."""

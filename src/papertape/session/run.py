@@ -25,9 +25,10 @@ from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.network import Network
 from papertape.runtime.network.trouble import Armed as ArmedOnLine
 from papertape.runtime.rank import END
-from papertape.runtime.world import run_virtual, virtual_world
+from papertape.runtime.world import apart, run_virtual, virtual_world
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
+from papertape.session.engine import Engine, engine
 from papertape.session.judge import Verdict, audits, beside, fault_results, fees_paid, judge, kind_of, led_there, pnl
 from papertape.session.leaving import note_left
 from papertape.session.lives import Lives, NotesOfLife, may_crash
@@ -57,6 +58,7 @@ ends first is a failure all the same. In the end an outcome may take `settle_aft
 Progress = Callable[[Nanos, Nanos], None]
 
 
+@apart()
 def run_scenario(
     scenario: Scenario,
     *,
@@ -101,8 +103,9 @@ def run_scenario(
             else:
                 is_deep = scenario.depth is Depth.WIRE
                 run_virtual(
-                    partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep, roots=(bot,)
-                )
+                    partial(run.with_bot, bot), seed=scenario.seed, epoch_ns=epoch_ns, limit_ns=limit_ns, is_deep=is_deep, is_apart=True,
+                    roots=(bot,),
+                )  # fmt: skip
         except StuckSimulation as stuck:
             run.failures.append(f"the run got stuck: {stuck}")
         except SystemExit as left:
@@ -171,6 +174,8 @@ class RunInParts:
             for world in self.worlds:
                 world.exchange = self._exchange(chance, world, loop, drive)
             self._start(loop, replay)
+            if self.trace is None and self.scenario.depth is Depth.INTERFACE and engine() is not Engine.PLAIN:
+                loop.quiet_until_ns = partial(self._quiet_until_ns, replay)
             try:
                 await drive.run()
                 await close()
@@ -196,7 +201,7 @@ class RunInParts:
     def with_program(self, script: Script, loop: HostLoop) -> None:
         """A program that never heard of papertape, from its first line to its last."""
         chance = Chance(self.scenario.seed)
-        with virtual_world(loop, seed=self.scenario.seed, is_deep=True) as inside:
+        with virtual_world(loop, seed=self.scenario.seed, is_deep=True, is_apart=True) as inside:
             replay = self._build(loop, chance)
             network = self._network(loop, chance)
             close = loop.run_until_complete(self._serve(loop, network, chance))
@@ -245,6 +250,10 @@ class RunInParts:
             for armed in self.network.armed:
                 armed.on_acted = self._line_acted
         self._report_progress(loop)
+
+    def _quiet_until_ns(self, replay: Replay) -> Nanos:
+        """Before which run time nothing matters but what is on the loop's agenda; 0 while somebody waits for a recovery at each message."""
+        return 0 if any(world.observer.waiting for world in self.worlds) else replay.quiet_until_ns()
 
     def _end(self, loop: VirtualLoop, replay: Replay, escaped: EscapedSimulation | None) -> None:
         self.escaped = escaped or next(iter(loop.escapes), None)

@@ -101,6 +101,15 @@ class SkippingCursors:
             return (max(reach_ns - self._origin_ns, 0), MARKET) if reach_ns < FOREVER_NS else NEVER
         return due_ns - self._origin_ns, DELIVERY
 
+    @property
+    def quiet_until_ns(self) -> Nanos:
+        """See `session.replay.Cursors`. What goes out by stretches the client has heard all the same, so it is told of it all the time."""
+        self._look_who_wants()
+        self._look_who_minds()
+        if self._following is not None:
+            return 0
+        return self._stop_ns if self._due is None else min(self._stop_ns, self._due[0])
+
     def under_way(self) -> Iterator[MarketEvent]:
         """What has reached the venue and is not delivered yet, oldest first."""
         end, begin = self._reached.settle(), self._delivered.settle()

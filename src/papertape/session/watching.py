@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import queue
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,13 +22,13 @@ from papertape.runtime.rank import END
 from papertape.session.asking import note_asked, note_shown
 from papertape.session.by_rest import ByRest, wanting_ns
 from papertape.session.comparing import book_problem, told_problem
+from papertape.session.looks import COUNT_EVERY_NS, Comparisons, Counts, Looks
+from papertape.session.queues import queues_of
 from papertape.sim.stream import CHANNEL_OF, Stream
 
 if TYPE_CHECKING:
     from papertape.session.world import VenueWorld
 
-COUNT_EVERY_NS: Final = 5 * SECOND
-COMPARE_EVERY_NS: Final = 30 * SECOND
 HELD_UP_NS: Final = 1 * SECOND
 """A request that was so long on its way comes into another market than it left for."""
 
@@ -47,6 +45,7 @@ class Watching:
 
     Attributes:
         watches: by the invariant's name.
+        is_over: the bot has ended, and no more is looked at.
         pending: why the client did not know what became of an order when it stopped looking, by client order id.
     """
 
@@ -63,7 +62,7 @@ class Watching:
         self._streams: list[Stream] = []
         self._rest = ByRest()
         self._compared_ns: Nanos = -COMPARE_APART_NS
-        self._is_over = False
+        self.is_over = False
         # (connection, symbol) of books that are wrong in a way that shows nowhere, and the stamp of the change that came again, or 0.
         self._unseen: dict[tuple[int, str], Nanos] = {}
         self._numbers = itertools.count(1)
@@ -88,9 +87,9 @@ class Watching:
         if not is_first:  # a bot that was started anew
             return
         if self._hears("counted"):
-            self._loop.schedule_ns(0, END, self._count, until_ns)
+            self._loop.schedule_ns(0, END, self._count, Counts(self, until_ns))
         if self._hears("book_compared"):
-            self._loop.schedule_ns(0, END, self._compare_again, until_ns)
+            self._loop.schedule_ns(0, END, self._compare_again, Comparisons(self, until_ns))
 
     def look_into(self, *roots: Any) -> None:
         """The bot's own object; its queues are counted, as are those of its tasks."""
@@ -99,7 +98,7 @@ class Watching:
     def bot_ended(self) -> None:
         """The last look while the exchange still stands."""
         self.compare()
-        self._is_over = True
+        self.is_over = True
 
     def _hears(self, hook: str) -> list[Watch]:
         ears = self._ears.get(hook)
@@ -155,7 +154,7 @@ class Watching:
         Changes say all of a level: once each level that was wrong has been told anew, nothing is wrong any more, and nobody could tell.
         """
         exchange = self._exchange
-        if exchange is None or self._is_over or self._is_between():
+        if exchange is None or self.is_over or self._is_between():
             return
         for symbol, book, is_streamed in exchange.insight.books():
             stream = self._newest_open(symbol) if is_streamed else None
@@ -269,8 +268,7 @@ class Watching:
         """Hold every book that the client holds valid against the venue's as delivered."""
         exchange = self._exchange
         watches = self._hears("book_compared")
-        is_dead = isinstance(self._home, Life) and self._home.is_over  # what it held nobody acts upon
-        if exchange is None or not watches or self._is_over or is_dead or self._is_between():
+        if exchange is None or not watches or self.is_over or self._is_dead or self._is_between():
             return
         now_ns = self._compared_ns = self._loop.now_ns
         for symbol, book, is_streamed in exchange.insight.books():
@@ -295,6 +293,11 @@ class Watching:
                 for watch in watches:
                     watch.book_compared(now_ns, symbol, problem)
 
+    @property
+    def _is_dead(self) -> bool:
+        """What the client held nobody acts upon."""
+        return isinstance(self._home, Life) and self._home.is_over
+
     def _newest_open(self, symbol: str) -> Stream | None:
         open_streams = reversed(self._world.door.broadcast.open_streams(Lane.MARKET))
         return next((each for each in open_streams if each.follows(symbol)), None)
@@ -314,28 +317,44 @@ class Watching:
             if getattr(message, "symbol", "") == symbol:
                 yield message
 
-    def _compare_again(self, until_ns: Nanos) -> None:
+    def _compare_again(self, looks: Comparisons) -> None:
         self.compare()
-        self._again(COMPARE_EVERY_NS, until_ns, self._compare_again)
+        self._again(looks, self._compare_again)
+
+    @property
+    def has_books(self) -> bool:
+        """Whether there is anything to compare."""
+        return self._exchange is not None and any(True for _ in self._exchange.insight.books())
+
+    def compared_nothing(self, at_ns: Nanos) -> None:
+        """What `compare` does then where the client has no book."""
+        if not self.is_over and not self._is_dead and not self._is_between():
+            self._compared_ns = at_ns
 
     # ---- how much there is
 
-    def _count(self, until_ns: Nanos) -> None:
-        figures = self._figures()
-        for watch in self._hears("counted"):
-            watch.counted(self._loop.now_ns, figures)
-        self._again(COUNT_EVERY_NS, until_ns, self._count)
+    def _count(self, looks: Counts) -> None:
+        self.count(1, self._loop.now_ns)
+        self._again(looks, self._count)
 
-    def _again(self, every_ns: Nanos, until_ns: Nanos, look: Any) -> None:
-        if not self._is_over and self._loop.now_ns + every_ns <= until_ns:
-            self._loop.schedule_ns(self._loop.now_ns + every_ns, END, look, until_ns)
+    def count(self, times: int, last_ns: Nanos) -> None:
+        """Count so many times in a row, the last of them at `last_ns`, run time, while nothing changes."""
+        figures = self._figures()
+        for at_ns in range(last_ns - (times - 1) * COUNT_EVERY_NS, last_ns + 1, COUNT_EVERY_NS):
+            for watch in self._hears("counted"):
+                watch.counted(at_ns, figures)
+
+    def _again(self, looks: Looks, look: Callable[[Any], None]) -> None:
+        due_ns = self._loop.now_ns + looks.every_ns
+        if not self.is_over and due_ns <= looks.until_ns:
+            self._loop.schedule_round(due_ns, END, looks.every_ns, looks, look, looks)
 
     def _figures(self) -> Mapping[str, Figure]:
         assert self._exchange is not None
         figures = {what: Figure(count=count, most=most) for what, (count, most) in self._exchange.insight.load().items()}
         tasks = asyncio.all_tasks(self._home)
         figures["tasks of the bot"] = Figure(count=len(tasks) - figures["tasks of the shell"].count, most=TASKS_MAX)
-        queued = sum(each.qsize() for each in _queues([*self._roots, *tasks]))  # a sum has no order
+        queued = sum(each.qsize() for each in queues_of([*self._roots, *tasks]))  # a sum has no order
         figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
         return figures
 
@@ -343,36 +362,3 @@ class Watching:
 def _comes_again(stream: Stream, symbol: str) -> bool:
     """Whether a change that has been sent before waits to go out once more."""
     return any(not index and isinstance(message, BookUpdate) and message.symbol == symbol for _, _, message, index in stream.waiting)
-
-
-QUEUES: Final = (asyncio.Queue, queue.Queue, queue.SimpleQueue)
-
-
-def _queues(roots: Sequence[Any]) -> Iterator[Any]:
-    """Queues that objects hold by an attribute, and tasks by a variable or by an attribute of their `self`; each once."""
-    seen: dict[int, None] = {}
-    for root in roots:
-        for holder in _holders(root):
-            for each in holder.values():
-                if isinstance(each, QUEUES) and id(each) not in seen:
-                    seen[id(each)] = None
-                    yield each
-
-
-def _holders(root: Any) -> Sequence[Mapping[str, Any]]:
-    if not isinstance(root, asyncio.Task):
-        return (getattr(root, "__dict__", {}),)
-    frame = getattr(root.get_coro(), "cr_frame", None)
-    if frame is None or _is_ours(frame.f_code.co_filename):
-        return ()
-    names = frame.f_locals
-    return names, getattr(names.get("self"), "__dict__", {})
-
-
-_OURS: Final = __file__.rpartition("session")[0]
-"""The folder of papertape's own code; what its tasks hold is in other counts."""
-
-
-@lru_cache(maxsize=1_000)
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OURS) and not filename.startswith(_OURS + "bots")

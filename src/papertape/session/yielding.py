@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from papertape.model.event import MarketEvent
+from papertape.model.units import Nanos
 from papertape.session.lag import Tuning
 from papertape.session.replay import AnyCursors, Key, Road, Row, Standing
 from papertape.session.skipping import SkippingCursors
@@ -26,6 +27,10 @@ class Yielding:
     @property
     def next_key(self) -> Key:
         return self._its.next_key
+
+    @property
+    def quiet_until_ns(self) -> Nanos:
+        return self._its.quiet_until_ns
 
     @property
     def seen(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from papertape.model.event import BookSnapshot
 from papertape.model.interference import Interference, Trigger, Window
 from papertape.model.request import Request
@@ -82,3 +84,9 @@ class Armed:
 
     def end(self) -> None:
         self.is_open = False
+
+
+def longest(hit: list[Armed], request: Request, point: Literal["hides_ns", "withholds_ns"]) -> tuple[Nanos, Armed] | None:
+    """How long a request's consequences are kept from the client at that point, and by whose doing; None if they are not."""
+    found = [(ns, armed) for armed in hit if (ns := getattr(armed.fault, point)(request))]
+    return max(found, key=lambda each: each[0], default=None)

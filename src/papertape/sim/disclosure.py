@@ -9,7 +9,7 @@ it sent the second. An order's outcome is *disclosed* once the client has
   longer come there, and heard the answer. While the request may still arrive, "not found" discloses nothing; nor does a listing of open
   orders that leaves out an order because it has filled, nor a balance that the order has moved.
 
-A cancel or an edit whose own outcome is undisclosed puts its order into doubt again, until the client hears of that order anew.
+A cancel or an edit whose own outcome is undisclosed makes that of its order undisclosed again, until the client hears of that order anew.
 
 A later order is a *repeat* of an earlier one if it has another client order id, the same symbol and side, and was sent when the earlier
 one's outcome was undisclosed and nobody waited for it any more: its answer or its connection was lost, or the client had given up, or had
@@ -87,7 +87,7 @@ class Repeat(msgspec.Struct, frozen=True):
     """An order that was sent again while its outcome was undisclosed.
 
     Attributes:
-        change: the op that had put it into doubt, where that was not its own creation.
+        change: the op that had made it undisclosed, where that was not its own creation.
     """
 
     first: Create
@@ -179,7 +179,7 @@ class Disclosure:
             self._doubtful.append(create)
 
     def _doubt(self, create: Create) -> Op | None:
-        """Which change put an order into doubt; None if it never was disclosed at all."""
+        """Which change made an order undisclosed; None if it never was disclosed at all."""
         if not create.is_known and create.owed:
             return None
         request = self._requests.get(next(iter(create.changes), 0))

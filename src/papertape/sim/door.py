@@ -20,7 +20,7 @@ from papertape.model.units import Nanos
 from papertape.model.view import Truth
 from papertape.runtime.chance import Chance
 from papertape.runtime.rank import COMMAND, DELIVERY
-from papertape.sim.armed import Armed
+from papertape.sim.armed import Armed, longest
 from papertape.sim.broadcast import Broadcast
 from papertape.sim.client import Client, Neighbour
 from papertape.sim.fact import Fact, GaveUp, Gone, Heard, Reached, Sent, Told, Unheard, named
@@ -33,6 +33,7 @@ from papertape.sim.phases import note_phase, set_phases
 from papertape.sim.stream import Close, Reply, Send, Stream
 from papertape.sim.timeline import Timeline
 from papertape.sim.venue import SimVenue
+from papertape.sim.withholding import Withholding
 from papertape.sim.written import command_facts, in_words, order_facts, outcome_facts
 
 _NEIGHBOUR: Final = Neighbour()
@@ -94,6 +95,7 @@ class Door:
         self._count = self._ways = self._told = 0
         self._life = 1
         self._hiding = Hiding()
+        self._withholding = Withholding(venue, self.plan, timeline)
         self._foreign: dict[str, None] = {}
         self._pending: dict[int, Pending] = {}
         self._far: dict[int, Pending] = {}  # behind a network, and not known to have heard
@@ -175,6 +177,7 @@ class Door:
             self.executed.append((now_ns, request))
             answer = self._as_seen(hit, request, self.venue.execute(request, now_ns))
         note_phase(self.plan, request, answer)
+        self._withholding.note(hit, request, answer)
         pending.is_executed = answer.refusal is None
         self._write_command(pending, answer)
         made = answer.order if request.op is Op.ORDER_CREATE else None
@@ -201,7 +204,7 @@ class Door:
         """The answer without what is hidden; what was just made may be hidden from now on."""
         now_ns, made = self._timeline.now_ns, answer.order
         if made is not None and request.op is Op.ORDER_CREATE and made.created_ns == self.venue.epoch_ns + now_ns:
-            hidden = self.plan.hides(hit, request)
+            hidden = longest(hit, request, "hides_ns")
             if hidden is not None:
                 until_ns = now_ns + hidden[0]
                 self._hiding.hide(made, until_ns, hidden[1])

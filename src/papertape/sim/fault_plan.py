@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot
+from papertape.model.event import BookSnapshot, Heartbeat
 from papertape.model.interference import Again, Crash, Interference, Lifetime, Moment, Postponed, Swap, Thwarted
 from papertape.model.order import OrderUpdate
 from papertape.model.phase import Phase
@@ -18,7 +18,7 @@ from papertape.sim.armed import Armed
 from papertape.sim.stream import Message
 from papertape.sim.timeline import Timeline
 
-_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns", "hides_ns")
+_POINTS: Final = ("before_venue", "after_venue", "answer_delay_ns", "hides_ns", "withholds_ns")
 """Where a fault meets a request; one that is at none of them need not count requests."""
 
 _STREAM_POINTS: Final = ("delay_ns", "holds", "drops", "repeats", "swaps", "falsified")
@@ -28,6 +28,10 @@ _ANY_MESSAGE: Final = ("delay_ns", "holds", "drops", "repeats", "swaps")
 """Those of them that may meet any message; the rest is about snapshots alone."""
 
 
+BEAT: Final = Heartbeat(venue_ns=0, local_ns=0, symbol="", counter=0)
+"""One for all, where it is asked what would become of it."""
+
+
 class FaultPlan:
     """Open and close windows on time, count requests, and answer the Door's questions.
 
@@ -35,6 +39,7 @@ class FaultPlan:
         faults: in the scenario's order.
         on_open: called with a fault whose window has just opened.
         on_end: called with a fault that has just stopped disturbing.
+        on_healed: called with one of which nothing may be left.
         guilty: by symbol of each market that is in another phase than usual, whose doing that is.
         is_calm: no open fault is about messages, so that each may go as it is.
     """
@@ -43,6 +48,7 @@ class FaultPlan:
         self.faults = [Armed(fault) for fault in faults]
         self.on_open: Callable[[Armed], None] = lambda armed: None
         self.on_end: Callable[[Armed], None] = lambda armed: None
+        self.on_healed: Callable[[Armed], None] = lambda armed: None
         self.guilty: dict[str, Armed] = {}
         self._timeline = timeline
         self._journal = journal
@@ -94,6 +100,12 @@ class FaultPlan:
     def disturbs_stream(self, lane: Lane) -> bool:
         """Whether any message of `lane` needs a closer look now."""
         return any(lane in armed.fault.lanes() for point in _ANY_MESSAGE for armed in self._open_at[point])
+
+    def meets_beats(self, lane: Lane) -> bool:
+        """Whether what is open now does something to heartbeats of `lane`, or would be asked of the time that they tell."""
+        is_late = self.holds(lane) or any(lane in each.fault.lanes() for each in self._open_at["delay_ns"])
+        is_late = is_late or any(_defines(each, "skew_ns") for each in self._open)
+        return is_late or any(each.fault.drops(lane, BEAT, each.done) or each.fault.repeats(lane, BEAT, each.done) for each in self._open)
 
     def delay_ns(self, lane: Lane) -> Nanos:
         """How much longer a message or request of `lane` takes now."""
@@ -215,11 +227,6 @@ class FaultPlan:
         """Which markets are in which phase by whose doing, `""` for all of them."""
         return [(armed, *found) for armed in self._open if (found := armed.fault.sets_phase()) is not None]
 
-    def met_phase(self, symbol: str) -> None:
-        """A client has met a market's phase: an order was refused because of it, or somebody was told."""
-        if symbol in self.guilty:
-            self.guilty[symbol].fired += 1
-
     def aged(self, armed: Armed, lane: Lane) -> None:
         """A connection has just ended of its age."""
         armed.fired += 1
@@ -296,10 +303,9 @@ class FaultPlan:
                 total += extra
         return total
 
-    def hides(self, hit: list[Armed], request: Request) -> tuple[Nanos, Armed] | None:
-        """How long the order that was just made is not shown, and whose doing that is."""
-        found = [(ns, armed) for armed in hit if (ns := armed.fault.hides_ns(request))]
-        return max(found, key=lambda each: each[0], default=None)
+    def withheld(self, armed: Armed, request: Request, until_ns: Nanos) -> None:
+        armed.harms_until(until_ns)
+        self._fired(armed, request)
 
     def hid(self, armed: Armed, request: Request) -> None:
         """A question was answered without an order."""
@@ -331,6 +337,7 @@ class FaultPlan:
         armed.is_healed = True
         if armed.is_open:
             self._end_window(armed)
+        self.on_healed(armed)
 
     def _write(self, armed: Armed, what: str, **facts: object) -> None:
         armed.hit_ns = self._timeline.now_ns

@@ -30,15 +30,21 @@ def note_phase(plan: FaultPlan, request: Request, answer: Answer) -> None:
         return
     if answer.refusal is not None and answer.refusal.code is RefusalCode.TRADING_DISABLED:
         # An edit may name its order alone; then any market's phase may have been it.
-        plan.met_phase(request.symbol if request.symbol in plan.guilty else next(iter(plan.guilty)))
+        _met(plan, request.symbol if request.symbol in plan.guilty else next(iter(plan.guilty)))
     elif request.op is Op.MARKETS_FETCH:
         for market in answer.markets:
-            plan.met_phase(market.symbol)
+            _met(plan, market.symbol)
 
 
 def status_of(venue: SimVenue, plan: FaultPlan, symbol: str, at_ns: Nanos) -> MarketStatus:
     """What the venue tells of a market, when its clock shows `at_ns`; whoever asks tells it to a client."""
     phase = venue.phases.get(symbol, Phase.ONLINE)
-    plan.met_phase(symbol)
+    _met(plan, symbol)
     status = "offline" if phase is Phase.OFFLINE else ONLINE
     return MarketStatus(venue_ns=at_ns, local_ns=at_ns, symbol=symbol, status=status, text=phase.words)
+
+
+def _met(plan: FaultPlan, symbol: str) -> None:
+    """A client has met a market's phase: an order was refused because of it, or somebody was told."""
+    if symbol in plan.guilty:
+        plan.guilty[symbol].fired += 1

@@ -126,6 +126,15 @@ class Settlement:
         del self.open[order.id]
         self.tell(order)
 
+    def withhold(self, order: LiveOrder) -> Callable[[], None] | None:
+        """Hold what an order held until it was cancelled, just now, for as long as what this returns is not called."""
+        currency = order.instrument.quote if order.side is Side.BUY else order.instrument.base
+        amount = self.needed(order, order.limit_ticks or 0, order.left_lots)
+        if not amount:
+            return None
+        self.ledger.hold(order.id, currency, amount, self.at_ns)
+        return lambda: self.ledger.release(order.id, currency, amount, self.at_ns)
+
     def tell(self, order: LiveOrder, fill: Fill | None = None) -> None:
         """Let the user lane know how an order stands."""
         self._emit(OrderUpdate(venue_ns=self.at_ns, order=order.snapshot(), fill=fill))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from papertape.model.beat import BeatTaker
 from papertape.model.event import BookSnapshot, BookUpdate, CandleEvent, Event, MarketStatus, Ticker, Trade
 from papertape.model.interference import RefusedBecause
 from papertape.model.order import Order, OrderUpdate
@@ -15,6 +16,9 @@ from papertape.model.units import Nanos, plain
 from papertape.model.venue import Numbering
 from papertape.sim.armed import Armed
 from papertape.sim.timeline import Handle
+
+if TYPE_CHECKING:
+    from papertape.sim.beats import Beats
 
 Message = Event | OrderUpdate
 Send = Callable[[int, Message], None]
@@ -94,6 +98,8 @@ class Stream:
         left: symbols of which the client asked for something and then for nothing any more.
         opened_ns, ended_ns: its life, run time; it goes on while `ended_ns` is None.
         taker: who takes changes of a book many at a time; None where each goes by itself.
+        taker_of_beats: who may be told of heartbeats many at a time; None where each goes by itself.
+        beats: its heartbeats, once they have been asked for.
         settle: called before anybody looks at what was delivered; whoever hands over many at a time counts them by then.
         left_ns: when the client closed its end, which the venue hears of later; None where that is not known, or it was the venue that did.
     """
@@ -124,6 +130,8 @@ class Stream:
         self.missed: dict[str, Nanos | None] = {}
         self.left: dict[str, None] = {}
         self.taker: Taker | None = None
+        self.taker_of_beats: BeatTaker | None = None
+        self.beats: Beats | None = None
         self.settle: Callable[[], None] = _nothing
         self.is_open = True
         self.opened_ns: Nanos = 0

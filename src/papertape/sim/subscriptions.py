@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from papertape.journal import Journal
-from papertape.model.event import BookSnapshot, Heartbeat, Side
+from papertape.model.event import BookSnapshot, Side
 from papertape.model.interference import Interference
 from papertape.model.request import Channel, Lane
 from papertape.model.units import Nanos
 from papertape.runtime.rank import DELIVERY, TIMER
+from papertape.sim.beats import Beats
 from papertape.sim.fault_plan import FaultPlan
 from papertape.sim.phases import status_of
 from papertape.sim.stream import Message, Reply, Stream
@@ -79,7 +80,10 @@ class Subscriptions:
         elif channel is Channel.STATUS:
             self._tell_status(stream, symbol, sender)
         elif channel is Channel.HEARTBEATS:
-            self._timeline.schedule_ns(self._timeline.now_ns + self._heartbeat_ns, TIMER, self._beat, stream, sender)
+            stream.beats = Beats(
+                stream, sender, every_ns=self._heartbeat_ns, timeline=self._timeline, plan=self._plan, epoch_ns=self._epoch_ns
+            )
+            stream.beats.go_on()
         reply.settled()
 
     def end(self, stream: Stream, channel: Channel, symbol: str, sender: Sender) -> None:
@@ -153,10 +157,3 @@ class Subscriptions:
             due_ns = self._timeline.now_ns + self._venue.rules.status_every_ns
             self._statuses[stream.number, symbol] = self._timeline.schedule_ns(due_ns, TIMER, self._tell_status, stream, symbol, sender)
             sender.send(stream, status_of(self._venue, self._plan, symbol, self._epoch_ns + self._timeline.now_ns))
-
-    def _beat(self, stream: Stream, sender: Sender) -> None:
-        if stream.is_open and (Channel.HEARTBEATS, "") in stream.wanted_after:
-            stamp_ns = self._epoch_ns + self._timeline.now_ns
-            sender.send(stream, Heartbeat(venue_ns=stamp_ns, local_ns=stamp_ns, symbol="", counter=stream.heartbeats))
-            stream.heartbeats += 1
-            self._timeline.schedule_ns(self._timeline.now_ns + self._heartbeat_ns, TIMER, self._beat, stream, sender)

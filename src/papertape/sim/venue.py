@@ -151,6 +151,11 @@ class SimVenue:
             self.phases[symbol] = phase
         self._matchers[symbol].is_halted = not phase.matches
 
+    def withhold(self, client_order_id: str) -> Callable[[], None] | None:
+        """Hold on to what a cancelled order has set free, until what this returns is called; None if that was nothing."""
+        order = self._orders.of(client_order_id)
+        return None if order is None else self._settlement.withhold(order)
+
     def resume(self, orders: Sequence[Order], fills: Sequence[Fill]) -> None:
         """Take on what another venue of this account did, oldest first; to be called before anything else, with the money of then.
 

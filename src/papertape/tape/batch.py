@@ -12,6 +12,7 @@ import msgspec
 from papertape.model.errors import TapeError
 from papertape.model.units import MILLISECOND, Nanos
 from papertape.tape import schema
+from papertape.tape.columns import ascends, column_from, ints, risen
 from papertape.tape.header import Header
 
 FLOOR_NS: Final = MILLISECOND
@@ -99,23 +100,24 @@ def listed(timed: Timed) -> Batch:
 
 def timed_rows(path: Path, header: Header, instruments: int, *, with_numbers: bool = False, rows_max: int = BATCH_ROWS) -> Iterator[Timed]:
     """All rows after the instruments, `rows_max` at a time; raises as `read_batches` does."""
-    import pyarrow.compute as pc
+    import numpy as np
 
-    skews = column_of("int64", [connection.skew_ns for connection in header.connections])
-    kinds_known = column_of("int8", [kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT])
+    skews = [connection.skew_ns for connection in header.connections]
+    is_known = np.zeros(256, bool)
+    is_known[[kind for kind in schema.KIND_NAMES if kind != schema.INSTRUMENT]] = True
     row = header.row_base
     reach_ns: Nanos | None = None
     local_ns = 0
     for arrow in arrow_batches(path, with_numbers=with_numbers, rows_max=rows_max):
-        local = arrow.column("local_ns")
-        if local[0].as_py() < local_ns or (len(arrow) > 1 and pc.min(pc.pairwise_diff(local).slice(1)).as_py() < 0):
+        local = ints(arrow.column("local_ns"))
+        if not ascends(local, local_ns):
             raise TapeError(
                 f"{path}: rows are not in the order of arrival (`local_ns` goes back after row {row}). "
                 f"Import the capture again; `papertape tape check {path}` names the row."
             )
-        local_ns = local[len(local) - 1].as_py()
+        local_ns = int(local[-1])
         if (
-            not pc.all(pc.is_in(arrow.column("kind"), kinds_known)).as_py()
+            not is_known[ints(arrow.column("kind")).view("u1")].all()
             or not _are_within(arrow.column("instrument"), -1, instruments)
             or not _are_within(arrow.column("connection"), 0, len(skews))
         ):
@@ -138,23 +140,18 @@ def rows_between(path: Path, header: Header, first_row: int, count: int, reach_n
     table = pa.concat_tables(parts, promote_options="default").combine_chunks()
     if len(table) != count:
         raise TapeError(f"{path}: the tape has changed since it was opened. Run again.")
-    skews = column_of("int64", [connection.skew_ns for connection in header.connections])
-    return _timed(table.to_batches()[0], first_row, reach_ns, skews)
+    return _timed(table.to_batches()[0], first_row, reach_ns, [connection.skew_ns for connection in header.connections])
 
 
-def _timed(arrow: Any, row: int, reach_ns: Nanos | None, skews: Any) -> Timed:
+def _timed(arrow: Any, row: int, reach_ns: Nanos | None, skews: Sequence[Nanos]) -> Timed:
     """Rows that are known to be sound, and what follows from their times; `reach_ns` is the latest before them."""
-    import pyarrow.compute as pc
+    import numpy as np
 
-    venue, local = arrow.column("venue_ns"), arrow.column("local_ns")
-    reaches = pc.cumulative_max(venue) if reach_ns is None else pc.cumulative_max(venue, start=scalar_of("int64", reach_ns))
-    delivers = pc.max_element_wise(
-        pc.add(reaches, column_of("int64", [FLOOR_NS])[0]), pc.subtract(local, pc.take(skews, arrow.column("connection")))
-    )
-    kinds = pc.multiply(arrow.column("kind").cast("int16"), column_of("int16", [16])[0])
-    flags = pc.multiply(arrow.column("flags").cast("int16"), column_of("int16", [4])[0])
-    codes = pc.add(pc.add(kinds, flags), arrow.column("side").cast("int16"))
-    return Timed(row, arrow, codes, reaches, delivers)
+    reaches = risen(arrow.column("venue_ns"), reach_ns)
+    skew = skews[0] if len(skews) == 1 else np.array(skews, "i8")[ints(arrow.column("connection"))]
+    delivers = np.maximum(ints(reaches) + FLOOR_NS, ints(arrow.column("local_ns")) - skew)
+    kinds, flags, sides = (ints(arrow.column(name)).astype("i2") for name in ("kind", "flags", "side"))
+    return Timed(row, arrow, column_from(kinds * 16 + flags * 4 + sides), reaches, column_from(delivers))
 
 
 def column_of(kind: str, values: Sequence[int]) -> Any:

@@ -18,10 +18,11 @@ from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
 from papertape.tape.batch import BATCH_ROWS, Timed, column_of, listed, rows_between, scalar_of, timed_rows
 from papertape.tape.changes import Changes
+from papertape.tape.columns import column_from, ints, risen
 from papertape.tape.cutting import joined, part_of, rows_before, whole_of
 from papertape.tape.reader import Message, Tape, events_of
 from papertape.tape.rows import Numbers, Row
-from papertape.tape.strand import NO_ROWS, Bar, Strand, bars, words
+from papertape.tape.strand import NO_ROWS, Bar, Strand, bars, bars_of, words
 
 BLOCK_ROWS: Final = 131_072
 """Rows in a block at most; those of a message that the last one left unfinished come on top."""
@@ -163,8 +164,10 @@ class Rows(Block):
         latest_ns: when the message before the first arrived.
     """
 
+    ends: Sequence[int]
+
     def __init__(self, tape: Tape, timed: Timed, first: int, latest_ns: Nanos | None, rest: Generator[Block]) -> None:
-        import pyarrow.compute as pc
+        import numpy as np
 
         super().__init__(rest)
         self._tape = tape
@@ -172,28 +175,23 @@ class Rows(Block):
         self._strands: dict[int, tuple[Strand, Strand, Strand, Strand]] = {}
         self._changes: dict[int, Changes] = {}
         self._pages: dict[int, list[Message]] = {}
-        flags, kinds = timed.arrow.column("flags"), timed.arrow.column("kind")
-        lasts = pc.greater_equal(flags, scalar_of("int8", schema.LAST))
-        firsts = pc.equal(pc.bit_wise_and(flags, scalar_of("int8", schema.FIRST)), scalar_of("int8", schema.FIRST))
-        self.is_plain = bool(pc.min(flags).as_py() == schema.WHOLE)
-        ends = pc.indices_nonzero(lasts)
-        self.ends: Sequence[int] = range(len(flags)) if self.is_plain else words(ends)
+        flags, kinds, sides = (ints(timed.arrow.column(name)) for name in ("flags", "kind", "side"))
+        self.is_plain = bool(flags.min() == schema.WHOLE)
         reaches, arrivals = timed.reaches, timed.delivers
+        lasts, self.ends, self.is_odd = flags >= schema.LAST, range(len(flags)), False
         if not self.is_plain:
-            reaches, arrivals = reaches.take(ends), arrivals.take(ends)
-        arrivals = pc.cumulative_max(arrivals) if latest_ns is None else pc.cumulative_max(arrivals, start=scalar_of("int64", latest_ns))
+            ends = column_from(np.flatnonzero(lasts))
+            self.ends, reaches, arrivals = words(ends), reaches.take(ends), arrivals.take(ends)
+            firsts = (flags & schema.FIRST) == schema.FIRST
+            self.is_odd = not (firsts[0] and bool((firsts[1:] == lasts[:-1]).all()))
         self.first, self.count = first, len(reaches)
-        self.reaches, self.arrivals = words(reaches), words(arrivals)
-        is_barrier = pc.or_(pc.equal(kinds, scalar_of("int8", schema.SNAPSHOT)), pc.greater_equal(kinds, scalar_of("int8", schema.OPENED)))
-        is_empty = pc.equal(timed.arrow.column("side"), scalar_of("int8", schema.NO_SIDE))
-        is_barrier = pc.or_(is_barrier, pc.and_(is_empty, pc.equal(kinds, scalar_of("int8", schema.DELTA))))
-        self.is_odd = is_odd = not self.is_plain and not (firsts[0].as_py() and firsts.slice(1).equals(lasts.slice(0, len(lasts) - 1)))
-        if is_odd:
+        self.reaches, self.arrivals = words(reaches), words(risen(arrivals, latest_ns))
+        if self.is_odd:
             self.barriers = range(self.count)
-        elif self.is_plain:
-            self.barriers = words(pc.indices_nonzero(is_barrier)) if pc.any(is_barrier).as_py() else ()
         else:
-            self.barriers = [self._place(row) for row in words(pc.indices_nonzero(pc.and_(is_barrier, lasts)))]
+            is_barrier = (kinds == schema.SNAPSHOT) | (kinds >= schema.OPENED) | ((sides == schema.NO_SIDE) & (kinds == schema.DELTA))
+            found = np.flatnonzero(is_barrier & lasts).tolist()
+            self.barriers = found if self.is_plain else [self._place(row) for row in found]
 
     @property
     def first_row(self) -> int:
@@ -212,17 +210,32 @@ class Rows(Block):
     def strands(self, instrument: int) -> tuple[Strand, Strand, Strand, Strand]:
         strands = self._strands.get(instrument)
         if strands is None:
-            import pyarrow.compute as pc
+            import numpy as np
 
-            keys = pc.add(self._keys, pc.multiply(self._timed.arrow.column("instrument").cast("int32"), scalar_of("int32", _APART)))
+            column = self._timed.arrow.column
+            kinds, sides, numbers = (ints(column(name)) for name in ("kind", "side", "instrument"))
+            columns = [ints(column(name)) for name in ("price_ticks", "qty_lots", "venue_ns")]
+            is_its = numbers == instrument
             made = []
             for kind, side in ((schema.DELTA, schema.BID), (schema.DELTA, schema.ASK), (schema.TRADE, 1), (schema.TRADE, 2)):
-                rows = pc.indices_nonzero(pc.equal(keys, scalar_of("int32", instrument * _APART + kind * 4 + side)))
-                places = words(rows if self.is_plain else self._places.take(rows))
-                prices, lots, stamps = (self._timed.arrow.column(name).take(rows) for name in ("price_ticks", "qty_lots", "venue_ns"))
-                made.append(Strand(places, prices, lots, stamps, rows))
+                rows = np.flatnonzero((kinds == kind) & (sides == side) & is_its)
+                its = column_from(rows)
+                places = words(its if self.is_plain else self._places.take(its))
+                prices, lots, stamps = (column_from(each[rows]) for each in columns)
+                made.append(Strand(places, prices, lots, stamps, its))
             strands = self._strands[instrument] = (made[0], made[1], made[2], made[3])
         return strands
+
+    def bars(self, instrument: int, begin: int, end: int) -> tuple[list[Bar], int]:
+        if begin or end < self.count or self.is_odd:
+            return super().bars(instrument, begin, end)
+        import numpy as np
+
+        column = self._timed.arrow.column
+        kinds, sides, numbers = (ints(column(name)) for name in ("kind", "side", "instrument"))
+        rows = np.flatnonzero((kinds == schema.TRADE) & ((sides == 1) | (sides == 2)) & (numbers == instrument))
+        found = bars_of(*(ints(column(name))[rows] for name in ("venue_ns", "price_ticks", "qty_lots")))
+        return super().bars(instrument, begin, end) if found is None else found
 
     def changes(self, instrument: int) -> Changes | None:
         if self.is_odd:
@@ -240,14 +253,6 @@ class Rows(Block):
 
         lasts = pc.greater_equal(self._timed.arrow.column("flags"), scalar_of("int8", schema.LAST)).cast("int64")
         return pc.subtract(pc.cumulative_sum(lasts), lasts)
-
-    @cached_property
-    def _keys(self) -> Any:
-        """Kind and side of each row in one number."""
-        import pyarrow.compute as pc
-
-        kinds = pc.multiply(self._timed.arrow.column("kind").cast("int32"), scalar_of("int32", 4))
-        return pc.add(kinds, self._timed.arrow.column("side").cast("int32"))
 
     def messages(self, begin: int, end: int) -> Iterable[Message]:
         first, last = begin // PAGE, (end - 1) // PAGE
@@ -314,10 +319,6 @@ class Rows(Block):
     def _place(self, row: int) -> int:
         """Of the message that a row belongs to."""
         return row if self.is_plain else bisect_left(self.ends, row)
-
-
-_APART: Final = 64
-"""More than all keys of one instrument; see `Rows._keys`."""
 
 
 def read_blocks(

@@ -12,6 +12,7 @@ import msgspec
 from papertape.model.event import Level
 from papertape.model.units import MINUTE, Nanos
 from papertape.tape.batch import column_of, scalar_of
+from papertape.tape.columns import ascends
 
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
@@ -143,6 +144,24 @@ def bars(strands: Sequence[Strand], begin: int, end: int) -> tuple[list[Bar], in
         volume = pc.sum(lots.filter(its)).as_py()
         made.append((minute.as_py(), ticks[0].as_py(), most.as_py(), least.as_py(), ticks[len(ticks) - 1].as_py(), volume))
     return made, minutes[len(minutes) - 1].as_py()
+
+
+def bars_of(stamps: Any, prices: Any, lots: Any) -> tuple[list[Bar], int] | None:
+    """The same of all trades in their order, as arrays of numpy; None where their stamps go back, or their sums may be too great for it."""
+    import numpy as np
+
+    if not len(stamps):
+        return [], -1
+    if stamps[0] < 0 or not ascends(stamps) or max(int(lots.max()), -int(lots.min())) * len(lots) >= SUM_MAX:
+        return None
+    minutes = stamps // MINUTE
+    begins = np.flatnonzero(np.diff(minutes, prepend=-1))
+    ends = np.append(begins[1:], len(stamps)) - 1
+    columns = (
+        minutes[begins], prices[begins], np.maximum.reduceat(prices, begins), np.minimum.reduceat(prices, begins), prices[ends],
+        np.add.reduceat(lots, begins),
+    )  # fmt: skip
+    return list(zip(*(each.tolist() for each in columns), strict=True)), int(minutes[-1])
 
 
 def _last_rows(prices: Any) -> Any:

@@ -42,7 +42,7 @@ from papertape.model.event import Event, Side
 from papertape.model.instrument import Instrument
 from papertape.model.order import NewOrder, Order, OrderType, OrderUpdate, TimeInForce
 from papertape.model.request import Answer, Channel, Lane, Op, Request
-from papertape.model.units import MILLISECOND, SECOND, Nanos, plain
+from papertape.model.units import HOUR, MILLISECOND, MINUTE, SECOND, Nanos, plain
 from papertape.model.venue import Reconcile
 from papertape.runtime.clock import Clock
 
@@ -58,6 +58,11 @@ OWN_PART: Final = 4
 LEVELS: Final = 100
 """How much of a book REST is asked for, from the best price down, on each side: as much as the venues have that give little."""
 
+LACKS_FIRST_NS: Final = 5 * MINUTE
+LACKS_MAX_NS: Final = HOUR
+"""How long all of a market is polled for want of a stream before the lane is tried again, each time twice as long, and the longest: whoever
+wanted that stream may not want it any more, and is not heard of while there is no connection."""
+
 UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError)
 
 
@@ -65,7 +70,8 @@ class CcxtLink:
     """Three lanes to one venue by ccxt's unified interface; see `links.base.Link`.
 
     An order is looked at once more after whatever changed it, since an acknowledgement says as little as each venue likes. The user lane
-    asks by REST, see `Own`. A market lane that lacks a stream for something a bot wants is polled by the shell, all of it.
+    asks by REST, see `Own`. A market lane that lacks a stream for something a bot wants is polled by the shell, all of it, until it is
+    tried again; see `LACKS_FIRST_NS`.
 
     One call may be several requests: the first is the caller's to pay for, each other waits in ccxt's own `throttle` for the limiter that
     `spend_by` names.
@@ -100,6 +106,8 @@ class CcxtLink:
         self._instruments: dict[str, Instrument] = {}
         self._loses_ids = False  # it was seen to forget a client order id
         self._lacks = ""  # a stream that was wanted and is none of ccxt's, in words
+        self._lacks_until_ns: Nanos = 0  # when somebody may no longer want it
+        self._lacks_for_ns = LACKS_FIRST_NS
 
     def bind(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -121,7 +129,7 @@ class CcxtLink:
         if lane is Lane.USER:
             self._open_own(receiver)
             return
-        if self._lacks:
+        if self._clock.now_ns() < self._lacks_until_ns:
             raise NotSupported(f"{self._lacks}; all of the market is polled")
         streaming = self._rest.make(is_stream=True)
         if not any(streaming.has.get(method) for method in METHOD.values()):
@@ -188,8 +196,10 @@ class CcxtLink:
         except NotSupported as error:
             if channel not in METHOD:
                 raise  # nor could it be polled
-            # Streams and polls do not mix: the lane is closed, and none is opened again.
+            # Streams and polls do not mix: the lane is closed, and for a good while none is opened again.
             self._lacks = str(error)
+            self._lacks_until_ns = self._clock.now_ns() + self._lacks_for_ns
+            self._lacks_for_ns = min(2 * self._lacks_for_ns, LACKS_MAX_NS)
             await self.close(lane)
             assert self._receiver is not None, "it was bound before the lane was opened"
             self._receiver.on_closed(lane, self._lacks)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from papertape.model.units import HOUR, MILLISECOND, Nanos
-from papertape.reports.html.ink import BUY, DOUBT, INK, PALE, SELL
+from papertape.reports.html.ink import AMISS, BUY, INK, PALE, SELL
 from papertape.reports.html.lives import Life, lives_of
 from papertape.reports.html.price_row import market_traces, order_traces, price_range
 from papertape.reports.html.run_time import at
@@ -101,7 +101,7 @@ def _held(venue: VenueChronicle, lives: Sequence[Life], symbol: str, base: str, 
     traces = [_steps(highest(_to_end(true, end_ns)), "the venue's books", color=INK, width=2.5)]
     if venue.has_books:
         believed = _to_end(belief(lives, symbol), end_ns)
-        traces.append(_steps(highest(believed), "the bot's belief", color=DOUBT, width=1.5, dash="dot"))
+        traces.append(_steps(highest(believed), "the bot's belief", color=AMISS, width=1.5, dash="dot"))
     return _Row(height=120, traces=traces, axis=_axis(f"{name}position<br>({base})", zeroline=True))
 
 
@@ -132,7 +132,7 @@ def _requests(venue: VenueChronicle, lives: Sequence[Life], told: list[str], nam
                 told.append(f"{name}requests: {len(shown):,} of {len(mine):,} answers to a {kind} are drawn, the slowest all")
             traces.append(_asked(shown, f"{kind}: answered", symbol, color, end_ns))
     if unheard:
-        traces.append(_asked(thinned(unheard, REQUESTS_MAX), "no answer: given up or cut", "x", DOUBT, end_ns))
+        traces.append(_asked(thinned(unheard, REQUESTS_MAX), "no answer: given up or cut", "x", AMISS, end_ns))
     if traces:
         took = [math.log10(ms) for trace in traces for ms in trace["y"]]
         decades = [math.floor(min(took)) - 0.1, math.ceil(max(took)) + 0.1]
@@ -142,11 +142,13 @@ def _requests(venue: VenueChronicle, lives: Sequence[Life], told: list[str], nam
         (life.asked_ns, life.ended_ns if life.sent_ns is None else life.sent_ns) for life in lives if venue.has_books and not life.foreign
     )
     flying = depth((each.sent_ns, end_ns if each.ended_ns is None else each.ended_ns) for each in venue.asked)
-    doubts = depth((doubt.begin_ns, end_ns if doubt.end_ns is None else doubt.end_ns) for life in lives for doubt in life.doubts)
+    unknowns = depth(
+        (unknown.begin_ns, end_ns if unknown.end_ns is None else unknown.end_ns) for life in lives for unknown in life.unknowns
+    )
     curves = [
         (waited, "orders in the outbox", {"color": BUY, "width": 2}),
         (flying, "requests under way", {"color": PALE, "width": 1}),
-        (doubts, "orders in doubt", {"color": DOUBT, "width": 2, "dash": "dash"}),
+        (unknowns, "orders of unknown outcome", {"color": AMISS, "width": 2, "dash": "dash"}),
     ]
     traces = [_steps(highest(curve), title, **style) for curve, title, style in curves if curve]
     top = max((int(count) for curve, _, _ in curves for _, count in curve), default=1)

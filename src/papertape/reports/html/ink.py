@@ -6,7 +6,7 @@ from typing import Final
 
 BUY: Final = "#0059a1"
 SELL: Final = "#b34700"
-DOUBT: Final = "#8a1253"
+AMISS: Final = "#8a1253"
 INK: Final = "#222222"
 PALE: Final = "#8a8a8a"
 HIT: Final = "#a00000"

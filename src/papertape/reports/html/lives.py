@@ -14,7 +14,7 @@ from papertape.session.chronicle import Asked, Bar, Filled, News, Placed, VenueC
 UNANSWERED: Final = ("cut", "lost", "given up")
 
 
-class Doubt(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True):
     """A time in which the client did not know what had become of an order; None where that lasted to the end."""
 
     begin_ns: Nanos
@@ -49,7 +49,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[Filled, ...]
     outcome: str
     ended_ns: Nanos
-    doubts: tuple[Doubt, ...]
+    unknowns: tuple[Unknown, ...]
     news: tuple[News, ...]
     believed: str
     line: str
@@ -57,8 +57,8 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_odd(self) -> bool:
-        """Somebody will want to see it: it was in doubt, refused, foreign, or never sent."""
-        return bool(self.doubts) or self.foreign or self.outcome not in ("filled", "cancelled", "open at the end", "expired")
+        """Somebody will want to see it: its outcome was unknown, or it was refused, foreign, or never sent."""
+        return bool(self.unknowns) or self.foreign or self.outcome not in ("filled", "cancelled", "open at the end", "expired")
 
 
 def lives_of(story: Story, chronicle: VenueChronicle) -> list[Life]:
@@ -102,7 +102,7 @@ def _life(
     ]
     asked_ns = min(known)
     outcome, ended_ns = _outcome(order, wish, creates, story.end_ns)
-    doubts = _doubts(creates, wish, story.told.get(key, ()))
+    unknowns = _unknowns(creates, wish, story.told.get(key, ()))
     news = () if wish is None else wish.news
     believed = ""
     if wish is not None:
@@ -112,7 +112,7 @@ def _life(
         side=order.side if order is not None else words.get("side", ""), type=order.type if order is not None else words.get("type", ""),
         amount=_amount(order, words), asked_ns=asked_ns, sent_ns=sent_ns,
         price=_price(order, words, fills, prices.get(symbol, []), asked_ns), limits=_rested(order, story.end_ns), fills=tuple(fills),
-        outcome=outcome, ended_ns=ended_ns, doubts=doubts, news=news, believed=believed,
+        outcome=outcome, ended_ns=ended_ns, unknowns=unknowns, news=news, believed=believed,
         line=wish.line if wish is not None and wish.line else next((each.line for each in creates if each.line), ""),
         foreign=order is not None and order.foreign,
     )  # fmt: skip
@@ -143,7 +143,7 @@ def _outcome(order: Placed | None, wish: Wish | None, creates: Sequence[Asked], 
     return "never at the venue", end_ns
 
 
-def _doubts(creates: Sequence[Asked], wish: Wish | None, told_ns: Sequence[Nanos]) -> tuple[Doubt, ...]:
+def _unknowns(creates: Sequence[Asked], wish: Wish | None, told_ns: Sequence[Nanos]) -> tuple[Unknown, ...]:
     """Of each request that nobody answered: from when the venue had dealt with it to the first news of that order."""
     heard = [each.ended_ns for each in creates if each.ended == "heard" and each.ended_ns is not None]
     known = [*told_ns, *heard]
@@ -153,7 +153,7 @@ def _doubts(creates: Sequence[Asked], wish: Wish | None, told_ns: Sequence[Nanos
     for each in creates:
         if each.ended in UNANSWERED:
             begin_ns = each.sent_ns if each.reached_ns is None else each.reached_ns
-            found.append(Doubt(begin_ns, min((at_ns for at_ns in known if at_ns > begin_ns), default=None)))
+            found.append(Unknown(begin_ns, min((at_ns for at_ns in known if at_ns > begin_ns), default=None)))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from papertape.model.units import MILLISECOND, Nanos, format_duration
-from papertape.reports.html.ink import BUY, DOUBT, INK, SELL
+from papertape.reports.html.ink import AMISS, BUY, INK, SELL
 from papertape.reports.html.lives import Life
 from papertape.reports.html.run_time import at
 from papertape.reports.html.series import POINTS_MAX, thinned
@@ -55,19 +55,19 @@ def order_traces(lives: Sequence[Life], told: list[str], symbol: str, end_ns: Na
     shown = thinned(drawable, POINTS_MAX // 2, lambda life: life.is_odd)
     if len(shown) < len(drawable):
         told.append(
-            f"{symbol}: {len(shown):,} of {len(drawable):,} orders are drawn: those that were in doubt, refused or never sent first, "
+            f"{symbol}: {len(shown):,} of {len(drawable):,} orders are drawn: those of unknown outcome, refused or never sent first, "
             "and of the others one in so many"
         )
     traces = [
         _segments(shown, "buy, resting", lambda life: life.side == "buy" and not life.foreign, color=BUY, width=2),
         _segments(shown, "sell, resting", lambda life: life.side == "sell" and not life.foreign, color=SELL, width=2, dash="dot"),
         _segments(shown, "somebody else's, resting", lambda life: life.foreign, color=INK, width=1, dash="longdashdot"),
-        _doubts(shown, end_ns),
+        _unknowns(shown, end_ns),
         _points("asked for", "circle-open", INK, 6, [(life.asked_ns, _at(life), _told(life)) for life in shown if not life.foreign]),
         _points("bought", "triangle-up", BUY, 11, _fills(shown, "buy")),
         _points("sold", "triangle-down", SELL, 11, _fills(shown, "sell")),
         _points("cancelled or expired", "line-ns-open", INK, 9, _ends(shown, lambda life: life.outcome in ("cancelled", "expired"))),
-        _points("refused, or never sent", "square-x-open", DOUBT, 11, _ends(shown, _came_to_nothing)),
+        _points("refused, or never sent", "square-x-open", AMISS, 11, _ends(shown, _came_to_nothing)),
     ]
     return [trace for trace in traces if trace["x"]]
 
@@ -98,8 +98,8 @@ def _told(life: Life) -> str:
     rows = [f"<b>{escape(life.key)}</b> {escape(life.type)} {escape(life.side)} {escape(life.amount)}{price}: {escape(life.outcome)}"]
     if life.believed:
         rows.append(f"the bot believes: {escape(life.believed)}")
-    if life.doubts:
-        rows.append(f"in doubt from {format_duration(life.doubts[0].begin_ns // MILLISECOND * MILLISECOND)}")
+    if life.unknowns:
+        rows.append(f"outcome unknown from {format_duration(life.unknowns[0].begin_ns // MILLISECOND * MILLISECOND)}")
     if life.line:
         rows.append(escape(life.line))
     return "<br>".join(rows)
@@ -132,21 +132,21 @@ def _segments(lives: Sequence[Life], name: str, is_so: Callable[[Life], bool], *
     }  # fmt: skip
 
 
-def _doubts(lives: Sequence[Life], end_ns: Nanos) -> dict[str, Any]:
+def _unknowns(lives: Sequence[Life], end_ns: Nanos) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[float | None] = []
     text: list[str | None] = []
     for life in lives:
-        for doubt in life.doubts:
-            until_ns = end_ns if doubt.end_ns is None else doubt.end_ns
-            lasted_ns = (until_ns - doubt.begin_ns) // MILLISECOND * MILLISECOND
-            took = "to the end" if doubt.end_ns is None else f"for {format_duration(lasted_ns)}"
-            x += [at(doubt.begin_ns), at(until_ns), None]
+        for unknown in life.unknowns:
+            until_ns = end_ns if unknown.end_ns is None else unknown.end_ns
+            lasted_ns = (until_ns - unknown.begin_ns) // MILLISECOND * MILLISECOND
+            took = "to the end" if unknown.end_ns is None else f"for {format_duration(lasted_ns)}"
+            x += [at(unknown.begin_ns), at(until_ns), None]
             y += [_at(life), _at(life), None]
             text += [f"outcome unknown to the client {took}<br>{_told(life)}"] * 2 + [None]
     return {
         "type": "scatter", "mode": "lines+markers", "name": "outcome unknown", "x": x, "y": y, "text": text, "connectgaps": False,
-        "line": {"color": DOUBT, "width": 4, "dash": "dash"},
-        "marker": {"symbol": "diamond-open", "size": 9, "color": DOUBT, "line": {"width": 2}},
+        "line": {"color": AMISS, "width": 4, "dash": "dash"},
+        "marker": {"symbol": "diamond-open", "size": 9, "color": AMISS, "line": {"width": 2}},
         "hovertemplate": "%{text}<extra></extra>",
     }  # fmt: skip

@@ -190,21 +190,22 @@ def orders(story: Story, chart: str) -> str:
         rows = [_order_row(life, chart) for life in shown]
         which = "" if len(shown) == len(every) else f": {len(shown):,} of {len(every):,}, the odd ones first"
         name = f" at {venue.venue}" if len(story.chronicle.venues) > 1 else ""
-        heads = ("asked", "order", "what", "at the venue", "filled", "the bot believes", "in doubt", "line")
+        heads = ("asked", "order", "what", "at the venue", "filled", "the bot believes", "outcome unknown", "line")
         parts.append(table(f"Orders{name}{which}", heads, rows))
     return "".join(parts)
 
 
 def _order_row(life: Life, chart: str) -> list[str]:
     price = f" at {priced(life.limits[-1][2])}" if life.limits else ""
-    doubts = ", ".join(
-        f"from {_short(doubt.begin_ns)} " + ("to the end" if doubt.end_ns is None else f"for {_short(doubt.end_ns - doubt.begin_ns)}")
-        for doubt in life.doubts
+    unknowns = ", ".join(
+        f"from {_short(unknown.begin_ns)} "
+        + ("to the end" if unknown.end_ns is None else f"for {_short(unknown.end_ns - unknown.begin_ns)}")
+        for unknown in life.unknowns
     )
     filled = f"{len(life.fills)} fill{'s' if len(life.fills) != 1 else ''}" if life.fills else "-"
     return [
         instant(life.asked_ns, chart), element("code", life.key), escape(f"{life.type} {life.side} {life.amount} {life.symbol}{price}"),
-        escape(life.outcome), filled, escape(life.believed), escape(doubts), element("code", life.line) if life.line else "",
+        escape(life.outcome), filled, escape(life.believed), escape(unknowns), element("code", life.line) if life.line else "",
     ]  # fmt: skip
 
 

@@ -65,8 +65,8 @@ def _broken(results: Sequence[SeedResult], kept: Sequence[Kept], beside: Path) -
 def _link(kept: Kept, beside: Path) -> str:
     before, after = kept.faults
     href = quote(Path(os.path.relpath(kept.path, beside)).as_posix())
-    doubt = f"; but {escape(kept.doubt)}" if kept.doubt else ""
-    return f'<a href="{escape(href)}">{escape(kept.path.name)}</a> ({before} faults became {after}{doubt})'
+    caveat = f"; but {escape(kept.caveat)}" if kept.caveat else ""
+    return f'<a href="{escape(href)}">{escape(kept.path.name)}</a> ({before} faults became {after}{caveat})'
 
 
 def _verdicts(results: Sequence[SeedResult]) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from types import ModuleType
+from types import FunctionType, ModuleType, NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from papertape.runtime.ordered import OrderedSet
@@ -27,6 +27,9 @@ _OURS: Final = "papertape.runtime.patch"
 
 _Pairs = dict[int, tuple[Any, Any]]
 """By id of the real thing: (it, what a run has)."""
+
+_PLAIN: Final = frozenset((FunctionType, type, str, int, ModuleType, NoneType, tuple, dict, list, bool, float, frozenset, set, bytes))
+"""Most of what modules hold: nothing of these very types is a generator, or a method of one."""
 
 
 class Patches:
@@ -88,7 +91,9 @@ class Patches:
 
     def _is_wanted(self, value: Any) -> bool:
         key = id(value)
-        return key in self._pairs or key in self._frozen or generators.is_generator(value) or generators.is_draw(value)
+        if key in self._pairs or key in self._frozen:
+            return True
+        return type(value) not in _PLAIN and (generators.is_generator(value) or generators.is_draw(value))
 
     def _replace(self) -> None:
         self._modules_before = dict.fromkeys(sys.modules)

@@ -14,8 +14,8 @@ from papertape.version import VERSION
 
 SUFFIX: Final = ".bundle"
 
-FORMAT: Final = 1
-"""Changes when an older papertape could not read what a newer one packs."""
+FORMAT: Final = 2
+"""Changes when an older papertape could not read what a newer one packs. In the first, `caveat` was called "doubt"."""
 
 MANIFEST: Final = "bundle.json"
 SCENARIO: Final = "bundle.scenario.toml"
@@ -54,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         papertape, python: versions that packed it.
         libraries: versions by name; those that are not installed are left out.
         title, seed, depth, status, failures, digest, wire_digest: as in `RunResult`, of a run of the bundle itself.
-        doubt: why the bundle may not show what the original did; empty where it does.
+        caveat: why the bundle may not show what the original did; empty where it does.
         files: every other file by its name in the bundle.
     """
 
@@ -69,7 +69,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     failures: tuple[str, ...]
     digest: str
     wire_digest: str | None
-    doubt: str
+    caveat: str
     files: dict[str, Member]
 
     def differences(self) -> list[str]:

@@ -127,7 +127,9 @@ def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], pat
             raise ConfigError(
                 f"{path.as_posix()}: was packed by papertape {made_by.get('papertape')}, which this one cannot read; use that one"
             )
-        manifest = msgspec.json.decode(content, type=Manifest)
+        if isinstance(made_by, dict) and made_by.get("format") == 1 and "doubt" in made_by:
+            made_by["caveat"] = made_by.pop("doubt")
+        manifest = msgspec.convert(made_by, Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(path, f"its {MANIFEST} cannot be read: {error}") from None
     missing = [name for name in manifest.files if name not in entries]

@@ -78,12 +78,12 @@ def pack(scenario: Scenario, out: Path, *, run: Run, run_file: RunFile) -> Packe
         secrets = Secrets(os.environ)
         removed = _write_all(scenario, source, folder, secrets)
         again = run_file(folder / SCENARIO, place / "again.jsonl")
-        doubt = _doubt(place / "original.jsonl", place / "again.jsonl", original, again)
+        caveat = _caveat(place / "original.jsonl", place / "again.jsonl", original, again)
         journal, removed[JOURNAL] = secrets.of_text((place / "again.jsonl").read_text(encoding="utf-8"))
         (folder / JOURNAL).write_text(journal, encoding="utf-8")
         result, removed[RESULT] = secrets.of_text(_result_text(again))
         (folder / RESULT).write_text(result, encoding="utf-8")
-        manifest = _manifest(folder, again, doubt, removed, secrets)
+        manifest = _manifest(folder, again, caveat, removed, secrets)
         (folder / README).write_text(readme(manifest, is_source_in=bool(source.files)), encoding="utf-8")
         manifest = msgspec.structs.replace(manifest, files=_members(folder, removed))
         (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
@@ -113,7 +113,7 @@ def _write_all(scenario: Scenario, source: Source, folder: Path, secrets: Secret
     return removed
 
 
-def _doubt(first: Path, second: Path, original: RunResult, again: RunResult) -> str:
+def _caveat(first: Path, second: Path, original: RunResult, again: RunResult) -> str:
     """Why the bundle may not show what the original did."""
     if again.status is not original.status or again.broken != original.broken:
         return (
@@ -137,7 +137,7 @@ def _result_text(result: RunResult) -> str:
     return msgspec.json.format(msgspec.json.encode(table), indent=2).decode() + "\n"
 
 
-def _manifest(folder: Path, result: RunResult, doubt: str, removed: dict[str, int], secrets: Secrets) -> Manifest:
+def _manifest(folder: Path, result: RunResult, caveat: str, removed: dict[str, int], secrets: Secrets) -> Manifest:
     libraries = versions_here()
     return Manifest(
         format=FORMAT,
@@ -151,7 +151,7 @@ def _manifest(folder: Path, result: RunResult, doubt: str, removed: dict[str, in
         failures=tuple(secrets.of_text(each)[0] for each in result.failures),
         digest=result.digest,
         wire_digest=result.wire_digest,
-        doubt=secrets.of_text(doubt)[0],
+        caveat=secrets.of_text(caveat)[0],
         files=_members(folder, removed),
     )
 

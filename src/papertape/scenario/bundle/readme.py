@@ -23,6 +23,6 @@ def readme(manifest: Manifest, *, is_source_in: bool) -> str:
         f"{removed or 'No'} secret{'' if removed == 1 else 's'} {'was' if removed == 1 else 'were'} taken out before it was packed; look"
         " at what is left before you hand it on.",
     ]
-    if manifest.doubt:
-        parts.insert(2, f"But {manifest.doubt}.")
+    if manifest.caveat:
+        parts.insert(2, f"But {manifest.caveat}.")
     return "\n\n".join(parts) + "\n"

@@ -200,7 +200,11 @@ class Indexed(Block):
         return self._read().stream(begin)
 
     def event(self, place: int) -> MarketEvent:
-        return super().event(place) if self._rows is None else self._rows.event(place)
+        if self._rows is None:
+            found = self._events(place, place + 1)
+            if found:
+                return found[place]
+        return self._read().event(place)
 
     def plain_rows(self, begin: int, end: int) -> Iterator[Row] | None:
         return None if self._rows is None else self._rows.plain_rows(begin, end)

@@ -28,7 +28,7 @@ from papertape.tape.index.layout import (
     total,
 )
 from papertape.tape.reader import Tape
-from papertape.tape.strand import Strand, bars
+from papertape.tape.strand import Strand
 
 SUFFIX_PART: Final = ".part"
 
@@ -124,7 +124,7 @@ class Indexer:
             for side in book:
                 prices = sorted(side)
                 rest.put(array("q", prices), array("q", map(side.__getitem__, prices)))
-            made, minute = bars(strands[2:], 0, block.count)
+            made, minute = block.bars(number, 0, block.count)
             books.append(BookEntry(len(book[0]), len(book[1]), entries, made, minute))  # type: ignore[arg-type]  # four are four
         self._roll(block)
         ends_count = 0 if block.is_plain else block.count
@@ -230,6 +230,15 @@ def _locked(path: Path) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def is_left(part: Path) -> bool:
+    """Whether nobody writes what is there unfinished."""
+    try:
+        _locked(part).close()
+    except (OSError, Unfit):
+        return False
+    return True
 
 
 def indexed_meanwhile(blocks: Generator[Block], indexer: Indexer) -> Generator[Block]:

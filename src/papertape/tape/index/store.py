@@ -16,14 +16,13 @@ from papertape.runtime.choice import chosen
 from papertape.tape.block import BLOCK_ROWS, Block, read_blocks
 from papertape.tape.builtin import cache_folder
 from papertape.tape.index.block import OpenIndex, started
-from papertape.tape.index.indexer import Indexer, indexed_meanwhile
+from papertape.tape.index.indexer import Indexer, indexed_meanwhile, is_left
 from papertape.tape.index.layout import Unfit, read_directory
 from papertape.tape.index.part import part_from
+from papertape.tape.index.played import SUFFIX, key_of, make_room, note
 from papertape.tape.reader import Tape
 
 VARIABLE: Final = "PAPERTAPE_INDEX"
-SUFFIX: Final = ".index"
-
 ROW_BYTES: Final = 56
 """What a row takes in an index, a little more than it does."""
 
@@ -38,12 +37,16 @@ class Tuning:
         rows_max: a longer one's takes more of the disk than anybody would like to find taken.
         free_min: so many times what it takes must be free.
         block_rows: rows in a block.
+        is_patient: the first run over a tape leaves no index yet.
+        cached_max: so many bytes may all indexes in the cache folder take.
     """
 
     rows_min = 200_000
     rows_max = 40_000_000
     free_min = 4
     block_rows = BLOCK_ROWS
+    is_patient = True
+    cached_max = 8 << 30
 
 
 class Wish(StrEnum):
@@ -59,11 +62,12 @@ def wish() -> Wish:
 
 
 def first_block(tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Block | None:
-    """`read_blocks`, by the tape's index where it has one; where it has none it is made meanwhile, if all of the tape is read."""
+    """`read_blocks`, by the tape's index where it has one; else, in a second run over all of the tape, it is made meanwhile."""
     if wish() is Wish.OFF or tape.rows < Tuning.rows_min:
         return read_blocks(tape, start_ns, end_ns, rows_max=Tuning.block_rows)
+    is_again = not Tuning.is_patient or note(tape)
     found = find(tape)
-    is_whole = start_ns <= tape.first_ns and end_ns > tape.last_ns
+    is_whole = start_ns <= tape.first_ns and end_ns > tape.last_ns and is_again
     if found is not None:
         with suppress(Unfit):
             return found.first(end_ns) if start_ns <= tape.first_ns else started(partial(part_from, found, start_ns, end_ns))
@@ -75,7 +79,7 @@ def first_block(tape: Tape, start_ns: Nanos, end_ns: Nanos) -> Block | None:
 
 def places(tape: Tape) -> tuple[Path, Path]:
     """Where its index may be: beside it, and in the cache folder."""
-    return tape.path.with_name(tape.path.name + SUFFIX), cache_folder() / f"{tape.content_hash[:32]}{SUFFIX}"
+    return tape.path.with_name(tape.path.name + SUFFIX), cache_folder() / f"{key_of(tape)}{SUFFIX}"
 
 
 _sound: Final[dict[tuple[int, int, int, int], None]] = {}
@@ -107,6 +111,7 @@ def begin(tape: Tape, *, is_asked: bool = False) -> Indexer | None:
         try:
             if path.parent == cache_folder():
                 path.parent.mkdir(parents=True, exist_ok=True)
+                make_room(tape.rows * ROW_BYTES, Tuning.cached_max, is_left)
             if shutil.disk_usage(path.parent).free > tape.rows * ROW_BYTES * (1 if is_asked else Tuning.free_min):
                 return Indexer(tape, footer, path)
         except Unfit:

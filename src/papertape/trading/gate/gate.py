@@ -24,6 +24,7 @@ from papertape.model.units import EXACT, SECOND, Nanos, plain
 from papertape.session.spec import Quantity
 from papertape.trading.config import Limits
 from papertape.trading.gate.plainness import why_not_plain
+from papertape.trading.gate.stake import Passed, Stake
 
 MINUTE_NS: Final = 60 * SECOND
 DAY_NS: Final = 24 * 60 * MINUTE_NS
@@ -32,38 +33,6 @@ PRICE_WITHIN_NS: Final[Nanos] = 10 * SECOND
 """How old a market's last price may be that an order, or what is held, is valued by."""
 
 _CENTS: Final = Context(prec=60)  # not the current one, which is the bot's to change
-
-
-class Passed(msgspec.Struct, kw_only=True):
-    """One order that the gate let through, as far as the venue has told of it.
-
-    Attributes:
-        order: as it was wanted first.
-        order_id: the venue's own name for it; empty until it told.
-        left: base that may still be executed; all of it until the venue says otherwise.
-        price: what that is worth at most, quote per base, as it was let through.
-        sendings: requests to create it that were let through.
-        is_over: nothing of it is at stake any more, unless the venue says later that it is open.
-        updated_ns: the venue's time of what is known of it.
-    """
-
-    order: NewOrder
-    left: Decimal
-    price: Decimal
-    order_id: str = ""
-    sendings: int = 0
-    filled: Decimal = Decimal(0)
-    cost: Decimal = Decimal(0)
-    fee: Decimal = Decimal(0)
-    is_over: bool = False
-    updated_ns: Nanos = 0
-
-    @property
-    def worth(self) -> Decimal:
-        """Quote that may still change hands."""
-        if self.order.cost is not None:
-            return max(Decimal(0), EXACT.subtract(self.order.cost, self.cost))
-        return EXACT.multiply(self.left, self.price)
 
 
 class Price(msgspec.Struct, frozen=True, gc=False):
@@ -86,6 +55,7 @@ class Gate:
         self.prices: dict[str, Price] = {}
         self._limits = limits
         self._passed: dict[str, Passed] = {}
+        self._stake = Stake(limits.position.currency)
         self._sent: deque[Nanos] = deque()
         self._moved: dict[str, Decimal] = {}  # what fills have done to each currency, fees included
         self._held: dict[str, Decimal] = {}  # base bought less sold, by symbol
@@ -110,6 +80,7 @@ class Gate:
         elif known.is_over:
             known.order, known.left, known.price, known.is_over = request.order, amount, price, False
         known.sendings += request.op is Op.ORDER_CREATE
+        self._stake.note(key, known)
 
     def declined(self, client_order_id: str) -> bool:
         """A request to create an order certainly came to nothing; whether that is the end of it. One of an earlier sending may live."""
@@ -117,6 +88,7 @@ class Gate:
         if ours is None or ours.sendings != 1 or ours.updated_ns or ours.is_over:
             return False
         ours.left, ours.is_over, ours.sendings = Decimal(0), True, 0
+        self._stake.note(client_order_id, ours)
         return True
 
     def heard(self, order: Order, now_ns: Nanos) -> bool:
@@ -144,6 +116,7 @@ class Gate:
             ours.left = Decimal(0)
         elif order.amount:
             ours.left = max(Decimal(0), EXACT.subtract(order.amount, order.filled))
+        self._stake.note(order.client_order_id, ours)
         return True
 
     def armed(self, still_open: Collection[str] | None = None) -> None:
@@ -155,6 +128,9 @@ class Gate:
         self.halted = ""
         left = {key: each for key, each in self._passed.items() if not each.is_over}
         self._passed = {key: each for key, each in left.items() if still_open is None or key in still_open}
+        self._stake.restart()
+        for key, each in self._passed.items():
+            self._stake.note(key, each)
         self._moved, self._held, self._cash = {}, {}, Decimal(0)
         self._day, self._opening = -1, Decimal(0)
 
@@ -247,21 +223,13 @@ class Gate:
     def _too_far(self, request: Request, order: NewOrder) -> str:
         """How far the holding could move at worst: all that is open is filled, and this too, on the one side or the other."""
         limit = self._limits.position
-        more = less = self._moved.get(limit.currency, Decimal(0))
-        pending = {key: each for key, each in self._passed.items() if not each.is_over}
+        moved = self._moved.get(limit.currency, Decimal(0))
         amount, price = self._size(order)
-        known = pending.get(request.client_order_id)
-        if known is not None:  # an edit; until the venue has spoken it may be as it was
+        known = self._passed.get(request.client_order_id)
+        if known is not None and not known.is_over:  # an edit; until the venue has spoken it may be as it was
             amount, price = max(known.left, EXACT.subtract(amount, known.filled)), max(known.price, price)
-        pending[request.client_order_id] = Passed(order=order, left=amount, price=price)
-        for each in pending.values():
-            is_base = each.order.symbol.partition("/")[0] == limit.currency
-            at_stake = each.left if is_base else each.worth
-            if (each.order.side is Side.BUY) == is_base:
-                more = EXACT.add(more, at_stake)
-            else:
-                less = EXACT.subtract(less, at_stake)
-        worst = max(more, -less)
+        up, down = self._stake.instead(request.client_order_id, Passed(order=order, left=amount, price=price))
+        worst = max(EXACT.add(moved, up), EXACT.subtract(down, moved))
         return f"the holding could move by {plain(worst)} {limit.currency}, and position is {_said(limit)}" if worst > limit.amount else ""
 
     def _size(self, order: NewOrder) -> tuple[Decimal, Decimal]:
