@@ -92,7 +92,7 @@ class Ladder:
         return found
 
     def rise(self, ticks: int, lots: int) -> None:
-        """A level has been written to `late` while the best was not known: it may be that."""
+        """A level has been written to `late` while the best is not known, but what none is better than: it may be that."""
         below = self.below
         if below is not None and lots and (ticks >= below if self._first < 0 else ticks <= below):
             self.top, self.below = ticks, None

@@ -58,10 +58,10 @@ class BookSide:
 
         The hottest lines of the venue.
         """
-        late, settled = self.ladder.late, self.ladder.settled
-        facts, low, high = self.recent.facts, self.low, self.high
-        is_watched = self.taken or self.own
-        meets, ladder, is_asks = False, self.ladder, self.is_asks
+        ladder = self.ladder
+        late, settled, is_asks = ladder.late, ladder.settled, self.is_asks
+        facts, low, high, own, taken = self.recent.facts, self.low, self.high, self.own, self.taken
+        meets = False
         for ticks, lots in changes:
             old = late.get(ticks)
             if old is None:
@@ -71,11 +71,12 @@ class BookSide:
                 meets = True
             top = ladder.top
             if top is None:
-                ladder.rise(ticks, lots)
+                if ladder.below is not None:
+                    ladder.rise(ticks, lots)
             elif ticks <= top if is_asks else ticks >= top:
                 ladder.move(ticks, lots)
             facts.append((ticks, old - lots, at_ns, False))
-            if is_watched:
+            if ticks in own or ticks in taken:
                 self._changed(ticks, old, lots, at_ns)
         if len(late) > LATE_MAX:
             ladder.settle()
@@ -92,7 +93,8 @@ class BookSide:
             old = ladder.settled.get(ticks, 0)
         late[ticks] = lots
         if top is None:
-            ladder.rise(ticks, lots)
+            if ladder.below is not None:
+                ladder.rise(ticks, lots)
         elif ticks <= top if self.is_asks else ticks >= top:
             ladder.move(ticks, lots)
         facts.append((ticks, old - lots, at_ns, False))
