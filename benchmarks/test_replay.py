@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import papertape
 from benchmarks.bots import SYMBOL, Keeper, Watcher, nothing
 from benchmarks.measure import beside
-from papertape.bots import MarketMaker
+from papertape.bots import MarketMaker, PatientMaker
 from papertape.session.result import RunResult, Status
 from papertape.tape.reader import open_tape
 
@@ -54,6 +54,11 @@ def test_callback_for_each_trade_and_change(benchmark: BenchmarkFixture, tape: P
 def test_market_maker(benchmark: BenchmarkFixture, tape: Path) -> None:
     """The sample market maker, which quotes both sides and moves its quotes twice a second."""
     measure(benchmark, "market maker", tape, MarketMaker, {"symbol": SYMBOL})
+
+
+def test_market_maker_that_waits(benchmark: BenchmarkFixture, tape: Path) -> None:
+    """The same quotes by one that is not shown each change: it waits until a best price has moved, or a quote has ended."""
+    measure(benchmark, "market maker that waits for a move", tape, PatientMaker, {"symbol": SYMBOL})
 
 
 def measure(benchmark: BenchmarkFixture, name: str, tape: Path, bot: Callable[..., Any], config: dict[str, Any] | None = None) -> None:

@@ -55,8 +55,8 @@ def _limits(rounds: Mapping[str, Sequence[Mapping[str, Any]]], starts: Mapping[s
     def median(name: str, of: str) -> float:
         return statistics.median(each[of] for each in rounds[name])
 
-    builtin, quiet = MEASURED[12].name, MEASURED[13].name
-    short, long = MEASURED[8].name, MEASURED[9].name
+    builtin, quiet = MEASURED[13].name, MEASURED[14].name
+    short, long = MEASURED[9].name, MEASURED[10].name
     before = median(short, "peak_mb")
     times = rounds[long][0]["rows"] / rounds[short][0]["rows"]
     return [

@@ -29,6 +29,7 @@ MEASURED: Final = (
     Measured("nautilus, trade handler, book kept, single", "nautilus", {"work": "keeper"}),
     Measured("nautilus, trade handler, book kept, batched", "nautilus", {"work": "keeper", "batched": True}),
     Measured("papertape, market maker", "papertape", {"work": "maker"}),
+    Measured("papertape, market maker that waits for a move", "papertape", {"work": "patient maker"}),
     Measured("nautilus, market maker, single", "nautilus", {"work": "maker"}),
     Measured("nautilus, market maker, batched", "nautilus", {"work": "maker", "batched": True}),
     Measured("hftbacktest, market maker in plain Python", "hftbacktest", {"work": "maker"}),
@@ -64,11 +65,17 @@ class Mark:
 MARKS: Final = (
     Mark("async callback per trade + book, beside nautilus (single)", MEASURED[0].name, MEASURED[1].name, 3, 6),
     Mark("the same, beside nautilus (batched)", MEASURED[0].name, MEASURED[2].name, 3, 6),
-    Mark("Python market maker, beside nautilus (single)", MEASURED[3].name, MEASURED[4].name, 10, 25),
-    Mark("the same, beside nautilus (batched)", MEASURED[3].name, MEASURED[5].name, 10, 25),
-    Mark("Python market maker, beside hftbacktest from plain Python", MEASURED[3].name, MEASURED[6].name, 1, 2),
+    Mark("Python market maker, beside nautilus (single)", MEASURED[3].name, MEASURED[5].name, 10, 25),
+    Mark("the same, beside nautilus (batched)", MEASURED[3].name, MEASURED[6].name, 10, 25),
+    Mark("Python market maker, beside hftbacktest from plain Python", MEASURED[3].name, MEASURED[7].name, 1, 2),
+    Mark("a maker that waits for a move (`KeptBook.moved`), beside nautilus' (single)", MEASURED[4].name, MEASURED[5].name, 10, 25),
+    Mark("the same, beside hftbacktest from plain Python", MEASURED[4].name, MEASURED[7].name, 1, 2),
     Mark(
-        "a bot that acts now and then, tape not seen before, beside hftbacktest's compiled no-op", MEASURED[9].name, MEASURED[11].name, 1, 2
+        "a bot that acts now and then, tape not seen before, beside hftbacktest's compiled no-op",
+        MEASURED[10].name,
+        MEASURED[12].name,
+        1,
+        2,
     ),
-    Mark("the same, tape seen before", MEASURED[10].name, MEASURED[11].name, 5, 50),
+    Mark("the same, tape seen before", MEASURED[11].name, MEASURED[12].name, 5, 50),
 )

@@ -17,7 +17,7 @@ from typing import Any, Final
 import papertape
 from benchmarks.bots import SYMBOL, Keeper, Watcher
 from benchmarks.test_replay import play
-from papertape.bots import MarketMaker, twap
+from papertape.bots import MarketMaker, PatientMaker, twap
 from papertape.exchanges.base import BaseExchange
 from papertape.model.errors import BaseError
 from papertape.model.units import SECOND
@@ -43,6 +43,7 @@ def timed(job: dict[str, Any]) -> dict[str, Any]:
         "keeper": (Keeper, None),
         "watcher": (Watcher, None),
         "maker": (MarketMaker, {"symbol": SYMBOL}),
+        "patient maker": (PatientMaker, {"symbol": SYMBOL}),
         "now and then": (now_and_then, {"minutes": (opened.last_ns - opened.first_ns) // SECOND // 60}),
     }
     bot, config = works[job["work"]]

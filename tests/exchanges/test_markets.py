@@ -103,6 +103,25 @@ def test_no_order_is_held_back_and_a_refusal_has_rest_asked() -> None:
     play(story, rules=TELLING)
 
 
+def test_a_market_that_was_found_closed_is_asked_about_until_it_is_open() -> None:
+    """Although the stream never says a word of it: every ten seconds, with what it says anyhow, and no oftener."""
+
+    async def story(world: World) -> None:
+        told = await follow(world)
+        world.link.phases["BTC/USD"] = Phase.CANCEL_ONLY
+        with pytest.raises(MarketClosed):
+            await world.buy()
+        for second in range(60):
+            if second == 40:
+                world.link.phases.clear()
+            await world.sleep(1)
+            say(world)
+        assert told == [Phase.ONLINE, Phase.CANCEL_ONLY, Phase.ONLINE]
+        assert 5 <= asked(world) <= 8
+
+    play(story, rules=TELLING)
+
+
 def test_a_list_that_changes_without_a_word_is_found_within_a_minute() -> None:
     """No public source shows that the stream's words change with it."""
 

@@ -49,7 +49,7 @@ def test_the_node_program_runs(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_curl_lines_are_answered(tmp_path: Path) -> None:
     """Each of them, with what the readiness line says in the place of its variables."""
-    assert len(CURLS) == 11
+    assert len(CURLS) == 12
     with serving("--tls") as server:
         ready = server.ready
         variables = {
@@ -65,9 +65,9 @@ def test_the_curl_lines_are_answered(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     answers = [msgspec.json.decode(text) for text in done.stdout.split(";\n")[:-1]]
     assert answers[1]["pricebook"]["product_id"] == "BTC-USD"
-    assert [each["fault"]["kind"] for each in answers[6]] == ["outage", "reject"]
-    assert [each["lifted"] for each in answers[8]] == [True, True]
-    assert answers[9]["speed"] == "10"
+    assert [each["fault"]["kind"] for each in answers[7]] == ["outage", "reject", "market_phase"]
+    assert [each["lifted"] for each in answers[9]] == [True, True, True]
+    assert answers[10]["speed"] == "10"
 
 
 @pytest.mark.parametrize("line", STARTS)

@@ -150,6 +150,7 @@ class Onlooker:
         self.trades = await exchange.subscribe_trades(self.symbol, self.on_trade)
         await exchange.subscribe_orders(self.look)
         told: list[Any] = []
+        waiting = [asyncio.create_task(self.wait(Chance(number).stream("waiting"))) for number in range(self.random.below(3))]
         for _ in range(40):
             await asyncio.sleep(random.choice((0.02, 0.3, 0.9)))
             self.look()
@@ -173,6 +174,25 @@ class Onlooker:
                         await told.pop().unsubscribe()
             except BaseError:
                 continue
+        for each in waiting:
+            each.cancel()
+
+    async def wait(self, random: Any) -> None:
+        """For one move after another, whoever keeps the book; now and then it does something else."""
+        while True:
+            kept = self.kept.get(self.symbol)
+            book = None if kept is None else kept.book
+            try:
+                if kept is not None and random.below(4):
+                    bid, ask = (
+                        None if each is None or random.below(2) else each[0] + random.below(3) for each in (book.best_bid, book.best_ask)
+                    )
+                    async with asyncio.timeout(random.choice((0.05, 3))):
+                        await kept.moved(random.choice((1, 1, 2, 4)), bid=bid, ask=ask)
+            except (TimeoutError, RuntimeError):
+                pass
+            self.look()
+            await asyncio.sleep(random.choice((0, 0.001, 0.1, 0.4)))
 
     def look(self, _: object = None) -> None:
         at = asyncio.get_running_loop().time()
@@ -211,7 +231,7 @@ def journal(
 ) -> list[Any]:
     """The lines of a run by an engine, and what the bot saw; without an index, while one is made, or with the one that was made."""
     path, file = tape.with_suffix(f".{asked}.jsonl"), places(open_tape(tape))[0]
-    config = {"symbol": symbol, "every": "50ms", "move": 1} if bot is MarketMaker else {"seed": seed, "symbol": symbol}
+    config = {"symbol": symbol, "every": "50ms", "move": 1} if issubclass(bot, MarketMaker) else {"seed": seed, "symbol": symbol}
     feed = {"tape": str(tape)} | ({"end": end} if end else {})
     account = dict(zip(symbol.partition(":")[0].split("/"), ("1", "10000"), strict=True))
     with pytest.MonkeyPatch.context() as patch:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.session.both_engines import SYMBOL, Onlooker, journal
 
-from papertape.bots import MarketMaker
+from papertape.bots import MarketMaker, PatientMaker
 from papertape.model import lazy_book
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, BookUpdate, Side, Ticker, Trade
@@ -135,7 +135,7 @@ def test_both_engines_write_one_journal(
 @settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    bot=st.sampled_from([Onlooker, Onlooker, MarketMaker]),
+    bot=st.sampled_from([Onlooker, Onlooker, MarketMaker, PatientMaker]),
     faults=st.lists(st.sampled_from(FAULTS + OF_BOOKS), unique_by=lambda fault: fault["kind"]),
     latency=st.sampled_from([{}, {"market": {"kind": "constant", "value": "40ms"}}]),
     venue=st.sampled_from(["coinbase", "binance"]),
@@ -145,6 +145,8 @@ def test_both_engines_write_one_journal(
 @example(seed=1, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=False, index="kept")
 @example(seed=2, bot=Onlooker, faults=FAULTS, latency={}, venue="binance", is_drawn=True, index="kept")
 @example(seed=3, bot=MarketMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
+@example(seed=5, bot=Onlooker, faults=[], latency={}, venue="coinbase", is_drawn=True, index="none")  # who waits while another is shown
+@example(seed=3, bot=PatientMaker, faults=OF_BOOKS, latency={}, venue="coinbase", is_drawn=False, index="none")
 def test_who_keeps_a_book_sees_the_same(
     tape: Path, seed: int, bot: Any, faults: list[dict[str, Any]], latency: dict[str, Any], venue: str, is_drawn: bool, index: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.session.both_engines import Fickle, Onlooker, journal
 
-from papertape.bots import MarketMaker
+from papertape.bots import MarketMaker, PatientMaker
 from papertape.importers import import_capture
 from papertape.model.instrument import Instrument
 from papertape.session.lag import Tuning
@@ -54,8 +54,8 @@ def played(request: pytest.FixtureRequest, realdata: Callable[[str], Path], tmp_
     return out, venue
 
 
-EVERY = [(bot, plan) for bot in (Fickle, Onlooker, MarketMaker) for plan in PLANS]
-SOME = [(Fickle, "of books"), (MarketMaker, "of the line")]
+EVERY = [(bot, plan) for bot in (Fickle, Onlooker, MarketMaker, PatientMaker) for plan in PLANS]
+SOME = [(Fickle, "of books"), (PatientMaker, "of the line")]
 
 
 @pytest.mark.parametrize(("bot", "plan"), EVERY if THOROUGH else SOME)

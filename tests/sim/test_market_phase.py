@@ -49,8 +49,9 @@ def phase_of(room: Room) -> str:
     return room.venue.phases.get("BTC/USD", Phase.ONLINE)
 
 
-def trade(ticks: int, taker: Side) -> Trade:
-    return Trade(venue_ns=0, local_ns=0, symbol="BTC/USD", price_ticks=ticks, qty_lots=10**9, taker=taker)
+def trade(room: Room, ticks: int, taker: Side) -> Trade:
+    at_ns = room.loop.wall_ns()
+    return Trade(venue_ns=at_ns, local_ns=at_ns, symbol="BTC/USD", price_ticks=ticks, qty_lots=10**9, taker=taker)
 
 
 @pytest.mark.parametrize("phase", TAKEN)
@@ -88,7 +89,7 @@ def test_nothing_fills_while_a_market_does_not_match_and_then_it_does(phase: Pha
     async def story(room: Room) -> None:
         order = await room.create()
         await asyncio.sleep(1)
-        room.market(trade(9800, Side.SELL))
+        room.market(trade(room, 9800, Side.SELL))
         room.market(BookUpdate(venue_ns=0, local_ns=0, symbol="BTC/USD", bids=((9900, 0),), asks=((9900, 10**7),)))
         assert room.venue.truth_fills() == ()
         await asyncio.sleep(10)
@@ -98,6 +99,24 @@ def test_nothing_fills_while_a_market_does_not_match_and_then_it_does(phase: Pha
         assert (fill.order_id, fill.price, fill.amount) == (order.id, Decimal("99.00"), Decimal("0.1"))
 
     in_room(story, MarketPhase(at="500ms", lasts="10s", phase=phase.value))  # type: ignore[arg-type]  # all but "online" and "limit_only"
+
+
+def test_no_stop_is_set_off_by_what_others_trade_meanwhile() -> None:
+    """The trade that reaches it is another market's; the first after the halt sets it off."""
+
+    async def story(room: Room) -> None:
+        stop = NewOrder(
+            symbol="BTC/USD", type=OrderType.LIMIT, side=Side.SELL, amount=Decimal("0.5"), price=Decimal(90), trigger_price=Decimal(95)
+        )
+        order = await room.create("pt-1", stop)
+        await asyncio.sleep(1)
+        room.market(trade(room, 9400, Side.SELL))
+        await asyncio.sleep(10)
+        assert room.venue.truth_open()[0].id == order.id
+        room.market(trade(room, 9400, Side.SELL))
+        assert room.venue.truth_fills()[0].order_id == order.id
+
+    in_room(story, MarketPhase(at="500ms", lasts="10s"))
 
 
 def test_a_post_only_order_is_weighed_against_the_book_that_stands() -> None:
@@ -166,7 +185,7 @@ def test_no_fill_is_made_within_a_halt(rows: list[tuple[int, Side, bool]], start
         for ticks, side, is_trade in rows:
             await asyncio.sleep(1)
             room.market(
-                trade(ticks, side)
+                trade(room, ticks, side)
                 if is_trade
                 else BookUpdate(venue_ns=0, local_ns=0, symbol="BTC/USD", asks=((ticks, 10**7 if side is Side.BUY else 0),))
             )

@@ -12,11 +12,12 @@ import pytest
 from msgspec.structs import replace
 from tests.trading.rehearsal import OPENING, rehearse
 
-from papertape.faults import Disconnect, RateLimit, Stall
+from papertape.faults import Disconnect, MarketPhase, RateLimit, Stall
 from papertape.model import errors as ccxt
 from papertape.model.errors import ConfigError
 from papertape.model.event import Side, Trade
 from papertape.model.order import Order, OrderStatus
+from papertape.model.phase import Phase
 from papertape.model.request import PUBLIC_OPS, Lane
 from papertape.model.units import SECOND
 from papertape.session.world import VenueWorld
@@ -58,6 +59,28 @@ def test_an_order_takes_a_round_trip_to_the_market_and_meets_what_the_book_is_th
         assert 30_000_000 <= order.created_ns - venue_ns < 32_000_000
 
     assert rehearse(path, bot) == []
+
+
+@pytest.mark.parametrize("is_deep", [False, True], ids=["interface", "wire"])
+def test_paper_takes_what_the_real_market_takes(path: Path, is_deep: bool) -> None:
+    """As the real venue's list tells it: nothing fills in a market that does not match, and what it does not take is refused."""
+    told: list[Phase] = []
+
+    async def bot(exchange: PaperExchange, world: VenueWorld) -> None:
+        await exchange.subscribe_status(SYMBOL, lambda market: told.append(market.phase))
+        await exchange.fetch_markets()
+        resting = await exchange.place_order(SYMBOL, "limit", "buy", "0.01", "60000")
+        await asyncio.sleep(10 - world.door._timeline.now_ns / SECOND)
+        await exchange.fetch_markets()
+        with pytest.raises(ccxt.MarketClosed, match="Cancel only mode"):
+            await exchange.place_order(SYMBOL, "market", "buy", "0.01")
+        assert (await exchange.cancel_order(resting.id)).status is OrderStatus.CANCELED
+        await asyncio.sleep(10)
+        await exchange.fetch_markets()
+        assert (await exchange.place_order(SYMBOL, "market", "buy", "0.01")).status is OrderStatus.CLOSED
+        assert told == [Phase.ONLINE, Phase.CANCEL_ONLY, Phase.ONLINE]
+
+    assert rehearse(path, bot, MarketPhase(at="8s", lasts="8s"), is_deep=is_deep) == []
 
 
 def test_while_the_line_is_down_nothing_fills_and_then_the_order_meets_the_market_that_came_back(path: Path) -> None:

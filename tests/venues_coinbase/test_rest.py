@@ -25,6 +25,7 @@ from papertape.venues.coinbase.asked import Asked, parse
 from papertape.venues.coinbase.errors import CANCEL_REASONS, CREATE_REASONS, Body, decode_refusal, render_refusal
 from papertape.venues.coinbase.notation import GRANULARITIES
 from papertape.venues.coinbase.order import STATUS_TO_WIRE
+from papertape.venues.coinbase.product import decode_product, render_product
 from papertape.venues.coinbase.request import CANDLES_MAX, Call, encode
 from venues_coinbase.strategies import INSTRUMENTS, PRODUCTS, fills, ids, new_orders, orders, snapshots, symbols, times, trades
 
@@ -218,6 +219,23 @@ def test_markets_come_back(phases: list[Phase]) -> None:
         for instrument, phase in zip(INSTRUMENTS, phases, strict=True)
     )
     assert back(Request(op=Op.MARKETS_FETCH), Answer(markets=markets)).markets == markets
+
+
+@pytest.mark.parametrize(
+    ("row", "phase"),
+    [
+        ({"cancel_only": True, "limit_only": True, "post_only": True}, Phase.CANCEL_ONLY),
+        ({"limit_only": True, "auction_mode": True}, Phase.AUCTION),
+        ({"status": "delisted", "limit_only": True}, Phase.OFFLINE),
+        ({"view_only": True}, Phase.OFFLINE),
+        ({"is_disabled": True}, Phase.OFFLINE),
+        ({"trading_disabled": None, "new": True}, Phase.ONLINE),
+    ],
+)
+def test_a_product_is_in_the_strictest_phase_that_its_row_says(row: dict[str, Any], phase: Phase) -> None:
+    """Coinbase has a flag for each, and may set several."""
+    market = Market(instrument=INSTRUMENTS[0], maker_bps=Decimal(0), taker_bps=Decimal(0))
+    assert decode_product(render_product(market, {}) | row).phase is phase
 
 
 @given(bps=st.decimals(0, 1000, places=2))

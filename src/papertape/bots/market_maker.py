@@ -44,10 +44,13 @@ class MarketMaker:
         self._quoted_ns: Nanos = -SECOND
 
     async def start(self, exchange: BaseExchange) -> None:
+        await self._take_stock(exchange)
+        await exchange.subscribe_order_book(self.symbol, self.on_book)
+
+    async def _take_stock(self, exchange: BaseExchange) -> None:
         self._exchange = exchange
         self.position += sum((each.amount for each in await exchange.fetch_positions([self.symbol])), Decimal(0))  # of an earlier life
         await exchange.subscribe_orders(self.on_order)
-        await exchange.subscribe_order_book(self.symbol, self.on_book)
 
     async def stop(self) -> None:
         for order in list(self._quotes.values()):
@@ -63,8 +66,11 @@ class MarketMaker:
             self._quotes = {side: quote for side, quote in self._quotes.items() if quote.client_order_id != order.client_order_id}
 
     async def on_book(self, book: Book) -> None:
-        if book.venue_ns - self._quoted_ns < self.every_ns:
-            return
+        if book.venue_ns - self._quoted_ns >= self.every_ns:
+            await self._follow(book)
+
+    async def _follow(self, book: Book) -> None:
+        """Move what the market has left behind, and quote where there is no quote."""
         for side in SIDES:
             quote, ticks = self._quotes.get(side), self._ticks(book, side)
             if quote is not None and ticks is not None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol, Self
 
+from papertape.exchanges.moves import Moves
 from papertape.model.account import Balances, Candle, Market, Position
 from papertape.model.book import Book
 from papertape.model.errors import NotSupported
@@ -44,6 +45,23 @@ class KeptBook(Subscription, Protocol):
     @property
     def book(self) -> Book | None:
         """Always the same object, as delivered so far; None before there is any. While the line is down it is empty, and not complete."""
+        ...
+
+    async def moved(self, by: int = 1, *, bid: int | None = None, ask: int | None = None) -> Book:
+        """Wait until a best price has moved, and return the book as it is then: at once if it has already.
+
+        In a replay that is as fast as not looking at all: what nobody waits for is passed over.
+
+        Args:
+            by: ticks; the best bid has moved if it is so far away from `bid` or further, the best ask if it is from `ask`.
+            bid, ask: ticks; where they are now, if not given.
+
+        A book that loses a side, as all do when the line is lost, has moved. While one lacks a side this waits until it has both.
+
+        Raises:
+            ValueError: `by` is less than a tick.
+            RuntimeError: the book is kept no more.
+        """
         ...
 
 
@@ -163,7 +181,8 @@ class BaseExchange(ABC):
     async def keep_order_book(self, symbol: str) -> KeptBook:
         """Keep the book up without a callback: `book` of what this returns shows it as delivered so far, whenever somebody looks.
 
-        In a replay that is many times as fast as a callback for each change, if the bot looks now and then.
+        In a replay that is many times as fast as a callback for each change, if the bot looks now and then; `moved` of it waits until its
+        best prices are others.
         """
         kept = _Kept()
         kept.subscription = await self.subscribe_order_book(symbol, kept.show)
@@ -212,12 +231,21 @@ class _Kept:
     subscription: Subscription
 
     def __init__(self) -> None:
-        self.book: Book | None = None
+        self._moves = Moves()
+
+    @property
+    def book(self) -> Book | None:
+        return self._moves.book
 
     def show(self, book: Book) -> None:
-        self.book = book
+        self._moves.book = book
+        self._moves.look()
+
+    async def moved(self, by: int = 1, *, bid: int | None = None, ask: int | None = None) -> Book:
+        return await self._moves.wait(by, bid, ask)
 
     async def unsubscribe(self) -> None:
+        self._moves.end()
         await self.subscription.unsubscribe()
 
     async def __aenter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sized
 from types import CoroutineType
 from typing import Any, Protocol, Self
 
@@ -21,6 +21,9 @@ class Shown(Protocol):
 
     @property
     def comparison(self) -> object: ...
+
+    @property
+    def moves(self) -> Sized: ...
 
 
 class Delivery:
@@ -108,7 +111,7 @@ class Delivery:
                         self._catch_up()
                 elif type(result) is not CoroutineType and not self._goes_on(result) and waiting:
                     self._catch_up()
-            if feed.deliveries is not deliveries or feed.invalid_since_ns is not None or feed.comparison is not None:
+            if feed.moves or feed.deliveries is not deliveries or feed.invalid_since_ns is not None or feed.comparison is not None:
                 return
 
     def _goes_on(self, result: object) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from papertape.exchanges.delivery import Delivery
+from papertape.exchanges.moves import Moves
 from papertape.model.account import Market
 from papertape.model.event import ONLINE, BookSnapshot, BookUpdate, MarketStatus, Ticker, Trade
 from papertape.model.instrument import Instrument
@@ -117,6 +118,7 @@ class BookFeed:
         last_mid: the middle price as the book was last lost.
         doubtful: a second one in a row that was not; it is believed if REST says so too.
         held: changes that came while the book was not valid.
+        moves: who waits for its best prices to move.
         comparison: notes what moves while the book is held against REST's; None while it is not, and from the moment it is another book.
     """
 
@@ -129,6 +131,7 @@ class BookFeed:
         "invalid_since_ns",
         "is_doubted",
         "last_mid",
+        "moves",
         "polled_ns",
         "rest_ns",
         "streamed_ns",
@@ -137,6 +140,7 @@ class BookFeed:
     def __init__(self, instrument: Instrument, now_ns: Nanos) -> None:
         self.book = LazyBook(instrument)
         self.deliveries: tuple[Delivery, ...] = NOBODY
+        self.moves: tuple[Moves, ...] = NOBODY  # replaced, never changed, like these
         self.invalid_since_ns: Nanos | None = now_ns
         self.polled_ns: Nanos | None = None
         self.rest_ns: Nanos | None = None
@@ -171,6 +175,7 @@ class BookFeed:
             self.book.clear()
         if self.invalid_since_ns is None:
             self.invalid_since_ns = now_ns
+        self.look()
 
     @property
     def is_steady(self) -> bool:
@@ -179,14 +184,16 @@ class BookFeed:
 
     def show_each(self, changes: Iterator[Change]) -> None:
         """Work in changes as they come, and hand the book on after each, as long as it is steady and nobody begins or ends listening."""
-        book, deliveries = self.book, self.deliveries
-        if len(deliveries) == 1:
+        book, deliveries, moves = self.book, self.deliveries, self.moves
+        if len(deliveries) == 1 and not moves:
             deliveries[0].each(book, book.changing(changes), self)
             return
         for _ in book.changing(changes):
             for deliver in deliveries:
                 deliver(book)
-            if self.deliveries is not deliveries or not self.is_steady:
+            for each in moves:
+                each.look()
+            if self.deliveries is not deliveries or self.moves is not moves or not self.is_steady:
                 return
 
     @property
@@ -210,6 +217,7 @@ class BookFeed:
         self.polled_ns, self.last_mid = None, self.book.mid
         self.book.clear()
         self.book.venue_ns = known_ns
+        self.look()
 
     def __call__(self, event: BookUpdate) -> None:
         book = self.book
@@ -218,8 +226,16 @@ class BookFeed:
             self.comparison.moves(event)
         for deliver in self.deliveries:
             deliver(book)
+        for moves in self.moves:
+            moves.look()
 
     def show(self) -> None:
         """Hand the book on as it is."""
         for deliver in self.deliveries:
             deliver(self.book)
+        self.look()
+
+    def look(self) -> None:
+        """The book may have moved: wake whoever waits for that."""
+        for moves in self.moves:
+            moves.look()

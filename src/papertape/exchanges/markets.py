@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,8 +16,12 @@ from papertape.model.instrument import Instrument
 from papertape.model.notes import Mark, Notes
 from papertape.model.phase import Phase
 from papertape.model.request import Op, Request
+from papertape.model.units import SECOND, Nanos
 from papertape.resilience.settings import ShellSettings
 from papertape.runtime.clock import Clock
+
+AGAIN_NS: Final = 10 * SECOND
+"""How often REST is asked while a market does not take every order, whatever the words are: somebody waits for it."""
 
 
 class Markets:
@@ -25,8 +29,8 @@ class Markets:
 
     A stream's status says that a market is shut, or that something about it has changed, in words for people; which orders it takes now
     only the list of markets tells. So REST is asked for that as soon as the words change, once a venue has refused an order because of its
-    market's phase, and now and then, since a venue may change the list and say nothing. Orders are not held back by what is known here:
-    it may be old by then, either way, and a venue that refuses makes nothing.
+    market's phase, and now and then, since a venue may change the list and say nothing: oftener while a market is not online.
+    Orders are not held back by what is known here: it may be old by then, either way, and a venue that refuses makes nothing.
 
     Attributes:
         by_symbol: as last told.
@@ -53,6 +57,7 @@ class Markets:
         self._streams = streams
         self._spawn = spawn
         self._on_change = on_change
+        self._asked_ns: Nanos = 0
         self._is_asking = self._is_due = self._is_kept = False
 
     def learn(self, markets: Iterable[Market]) -> None:
@@ -79,9 +84,10 @@ class Markets:
         before = (ONLINE, "") if feed.last is None else (feed.last.status, feed.last.text)
         feed.last = message
         market = self.by_symbol.get(message.symbol)
-        if (message.status, message.text) != before or feed.is_shut is (market is None or market.phase is not Phase.OFFLINE):
-            if market is not None and feed.is_shut:
-                self.learn([market])
+        if market is not None and feed.is_shut:
+            self.learn([market])
+        is_usual = market is not None and market.phase is Phase.ONLINE
+        if (message.status, message.text) != before or (not is_usual and self._clock.now_ns() - self._asked_ns >= AGAIN_NS):
             self.look()
 
     def refused(self, symbol: str) -> None:
@@ -111,7 +117,7 @@ class Markets:
     async def _ask(self) -> None:
         try:
             while self._is_due:
-                self._is_due = False
+                self._is_due, self._asked_ns = False, self._clock.now_ns()
                 answer = await self._requests.repeat(Request(op=Op.MARKETS_FETCH))
                 self.learn(answer.markets)
         except BaseError:

@@ -21,6 +21,7 @@ from papertape.exchanges.delivery import Delivery
 from papertape.exchanges.drafting import known
 from papertape.exchanges.feeds import BookFeed, StatusFeed, TickerFeed, TradeFeed
 from papertape.exchanges.markets import Markets
+from papertape.exchanges.moves import Moves
 from papertape.exchanges.requests import Requests
 from papertape.exchanges.streams import Streams
 from papertape.model.account import Candle
@@ -268,13 +269,22 @@ class BookKept:
 
     def __init__(self, feed: BookFeed, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.book: Book | None = feed.book
+        self._feed = feed
+        self._moves = Moves(feed.book)
         self._release = release
         self._is_over = False
+        feed.moves += (self._moves,)
+
+    async def moved(self, by: int = 1, *, bid: int | None = None, ask: int | None = None) -> Book:
+        """See `base.KeptBook.moved`."""
+        return await self._moves.wait(by, bid, ask)
 
     async def unsubscribe(self) -> None:
         """Keep it no more; doing it twice does nothing."""
         if not self._is_over:
             self._is_over = True
+            self._feed.moves = tuple(moves for moves in self._feed.moves if moves is not self._moves)
+            self._moves.end()
             await self._release()
 
     async def __aenter__(self) -> Self:

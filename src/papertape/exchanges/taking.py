@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from papertape.exchanges.lanes import LaneKeeper
 from papertape.exchanges.streams import Streams
-from papertape.model.stretch import Change, Manner, Stretch
+from papertape.model.band import EVERYWHERE, Band, common
+from papertape.model.stretch import Change, Columns, Manner, Stretch
 
 
 class StretchTaker:
@@ -34,7 +35,16 @@ class StretchTaker:
 
     def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:
         self.count(symbol, sequence, count)
-        self._streams.books[symbol].book.follow(stretch)
+        feed = self._streams.books[symbol]
+        feed.book.follow(stretch)
+        feed.look()
+
+    def band(self, symbol: str) -> Band:
+        moves = self._streams.books[symbol].moves
+        return moves[0].band if len(moves) == 1 else common(each.band for each in moves if each.band is not EVERYWHERE)
+
+    def outside(self, symbol: str, columns: Columns, begin: int, band: Band) -> int:
+        return self._streams.books[symbol].book.outside(columns, begin, band)
 
     def show(self, symbol: str, changes: Iterator[Change]) -> None:
         self._streams.books[symbol].show_each(changes)

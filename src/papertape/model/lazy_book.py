@@ -8,6 +8,7 @@ from typing import Final
 
 from sortedcontainers import SortedDict
 
+from papertape.model.band import Band
 from papertape.model.book import Book
 from papertape.model.event import BookSnapshot, BookUpdate, Level, Side
 from papertape.model.instrument import Instrument
@@ -120,6 +121,18 @@ class LazyBook(Book):
         self._come, self.venue_ns = end, venue_ns
         if end - self._worked > LATE_MAX and (self._tops is None or end > self._tops.end):
             self._catch_up()
+
+    def outside(self, columns: Columns, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on, which come next, after which a best price is outside, or how far that was looked for."""
+        if self._columns is not columns or self._come != begin:
+            self._forget_columns()
+            self._columns, self._worked, self._come = columns, begin, begin
+        tops = self._tops
+        if tops is None or begin >= tops.end:
+            self._catch_up()
+            bids, asks = self.bid_ladder, self.ask_ladder
+            tops = self._tops = columns.tops(begin, (bids.settled, bids.late), (asks.settled, asks.late))
+        return begin if tops is None else columns.outside(tops, begin, band)
 
     def _look_ahead(self) -> None:
         """Work in what has come, and once that has been asked for often work out the best prices of what will."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from papertape.model.band import Band
 from papertape.model.event import Level
 from papertape.model.units import Nanos
 
@@ -49,6 +50,10 @@ class Columns(Protocol):
         """The best levels after each of many rows from `begin` on, before which a book holds that; None where there are too few."""
         ...
 
+    def outside(self, tops: Tops, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on after which a best price is outside; the last one that is known of if there is none."""
+        ...
+
 
 class Stretch(msgspec.Struct, gc=False):
     """Changes of one book that follow each other, with nothing between them that anybody had to be told.
@@ -85,6 +90,17 @@ class Taker(Protocol):
 
     def count(self, symbol: str, sequence: int, count: int) -> None:
         """So many changes have come, the first of which has that number."""
+        ...
+
+    def band(self, symbol: str) -> Band:
+        """Within which best prices of a book that is kept nobody wants to be called."""
+        ...
+
+    def outside(self, symbol: str, columns: Columns, begin: int, band: Band) -> int:
+        """The first of the rows from `begin` on, which are the next to come, after which a best price is outside a band.
+
+        An earlier one does no harm: that is as far as was looked.
+        """
         ...
 
     def keep(self, symbol: str, sequence: int, count: int, stretch: Stretch) -> None:

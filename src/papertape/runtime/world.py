@@ -139,12 +139,18 @@ def apart() -> Iterator[None]:
     """Around all that is made for one run: when it is over, whatever of that nobody holds is let go, without a look at all of memory.
 
     A world refers to what was made before it, such as its loop and its journal, and these refer to it. So what is to go with it must be as
-    young as it is; else it stays until somebody looks through what is old, libraries and all, which takes a tenth of a second.
+    young as it is; else it stays until somebody looks through what is old, libraries and all, which takes a tenth of a second. That is done
+    where the run itself had to: what was made before its search through memory counts as old since.
     """
+    from papertape.runtime.patch.deep import Thaws
+
+    thaws = Thaws.count
     gc.freeze()
     try:
         yield
     finally:
+        if Thaws.count != thaws:
+            gc.unfreeze()
         gc.collect()
         gc.unfreeze()
 

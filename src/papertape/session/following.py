@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from papertape.model.event import BookUpdate
+from papertape.model.band import EVERYWHERE, Band
+from papertape.model.event import BookUpdate, MarketEvent
 from papertape.model.request import Lane
 from papertape.model.stretch import Change, Manner, Stretch, Taker
 from papertape.model.units import Nanos
@@ -16,6 +17,9 @@ from papertape.sim.broadcast import Broadcast
 from papertape.sim.stream import Stream
 from papertape.tape.block import Block
 from papertape.tape.changes import Changes
+
+Due = tuple[Nanos, int, MarketEvent | None]
+"""When it is delivered, run time; the message's number from 1; the event, or None where all before that number has been delivered."""
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -76,11 +80,13 @@ class Following:
         self._block = block
         self._changes: Changes | None = None
         self._low = 0  # among the changes of that block, the first that is not told
+        self._band: Band = EVERYWHERE
+        self._outside = 0  # among the changes of that block, the first that leaves the band, or as far as that was looked for
         self._enter()
 
     def _enter(self) -> None:
         """Another block is the one to tell from."""
-        block = self._block
+        block, self._band = self._block, EVERYWHERE
         self._changes = None if block is None else self._its_changes(block)
         if block is not None and self._changes is not None:
             self._low = bisect_left(self._changes.places, max(self.told, self._flow.after) - block.first)
@@ -126,6 +132,26 @@ class Following:
         else:
             begin, end = changes.span(low, high)
             flow.taker.keep(symbol, sequence, count, Stretch(changes.stamps[end - 1], changes, begin, end))
+
+    def awaited_before(self, due: Due | None) -> Due | None:
+        """What is due then, or the change that somebody waits for if that comes first: like the end of a block, without an event."""
+        flow = self._flow
+        band = flow.taker.band(flow.symbol)
+        if band is EVERYWHERE:
+            return due
+        block, changes = self._block, self._changes
+        if block is None or changes is None or self._low == len(changes.places):
+            return due
+        if band != self._band or self._low > self._outside:
+            self._band, self._outside = band, self._low
+            if changes.is_plain:
+                begin, _ = changes.span(self._low, self._low + 1)
+                self._outside += flow.taker.outside(flow.symbol, changes, begin, band) - begin
+        place = changes.places[self._outside]
+        index = block.first + place + 2
+        if due is not None and due[1] < index:
+            return due
+        return max(self._times(block)[place] - self._since_ns, 0), index, None
 
     # What is shown as it comes
 

@@ -15,7 +15,7 @@ from papertape.model.stretch import Manner
 from papertape.model.units import Nanos
 from papertape.runtime.loop import FOREVER_NS
 from papertape.runtime.rank import DELIVERY, MARKET
-from papertape.session.following import Flow, Following, flow_of
+from papertape.session.following import Due, Flow, Following, flow_of
 from papertape.session.lag import LOOK_MAX, Keeper, Tuning
 from papertape.session.passed import Passed, rows_from
 from papertape.session.replay import NEVER, Key, Road, Row, Standing
@@ -78,8 +78,8 @@ class SkippingCursors:
         self._ahead = Tuning.look_min
         self._stop_ns: Nanos = FOREVER_NS
         self._wanted: list[tuple[type, str]] = []
-        self._coming: Iterator[tuple[Nanos, int, MarketEvent | None]] = iter(())
-        self._due: tuple[Nanos, int, MarketEvent | None] | None = None
+        self._coming: Iterator[Due] = iter(())
+        self._due: Due | None = None
         self._flow: Flow | None = None
         self._following: Following | None = None  # what goes out otherwise than by messages
         self._is_shown = False
@@ -153,6 +153,8 @@ class SkippingCursors:
                     head = agenda[0]
                     limit_ns, limit_rank = limit = min(until, head[:2])
                 due = self._due
+                if self._following is not None and not self._is_shown:
+                    due = self._following.awaited_before(due)
                 due_ns = FOREVER_NS if due is None else due[0]
                 stop_ns = self._stop_ns
                 if self._is_shown and self._show(loop, min(stop_ns - 1, limit_ns - (limit_rank < DELIVERY)), due):
@@ -183,7 +185,8 @@ class SkippingCursors:
                     _, index, event = due
                     reached.ns = due_ns + origin_ns
                     delivered.count = index if event is not None else index - 1
-                    self._due = next(self._coming, None)
+                    if due is self._due:
+                        self._due = next(self._coming, None)
                     if self._following is not None:
                         self._following.settle(index - 1)
                     if event is not None:
@@ -308,7 +311,7 @@ class SkippingCursors:
             self._coming = self._all_wanted()
             self._due = next(self._coming, None)
 
-    def _show(self, loop: Road, until_ns: Nanos, due: tuple[Nanos, int, MarketEvent | None] | None) -> bool:
+    def _show(self, loop: Road, until_ns: Nanos, due: Due | None) -> bool:
         """Show changes one by one that come before anything else, as long as nobody makes an appointment; whether there were any."""
         following, flow, before = self._following, self._flow, FOREVER_NS if due is None else due[1]
         assert following is not None
@@ -345,7 +348,7 @@ class SkippingCursors:
         flow.stream.settle = lambda: following.settle(delivered.count)
         return following
 
-    def _all_wanted(self) -> Iterator[tuple[Nanos, int, MarketEvent | None]]:
+    def _all_wanted(self) -> Iterator[Due]:
         """From here on, but for what goes out otherwise: (run ns, the message's number from 1, event).
 
         Behind each block there is a place without an event, or the tape would be read to its end for what it does not have.

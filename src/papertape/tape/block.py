@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from papertape.model.event import Level, MarketEvent
+from papertape.model.event import BookUpdate, Level, MarketEvent
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.assemble import Assembler, Roller
@@ -298,7 +298,8 @@ class Rows(Block):
             return super().chosen(begin, end, kinds)
         if not kinds or tuple(kinds) == (schema.SNAPSHOT,):
             few = self.barriers[bisect_left(self.barriers, begin) : bisect_left(self.barriers, end)] if kinds else ()
-            return ((place, message[3]) for place in few for message in self.messages(place, place + 1))
+            events = ((place, message[3]) for place in few for message in self.messages(place, place + 1))
+            return ((place, event) for place, event in events if type(event) is not BookUpdate)  # an empty one is a barrier too
         import pyarrow.compute as pc
 
         row = self.ends[begin - 1] + 1 if begin else 0

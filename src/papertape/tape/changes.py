@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
+from papertape.model.band import Band
 from papertape.model.event import Level
 from papertape.model.stretch import BID, Held, Tops
 from papertape.model.units import Nanos
 from papertape.tape import schema
 from papertape.tape.batch import Timed, scalar_of
-from papertape.tape.tops import tops_of
+from papertape.tape.tops import first_outside, tops_of
 
 PAGE: Final = 1_024
 """Rows that are made Python numbers at a time."""
@@ -76,6 +77,9 @@ class Changes:
     def tops(self, begin: int, bids: Held, asks: Held) -> Tops | None:
         end = min(begin + AHEAD_MAX, len(self.stamps))
         return None if end - begin < AHEAD_MIN else tops_of(begin, *self._arrays(begin, end), bids, asks)
+
+    def outside(self, tops: Tops, begin: int, band: Band) -> int:
+        return first_outside(tops, begin, band)
 
     def _arrays(self, begin: int, end: int) -> tuple[Any, Any, Any]:
         import numpy as np

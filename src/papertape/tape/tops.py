@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from papertape.model.band import Band
 from papertape.model.ladder import merged
 from papertape.model.stretch import BID, Held, Tops
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Column = NDArray[np.int64]
+
+NEXT: Final = 512
+"""So many rows are looked at first, for one that is not far."""
 
 NEAR_MAX: Final = 256
 """So many of a side's best levels are looked through for one that stays as it is."""
@@ -36,6 +40,20 @@ def tops_of(begin: int, sides: Any, prices: Column, lots: Column, bids: Held, as
     for rows, held, sign in ((np.nonzero(sides == BID)[0], bids, 1), (np.nonzero(sides > BID)[0], asks, -1)):
         best += _best(count, rows, prices[rows] * sign, lots[rows], _levels(held, sign), sign)
     return Tops(begin, begin + count, *best)
+
+
+def first_outside(tops: Tops, begin: int, band: Band) -> int:
+    """See `model.stretch.Columns.outside`."""
+    import numpy as np
+
+    for low, high in ((begin, begin + NEXT), (begin + NEXT, tops.end)):  # a market that moves need not be looked through to its end
+        part = slice(low - tops.begin, high - tops.begin)
+        bids, asks = np.asarray(tops.bids[part]), np.asarray(tops.asks[part])
+        is_outside = (bids < band.bid_low) | (bids > band.bid_high) | (asks < band.ask_low) | (asks > band.ask_high)
+        is_outside |= (np.asarray(tops.bid_lots[part]) == 0) | (np.asarray(tops.ask_lots[part]) == 0)
+        if is_outside.any():
+            return low + int(is_outside.argmax())
+    return tops.end - 1
 
 
 def _levels(held: Held, sign: int) -> tuple[Column, Column]:

@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import BuiltinMethodType, CellType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from papertape.runtime.patch import generators
 from papertape.runtime.patch.active import Generator
@@ -228,10 +228,17 @@ class Search:
                 continue
 
 
+class Thaws:
+    """How often what was frozen has been thawed, and all that there was then frozen with it, young or old."""
+
+    count: ClassVar[int] = 0
+
+
 @contextmanager
 def thawed() -> Iterator[None]:
     """Let what is frozen be looked through too."""
     frozen = gc.get_freeze_count()
+    Thaws.count += 1
     gc.unfreeze()
     try:
         yield
