@@ -66,9 +66,10 @@ class Ladder:
         late, is_bids = self.late, self._first < 0
         heap, below = self.heap, self.below
         if below is not None:  # as a rule the next is not far
-            self.below = None
+            self.below, settled = None, self.settled
             for ticks in range(below - 1, below - NEAR, -1) if is_bids else range(below + 1, below + NEAR):
-                if self.lots(ticks):
+                lots = late.get(ticks)
+                if lots or (lots is None and ticks in settled):
                     return ticks
         if heap is None and len(late) > SCANNED_MAX:
             self.settle()
