@@ -36,7 +36,7 @@ MEASURED: Final = (
     Measured("hftbacktest, market maker compiled", "hftbacktest", {"work": "compiled maker"}),
     Measured("papertape, now and then, on a short tape", "papertape", {"work": "now and then"}, keeps="not yet"),
     Measured("papertape, now and then, tape not seen before", "papertape", {"work": "now and then"}, is_long=True, keeps="not yet"),
-    Measured("papertape, now and then, tape seen before", "papertape", {"work": "now and then"}, is_long=True, keeps="already"),
+    Measured("papertape, now and then, tape indexed before", "papertape", {"work": "now and then"}, is_long=True, keeps="already"),
     Measured("hftbacktest, nothing, compiled", "hftbacktest", {"work": "nothing"}, is_long=True),
     Measured("papertape, wire depth, builtin market", "papertape", {"work": "wire"}),
     Measured("papertape, wire depth, an hour at a message a second", "papertape", {"work": "quiet wire"}),
@@ -77,5 +77,5 @@ MARKS: Final = (
         1,
         2,
     ),
-    Mark("the same, tape seen before", MEASURED[11].name, MEASURED[12].name, 5, 50),
+    Mark("the same, tape indexed before", MEASURED[11].name, MEASURED[12].name, 5, 50),
 )

@@ -191,7 +191,7 @@ def what_waits_goes_out_whenever_it_can(patch: pytest.MonkeyPatch) -> None:
         return ask(self, client_order_id, now_ns, may_go=may_go)
 
     async def nobody_polls(self: polling.Polling, lane: Lane, feed: Feed) -> None:
-        await self._bell.until(lambda: self._is_live(lane))
+        await self.bell.until(lambda: self._is_live(lane))
 
     patch.setattr(outbox.Outbox, "ask", patient)
     patch.setattr(polling.Polling, "_poll", nobody_polls)  # else they would leave as soon as REST has reconciled

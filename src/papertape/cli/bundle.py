@@ -51,7 +51,7 @@ def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, d
     tape
         For a bot file: the market, as `papertape run` takes it: a tape, builtin:NAME, or a TOML file with the keys of a feed.
     """
-    scenario = _scenario(what, seed, depth or None, venue, tape)
+    scenario = scenario_of(what, seed, depth or None, venue, tape)
     path = out or Path(what.name.removesuffix(".toml").removesuffix(".py").removesuffix(".jsonl").removesuffix(".scenario") + SUFFIX)
     if path.suffix != SUFFIX:
         raise ConfigError(f"--out {path.as_posix()}: expected a name that ends in {SUFFIX}, by which `papertape run` knows it")
@@ -69,7 +69,8 @@ def bundle(what: Path, /, *, out: Path | None = None, seed: int | None = None, d
     return ExitCode.PASSED
 
 
-def _scenario(what: Path, seed: int | None, depth: str | None, venue: str, tape: str) -> Scenario:
+def scenario_of(what: Path, seed: int | None = None, depth: str | None = None, venue: str = "", tape: str = "") -> Scenario:
+    """What `bundle` packs; raises `ConfigError`."""
     for option, value, says in (("venue", venue, "which venues it has"), ("tape", tape, "what it plays")):
         if value and what.suffix != ".py":
             raise ConfigError(f"--{option} {value}: goes with a bot file; {what.as_posix()} says itself {says}")

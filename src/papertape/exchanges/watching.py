@@ -25,6 +25,10 @@ from papertape.runtime.rounds import sleep_ns
 COMPARED: Final = 10
 """Levels of a side that are compared; REST may not tell more, and what happens in a market happens here."""
 
+STATUS_PATIENCE: Final = 10
+"""So many times as long as others may the status of a market be silent: nobody knows how often a real venue tells it, and REST is asked now
+and then in any case."""
+
 LOOKS: Final = 10
 """Looks at each subscription within `mute_after_ns`."""
 
@@ -90,7 +94,8 @@ class Watching:
                     await self._rest_knows_more(topic)  # from here on: what comes before a first word is missed by nobody else
                 except BaseError:
                     return  # the next look asks again
-            limit_ns, grace_ns = self._settings.mute_after_ns, self._settings.mute_grace_ns
+            patience = STATUS_PATIENCE if topic[0] is Channel.STATUS else 1
+            limit_ns, grace_ns = patience * self._settings.mute_after_ns, self._settings.mute_grace_ns
             quiet = self._quiet[topic] = Quiet(limit_ns=limit_ns, grace_ns=grace_ns, now_ns=now_ns)
         match quiet.look(self._token(topic), now_ns):
             case Look.ASK:

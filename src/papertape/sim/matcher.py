@@ -55,11 +55,7 @@ class Matcher:
     @property
     def is_sound(self) -> bool:
         """Whether the book's levels may fill anybody."""
-        return self._stands and not self.is_halted
-
-    @property
-    def _stands(self) -> bool:
-        return self.book.is_complete and not self.book.is_crossed
+        return not self.is_halted and self.book.is_complete and not self.book.is_crossed
 
     @property
     def is_unsettled(self) -> bool:
@@ -169,11 +165,13 @@ class Matcher:
 
     def open_levels(self, side: Side, limit_ticks: int | None) -> Iterator[Level]:
         """What an order of `side` may take now, best first; nothing while the book is not sound."""
-        return self.standing_levels(side, limit_ticks) if self.is_sound else iter(())
+        if not self.is_sound:
+            return iter(())
+        return (self.asks if side is Side.BUY else self.bids).open_levels(limit_ticks, self.book.venue_ns)
 
     def standing_levels(self, side: Side, limit_ticks: int | None) -> Iterator[Level]:
         """The same, whether or not the market is halted."""
-        if not self._stands:
+        if not self.book.is_complete or self.book.is_crossed:
             return iter(())
         return (self.asks if side is Side.BUY else self.bids).open_levels(limit_ticks, self.book.venue_ns)
 

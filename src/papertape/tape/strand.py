@@ -12,7 +12,7 @@ import msgspec
 from papertape.model.event import Level
 from papertape.model.units import MINUTE, Nanos
 from papertape.tape.batch import column_of, scalar_of
-from papertape.tape.columns import ascends
+from papertape.tape.columns import ascends, ints
 
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
@@ -22,6 +22,9 @@ PAGE: Final = 256
 
 APART_MAX: Final = 16
 """So many ticks for each row the prices of a part may be apart at most, for the room that a look at all of them at once takes."""
+
+UNTOLD: Final = -(1 << 63)
+"""No amount."""
 
 SUM_MAX: Final = 1 << 62
 """Amounts whose sum could be more are added up by Python, whose numbers have no end."""
@@ -74,16 +77,17 @@ class Strand(msgspec.Struct):
         """
         if low == high:
             return ()
-        prices, lots = self.prices.slice(low, high - low), self.lots.slice(low, high - low)
-        rows = None if high - low <= LISTED_MAX else _last_rows(prices)
-        if rows is None:
-            return zip(numbers(prices, 0, high - low), numbers(lots, 0, high - low), strict=True)
-        import pyarrow.compute as pc
+        found = None if high - low <= LISTED_MAX else _last_lots(ints(self.prices)[low:high], ints(self.lots)[low:high])
+        if found is None:
+            return zip(numbers(self.prices, low, high), numbers(self.lots, low, high), strict=True)
+        import numpy as np
 
-        prices, lots = prices.take(rows), lots.take(rows)
-        is_news = pc.or_(pc.not_equal(lots, scalar_of("int64", 0)), pc.is_in(prices, column_of("int64", [*held()])))
-        prices, lots = prices.filter(is_news), lots.filter(is_news)
-        return zip(numbers(prices, 0, len(prices)), numbers(lots, 0, len(lots)), strict=True)
+        least, lots = found
+        is_held = np.zeros(len(lots), bool)
+        before = np.array(list(held()), "i8") - least
+        is_held[before[(before >= 0) & (before < len(lots))]] = True
+        ticks = np.flatnonzero((lots != UNTOLD) & ((lots != 0) | is_held))
+        return zip((ticks + least).tolist(), lots[ticks].tolist(), strict=True)
 
     def later(self, low: int, high: int, than_ns: Nanos) -> int:
         """How many of these rows are stamped later."""
@@ -164,24 +168,31 @@ def bars_of(stamps: Any, prices: Any, lots: Any) -> tuple[list[Bar], int] | None
     return list(zip(*(each.tolist() for each in columns), strict=True)), int(minutes[-1])
 
 
-def _last_rows(prices: Any) -> Any:
-    """The row that tells each price last; None where prices lie so far apart that this is not known quickly."""
-    import pyarrow.compute as pc
+def _last_lots(prices: Any, lots: Any) -> tuple[int, Any] | None:
+    """The least price, and what the last row of each price from there on tells, `UNTOLD` where there is none; arrays of numpy.
 
-    least, most = (each.as_py() for each in pc.min_max(prices).values())
+    None where prices lie so far apart that this is not known quickly.
+    """
+    import numpy as np
+
+    least, most = int(prices.min()), int(prices.max())
     if most - least > APART_MAX * len(prices) or not _last_wins():
         return None
-    return pc.inverse_permutation(pc.subtract(prices, scalar_of("int64", least)), max_index=most - least).drop_null()
+    last = np.full(most - least + 1, UNTOLD, "i8")
+    last[prices - least] = lots
+    return least, last
 
 
 @cache
 def _last_wins() -> bool:
-    """Whether this Arrow tells the last of several rows with one number, as all so far do and none promises."""
-    import pyarrow.compute as pc
+    """Whether this numpy keeps the last of what is assigned to one place, as all so far do and none promises."""
+    import numpy as np
 
-    numbers = [row * 7 % 31 for row in range(999)]
-    last = {number: row for row, number in enumerate(numbers)}
-    return bool(pc.inverse_permutation(column_of("int64", numbers), max_index=31).to_pylist() == [last.get(each) for each in range(32)])
+    count = 100_000
+    numbers = np.arange(count) * 7 % 31_013
+    last = np.full(31_013, -1)
+    last[numbers] = np.arange(count)
+    return bool((numbers[last] == np.arange(31_013)).all() and (last >= count - 31_013).all())
 
 
 def _are_summed(parts: Sequence[tuple[Strand, int, int]]) -> bool:
