@@ -129,3 +129,25 @@ def test_what_the_stream_itself_told_is_not_taken_back_by_a_stamp_of_rests() -> 
     """It told up to 109.5 s before it broke off: then nothing older can be the book, whatever REST's clock is worth."""
     assert feed_by_rest(109.5, 110).known_ns == int(109.5 * SECOND)
     assert feed_by_rest(100).known_ns == 100 * SECOND
+
+
+def test_a_snapshot_from_before_a_gap_is_not_made_whole_by_what_came_after() -> None:
+    """Asked for after the first gap, it comes after the second: what was held between the two is thrown away, and it does not know it."""
+
+    async def story(world: World) -> list[Any]:
+        bids: list[Any] = []
+        await world.exchange.subscribe_order_book("BTC/USD", lambda book: bids.append(book.best_bid))
+        await asyncio.sleep(1)
+        bids.clear()
+        world.link.snapshots["BTC/USD"] = snapshot(bid=9_700, at_ns=EPOCH_NS + 15)
+        for at_ns in (20, 30):
+            world.link.skip(Lane.MARKET)
+            world.link.push(Lane.MARKET, change(9_900 + at_ns, 1, at_ns=EPOCH_NS + at_ns))
+        await asyncio.sleep(0.02)
+        assert bids == []
+        world.link.snapshots["BTC/USD"] = snapshot(bid=9_800, at_ns=EPOCH_NS + 40)
+        await asyncio.sleep(3)
+        assert world.notes.marks.count(Mark.SNAPSHOT_DOUBTED) == 1
+        return bids
+
+    assert play(story) == [(9_800, 5)]

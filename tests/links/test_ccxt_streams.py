@@ -184,7 +184,7 @@ def feed_of(exchange: CcxtExchange) -> FeedState | None:
     return exchange.health.lane(Lane.MARKET).feed
 
 
-@pytest.mark.parametrize(("name", "is_wanted"), [("binance", False), ("kraken", False), ("kraken", True)])
+@pytest.mark.parametrize(("name", "is_wanted"), [("binance", False), ("kraken", True)])
 def test_a_market_that_was_polled_for_want_of_a_stream_is_tried_again(name: str, is_wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while: streamed if the bot wants no more of what is missing, else polled on, and tried again ever less often.
 

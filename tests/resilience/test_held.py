@@ -79,3 +79,15 @@ def test_a_snapshot_without_a_stamp_knows_all_that_came_before_it() -> None:
     for update in updates_of([(0, ((5, 1),), ())]):
         held.hold(update)
     assert held.newer_than(snapshot_of(Book(BTC), 0)) == []
+
+
+def test_what_was_thrown_away_is_remembered_until_there_is_a_book() -> None:
+    """By the newest stamp, in whatever order stamps came: an older snapshot lacks it for good."""
+    held = Held()
+    for at_ns in (7, 9, 8):
+        held.hold(BookUpdate(venue_ns=at_ns, local_ns=9, symbol="BTC/USD", bids=((at_ns, 1),)))
+    held.restart()
+    held.restart()
+    assert held.lost_ns == 9
+    held.newer_than(BookSnapshot(venue_ns=10, local_ns=10, symbol="BTC/USD", bids=(), asks=()))
+    assert held.lost_ns == 0

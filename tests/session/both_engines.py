@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -70,6 +71,28 @@ class Fickle:
 
     async def on_anything(self, what: object) -> None:
         self.heard += 1
+
+
+class Protected:
+    """Has stops around the market, so near that a trade of the next seconds reaches one, and orders that rest there."""
+
+    def __init__(self, seed: int = 0, symbol: str = SYMBOL) -> None:
+        self.symbol = symbol
+
+    async def start(self, exchange: BaseExchange) -> None:
+        await asyncio.sleep(2)
+        bars = await exchange.fetch_ohlcv(self.symbol, "1m")
+        close, tick = bars[-1].close, Decimal("0.01")
+        for away in (1, 3, 9):
+            up, down = close + away * tick, close - away * tick
+            for terms in (
+                {"side": "sell", "price": down - tick, "trigger_price": down},
+                {"side": "buy", "price": up + tick, "trigger_price": up},
+                {"side": "buy", "price": down - 9 * tick},
+            ):
+                with contextlib.suppress(BaseError):  # the market has passed its stop already
+                    await exchange.place_order(self.symbol, "limit", amount="0.01", **terms)  # type: ignore[arg-type]  # its values are of two kinds
+        await asyncio.sleep(30)
 
 
 class Sleeper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.session.both_engines import SYMBOL, Onlooker, journal
+from tests.session.both_engines import SYMBOL, Onlooker, Protected, journal
 
 from papertape.bots import MarketMaker, PatientMaker
 from papertape.model import lazy_book
 from papertape.model.errors import ConfigError
 from papertape.model.event import BookSnapshot, BookUpdate, Side, Ticker, Trade
 from papertape.model.instrument import Instrument
-from papertape.model.units import SECOND
+from papertape.model.units import MILLISECOND, SECOND
 from papertape.runtime.chance import Chance
 from papertape.session.engine import VARIABLE, engine
 from papertape.session.lag import Tuning
@@ -154,6 +155,17 @@ def test_who_keeps_a_book_sees_the_same(
     played = draw_tape(seed, tape.with_name("drawn.parquet")) if is_drawn else tape
     fast, plain = (journal(played, asked, seed, faults, latency, bot, venue, index=index) for asked in (OTHERS[seed % 2], "plain"))
     assert fast == plain
+
+
+def test_a_halt_is_one_for_stops_and_for_what_rests(tape: Path) -> None:
+    """Nothing is set off within it by either engine, and whatever comes of it after it as by the other; without it a stop would be."""
+    halt = {"kind": "market_phase", "at": "2500ms", "lasts": "8s"}
+    fast, plain, free = (
+        journal(tape, asked, 1, faults, {}, Protected) for asked, faults in (("fast", [halt]), ("plain", [halt]), ("fast", []))
+    )
+    assert fast == plain
+    first = [next(entry["t"] for entry in map(json.loads, lines) if entry.get("is_triggered")) for lines in (plain, free)]
+    assert first[0] >= 10_500 * MILLISECOND > first[1]
 
 
 @settings(max_examples=15, deadline=None)

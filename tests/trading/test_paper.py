@@ -61,8 +61,7 @@ def test_an_order_takes_a_round_trip_to_the_market_and_meets_what_the_book_is_th
     assert rehearse(path, bot) == []
 
 
-@pytest.mark.parametrize("is_deep", [False, True], ids=["interface", "wire"])
-def test_paper_takes_what_the_real_market_takes(path: Path, is_deep: bool) -> None:
+def test_paper_takes_what_the_real_market_takes(path: Path) -> None:
     """As the real venue's list tells it: nothing fills in a market that does not match, and what it does not take is refused."""
     told: list[Phase] = []
 
@@ -80,7 +79,7 @@ def test_paper_takes_what_the_real_market_takes(path: Path, is_deep: bool) -> No
         assert (await exchange.place_order(SYMBOL, "market", "buy", "0.01")).status is OrderStatus.CLOSED
         assert told == [Phase.ONLINE, Phase.CANCEL_ONLY, Phase.ONLINE]
 
-    assert rehearse(path, bot, MarketPhase(at="8s", lasts="8s"), is_deep=is_deep) == []
+    assert rehearse(path, bot, MarketPhase(at="8s", lasts="8s")) == []
 
 
 def test_while_the_line_is_down_nothing_fills_and_then_the_order_meets_the_market_that_came_back(path: Path) -> None:

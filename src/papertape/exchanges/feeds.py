@@ -156,6 +156,11 @@ class BookFeed:
         """How far the book is known, by the venue's clock: the stream's last word, or what REST has told since that is surely older."""
         return self.book.venue_ns if self.polled_ns is None else max(self.streamed_ns, self.book.venue_ns - APART_NS)
 
+    @property
+    def whole_from_ns(self) -> Nanos:
+        """How old a snapshot may be, by the venue's clock: of what came after an older one something is known no more."""
+        return max(self.known_ns, self.held.lost_ns)
+
     def begin(self, snapshot: BookSnapshot) -> None:
         """The book is the stream's and whole from here on: its snapshot, and what came before that and is newer."""
         self.invalid_since_ns = self.polled_ns = self.doubtful = self.comparison = None

@@ -141,7 +141,7 @@ class Streams:
         """A book is whole again, unless this cannot be it: then it is asked for once more, and after that REST is."""
         if feed.invalid_since_ns is None:  # one that nobody waits for replaces the book all the same
             feed.held.restart()
-        why = doubt(event, feed.known_ns)
+        why = doubt(event, feed.whole_from_ns)
         if not why and not feed.held.is_enough_for(event):
             why = "more changes came before it than can be kept"
         elif why and feed.is_doubted:

@@ -158,7 +158,7 @@ class Watching:
         feed = self._streams.books.get(symbol)
         if feed is None or feed.doubtful is None:
             return
-        doubtful, known_ns = feed.doubtful, feed.known_ns
+        doubtful, known_ns = feed.doubtful, feed.whole_from_ns
         try:
             book = await self._fetch_book(symbol, self._settings.snapshot_within_ns)
         except BaseError:

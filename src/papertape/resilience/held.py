@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from papertape.model.event import BookSnapshot, BookUpdate
+from papertape.model.units import Nanos
 
 HELD_MAX: Final = 20_000
 """Changes that may wait for one snapshot; beyond, the snapshot is asked for anew."""
@@ -20,6 +21,7 @@ class Held:
 
     Attributes:
         has_overflowed: something had to be thrown away since the last restart, so that no snapshot of before that can be completed.
+        lost_ns: venue clock of the newest change that was thrown away since the last book; no older snapshot can be completed either.
 
     >>> held = Held()
     >>> for at_ns in (1, 2, 3):
@@ -28,10 +30,11 @@ class Held:
     [2, 3]
     """
 
-    __slots__ = ("_limit", "_updates", "has_overflowed")
+    __slots__ = ("_limit", "_updates", "has_overflowed", "lost_ns")
 
     def __init__(self, limit: int = HELD_MAX) -> None:
         self.has_overflowed = False
+        self.lost_ns: Nanos = 0
         self._limit = limit
         self._updates: list[BookUpdate] = []
 
@@ -44,6 +47,8 @@ class Held:
 
     def restart(self) -> None:
         """Something was lost: what came before it belongs to nothing that will come."""
+        for update in self._updates:
+            self.lost_ns = max(self.lost_ns, update.venue_ns)
         self._updates.clear()
         self.has_overflowed = False
 
@@ -55,4 +60,5 @@ class Held:
         """What is to be applied to the snapshot, in order; nothing is held after that."""
         newer = [update for update in self._updates if 0 < snapshot.venue_ns <= update.venue_ns]
         self.restart()
+        self.lost_ns = 0
         return newer
