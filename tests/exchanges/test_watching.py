@@ -110,7 +110,7 @@ def test_changes_from_before_a_gap_are_not_held() -> None:
         link.push(Lane.MARKET, change(9_950, 1, at_ns=EPOCH_NS + 30))
         link.skip(Lane.MARKET)
         link.push(Lane.MARKET, change(9_910, 1, at_ns=EPOCH_NS + 40))
-        link.push(Lane.MARKET, snapshot(bid=9_900, at_ns=EPOCH_NS + 20))
+        link.push(Lane.MARKET, snapshot(bid=9_900, at_ns=EPOCH_NS + 30))
         assert bids == [(9_910, 1)]
 
     play(story)

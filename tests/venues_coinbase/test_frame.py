@@ -27,6 +27,7 @@ from papertape.model.event import (
 )
 from papertape.model.order import OpenOrders, OrderUpdate
 from papertape.venues.coinbase import frame
+from papertape.venues.coinbase.notation import format_heartbeat_time, format_time
 from venues_coinbase.strategies import BTC, INSTRUMENTS, PRODUCTS, candles, events, order_updates, tickers, times, trades
 
 
@@ -36,6 +37,15 @@ def test_what_is_rendered_is_what_is_decoded(event: Event, sequence: int) -> Non
     found = frame.decode(frame.render(event, sequence, PRODUCTS), PRODUCTS, event.local_ns)
     assert found.messages == (event,)
     assert found.sequence == sequence
+
+
+@given(venue_ns=times, counter=st.integers(0, 2**40), sequence=st.integers(0, 2**53))
+def test_a_heartbeat_is_a_frame_like_any_other(venue_ns: int, counter: int, sequence: int) -> None:
+    """It is written without the encoder's help, and comes to the same bytes."""
+    beat = {"current_time": format_heartbeat_time(venue_ns), "heartbeat_counter": counter}
+    said = {"channel": "heartbeats", "client_id": "", "timestamp": format_time(venue_ns), "sequence_num": sequence, "events": [beat]}
+    event = Heartbeat(venue_ns=venue_ns, local_ns=0, symbol="", counter=counter)
+    assert frame.render(event, sequence, PRODUCTS) == msgspec.json.encode(said)
 
 
 @given(text=st.text(min_size=1, max_size=30), local_ns=times)

@@ -67,6 +67,19 @@ def test_a_get_may_carry_a_body(tell) -> None:
     tell(raw(story))
 
 
+def test_a_client_may_ask_before_it_sends_a_body(tell) -> None:
+    """curl does with a large one; whatever else it may expect, it is told that it cannot be."""
+
+    async def story(wire: Wire, client: Raw) -> None:
+        url = f"{wire.urls.rest}{API}/market/products"
+        async with client.session.get(url, data=b"x" * 2_000, expect100=True) as response:
+            assert response.status == 200
+        async with client.session.get(url, headers={"Expect": "a miracle"}) as response:
+            assert response.status == 417
+
+    tell(raw(story))
+
+
 def test_without_a_signature_there_is_one_word(tell) -> None:
     """401 and plain text, and the venue is not asked."""
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from papertape.model.notes import Mark, Notes
 from papertape.model.units import Nanos, format_duration
 from papertape.resilience.offset import Offset
-from papertape.runtime.clock import Clock, Timer
+from papertape.runtime.clock import Clock
 from papertape.runtime.rounds import SchedulesRounds
 
 
@@ -20,6 +17,8 @@ class VenueTime:
         self._notes = notes
         self._offset = Offset()
         self.now_ns = clock.now_ns
+        self.call_at_ns = clock.call_at_ns
+        self.sleep_ns = clock.sleep_ns
         self.rounds: SchedulesRounds | None = getattr(clock, "rounds", None)
 
     def hear(self, venue_ns: Nanos) -> None:
@@ -39,9 +38,3 @@ class VenueTime:
 
     def wall_ns(self) -> Nanos:
         return self._clock.wall_ns() + self._offset.ns
-
-    def call_at_ns(self, when_ns: Nanos, callback: Callable[..., object], *args: Any) -> Timer:
-        return self._clock.call_at_ns(when_ns, callback, *args)
-
-    async def sleep_ns(self, ns: Nanos) -> None:
-        await self._clock.sleep_ns(ns)

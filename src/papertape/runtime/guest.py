@@ -76,7 +76,7 @@ class HostLoop(VirtualLoop):
         asyncio._set_running_loop(self)
         self._stopping = stopping
         try:
-            self._run_once()
+            self._run_once((None,))
         except StuckSimulation as stuck:
             self.ended = self.ended or stuck
             self._told += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, Protocol
@@ -26,6 +26,7 @@ TURNS_MAX: Final = 100_000
 """How often the loop may turn without time moving on."""
 
 _TURNS_WATCHED: Final = 1_000
+_ALWAYS: Final = itertools.repeat(None)
 _CANCELLED_MIN: Final = 64
 
 Entry = tuple[Nanos, int, int, "VirtualTimer"]
@@ -256,28 +257,33 @@ class VirtualLoop(Manners):
         self._turns = 0
         self._hot.clear()
 
-    def _run_once(self) -> None:
-        if self.now_ns != self._turned_ns:
-            self._turned_ns = self.now_ns
-            self._turns = 0
-            self._hot.clear()
-        else:
-            self._turns += 1
-            if self._turns > TURNS_MAX:
-                self._watch()
-        self._stalls_in_a_row = 0
+    def _run_once(self, turns: Iterable[None] = _ALWAYS) -> None:
+        """So many turns, as a rule all there will be: until the loop is told to stop."""
         ready = self._ready
-        if not ready:
+        for _ in turns:
+            if self.now_ns != self._turned_ns:
+                self._turned_ns = self.now_ns
+                self._turns = 0
+                if self._hot:
+                    self._hot.clear()
+            else:
+                self._turns += 1
+                if self._turns > TURNS_MAX:
+                    self._watch()
+            self._stalls_in_a_row = 0
+            if not ready:
+                if self._stopping:
+                    return
+                self._happen()
+            try:
+                for _ in range(len(ready)):
+                    handle = ready.popleft()
+                    if not handle._cancelled:
+                        handle._run()
+            except IndexError:  # a callback of a program has blocked, and meanwhile the others had their turn (`runtime.guest`)
+                pass
             if self._stopping:
                 return
-            self._happen()
-        try:
-            for _ in range(len(ready)):
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
-        except IndexError:  # a callback of a program has blocked, and meanwhile the others had their turn (`runtime.guest`)
-            return
 
     def _happen(self) -> None:
         """Let the next due thing happen, or say that nothing ever will."""

@@ -294,6 +294,7 @@ class RunInParts:
         clock = OffClock(VirtualClock(loop), world.door.plan.skew_ns)
         kind: type[ResilientExchange] = SimulatedExchange
         if self.scenario.depth is Depth.WIRE:
+            clock.rounds = None  # bytes of every message are on their way, so there is no round that nobody can see
             link, kind = live_link(world, self.served[self.worlds.index(world)], clock)
         else:
             link = simulated_link(world, loop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,10 +19,21 @@ def died_unseen(loops: Sequence[asyncio.AbstractEventLoop]) -> list[BaseExceptio
     """Exceptions of tasks on `loops` that somebody still holds and nobody asked; asyncio tells only of tasks that nobody holds."""
     if not loops:
         return []
-    tasks = [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]
-    dead = sorted((task for task in tasks if task.get_loop() in loops and getattr(task, "_log_traceback", False)), key=hash)
+    dead = sorted((task for task in _tasks() if task.get_loop() in loops and getattr(task, "_log_traceback", False)), key=hash)
     errors = [error for task in dead if (error := task.exception()) is not None]
     return [error for error in errors if not isinstance(error, (SystemExit, KeyboardInterrupt))]  # those have gone their way and are told
+
+
+if sys.version_info >= (3, 12):
+
+    def _tasks() -> list[asyncio.Task[Any]]:
+        # In no register are those that were begun at once and ended so.
+        return [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]
+
+else:
+
+    def _tasks() -> list[asyncio.Task[Any]]:
+        return list(asyncio.tasks._all_tasks)  # type: ignore[attr-defined]  # every one that somebody holds, done or not
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -19,11 +18,12 @@ from papertape.model.units import SECOND, Nanos, format_duration
 from papertape.runtime.life import Life
 from papertape.runtime.loop import VirtualLoop
 from papertape.runtime.rank import END
+from papertape.runtime.sequenced import tasks_on
 from papertape.session.asking import note_asked, note_shown
 from papertape.session.by_rest import ByRest, wanting_ns
 from papertape.session.comparing import book_problem, told_problem
 from papertape.session.looks import COUNT_EVERY_NS, Comparisons, Counts, Looks
-from papertape.session.queues import queues_of
+from papertape.session.queues import Queues
 from papertape.sim.stream import CHANNEL_OF, Stream
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Watching:
         self._roots: tuple[Any, ...] = ()
         self._streams: list[Stream] = []
         self._rest = ByRest()
+        self._queues = Queues()
         self._compared_ns: Nanos = -COMPARE_APART_NS
         self.is_over = False
         # (connection, symbol) of books that are wrong in a way that shows nowhere, and the stamp of the change that came again, or 0.
@@ -352,9 +353,9 @@ class Watching:
     def _figures(self) -> Mapping[str, Figure]:
         assert self._exchange is not None
         figures = {what: Figure(count=count, most=most) for what, (count, most) in self._exchange.insight.load().items()}
-        tasks = asyncio.all_tasks(self._home)
+        tasks = tasks_on(self._home)
         figures["tasks of the bot"] = Figure(count=len(tasks) - figures["tasks of the shell"].count, most=TASKS_MAX)
-        queued = sum(each.qsize() for each in queues_of([*self._roots, *tasks]))  # a sum has no order
+        queued = sum(each.qsize() for each in self._queues.of([*self._roots, *tasks]))  # a sum has no order
         figures["events in the bot's queues"] = Figure(count=queued, most=QUEUED_MAX)
         return figures
 

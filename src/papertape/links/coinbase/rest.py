@@ -17,6 +17,7 @@ import msgspec
 
 from papertape.links.coinbase.discreet import LOG
 from papertape.links.line_fault import bound_dials, is_being_cancelled, line_fault
+from papertape.links.lingering import look_when_needed
 from papertape.links.permits import refuse_unless_sending
 from papertape.links.purse import Purse, paying
 from papertape.links.refusal import error_of
@@ -99,6 +100,7 @@ class CoinbaseClient(ccxt.async_support.coinbase):  # type: ignore[misc, unused-
         if self.session is not None and self.session is not self._papertape_session:
             self._papertape_session = self.session
             bound_dials(self.session.connector, self.timeout / 1000 / DIAL_PART)
+            look_when_needed(self.session.connector)
             # aiohttp repeats a GET where a kept connection ends before the answer: unpaid, and unknown to whoever counts attempts.
             self.session._retry_connection = False
 
@@ -254,6 +256,8 @@ class CoinbaseRest:
 def _readable(reply: Reply, what: str) -> Reply:
     """The reply, if it is the venue's word about the request; else the error that it stands for."""
     status = reply.status
+    if isinstance(reply.body, dict) and status < 500 and status not in (403, 408, 418):
+        return reply  # as most are: words are made only where somebody will read them
     words = reply.body if isinstance(reply.body, str) else msgspec.json.encode(reply.body).decode()
     text = f"{what}: {words.strip()[:200] or 'no words'} ({status})"
     if status == 403 and isinstance(reply.body, dict):

@@ -11,6 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.frames import DATA_OPCODES, Opcode
 from websockets.frames import Frame as WebSocketFrame
+from websockets.protocol import State
+from websockets.streams import StreamReader
 
 from papertape.links.coinbase.discreet import LOG
 from papertape.model.errors import ExchangeNotAvailable, NetworkError, RequestTimeout, as_never_sent
@@ -29,6 +31,12 @@ LARGE: Final = 4096
 
 CLOSE_WITHIN_S: Final = 1.0
 
+WHOLE_TEXT: Final = 0b1000_0001
+"""A frame's first byte: the last part, and so all, of a text, without the bits of any extension."""
+
+_AT_EOF: Final = StreamReader.at_eof.__code__
+"""Where the library's parser waits between frames."""
+
 OnFrame = Callable[[int | None, tuple[Event | OrderUpdate, ...]], None]
 OnClosed = Callable[[str], None]
 
@@ -37,7 +45,8 @@ class Counting(ClientConnection):
     """A connection that knows how much has come, also of a message that is not complete, and hands on at once what is.
 
     `recv` costs a future and a turn of the loop for each message, which is half of what a quiet stream costs; so a message that comes in
-    one piece while none waits is given to `take`. Whatever else comes waits for `recv`, as ever.
+    one piece while none waits is given to `take`. Whatever else comes waits for `recv`, as ever. Where such a message is all of what came,
+    it is read here, which spares the library's parser, made for whatever bytes may come, a third of what the message costs.
 
     Attributes:
         volume: bytes so far.
@@ -47,6 +56,7 @@ class Counting(ClientConnection):
     volume = 0
     take: Callable[[bytes], object] | None = None
     _waiting = 0  # messages, and the parts of one
+    _is_between = False  # the parser has seen whole frames only
 
     @property
     def has_waiting(self) -> bool:
@@ -59,7 +69,14 @@ class Counting(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         self.volume += len(data)
+        protocol = self.protocol
+        if self._is_between and self.take is not None and protocol.state is State.OPEN:
+            text = lone_text(data)
+            if text is not None:
+                self.take(text)
+                return
         super().data_received(data)
+        self._is_between = waits_for_a_frame(protocol.parser) and not protocol.extensions
 
     def process_event(self, event: Any) -> None:
         if type(event) is WebSocketFrame and event.opcode in DATA_OPCODES:
@@ -69,6 +86,30 @@ class Counting(ClientConnection):
             self.take = None
             self._waiting += event.opcode is not Opcode.CONT
         super().process_event(event)
+
+
+def waits_for_a_frame(parser: Any) -> bool:
+    """Whether the library's parser, a generator within others, waits between frames; False too where a release of it does otherwise."""
+    while (within := getattr(parser, "gi_yieldfrom", None)) is not None:
+        parser = within
+    return getattr(parser, "gi_code", None) is _AT_EOF
+
+
+def lone_text(data: bytes) -> bytes | None:
+    """The message, if these bytes are one whole text frame as a server sends it (RFC 6455, 5.2), shorter than 64 kB; else None.
+
+    >>> lone_text(b"\x81\x02{}"), lone_text(b"\x81\x02{}\x81"), lone_text(b"\x01\x02{}")
+    (b'{}', None, None)
+    """
+    size = len(data)
+    if size < 2 or data[0] != WHOLE_TEXT:
+        return None
+    length = data[1]
+    if length < 126:
+        return data[2:] if size == 2 + length else None
+    if length == 126 and size >= 4 and size == 4 + (data[2] << 8 | data[3]):
+        return data[4:]
+    return None
 
 
 class CoinbaseStream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 LOCALHOST: Final = "localhost"
@@ -112,9 +113,17 @@ class Names:
 def literal_ip(host: Any) -> str | None:
     """A host that is written as an address, in one way of writing it; None for a name."""
     try:
-        return str(ipaddress.ip_address(host.decode("ascii") if isinstance(host, bytes) else str(host).strip("[]")))
+        return _literal(host.decode("ascii") if isinstance(host, bytes) else str(host).strip("[]"))
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _literal(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None  # as most are, and over and over: a name
 
 
 def failed_lookup(code: int) -> socket.gaierror:

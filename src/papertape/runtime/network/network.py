@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 CLIENT_IP: Final = "10.255.0.1"
 
+HASHED_AT_ONCE: Final = 64
+"""How many pieces wait to be hashed together; they are kept meanwhile."""
+
 _FIRST_PORT: Final = 40_000
 _FREE_PORT: Final = 49_152
 _FIRST_DESCRIPTOR: Final = 1 << 40
@@ -113,10 +116,16 @@ class Network(Live):
         self._dialled_to: dict[str, int] = {}
         self._free_port = _FREE_PORT
         self._hash = hashlib.blake2b(digest_size=16)
+        self._unhashed: list[bytes] = []
 
     def digest(self) -> str:
         """A hash of every piece that arrived so far, with its connection, direction and instant."""
+        self._hash_waiting()
         return self._hash.hexdigest()
+
+    def _hash_waiting(self) -> None:
+        self._hash.update(b"".join(self._unhashed))
+        self._unhashed.clear()
 
     # Listening
 
@@ -207,8 +216,7 @@ class Network(Live):
         troubles = [] if self.troubles is None else self.troubles.on_bytes(connection.dial)
         if troubles:
             connection.ways = {way: Way(troubles, number, way, self._chance, self.loop.now_ns) for way in "><"}
-        up = self._pipe(connection, ">", listener.loop, lambda: connection.client.on_drain())
-        down = self._pipe(connection, "<", loop, lambda: connection.server.on_drain())
+        up, down = self._pipe(connection, ">", listener.loop), self._pipe(connection, "<", loop)
         own_ip, own_port = own or (CLIENT_IP, 0)
         mine: tuple[Any, ...] = (CLIENT_IP if own_ip == "0.0.0.0" else own_ip, own_port or _FIRST_PORT + number)  # noqa: S104 - compared, not bound
         peer = (connection.ip, connection.port)
@@ -223,15 +231,15 @@ class Network(Live):
         connection.client.asks, connection.client.told = self._asked_at, server_extra
         connection.client.dialled_ns = connection.dialled_ns
         listener.attach(connection.server)
-        up.end, down.end = connection.server, connection.client
+        up.end, down.end = down.writer, up.writer = connection.server, connection.client
         up.context, down.context = listener.context.copy(), copy_context()  # each end hears in its own, whoever wrote
         self._add(connection)
         up.push(Mark.OPEN)  # before any byte, so that the server hears of it first
         connection.client.open()
 
-    def _pipe(self, connection: Connection, way: str, loop: VirtualLoop, on_drain: Callable[[], None]) -> Pipe:
+    def _pipe(self, connection: Connection, way: str, loop: VirtualLoop) -> Pipe:
         latency = self.latency
-        parts = (loop, f"{connection.number}{way}", lambda piece: latency(connection, way, piece), self._trace, on_drain)
+        parts = (loop, f"{connection.number}{way}", lambda piece: latency(connection, way, piece), self._trace)
         if connection.ways is None:
             pipe = Pipe(*parts)
         else:
@@ -247,7 +255,10 @@ class Network(Live):
     def _trace(self, name: str, piece: Piece) -> None:
         self.delivered += 1
         data = piece if isinstance(piece, bytes) else piece.value.encode()
-        self._hash.update(b"%d %s %d %b" % (self.loop.now_ns, name.encode(), len(data), data))
+        unhashed = self._unhashed
+        unhashed.append(b"%d %b %d %b" % (self.loop.now_ns, name.encode(), len(data), data))
+        if len(unhashed) >= HASHED_AT_ONCE:
+            self._hash_waiting()
         if self.on_piece is not None:
             self.on_piece(name, piece)
         if self._traces_bytes and isinstance(piece, bytes):

@@ -37,6 +37,12 @@ class End(Protocol):
     def on_piece(self, piece: Piece) -> None: ...
 
 
+class Writer(Protocol):
+    """Who writes into a pipe."""
+
+    def on_drain(self) -> None: ...
+
+
 class Pipe:
     """First in, first out; one timer, for the head, so that nothing can overtake.
 
@@ -45,6 +51,7 @@ class Pipe:
         waiting: bytes written and not yet delivered.
         arrived: bytes that were delivered.
         pieces: how many were written.
+        end, writer: who is at either end, once they are there.
         on_push: told of each piece as it is written, if anybody wants to know.
         context: what deliveries run in: the reader's, as anywhere; None for whoever's comes.
     """
@@ -55,7 +62,6 @@ class Pipe:
         name: str,
         latency: Callable[[int], Nanos],
         trace: Callable[[str, Piece], None],
-        on_drain: Callable[[], None],
     ) -> None:
         self.name = name
         self.waiting = 0
@@ -63,11 +69,11 @@ class Pipe:
         self.pieces = 0
         self.on_push: Callable[[str, Piece], None] | None = None
         self.end: End | None = None
+        self.writer: Writer | None = None
         self.context: Context | None = None
         self._loop = loop
         self._latency = latency
         self._trace = trace
-        self._on_drain = on_drain
         self._queue: deque[tuple[Nanos, Piece]] = deque()
         self._held_until_ns: Nanos | None = 0  # None: until released
         self._timer: VirtualTimer | None = None
@@ -81,7 +87,11 @@ class Pipe:
         if self.on_push is not None:
             self.on_push(self.name, piece)
         self._queue.append((due_ns, piece))
-        if self._timer is None:  # else it is set, for the head
+        if self._timer is not None:
+            return  # it is set, for the head
+        if len(self._queue) == 1 and self._held_until_ns == 0 and self.end is not None and not self.end.is_paused:
+            self._timer = self._loop.schedule_ns(due_ns, DELIVERY, self._deliver, context=self.context)  # as `_arm` would, asking less
+        else:
             self._arm()
 
     def hold(self, until_ns: Nanos | None) -> None:
@@ -103,7 +113,11 @@ class Pipe:
 
     def taken(self, count: int) -> None:
         self.waiting -= count
-        self._on_drain()
+        self._drained()
+
+    def _drained(self) -> None:
+        if self.writer is not None:
+            self.writer.on_drain()
 
     def opens_ns(self) -> Nanos | None:
         """When the other end will hear that there is a connection; None once it has."""
@@ -174,7 +188,8 @@ class Pipe:
                 self.arrived += len(piece)
             self._trace(self.name, piece)
             end.on_piece(piece)
-            self._on_drain()
+            if self.writer is not None:
+                self.writer.on_drain()
             if queue and isinstance(piece, bytes) and isinstance(queue[0][1], Mark):
                 break  # an end is heard a turn later: who has just been handed bytes may begin with them
         if queue and self._timer is None:

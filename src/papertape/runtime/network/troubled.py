@@ -123,7 +123,7 @@ class TroubledPipe(Pipe):
             if step.fate is Fate.ARRIVE:
                 self._hand_on(piece)
             else:
-                self._on_drain()
+                self._drained()
             return False
         data = piece[self._passed : self._passed + step.size]
         self._passed += step.size
@@ -148,4 +148,4 @@ class TroubledPipe(Pipe):
         assert self.end is not None
         self._trace(self.name, piece)
         self.end.on_piece(piece)
-        self._on_drain()
+        self._drained()

@@ -65,7 +65,7 @@ class Patches:
                 if is_first:
                     self._is_search_good = self._search is not None and self._search.is_untouched()
                     self._replace()
-                users.all_of(users.Walk(self._new, self._later), roots, with_modules=is_first)
+                users.all_of(users.Walk(self._new, self._later), roots, self._scanner.others if is_first else ())
                 if is_deep and not self._is_deep:
                     self._is_deep = True
                     self._replace_copies()

@@ -13,19 +13,17 @@ import sys
 from typing import Any, Final
 
 from papertape.runtime.ordered import OrderedSet
-from papertape.runtime.sequenced import SequencedTask
-
-_real_all_tasks: Final = asyncio.all_tasks
+from papertape.runtime.sequenced import SequencedTask, real_all_tasks
 
 
 def _all_tasks(loop: asyncio.AbstractEventLoop | None = None) -> Any:
-    tasks = _real_all_tasks(loop)
+    tasks = real_all_tasks(loop)
     return OrderedSet(sorted(tasks, key=hash)) if all(isinstance(task, SequencedTask) for task in tasks) else tasks
 
 
 def replaced() -> list[tuple[object, object]]:
     """(what asyncio has, what a run has)."""
-    pairs: list[tuple[object, object]] = [(_real_all_tasks, _all_tasks), (asyncio.Task, SequencedTask)]
+    pairs: list[tuple[object, object]] = [(real_all_tasks, _all_tasks), (asyncio.Task, SequencedTask)]
     if sys.version_info >= (3, 12):
         pairs.append((asyncio.eager_task_factory, _eager_task_factory))
     return pairs

@@ -29,6 +29,9 @@ class Scanner:
     A process has thousands of modules, and every run begins by looking through them, so that what is remembered costs next to nothing.
     Modules that came from a file of a library are kept alive by what is remembered, so that they can be told by their addresses; a user's
     are not, and are told by their names.
+
+    Attributes:
+        others: the names of modules that are no library's, as far as can be told, when they were last looked through.
     """
 
     def __init__(self, is_wanted: Callable[[Any], bool]) -> None:
@@ -41,6 +44,7 @@ class Scanner:
         self._namespaces: list[dict[str, Any]] = []
         self._counts: list[int] = []
         self._asked: list[str | Kept] = []
+        self.others: list[str] = []
 
     def find(self) -> Found:
         """Everything wanted, in the order in which modules were imported."""
@@ -63,7 +67,12 @@ class Scanner:
         self._names, self._addresses = [name for name, _ in modules], [id(module) for _, module in modules]
         self._namespaces = [each.names for each in kept if each is not None]
         self._counts = [each.size for each in kept if each is not None]
-        self._asked = [each or name for (name, _), each in zip(modules, kept, strict=True) if each is None or each.held]
+        self._asked = [
+            each or name
+            for (name, _), each in zip(modules, kept, strict=True)
+            if (not name.startswith(_OURS) if each is None else each.held)
+        ]
+        self.others = [each for each in self._asked if isinstance(each, str)]
 
     def _keep(self, module_name: str, module: Any) -> Kept | None:
         """What is known of a library's module; None of any other."""

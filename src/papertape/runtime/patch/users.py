@@ -33,16 +33,12 @@ class Walk:
         self._later = later
         self._seen: dict[int, Any] = {}
 
-    def modules(self) -> None:
-        """Everything that the user's modules define."""
-        others = _others
-        for name, module in [item for item in list(sys.modules.items()) if id(item[1]) not in others]:
+    def modules(self, names: Iterable[str]) -> None:
+        """Everything that the user's modules define; all of them are among those of these `names`."""
+        for name in names:
+            module = sys.modules.get(name)
             file = getattr(module, "__file__", None)
-            if not file:
-                continue
-            if not _is_users(file):
-                others[id(module)] = module
-            else:
+            if file and _is_users(file):
                 for value in list(vars(module).values()):
                     if getattr(value, "__module__", None) == name:
                         self.look_into(value)
@@ -95,24 +91,19 @@ class Walk:
                 type.__setattr__(kind, name, staticmethod(new) if isinstance(new, FunctionType) else new)
 
 
-def all_of(walk: Walk, roots: Iterable[Any], *, with_modules: bool) -> None:
-    """Walk what a run was given, and, where asked, every module of the user."""
+def all_of(walk: Walk, roots: Iterable[Any], names: Iterable[str]) -> None:
+    """Walk what a run was given, and the user's modules among those that have these `names`."""
     for root in roots:
         walk.look_into(root)
-    if with_modules:
-        walk.modules()
+    walk.modules(names)
 
 
 def is_librarys(module: Any) -> bool:
-    """Whether a module came from a file that is no user's."""
-    if id(module) in _others:
-        return True
+    """Whether a module came from a file that is no user's, or is Python's own and came from none."""
     file = getattr(module, "__file__", None)
-    return bool(file) and not _is_users(file)
-
-
-_others: dict[int, Any] = {}
-"""Modules that are no user's, by their addresses; kept, so that nothing else can have the same."""
+    if file:
+        return not _is_users(file)
+    return getattr(getattr(module, "__spec__", None), "origin", None) in ("built-in", "frozen")
 
 
 @lru_cache(maxsize=10_000)

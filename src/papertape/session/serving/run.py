@@ -116,7 +116,7 @@ def _fail(over: asyncio.Future[None], error: Exception) -> None:
         over.set_exception(error)
 
 
-async def _say_goodbye(market: ServedMarket, server: CoinbaseServer, runner: web.AppRunner) -> None:
+async def _say_goodbye(market: ServedMarket, server: CoinbaseServer, runner: web.BaseRunner) -> None:
     """Take nobody in any more, close every stream as a server does that goes away, and answer what was asked; but not for ever."""
     for site in list(runner.sites):
         await site.stop()
@@ -128,7 +128,7 @@ async def _say_goodbye(market: ServedMarket, server: CoinbaseServer, runner: web
     market.time.stop()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, option: str, tls: object = None) -> int:
+async def _listen(runner: web.BaseRunner, host: str, port: int, option: str, tls: object = None) -> int:
     """Listen there; returns the port."""
     host = LOOPBACK if host == "localhost" else host  # which is two addresses, and a free port on one may be taken on the other
     site = web.TCPSite(runner, host, port, ssl_context=tls)  # type: ignore[arg-type]  # an SSLContext or None

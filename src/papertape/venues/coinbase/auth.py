@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,11 +24,18 @@ LIFETIME_S: Final = 120
 LEEWAY_S: Final = 5
 """How far a client's clock may be off before its token is no longer taken: our choice, Coinbase publishes none."""
 
+ES256: Final = "ES256"
+EDDSA: Final = "EdDSA"
+"""How tokens name the two ways to sign."""
+
 ISSUERS: Final = ("cdp", "coinbase-cloud")
 
 
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """How many points P-256 has (FIPS 186-5): of a signature (r, s) the order less s fits as well."""
+
+
+_decode_part: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Right(StrEnum):
@@ -80,23 +88,14 @@ def sign(credentials: Credentials, now_ns: Nanos, *, uri: str | None = None, non
         uri: "GET api.coinbase.com/api/v3/brokerage/accounts": method and path, no scheme, no query.
         nonce: anything that differs from token to token.
     """
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
     now_s = now_ns // SECOND
     key = _private_key(credentials.secret)
-    algorithm = "EdDSA" if isinstance(key, ed25519.Ed25519PrivateKey) else "ES256"
-    header = {"alg": algorithm, "typ": "JWT", "kid": credentials.name, "nonce": nonce}
+    header = {"alg": key.algorithm, "typ": "JWT", "kid": credentials.name, "nonce": nonce}
     claims: dict[str, Any] = {"sub": credentials.name, "iss": "cdp", "nbf": now_s, "exp": now_s + LIFETIME_S}
     if uri is not None:
         claims["uri"] = uri
     signed = f"{_encode(msgspec.json.encode(header))}.{_encode(msgspec.json.encode(claims))}"
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return f"{signed}.{_encode(key.sign(signed.encode()))}"
-    der = key.sign(signed.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
-    r, s = decode_dss_signature(der)
-    return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+    return f"{signed}.{_encode(key.sign(signed.encode()))}"
 
 
 def es256(signed: str, secret: str) -> bytes:
@@ -105,15 +104,12 @@ def es256(signed: str, secret: str) -> bytes:
     ccxt itself reads the key anew for each token, and works out by which of four points it could be found again, which no JWT has a place
     for: six times the work for the same bytes.
     """
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
     key = _private_key(secret)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    if key.algorithm != ES256:
         raise ValueError("a P-256 key signs with ES256, no other")
-    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
-    return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
+    signature = key.sign(signed.encode())
+    s = int.from_bytes(signature[32:], "big")
+    return signature[:32] + min(s, P256_ORDER - s).to_bytes(32, "big")
 
 
 def secret_for_ccxt(secret: str) -> str:
@@ -124,7 +120,7 @@ def secret_for_ccxt(secret: str) -> str:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
-    key = _private_key(secret)
+    key = _load(secret)
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return base64.b64encode(key.private_bytes_raw()).decode()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
@@ -146,14 +142,14 @@ class Keyring:
 
     def __init__(self, *credentials: Credentials) -> None:
         self.strangers: dict[str, int] = {}
-        self._keys: dict[str, EllipticCurvePublicKey | Ed25519PublicKey] = {}
+        self._keys: dict[str, PublicKey] = {}
         self._rights: dict[str, tuple[Right, ...]] = {}
         for each in credentials:
             self.issue(each)
 
     def issue(self, credentials: Credentials, rights: tuple[Right, ...] = USUAL_RIGHTS) -> None:
         """Know a key from now on, and what it is allowed. Raises `ValueError` if its secret is no key of Coinbase's kinds."""
-        self._keys[credentials.name] = _private_key(credentials.secret).public_key()
+        self._keys[credentials.name] = PublicKey(_load(credentials.secret).public_key())
         self._rights[credentials.name] = rights
 
     def rights(self, token: str) -> tuple[Right, ...]:
@@ -174,7 +170,7 @@ class Keyring:
         """
         parts = token.split(".")
         try:
-            header, claims = (msgspec.json.decode(_decode(part), type=dict[str, Any]) for part in parts[:2])
+            header, claims = [_decode_part(_decode(part)) for part in parts[:2]]
             signature = _decode(parts[2])
         except (ValueError, IndexError, RecursionError, binascii.Error):
             return "no token"
@@ -183,37 +179,19 @@ class Keyring:
         if key is None or claims.get("sub") != name:
             self.note_stranger(name)
             return "unknown key"
-        if not _fits(key, str(header.get("alg")), signature, f"{parts[0]}.{parts[1]}".encode()):
+        if str(header.get("alg")) != key.algorithm or not key.fits(signature, f"{parts[0]}.{parts[1]}".encode()):
             self.note_stranger(name)
             return "bad signature"
         return _claims_fault(claims, now_ns // SECOND, uri)
 
 
+@lru_cache(maxsize=16)  # one request's is asked for several times
 def signer(token: str) -> str:
     """Under which name somebody signed a token, whether or not it is right; "" if it is no token."""
     try:
-        return str(msgspec.json.decode(_decode(token.partition(".")[0]), type=dict[str, Any]).get("kid", ""))
+        return str(_decode_part(_decode(token.partition(".")[0])).get("kid", ""))
     except (ValueError, RecursionError, binascii.Error):
         return ""
-
-
-def _fits(key: EllipticCurvePublicKey | Ed25519PublicKey, algorithm: str, signature: bytes, signed: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-
-    if len(signature) != 64:
-        return False
-    try:
-        if isinstance(key, ed25519.Ed25519PublicKey):
-            key.verify(signature, signed)
-            return algorithm == "EdDSA"
-        der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-        key.verify(der, signed, ec.ECDSA(hashes.SHA256()))
-        return algorithm == "ES256"
-    except InvalidSignature:
-        return False
 
 
 def _claims_fault(claims: dict[str, Any], now_s: int, uri: str | None) -> str | None:
@@ -235,16 +213,65 @@ def _claims_fault(claims: dict[str, Any], now_s: int, uri: str | None) -> str | 
     return None if f"{method} /{path}" == uri else "another request's token"
 
 
-_parsed: dict[str, EllipticCurvePrivateKey | Ed25519PrivateKey] = {}
+class PrivateKey:
+    """A key that signs as a token wants it: `algorithm` is its name there."""
+
+    def __init__(self, key: EllipticCurvePrivateKey | Ed25519PrivateKey) -> None:
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        if isinstance(key, ed25519.Ed25519PrivateKey):
+            self.algorithm, self.sign = EDDSA, key.sign
+        else:
+            self.algorithm, self.sign = ES256, partial(_sign_es256, key, *_dss(is_deterministic=True))
 
 
-def _private_key(secret: str) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
-    key = _parsed.get(secret)
-    if key is None:
-        key = _parsed[secret] = _load(secret)
-    return key
+class PublicKey:
+    """The other half: `fits(signature, signed)` is whether the key's owner signed this."""
+
+    def __init__(self, key: EllipticCurvePublicKey | Ed25519PublicKey) -> None:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            self.algorithm, self._verify = EDDSA, key.verify
+        else:
+            self.algorithm, self._verify = ES256, partial(_verify_es256, key, *_dss())
+        self._refusal = InvalidSignature
+
+    def fits(self, signature: bytes, signed: bytes) -> bool:
+        if len(signature) != 64:
+            return False
+        try:
+            self._verify(signature, signed)
+        except self._refusal:
+            return False
+        return True
 
 
+def _dss(*, is_deterministic: bool = False) -> tuple[Any, Any]:
+    """What `cryptography` is to be told of ES256, and how it writes signatures: looked up once for each key, as that takes its time."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+    return ec.ECDSA(hashes.SHA256(), deterministic_signing=is_deterministic), utils
+
+
+def _sign_es256(key: EllipticCurvePrivateKey, how: Any, utils: Any, signed: bytes) -> bytes:
+    r, s = utils.decode_dss_signature(key.sign(signed, how))
+    return bytes(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+
+
+def _verify_es256(key: EllipticCurvePublicKey, how: Any, utils: Any, signature: bytes, signed: bytes) -> None:
+    der = utils.encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    key.verify(der, signed, how)
+
+
+@lru_cache(maxsize=64)  # of as many worlds as have been made lately; each has keys of its own
+def _private_key(secret: str) -> PrivateKey:
+    return PrivateKey(_load(secret))
+
+
+@lru_cache(maxsize=64)
 def _load(secret: str) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

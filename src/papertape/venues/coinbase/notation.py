@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from papertape.model.event import Side
 from papertape.model.instrument import Instrument
 from papertape.model.units import EXACT, HOUR, MINUTE, SECOND, Nanos, plain
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 EPOCH_ORDINAL: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
@@ -54,7 +57,9 @@ def parse_time(text: str) -> Nanos:
     second_ns = _instants.get(text[:19])  # neighbouring frames share it
     if second_ns is None:
         second_ns = _remember_instant(text[:19])
-    fraction = text[20:].removesuffix("Z").split(" ", 1)[0]
+    fraction = text[20:].removesuffix("Z")
+    if " " in fraction:
+        fraction = fraction.split(" ", 1)[0]
     return second_ns + (int(fraction.ljust(9, "0")) if fraction else 0)
 
 
@@ -77,6 +82,7 @@ def _remember_day(text: str) -> Nanos:
     return day_ns
 
 
+@lru_cache(maxsize=256)  # what happens at once is told in several places
 def format_time(ns: Nanos) -> str:
     """RFC 3339 with as many decimals as needed and no more, as Coinbase's servers write it.
 
@@ -112,7 +118,8 @@ def format_heartbeat_time(ns: Nanos) -> str:
     >>> format_heartbeat_time(1786309548854840045)
     '2026-08-09 21:05:48.854840045 +0000 UTC'
     """
-    return format_time(ns).replace("T", " ").replace("Z", " +0000 UTC")
+    time = format_time(ns)
+    return f"{time[:10]} {time[11:-1]} +0000 UTC"
 
 
 def parse_side(text: str) -> Side:
@@ -154,6 +161,21 @@ def size(given: object) -> Decimal:
     return number
 
 
+class Remembered(dict[K, V]):
+    """What a function gave for what it was asked, up to `REMEMBERED_MAX` of them; to meet one again costs a look into a dict, no call."""
+
+    def __init__(self, find: Callable[[K], V]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, key: K) -> V:
+        value = self._find(key)
+        if len(self) >= REMEMBERED_MAX:
+            self.clear()
+        self[key] = value
+        return value
+
+
 class Steps:
     """Between decimals on the wire and counts of one step; fast where the step is a power of ten, and where a number has just been met.
 
@@ -163,6 +185,10 @@ class Steps:
     >>> tick.count("65062.505")
     Traceback (most recent call last):
     ValueError: 65062.505 is not a multiple of 0.01
+
+    Attributes:
+        count: how many steps a text is.
+        text: how so many steps are written.
     """
 
     def __init__(self, step: Decimal) -> None:
@@ -170,24 +196,9 @@ class Steps:
         digits, exponent = step.normalize().as_tuple()[1:]
         self._places = -int(exponent) if digits == (1,) and int(exponent) <= 0 else None
         self._zeros = "0" * (self._places or 0)
-        self._counts: dict[str, int] = {}  # a book is told over and over, and most of its levels are as they were
-        self._texts: dict[int, str] = {}
-
-    def count(self, text: str) -> int:
-        count = self._counts.get(text)
-        if count is None:
-            if len(self._counts) >= REMEMBERED_MAX:
-                self._counts.clear()
-            count = self._counts[text] = self._count(text)
-        return count
-
-    def text(self, count: int) -> str:
-        text = self._texts.get(count)
-        if text is None:
-            if len(self._texts) >= REMEMBERED_MAX:
-                self._texts.clear()
-            text = self._texts[count] = self._text(count)
-        return text
+        # A book is told over and over, and most of its levels are as they were.
+        self.count: Callable[[str], int] = Remembered(self._count).__getitem__
+        self.text: Callable[[int], str] = Remembered(self._text).__getitem__
 
     def _count(self, text: str) -> int:
         places = self._places

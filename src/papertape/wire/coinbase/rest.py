@@ -23,7 +23,7 @@ class RestFront:
         self._port = port
         self._handler = handler
 
-    async def handle(self, http: web.Request) -> web.StreamResponse:
+    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request, or reset its connection where the answer is lost."""
         caller = Caller(http.transport)
         if not self._port.accepts(Lane.REST):
@@ -61,7 +61,7 @@ class _Reply(web.Response):
         self.caller.written()
 
 
-def abort(http: web.Request) -> web.StreamResponse:
+def abort(http: web.BaseRequest) -> web.StreamResponse:
     """Reset the connection; the response that is returned can no longer be written."""
     reset(http.transport)
     return web.Response(status=500)

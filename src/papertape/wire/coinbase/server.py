@@ -6,8 +6,9 @@ import asyncio
 import logging
 from typing import Final
 
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import HttpProcessingError, HttpVersion11, RawRequestMessage
 
 from papertape.model.request import Lane
 from papertape.venues.coinbase.auth import Credentials, Keyring, Right
@@ -44,6 +45,23 @@ class Mishaps(logging.Logger):
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, HttpProcessingError):
             self.found.append(f"{record.getMessage()}: {type(error).__name__}: {error}")
+
+
+def _request(
+    message: RawRequestMessage, payload: StreamReader, protocol: web.RequestHandler, writer: AbstractStreamWriter, task: asyncio.Task[None]
+) -> web.BaseRequest:
+    return web.BaseRequest(message, payload, protocol, writer, task, protocol._loop, client_max_size=BODY_MAX)
+
+
+async def _let_it_come(http: web.BaseRequest) -> None:
+    """A client asks before it sends a large body (RFC 9110, 10.1.1); nothing else can be expected of a server."""
+    if http.version < HttpVersion11:
+        return
+    if http.headers["Expect"].lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text=f"Unknown Expect: {http.headers['Expect']}")
+    await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    http.writer.output_size = 0  # of the answer nothing has been written yet
+    await http.writer.drain()
 
 
 class CoinbaseServer:
@@ -87,22 +105,20 @@ class CoinbaseServer:
         """Requests that it could not deal with, by its own fault, a sentence each."""
         return self.mishaps.found
 
-    def app(self) -> web.Application:
-        """The aiohttp application."""
-        app = web.Application(client_max_size=BODY_MAX)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        return app
+    def runner(self) -> web.ServerRunner:
+        """A runner, to be made on the loop that serves: no signals, no access log, connections are kept until they are closed, and a
+        handler whose client has gone is cancelled, so that the venue knows who still waits.
 
-    def runner(self) -> web.AppRunner:
-        """An application runner: no signals, no access log, connections are kept until they are closed, and a handler whose client has
-        gone is cancelled, so that the venue knows who still waits.
+        One handler takes all there is, so that nothing of an application is needed; the dialect has a table of its own.
         """
-        return web.AppRunner(
-            self.app(), handle_signals=False, access_log=None, logger=self.mishaps, keepalive_timeout=3600, shutdown_timeout=1.0,
-            handler_cancellation=True,
+        server = web.Server(
+            self._handle, request_factory=_request, handler_cancellation=True, access_log=None, logger=self.mishaps, keepalive_timeout=3600,
         )  # fmt: skip
+        return web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
 
-    async def _handle(self, http: web.Request) -> web.StreamResponse:
+    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        if http.headers.get("Expect"):
+            await _let_it_come(http)
         if http.headers.get("Upgrade", "").lower() != "websocket":
             return await self._rest.handle(http)
         lane = LANES.get(http.host.partition(":")[0], Lane.USER if http.path.startswith("/user") else Lane.MARKET)

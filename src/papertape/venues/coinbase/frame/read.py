@@ -97,10 +97,9 @@ def _decode(data: bytes | str, products: Products, local_ns: Nanos) -> Frame:
             return Frame(sequence, _decode_candles(events, products, parse_time(envelope.timestamp), local_ns))
         case "heartbeats":
             venue_ns = parse_time(envelope.timestamp)
-            beats = _beats.decode(events)
+            counters = [int(beat.heartbeat_counter) for beat in _beats.decode(events)]
             return Frame(
-                sequence,
-                tuple(Heartbeat(venue_ns=venue_ns, local_ns=local_ns, symbol="", counter=int(beat.heartbeat_counter)) for beat in beats),
+                sequence, tuple([Heartbeat(venue_ns=venue_ns, local_ns=local_ns, symbol="", counter=counter) for counter in counters])
             )
         case "user":
             venue_ns = parse_time(envelope.timestamp)
