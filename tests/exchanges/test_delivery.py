@@ -402,7 +402,7 @@ async def delivered(loop: VirtualLoop, what: list[str], is_many: bool) -> list[o
     items = iter(range(len(what)))
     while True:
         if is_many and delivery.is_free:
-            delivery.each(item for item in iter(lambda: None if loop.ready else next(items, None), None))
+            delivery.serve(item for item in iter(lambda: None if loop.ready else next(items, None), None))
         else:
             item = next(items, None)
             if item is None:
@@ -432,7 +432,7 @@ def test_who_waits_in_one_of_many_takes_no_more_of_them() -> None:
             return None
 
         delivery = Delivery(slow, Inbox(Manner.QUEUE, limit=9), Stepper(loop), on_error=print, on_lost=print, on_end=on_end)
-        delivery.each(iter(range(5)))
+        delivery.serve(iter(range(5)))
         await asyncio.sleep(3)
         assert seen == [0]
         assert delivery.is_free

@@ -61,7 +61,7 @@ class StretchTaker:
         book.follow(Stretch(book.venue_ns, columns, begin, begin))
         told = self._told(symbol, feed, kept, trades)
         if len(feed.deliveries) == 1 and not feed.builders and feed.deliveries[0].is_free:
-            feed.deliveries[0].each(told)
+            feed.deliveries[0].serve(told)
         else:
             for trade in told:
                 feed.tell_one(trade.event)

@@ -207,7 +207,7 @@ class LazyBook(Book):
         if end - begin > MANY:
             for ladder, levels in zip((bids, asks), columns.levels(begin, end), strict=True):
                 ladder.late.update(levels)
-                ladder.top = ladder.heap = None
+                ladder.top = ladder.below = ladder.heap = None
                 if len(ladder.late) > LATE_MAX:
                     ladder.settle()
             return
