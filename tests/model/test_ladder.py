@@ -12,6 +12,7 @@ from papertape.model.event import BookUpdate, Side
 from papertape.model.instrument import Instrument
 from papertape.model.ladder import Ladder
 from papertape.model.lazy_book import LazyBook
+from papertape.sim.side import BookSide
 
 BTC = Instrument(symbol="BTC/USD", venue_symbol="BTC-USD", tick=Decimal("0.01"), lot=Decimal("0.001"))
 
@@ -46,6 +47,28 @@ def test_levels_within_a_limit_are_told_without_putting_any_in_order(
     assert list(ladder.within(limit)) == [(ticks, all_of_it[ticks]) for ticks in sorted(near, reverse=side is Side.BUY)]
     assert [ladder.lots(ticks) for ticks in range(42)] == [all_of_it.get(ticks, 0) for ticks in range(42)]
     assert ladder.late == dict(late)
+
+
+far_apart = st.lists(st.tuples(st.integers(1, 4_000) | st.integers(1, 40), st.integers(0, 2)), min_size=1, max_size=30)
+
+
+@given(st.lists(st.tuples(far_apart, st.booleans(), st.booleans()), max_size=20), st.sampled_from(Side))
+def test_a_venues_side_knows_its_best_price_from_row_to_row(steps: list[tuple[list[tuple[int, int]], bool, bool]], side: Side) -> None:
+    """Whether rows come one by one or many at a time, whoever looks when, and however far the next price is from the one that is gone."""
+    theirs, levels = BookSide(side, Ladder(side)), dict[int, int]()
+    for rows, at_once, looks in steps:
+        if at_once:
+            theirs.ladder.update(rows)
+        else:
+            for ticks, lots in rows[:-1]:
+                theirs.follow(ticks, lots, 0)
+            theirs.change((rows[-1],), 0)
+        levels |= dict(rows)
+        there = {ticks: lots for ticks, lots in levels.items() if lots}
+        if looks:
+            best = (max if side is Side.BUY else min)(there, default=None)
+            assert theirs.ladder.best == (None if best is None else (best, there[best]))
+    assert dict(theirs.levels) == {ticks: lots for ticks, lots in levels.items() if lots}
 
 
 @given(st.lists(st.tuples(changes, changes, st.booleans()), max_size=20))

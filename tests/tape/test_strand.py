@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from papertape.model.event import Side, Trade
 from papertape.model.instrument import Instrument
 from papertape.model.units import MINUTE
+from papertape.session.minding import rows_at
 from papertape.sim.candles import Candles
 from papertape.tape import strand
 from papertape.tape.strand import Strand, bars
@@ -58,3 +59,20 @@ def test_levels_of_columns_are_those_of_changes_one_by_one(rows: list[Row], held
         patch.setattr(strand, "LISTED_MAX", 1_024 if is_listed else 0)
         many.update(strand_of(list(enumerate(rows))).levels(0, len(rows), lambda: held))
     assert {ticks: lots for ticks, lots in many.items() if lots} == {ticks: lots for ticks, lots in each.items() if lots}
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=900), st.data())
+def test_rows_that_reach_a_price_are_never_passed_over(prices: list[int], data: st.DataObject) -> None:
+    """Pages of rows are left out by how far their prices reach; what is found with their help is what a look at each finds."""
+    sold = strand_of([(place, (price, 1, 0, False)) for place, price in enumerate(prices)])
+    low = data.draw(st.integers(0, len(prices) - 1))
+    high = data.draw(st.integers(low + 1, len(prices)))
+    at_least, at_most = data.draw(st.none() | st.integers(0, 61)), data.draw(st.none() | st.integers(0, 61))
+    found = [
+        low + row
+        for row, price in enumerate(prices[low:high])
+        if (at_least is not None and price >= at_least) or (at_most is not None and price <= at_most)
+    ]
+    assert list(rows_at(sold, low, high, at_least=at_least, at_most=at_most)) == found
+    if found:
+        assert sold.reaches(low, high, at_least, at_most)

@@ -65,7 +65,15 @@ class Bell:
             finally:
                 if timer is not None:
                     timer.cancel()
+                self._forget(future)
         return True
+
+    def _forget(self, future: asyncio.Future[None]) -> None:
+        """Nobody waits there any more: woken by the hour, or cancelled."""
+        for place, (_, waiting) in enumerate(self._waiting):
+            if waiting is future:
+                del self._waiting[place]
+                return
 
 
 def _may_hold(claim: Claim) -> bool:

@@ -191,11 +191,7 @@ class BookFeed:
         """Work in changes as they come, and hand the book on after each, as long as it is steady and nobody begins or ends listening."""
         book, deliveries, moves = self.book, self.deliveries, self.moves
         if len(deliveries) == 1 and not moves:
-            (deliver,) = deliveries
-            for _ in book.changing(changes):
-                deliver(book)
-                if self.moves or self.deliveries is not deliveries or self.invalid_since_ns is not None or self.comparison is not None:
-                    return
+            deliveries[0].each(book, book.changing(changes), self)
             return
         for _ in book.changing(changes):
             for deliver in deliveries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from papertape.links.base import Receiver
@@ -16,7 +17,7 @@ from papertape.model.venue import VenueRules
 from papertape.runtime.rank import DELIVERY, TIMER
 from papertape.sim.door import Door
 from papertape.sim.pending import Lost
-from papertape.sim.stream import Message, Reply, Stream
+from papertape.sim.stream import Reply, Stream
 from papertape.sim.timeline import Timeline
 
 DIAL_NS: Final = 2 * MILLISECOND
@@ -57,15 +58,12 @@ class SimulatedLink:
         if receiver is None:
             raise NetworkError(f"{self.rules.name}: nobody listens to the {lane} lane")
 
-        def send(sequence: int, message: Message) -> None:
-            receiver.on_message(lane, sequence, message)
-
         def close(goodbye: int) -> None:
             del self._streams[lane]
             how = f"closed by the venue ({goodbye}, {GOODBYES[goodbye]})" if goodbye else "connection reset by peer"
             receiver.on_closed(lane, how)
 
-        stream = self._streams[lane] = self._door.open_stream(lane, send, close)
+        stream = self._streams[lane] = self._door.open_stream(lane, partial(receiver.on_message, lane), close)
         stream.taker_of_beats = getattr(receiver, "beats", None)
         if lane is Lane.MARKET:
             stream.taker = getattr(receiver, "taker", None)

@@ -17,6 +17,9 @@ LATE_MAX: Final = 4_096
 SCANNED_MAX: Final = 1_024
 """So many late levels are looked through for the best price; more are put in their places first."""
 
+NEAR: Final = 64
+"""So many ticks beyond the price that was best, each is asked for what it holds before all are looked through."""
+
 
 class Ladder:
     """One side of a book, ticks to lots.
@@ -27,6 +30,7 @@ class Ladder:
         top: the best price; None where only a look can tell. Whoever writes to `late` sees to it too.
         heap: prices in `late` alone that were not gone as they were written, bids below zero, so that the best comes first; None where
             those who write to `late` do not keep it, or somebody wrote past it (`heaped` makes it good).
+        below: while `top` is not known, the price that was it last, and that none is better than; None where that is not known either.
 
     >>> ladder = Ladder(Side.SELL)
     >>> ladder.late.update({101: 5, 99: 7, 100: 0})
@@ -34,7 +38,7 @@ class Ladder:
     ((99, 7), SortedDict({99: 7, 101: 5}))
     """
 
-    __slots__ = ("_changed", "_first", "_levels", "heap", "late", "settled", "top")
+    __slots__ = ("_changed", "_first", "_levels", "below", "heap", "late", "settled", "top")
 
     def __init__(self, side: Side) -> None:
         self._levels: dict[int, Level] = {}  # as they were handed out last, by price
@@ -43,6 +47,7 @@ class Ladder:
         self.settled: SortedDict[int, int] = SortedDict()
         self.top: int | None = None
         self.heap: list[int] | None = None
+        self.below: int | None = None
         self._first = -1 if side is Side.BUY else 0
 
     @property
@@ -59,7 +64,13 @@ class Ladder:
     def _find(self) -> int | None:
         """The best price, looked for; None where there is none."""
         late, is_bids = self.late, self._first < 0
-        heap = self.heap
+        heap, below = self.heap, self.below
+        if below is not None:  # as a rule the next is not far
+            self.below, settled = None, self.settled
+            for ticks in range(below - 1, below - NEAR, -1) if is_bids else range(below + 1, below + NEAR):
+                lots = late.get(ticks)
+                if lots or (lots is None and ticks in settled):
+                    return ticks
         if heap is None and len(late) > SCANNED_MAX:
             self.settle()
         found = None
@@ -80,6 +91,36 @@ class Ladder:
             if found is None or (ticks > found if is_bids else ticks < found):
                 return ticks
         return found
+
+    def rise(self, ticks: int, lots: int) -> None:
+        """A level has been written to `late` while the best is not known, but what none is better than: it may be that."""
+        below = self.below
+        if below is not None and lots and (ticks >= below if self._first < 0 else ticks <= below):
+            self.top, self.below = ticks, None
+
+    def move(self, ticks: int, lots: int) -> None:
+        """A level that is the best, or would be, has been written to `late`."""
+        if lots:
+            self.top = ticks
+        elif ticks == self.top:
+            self.top, self.below = None, ticks
+
+    def update(self, levels: Iterable[Level]) -> None:
+        """Take over many levels at once, the last of a price; the best price, if it is known, stays so where it can."""
+        late, top = self.late, self.top
+        if top is None:
+            self.below = None
+            late.update(levels)
+            return
+        changed = dict(levels)
+        late.update(changed)
+        there = [ticks for ticks, lots in changed.items() if lots]
+        if there:
+            first = max(there) if self._first < 0 else min(there)
+            if first > top if self._first < 0 else first < top:
+                self.top = top = first
+        if not changed.get(top, 1):
+            self.top, self.below = None, top
 
     def heaped(self) -> list[int]:
         """The heap, for who writes to `late` and keeps it."""
@@ -154,7 +195,9 @@ class Ladder:
         """Put the late levels in their places."""
         late, settled = self.late, self.settled
         if 3 * len(late) > len(settled):  # then to sort anew is cheaper than to find each one's place
+            top, below = self.top, self.below
             self.replace([(ticks, lots) for ticks, lots in merged((settled, late)).items() if lots])
+            self.top, self.below = top, below  # no level is another for that
             return
         if self._levels:
             self._changed.update(late)
@@ -176,7 +219,7 @@ class Ladder:
         self._changed.clear()
         self.settled.clear()
         self.settled.update(levels)
-        self.top = None
+        self.top = self.below = None
 
 
 def items_of(levels: Mapping[int, int]) -> ItemsView[int, int]:

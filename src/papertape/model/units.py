@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 Nanos = int
@@ -26,6 +27,7 @@ _UNITS: Final = {"ns": 1, "us": MICROSECOND, "ms": MILLISECOND, "s": SECOND, "m"
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
 
 
+@lru_cache(maxsize=1_000)
 def parse_duration(text: str) -> Nanos:
     """Nanoseconds of a duration such as "250ms", "1m30s" or "0s".
 

@@ -15,15 +15,14 @@ from typing import Any, Final
 from papertape.model.event import BookSnapshot, BookUpdate, MarketEvent, Side, Trade
 from papertape.model.ladder import Ladder
 from papertape.model.units import MILLISECOND, Nanos
-from papertape.sim.lagging import NOTHING, LaggingVenue, Minds
+from papertape.session.minding import minded, near_ours
+from papertape.sim.lagging import LaggingVenue, Minds
 from papertape.sim.prints import Fact
 from papertape.sim.side import FAR, BookSide
 from papertape.sim.venue import TRADES_MAX
-from papertape.tape.batch import scalar_of
 from papertape.tape.block import Block
 from papertape.tape.rows import Row
 from papertape.tape.schema import ASK, BID, DELTA, TRADE
-from papertape.tape.strand import LISTED_MAX, Strand, numbers
 
 TAIL_NS: Final = 150 * MILLISECOND
 """Rows younger than this, by the newest, are worked in one by one; more than `sim.prints` looks back as a rule."""
@@ -31,7 +30,7 @@ TAIL_NS: Final = 150 * MILLISECOND
 FEW: Final = 128
 """So few rows are not worth the trouble of many at a time."""
 
-LOOK_MIN: Final = 64
+LOOK_MIN: Final = 256
 LOOK_MAX: Final = 16_384
 """How many messages ahead are searched at a time for one that an order of ours minds: few first, then more."""
 
@@ -110,8 +109,7 @@ class Keeper:
         self._books, self._trades, self._candles = Behind(block), Behind(block), Behind(block)
         self._untold: deque[tuple[Block, int, int]] = deque()  # parts with the last public trades, oldest first
         self._matchers = {number: venue.matcher(symbol) for number, symbol in self._symbols}
-        self._sides = {(number, BID): matcher.bids for number, matcher in self._matchers.items()}
-        self._sides |= {(number, ASK): matcher.asks for number, matcher in self._matchers.items()}
+        self._sides = {number: {BID: matcher.bids, ASK: matcher.asks} for number, matcher in self._matchers.items()}
         self._is_busy = False
 
     # What somebody looks at
@@ -203,7 +201,7 @@ class Keeper:
         behind = self._books
         passed = [(behind.block, behind.at)]
         block = behind.block
-        while block.end < end and block.is_light and not _barriers(*passed[-1]):
+        while block.end < end and block.is_light and not _barriers(*passed[-1]) and not near_ours(self._matchers, *passed[-1], block.count):
             following = block.following()
             assert following is not None, "no more reaches a venue than there is"
             block = following
@@ -242,10 +240,17 @@ class Keeper:
     def _pass(self, block: Block, begin: int, end: int) -> None:
         if end - begin > Tuning.few:
             tail = bisect_left(block.reaches, block.reaches[end - 1] - Tuning.tail_ns, begin, end)
-            if tail - begin > Tuning.few:
-                for number, symbol in self._symbols:
-                    self._skip(block, begin, tail, number, symbol)
-                begin = tail
+            for place in [*near_ours(self._matchers, block, begin, tail), tail] if tail - begin > Tuning.few else ():
+                if place - begin > Tuning.few:
+                    for number, symbol in self._symbols:
+                        self._skip(block, begin, place, number, symbol)
+                    begin = place
+                if place < tail:
+                    self._pass_each(block, begin, place + 1)
+                    begin = place + 1
+        self._pass_each(block, begin, end)
+
+    def _pass_each(self, block: Block, begin: int, end: int) -> None:
         if begin == end:
             return
         rows = block.plain_rows(begin, end)
@@ -258,17 +263,14 @@ class Keeper:
 
     def _follow(self, rows: Iterable[Row]) -> None:
         """Work in rows that are a message each and that no order of ours minds: what `LaggingVenue.follow` does, without events."""
-        sides = self._sides
+        sides, matchers = self._sides, self._matchers
         for kind, side, instrument, ticks, lots, at_ns in rows:
-            if kind == DELTA:
-                its = sides.get((instrument, side))
-                if its is not None:
-                    its.follow(ticks, lots, at_ns)
-                    self._matchers[instrument].book.venue_ns = at_ns
-            elif kind == TRADE:
-                its = sides.get((instrument, 3 - side))  # a taker who bought met the asks
-                if its is not None:
-                    its.print(ticks, lots, at_ns)
+            if instrument in sides:
+                if kind == DELTA:
+                    sides[instrument][side].follow(ticks, lots, at_ns)
+                    matchers[instrument].book.venue_ns = at_ns
+                elif kind == TRADE:
+                    sides[instrument][3 - side].print(ticks, lots, at_ns)  # a taker who bought met the asks
 
     def _skip(self, block: Block, begin: int, end: int, number: int, symbol: str) -> None:
         matcher = self.venue.matcher(symbol)
@@ -308,50 +310,7 @@ class Keeper:
 
     def minded(self, minds: Sequence[Minds], block: Block, begin: int, end: int) -> list[int]:
         """Places of the messages in a part of a block that must be told in their time, ascending."""
-        if all(each is NOTHING for each in minds):
-            return []
-        if any(each.all for each in minds):
-            return list(range(begin, end))
-        barriers = block.barriers
-        found = dict.fromkeys(barriers[bisect_left(barriers, begin) : bisect_left(barriers, end)])
-        for (number, _), each in zip(self._symbols, minds, strict=True):
-            if each is NOTHING:
-                continue
-            bids, asks, bought, sold = block.strands(number)
-            found.update(dict.fromkeys(_at(bids, begin, end, each.bids, at_least=each.ask)))
-            found.update(dict.fromkeys(_at(asks, begin, end, each.asks, at_most=each.bid)))
-            found.update(dict.fromkeys(_at(bought, begin, end, (), at_least=each.ask)))
-            found.update(dict.fromkeys(_at(sold, begin, end, (), at_most=each.bid)))
-        return sorted(found)
-
-
-def _at(
-    strand: Strand, begin: int, end: int, prices: Sequence[int], *, at_least: int | None = None, at_most: int | None = None
-) -> Iterable[int]:
-    """Places of rows at one of `prices`, or as far as a bound or further."""
-    if not prices and at_least is None and at_most is None:
-        return ()
-    low, high = strand.between(begin, end)
-    if low == high:
-        return ()
-    if high - low <= LISTED_MAX:
-        least, most = FAR if at_least is None else at_least, -FAR if at_most is None else at_most
-        found = numbers(strand.prices, low, high)
-        if not prices:
-            return [strand.places[row] for row, price in enumerate(found, low) if price >= least or price <= most]
-        return [strand.places[row] for row, price in enumerate(found, low) if price >= least or price <= most or price in prices]
-    import pyarrow.compute as pc
-
-    part = strand.prices.slice(low, high - low)
-    masks = [pc.equal(part, scalar_of("int64", price)) for price in prices]
-    if at_least is not None:
-        masks.append(pc.greater_equal(part, scalar_of("int64", at_least)))
-    if at_most is not None:
-        masks.append(pc.less_equal(part, scalar_of("int64", at_most)))
-    mask = masks[0]
-    for other in masks[1:]:
-        mask = pc.or_(mask, other)
-    return (strand.places[low + place] for place in pc.indices_nonzero(mask).to_pylist())
+        return minded([number for number, _ in self._symbols], minds, block, begin, end)
 
 
 def _barriers(block: Block, begin: int) -> bool:

@@ -28,7 +28,6 @@ from papertape.runtime.rank import END
 from papertape.runtime.world import apart, run_virtual, virtual_world
 from papertape.session.botfile import load_bot
 from papertape.session.drive import Drive
-from papertape.session.engine import Engine, engine
 from papertape.session.judge import Verdict, audits, beside, fault_results, fees_paid, judge, kind_of, led_there, pnl
 from papertape.session.leaving import note_left
 from papertape.session.lives import Lives, NotesOfLife, may_crash
@@ -41,7 +40,7 @@ from papertape.session.script import Script
 from papertape.session.spec import Depth, Scenario, network_faults
 from papertape.session.unseen import forgotten_awaits, tell_of_context
 from papertape.session.wire import Served, environment_of, live_link, network_of, serve
-from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, simulated_link, totals
+from papertape.session.world import Feed, KeptRows, VenueWorld, build_venue, cursors, may_skip, simulated_link, totals
 
 if TYPE_CHECKING:
     from papertape.runtime.trace import Trace
@@ -174,7 +173,7 @@ class RunInParts:
             for world in self.worlds:
                 world.exchange = self._exchange(chance, world, loop, drive)
             self._start(loop, replay)
-            if self.trace is None and self.scenario.depth is Depth.INTERFACE and engine() is not Engine.PLAIN:
+            if self.trace is None and self.scenario.depth is Depth.INTERFACE and any(may_skip(world.feeds) for world in self.worlds):
                 loop.quiet_until_ns = partial(self._quiet_until_ns, replay)
             try:
                 await drive.run()

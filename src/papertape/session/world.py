@@ -353,7 +353,8 @@ def walked(
     delay: Delay | None = None
     if not isinstance(law, RecordedLatency):
         delay = (lambda row: law.ns(0)) if chance is None else partial(_drawn, law, chance, f"latency/market/{name}/{number}")
-    broadcast, apply = door.broadcast, door.venue.apply
+    venue, broadcast = door.venue, door.broadcast
+    apply = venue.apply_in_time if isinstance(venue, LaggingVenue) and venue.lag is None else venue.apply
 
     def reached(event: MarketEvent, now_ns: Nanos) -> int:
         broadcast.reached = index = broadcast.reached + 1

@@ -39,7 +39,7 @@ class Armed:
         self.harms_until_ns: Nanos = 0
         self.quiet_until_ns: Nanos = 0
         self._seen = 0
-        self._intents: dict[str, None] = {}  # a dict keeps order
+        self._intents: dict[str, int] = {}  # and the how-manieth each is
 
     @property
     def kind(self) -> str:
@@ -69,8 +69,7 @@ class Armed:
             return False
         self._seen += 1
         if trigger.nth_intent is not None:
-            self._intents.setdefault(request.client_order_id, None)
-            return list(self._intents).index(request.client_order_id) == trigger.nth_intent - 1
+            return self._intents.setdefault(request.client_order_id, len(self._intents) + 1) == trigger.nth_intent
         if trigger.nth is not None:
             return trigger.nth <= self._seen < trigger.nth + trigger.times
         return True

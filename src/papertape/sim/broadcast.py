@@ -172,12 +172,14 @@ class Broadcast:
             wanted = stream.wanted.get(kind)
             if wanted and index > wanted.get(event.symbol, index):
                 if self.market_is_quiet and not stream.waiting and not stream.missed:
-                    sequence = stream.sequence
+                    now_ns, sequence = self._timeline.now_ns, stream.sequence
                     if stream.counts_instruments:
-                        sequence = stream.number_next(event, self._timeline.now_ns)
+                        sequence = stream.number_next(event, now_ns)
                     else:
-                        stream.sequence += 1
-                    stream.delivered(index, self._timeline.now_ns)
+                        stream.sequence = sequence + 1
+                    if not stream.count:  # as in `Stream.delivered`; these are the hottest lines of the Door
+                        stream.first, stream.first_ns = index, now_ns
+                    stream.count, stream.last, stream.last_ns = stream.count + 1, index, now_ns
                     stream.send(sequence, event)
                 else:
                     self._send(stream, event, index, delay_ns=0)

@@ -44,16 +44,13 @@ class Lag(Protocol):
 
 
 class Minds(msgspec.Struct, frozen=True):
-    """Which rows of one instrument may do something to orders of ours, or depend on what these did.
+    """Which rows of one instrument may do something that somebody hears of: fill an order of ours, or set it off.
 
     Attributes:
-        bids, asks: prices of which every change matters.
         bid, ask: our best prices; changes of the other side's levels and trades at or through them matter. None where we have none.
         all: everything does.
     """
 
-    bids: tuple[int, ...] = ()
-    asks: tuple[int, ...] = ()
     bid: int | None = None
     ask: int | None = None
     all: bool = False
@@ -136,6 +133,12 @@ class LaggingVenue(SimVenue):
         for order in self._conditions.set_off(event) if is_heard else ():
             self._trigger(order)
 
+    @property
+    def apply_in_time(self) -> Callable[[MarketEvent, Nanos], None]:
+        """`apply` for who brings each row in its time, once nobody keeps count any more: there are many."""
+        assert self.lag is None, "who keeps count has the trades"
+        return super().apply
+
     # What whoever keeps count asks and tells
 
     def minds(self, symbol: str) -> Minds:
@@ -152,9 +155,7 @@ class LaggingVenue(SimVenue):
         for order in self._settlement.open.values():
             if order.instrument.symbol == symbol and not _only_rests(order):
                 return Minds(all=True)
-        minds = Minds(
-            bids=(*bids.own, *bids.taken), asks=(*asks.own, *asks.taken), bid=bids.own_best, ask=asks.own_best, all=matcher.is_unsettled
-        )
+        minds = Minds(bid=bids.own_best, ask=asks.own_best, all=matcher.is_unsettled)
         return NOTHING if minds == NOTHING else minds
 
     def matcher(self, symbol: str) -> Matcher:
@@ -162,7 +163,7 @@ class LaggingVenue(SimVenue):
         return self._matchers[symbol]
 
     def follow(self, event: MarketEvent) -> None:
-        """Work in one row that no order of ours minds."""
+        """Work in one row that no order of ours minds; it may tell some how many stand before them."""
         if type(event) is BookUpdate:
             matcher = self._matchers[event.symbol]
             if event.bids:
@@ -175,7 +176,7 @@ class LaggingVenue(SimVenue):
             (matcher.asks if event.taker is Side.BUY else matcher.bids).printed(event)
 
     def skip(self, symbol: str, side: Side, levels: Iterable[Level], facts: int, recall: Callable[[int], list[Fact]]) -> None:
-        """Work in many rows of one side that no order of ours minds.
+        """Work in many rows of one side that no order of ours minds, and none of which is at the price of one.
 
         Args:
             levels: every price that changed, with what it holds in the end.
@@ -184,8 +185,7 @@ class LaggingVenue(SimVenue):
         """
         matcher = self._matchers[symbol]
         its = matcher.bids if side is Side.BUY else matcher.asks
-        its.ladder.late.update(levels)
-        its.ladder.top = None
+        its.ladder.update(levels)
         if len(its.ladder.late) > LATE_MAX:
             its.ladder.settle()
         if facts:

@@ -58,9 +58,9 @@ class BookSide:
 
         The hottest lines of the venue.
         """
-        late, settled = self.ladder.late, self.ladder.settled
-        facts, low, high = self.recent.facts, self.low, self.high
-        is_watched = self.taken or self.own
+        ladder = self.ladder
+        late, settled, is_asks = ladder.late, ladder.settled, self.is_asks
+        facts, low, high, own, taken = self.recent.facts, self.low, self.high, self.own, self.taken
         meets = False
         for ticks, lots in changes:
             old = late.get(ticks)
@@ -69,26 +69,37 @@ class BookSide:
             late[ticks] = lots
             if lots and not low < ticks < high:
                 meets = True
+            top = ladder.top
+            if top is None:
+                if ladder.below is not None:
+                    ladder.rise(ticks, lots)
+            elif ticks <= top if is_asks else ticks >= top:
+                ladder.move(ticks, lots)
             facts.append((ticks, old - lots, at_ns, False))
-            if is_watched:
+            if ticks in own or ticks in taken:
                 self._changed(ticks, old, lots, at_ns)
-        self.ladder.top = None
         if len(late) > LATE_MAX:
-            self.ladder.settle()
+            ladder.settle()
         if len(facts) > 2 * RECENT_MAX:
             self.recent.trim()
         return meets
 
     def follow(self, ticks: int, lots: int, at_ns: Nanos) -> None:
-        """Take over one changed level that is none of ours and meets none."""
+        """Take over one changed level that meets no order of ours."""
         ladder, facts = self.ladder, self.recent.facts
-        late = ladder.late
+        late, top = ladder.late, ladder.top
         old = late.get(ticks)
         if old is None:
             old = ladder.settled.get(ticks, 0)
         late[ticks] = lots
-        ladder.top = None
+        if top is None:
+            if ladder.below is not None:
+                ladder.rise(ticks, lots)
+        elif ticks <= top if self.is_asks else ticks >= top:
+            ladder.move(ticks, lots)
         facts.append((ticks, old - lots, at_ns, False))
+        if ticks in self.own or ticks in self.taken:
+            self._changed(ticks, old, lots, at_ns)
         if len(late) > LATE_MAX:
             ladder.settle()
         if len(facts) > 2 * RECENT_MAX:

@@ -17,6 +17,9 @@ from papertape.tape.columns import ascends, ints
 LISTED_MAX: Final = 1_024
 """So few rows Python looks through sooner than Arrow."""
 
+PAGE: Final = 256
+"""Of so many rows at a time it is known how far their prices reach."""
+
 APART_MAX: Final = 16
 """So many ticks for each row the prices of a part may be apart at most, for the room that a look at all of them at once takes."""
 
@@ -37,6 +40,7 @@ class Strand(msgspec.Struct):
         places: of each, the message in its block that it belongs to; ascending.
         prices, lots, stamps: ticks, lots and the venue's clock of each, as `pyarrow.Array`s.
         rows: which rows of the block they are, if it knows.
+        bounds: the least and the most of the prices of each page of `PAGE` rows that somebody has asked for.
     """
 
     places: Sequence[int]
@@ -44,6 +48,21 @@ class Strand(msgspec.Struct):
     lots: Any
     stamps: Any
     rows: Any = None
+    bounds: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
+
+    def reaches(self, low: int, high: int, at_least: int | None, at_most: int | None) -> bool:
+        """Whether there may be a price among these rows that is as far as one of these."""
+        bounds = self.bounds
+        for page in range(low // PAGE, (high - 1) // PAGE + 1):
+            least, most = bounds.get(page) or self._bounds(page)
+            if (at_least is not None and most >= at_least) or (at_most is not None and least <= at_most):
+                return True
+        return False
+
+    def _bounds(self, page: int) -> tuple[int, int]:
+        prices = numbers(self.prices, page * PAGE, min(page * PAGE + PAGE, len(self.places)))
+        found = self.bounds[page] = min(prices), max(prices)
+        return found
 
     def between(self, begin: int, end: int) -> tuple[int, int]:
         """The part of it that belongs to the messages from `begin` up to, not including, `end`."""

@@ -321,4 +321,4 @@ def _strand(column: Any, entry: StrandEntry, *, has_text: bool) -> Strand:
     local = column(count)
     offsets = column(count + 1, "i", 4) if has_text else ()
     text = column(entry.text, "B", 1) if has_text else memoryview(b"")
-    return IndexedStrand(places, prices, lots, stamps, None, local, offsets, text)
+    return IndexedStrand(places, prices, lots, stamps, local=local, offsets=offsets, text=text)
