@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from papertape.model.book import Book
@@ -49,10 +49,13 @@ def test_levels_within_a_limit_are_told_without_putting_any_in_order(
     assert ladder.late == dict(late)
 
 
-far_apart = st.lists(st.tuples(st.integers(1, 4_000) | st.integers(1, 40), st.integers(0, 2)), min_size=1, max_size=30)
+few_prices = st.integers(1, 5) | st.sampled_from((200, 400))
+far_apart = st.lists(st.tuples(few_prices, st.integers(0, 1)), min_size=1, max_size=6)
 
 
-@given(st.lists(st.tuples(far_apart, st.booleans(), st.booleans()), max_size=20), st.sampled_from(Side))
+@given(steps=st.lists(st.tuples(far_apart, st.booleans(), st.booleans()), max_size=20), side=st.sampled_from(Side))
+@example(steps=[([(2, 1), (3, 1)], False, True), ([(3, 0)], False, False), ([(5, 1)], False, True)], side=Side.BUY)
+@example(steps=[([(2, 1), (3, 1)], False, True), ([(2, 0)], False, False), ([(1, 1)], False, True)], side=Side.SELL)
 def test_a_venues_side_knows_its_best_price_from_row_to_row(steps: list[tuple[list[tuple[int, int]], bool, bool]], side: Side) -> None:
     """Whether rows come one by one or many at a time, whoever looks when, and however far the next price is from the one that is gone."""
     theirs, levels = BookSide(side, Ladder(side)), dict[int, int]()

@@ -96,7 +96,7 @@ PLAN_12 = [
     {"kind": "stale_snapshot", "at": "28s"},
 ]
 
-NEVER_DRAWN = {"ban"}
+NEVER_DRAWN = {"ban", "late_release", "market_phase"}
 
 seeds = st.integers(0, 10**9)
 spans = st.integers(1, 1200).map(lambda seconds: seconds * SECOND)
