@@ -240,15 +240,23 @@ class Keeper:
     def _pass(self, block: Block, begin: int, end: int) -> None:
         if end - begin > Tuning.few:
             tail = bisect_left(block.reaches, block.reaches[end - 1] - Tuning.tail_ns, begin, end)
-            for place in [*near_ours(self._matchers, block, begin, tail), tail] if tail - begin > Tuning.few else ():
-                if place - begin > Tuning.few:
-                    for number, symbol in self._symbols:
-                        self._skip(block, begin, place, number, symbol)
-                    begin = place
-                if place < tail:
-                    self._pass_each(block, begin, place + 1)
-                    begin = place + 1
+            while tail - begin > Tuning.few:
+                taken = self._taken()
+                for place in [*near_ours(self._matchers, block, begin, tail), tail]:
+                    if place - begin > Tuning.few:
+                        for number, symbol in self._symbols:
+                            self._skip(block, begin, place, number, symbol)
+                        begin = place
+                    if place < tail:
+                        self._pass_each(block, begin, place + 1)
+                        begin = place + 1
+                        if self._taken() != taken:
+                            break  # a level of which we took is new, and what changes it matters no more
         self._pass_each(block, begin, end)
+
+    def _taken(self) -> list[list[int]]:
+        """Prices at which we took something that the tape has not made new yet."""
+        return [list(side.taken) for matcher in self._matchers.values() for side in (matcher.bids, matcher.asks)]
 
     def _pass_each(self, block: Block, begin: int, end: int) -> None:
         if begin == end:
