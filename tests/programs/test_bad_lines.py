@@ -66,6 +66,8 @@ AT_THE_VENUE = [
     ("book_bot", "lost_snapshot,at=0s"),
     ("book_bot", "lost_subscription,at=0s"),
     ("book_bot", "refused_subscription,at=0s"),
+    ("buys_twice", "market_phase,at=0s,phase=cancel_only,lasts=20s"),
+    ("ccxtpro_bot", "late_release,held_for=3s"),
 ]
 
 OF_BOTS_ONLY = {"crash", "clock_skew"}

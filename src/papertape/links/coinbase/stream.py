@@ -96,7 +96,7 @@ def waits_for_a_frame(parser: Any) -> bool:
 
 
 def lone_text(data: bytes) -> bytes | None:
-    """The message, if these bytes are one whole text frame as a server sends it (RFC 6455, 5.2), shorter than 64 kB; else None.
+    r"""The message, if these bytes are one whole text frame as a server sends it (RFC 6455, 5.2), shorter than 64 kB; else None.
 
     >>> lone_text(b"\x81\x02{}"), lone_text(b"\x81\x02{}\x81"), lone_text(b"\x01\x02{}")
     (b'{}', None, None)
